@@ -1,0 +1,1 @@
+//! Plans, gate and undo of everything that changes the world. Pure.

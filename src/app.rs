@@ -1,0 +1,1 @@
+//! State, messages, commands and effects of the console. Pure.

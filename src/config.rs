@@ -1,0 +1,1 @@
+//! Settings: flags, environment, file; where each value came from.

@@ -1,0 +1,11 @@
+//! Plain types of the field: instances, evidence, causes, reports, API calls.
+//!
+//! Lives here: data and pure rules over it (a security-group verdict, a state name).
+//! Must not live here: I/O, time, randomness, terminal, network.
+
+pub mod action;
+pub mod api_call;
+pub mod evidence;
+pub mod instance;
+pub mod report;
+pub mod text;

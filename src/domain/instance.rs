@@ -1,0 +1,128 @@
+//! A CVM instance (or a static host) as the rest of the program sees it.
+//!
+//! Lives here: normalised fields of `DescribeInstances` and what follows from them alone.
+//! Must not live here: wire types, API calls, judgement about causes.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Operating-system family; decides the login protocol.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Os {
+    Linux,
+    Windows,
+    #[default]
+    Unknown,
+}
+
+impl Os {
+    /// The word used in the JSON contract.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Linux => "linux",
+            Self::Windows => "windows",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The port that a login uses unless something says otherwise.
+    pub fn default_login_port(self) -> u16 {
+        match self {
+            Self::Windows => 3389,
+            Self::Linux | Self::Unknown => 22,
+        }
+    }
+
+    /// Family from `OsName` (the vendor's own test: the name contains "Windows").
+    pub fn from_os_name(name: &str) -> Self {
+        if name.trim().is_empty() {
+            Self::Unknown
+        } else if name.to_ascii_lowercase().contains("windows") {
+            Self::Windows
+        } else {
+            Self::Linux
+        }
+    }
+}
+
+/// Outcome of the last operation on an instance (`LatestOperation*`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastOperation {
+    /// API action, for example `ResetInstancesPassword`.
+    pub action: String,
+    /// `SUCCESS`, `OPERATING`, `FAILED` or a value not known to us.
+    pub state: String,
+    pub request_id: String,
+    pub error_message: String,
+}
+
+/// An instance as listed by cvm `DescribeInstances`, or a `[[host]]` of the config.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Instance {
+    pub id: String,
+    pub name: String,
+    pub region: String,
+    pub zone: String,
+    pub os: Os,
+    pub os_name: String,
+    /// `InstanceState` as sent (`RUNNING`, ...); unknown values are kept. Empty for static hosts.
+    pub state: String,
+    /// `RestrictState`: `NORMAL`, `EXPIRED`, `PROTECTIVELY_ISOLATED`.
+    pub restrict_state: String,
+    /// `IsolatedSource`: `ARREAR`, `EXPIRE`, `MANMADE`, `NOTISOLATED`.
+    pub isolated_source: String,
+    pub last_operation: Option<LastOperation>,
+    pub public_addresses: Vec<IpAddr>,
+    pub private_addresses: Vec<IpAddr>,
+    /// `InternetAccessible.InternetMaxBandwidthOut` in Mbit/s, `None` where not sent.
+    pub bandwidth_out_mbps: Option<u64>,
+    pub internet_charge_type: String,
+    pub vpc_id: String,
+    pub subnet_id: String,
+    /// In binding order, which is the order of evaluation.
+    pub security_group_ids: Vec<String>,
+    /// Bound key pairs; a bound key normally switches password login off.
+    pub key_ids: Vec<String>,
+    pub default_login_user: String,
+    /// `DefaultLoginPort`, where sent.
+    pub default_login_port: Option<u16>,
+    /// Set by the operator (`[[host]] port`), wins over everything else.
+    pub configured_login_port: Option<u16>,
+    pub charge_type: String,
+    pub stop_charging_mode: String,
+    pub expired_time: Option<Timestamp>,
+    pub created_time: Option<Timestamp>,
+    pub tags: BTreeMap<String, String>,
+    /// True for instances that come from the config and have no cloud behind them.
+    pub is_static: bool,
+}
+
+impl Instance {
+    /// The port a login is expected on.
+    pub fn login_port(&self) -> u16 {
+        self.configured_login_port
+            .or(self.default_login_port)
+            .unwrap_or_else(|| self.os.default_login_port())
+    }
+
+    /// State of the evidence group `instance-state`, `None` for a value not known to us.
+    /// Time decides between `transitional` and `stuck`; that is the caller's knowledge.
+    pub fn state_class(&self) -> Option<&'static str> {
+        Some(match self.state.as_str() {
+            "RUNNING"
+            | "ENTER_SERVICE_LIVE_MIGRATE"
+            | "SERVICE_LIVE_MIGRATE"
+            | "EXIT_SERVICE_LIVE_MIGRATE" => "running",
+            "STOPPED" | "SHUTDOWN" => "stopped",
+            "PENDING" | "STARTING" | "STOPPING" | "REBOOTING" => "transitional",
+            "TERMINATING" => "terminating",
+            "ENTER_RESCUE_MODE" | "RESCUE_MODE" | "EXIT_RESCUE_MODE" => "rescue",
+            "LAUNCH_FAILED" => "launch-failed",
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,1 @@
+//! Known-issue guides: library, matcher, rendering. Pure.

@@ -1,0 +1,1 @@
+//! Real TCP, ICMP, SSH and RDP handshakes; typed outcomes turned into readings.

@@ -1,0 +1,1 @@
+//! Carries out effects; the one place where rooms meet.

@@ -1,0 +1,1 @@
+//! The tty: raw mode, writer, frame clock, hang-up, clipboard.

@@ -1,0 +1,1 @@
+//! State to cells; reads state, returns hit boxes, nothing else.
