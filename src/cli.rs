@@ -1,1 +1,75 @@
 //! Commands, reports and exit statuses.
+//!
+//! Results go to standard output, progress and warnings to standard error; a broken pipe is not
+//! an error. Must not live here: anything that a command does beyond reading its options,
+//! calling the rooms and printing.
+
+pub mod act;
+pub mod args;
+pub mod completions;
+pub mod config;
+pub mod demo_cloud;
+pub mod diagnose;
+pub mod doctor;
+pub mod guide;
+pub mod journal;
+pub mod list;
+pub mod output;
+pub mod replay;
+pub mod ticket;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+
+/// Wrong usage or configuration.
+pub const EXIT_USAGE: u8 = 2;
+/// Nothing could be diagnosed, or nothing was sent.
+pub const EXIT_NOTHING: u8 = 3;
+
+/// Parses the arguments, runs the command and maps its result to an exit status.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let outcome = match runtime {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(run(&cli));
+            // A look-up that hangs in the resolver must not hold up the exit.
+            runtime.shutdown_background();
+            outcome
+        }
+        Err(error) => Err(anyhow::anyhow!("cannot start the runtime: {error}")),
+    };
+    match outcome {
+        Ok(status) => ExitCode::from(status),
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cvmtop: {error:#}");
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+async fn run(cli: &Cli) -> anyhow::Result<u8> {
+    let global = &cli.global;
+    match &cli.command {
+        None => anyhow::bail!("the console is not part of this build yet"),
+        Some(Command::List(args)) => list::run(args, global).await,
+        Some(Command::Diagnose(args)) => diagnose::run(args, global).await,
+        Some(Command::Act(args)) => act::run(args, global).await,
+        Some(Command::Guide(args)) => guide::run(args, global),
+        Some(Command::Replay(args)) => replay::run(args, global),
+        Some(Command::Ticket(args)) => ticket::run(args, global).await,
+        Some(Command::Journal(args)) => journal::run(args, global).await,
+        Some(Command::Doctor(args)) => doctor::run(args, global).await,
+        Some(Command::Config(args)) => config::run(args, global),
+        Some(Command::DemoCloud(args)) => demo_cloud::run(args, global).await,
+        Some(Command::Completions(args)) => completions::run(args),
+        Some(Command::Man) => completions::man(),
+    }
+}

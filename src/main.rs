@@ -1,6 +1,6 @@
-//! Entry point: hands the arguments to the library and returns its exit status.
+//! Entry point: everything is in the library.
 #![forbid(unsafe_code)]
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    cvmtop::cli::main()
 }

@@ -1,0 +1,344 @@
+//! The command line: every command, option and its help text.
+//!
+//! Must not live here: what a command does (`cli::<command>`), or defaults that the config
+//! file may change (`config`): options are `None` when not given.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Finds out why nobody can log in to a Tencent Cloud CVM instance, fixes it, and proves it.
+#[derive(Debug, Parser)]
+#[command(name = "cvmtop", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    #[command(flatten)]
+    pub global: GlobalArgs,
+
+    #[command(flatten)]
+    pub console: ConsoleArgs,
+}
+
+/// Options of the console, the command without a name.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ConsoleArgs {
+    /// Instance id, name or address to open
+    pub target: Option<String>,
+
+    /// Use the embedded demo cloud: no account, no network
+    #[arg(long)]
+    pub demo: bool,
+
+    /// Number of instances in the demo cloud
+    #[arg(long, value_name = "N")]
+    pub demo_fleet: Option<usize>,
+}
+
+/// Options of every command; each has an entry in the config file and a variable `CVMTOP_*`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct GlobalArgs {
+    /// Config file to use instead of the one in the config directory
+    #[arg(long, global = true, value_name = "FILE", env = "CVMTOP_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// Credential profile
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+
+    /// Region to look in; may be given several times, or `all`
+    #[arg(long, global = true, value_name = "R")]
+    pub region: Vec<String>,
+
+    /// API endpoint; `{service}` and `{region}` are replaced
+    #[arg(long, global = true, value_name = "URL")]
+    pub endpoint: Option<String>,
+
+    /// Allow a plain HTTP endpoint that is not on loopback
+    #[arg(long, global = true)]
+    pub insecure_endpoint: bool,
+
+    /// Make every action unavailable
+    #[arg(long, global = true)]
+    pub read_only: bool,
+
+    /// Language of texts and guides
+    #[arg(long, global = true, value_name = "en|ko|zh")]
+    pub lang: Option<String>,
+
+    /// Colour theme
+    #[arg(long, global = true, value_name = "NAME")]
+    pub theme: Option<String>,
+
+    /// No colour (also NO_COLOR)
+    #[arg(long, global = true)]
+    pub no_color: bool,
+
+    /// Add the hosts of an OpenSSH client config as instances without a cloud
+    #[arg(long, global = true, value_name = "FILE")]
+    pub ssh_config: Option<PathBuf>,
+
+    /// Write the log to this file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+
+    /// Say more in the log; may be repeated
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List instances and their login health
+    List(ListArgs),
+    /// Diagnose why login fails, one object per target
+    Diagnose(DiagnoseArgs),
+    /// Preview or run one action
+    Act(ActArgs),
+    /// List, search or print known-issue guides
+    Guide(GuideArgs),
+    /// Weigh saved evidence again without touching anything
+    Replay(ReplayArgs),
+    /// Write the bundle for a support ticket
+    Ticket(TicketArgs),
+    /// What was done, by whom, when, with what result
+    Journal(JournalArgs),
+    /// Check credentials, permissions, clock, ICMP, terminal and config
+    Doctor(DoctorArgs),
+    /// Check, show or print the default config
+    Config(ConfigArgs),
+    /// Serve the embedded demo cloud for other clients
+    DemoCloud(DemoCloudArgs),
+    /// Print shell completions
+    Completions(CompletionsArgs),
+    /// Print the man page
+    Man,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TextOrJson {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TableOrJson {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ListArgs {
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: TableOrJson,
+    /// Filter as in the console, for example `state:stopped region:ap-seoul web`
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Option<String>,
+    /// Do not try the login ports, only list
+    #[arg(long)]
+    pub no_probe: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VantageChoice {
+    Public,
+    Private,
+    Both,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DiagnoseArgs {
+    /// Instance ids, names or addresses
+    #[arg(required = true, value_name = "TARGET")]
+    pub targets: Vec<String>,
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: TextOrJson,
+    #[command(flatten)]
+    pub triage: TriageArgs,
+}
+
+/// How far a diagnosis may go.
+#[derive(Debug, Clone, Args)]
+pub struct TriageArgs {
+    /// Also run read-only checks inside the guest through the automation agent
+    #[arg(long)]
+    pub deep: bool,
+    /// Make one real login attempt as USER with the system's OpenSSH client
+    #[arg(long, value_name = "USER")]
+    pub try_login: Option<String>,
+    /// Address that the failing user comes from
+    #[arg(long, value_name = "ADDR")]
+    pub user_source: Option<IpAddr>,
+    /// What the user's client printed (`-` for standard input)
+    #[arg(long, value_name = "FILE")]
+    pub error_text: Option<PathBuf>,
+    /// Paths to look along
+    #[arg(long, value_enum)]
+    pub vantage: Option<VantageChoice>,
+    /// Give up after this time, for example `30s`
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ActArgs {
+    /// Instance id, name or address
+    pub target: String,
+    /// Action id, for example `restart` or `open-port`
+    pub action: String,
+    /// Parameter of the action; may be repeated
+    #[arg(long = "set", value_name = "K=V")]
+    pub set: Vec<String>,
+    /// Show exactly what would be sent, send nothing
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Confirm and run
+    #[arg(long)]
+    pub yes: bool,
+    /// Wait for the end state and verify that login works
+    #[arg(long)]
+    pub wait: bool,
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: TextOrJson,
+    /// Address that the failing user comes from
+    #[arg(long, value_name = "ADDR")]
+    pub user_source: Option<IpAddr>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct GuideArgs {
+    /// Guide to print
+    pub slug: Option<String>,
+    /// Search titles, symptoms and texts
+    #[arg(long, value_name = "TEXT")]
+    pub search: Option<String>,
+    /// Find the guide for what a client printed (`-` for standard input)
+    #[arg(long, value_name = "TEXT")]
+    pub error: Option<String>,
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: TextOrJson,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArgs {
+    /// Case files or directories; `-` reads one case a line from standard input
+    #[arg(required = true, value_name = "CASE")]
+    pub cases: Vec<PathBuf>,
+    #[arg(long, value_enum, default_value = "json")]
+    pub format: TextOrJson,
+    /// Score labelled cases instead of printing each
+    #[arg(long)]
+    pub score: bool,
+    /// Knowledge file that overrides rows of the shipped one
+    #[arg(long, value_name = "FILE")]
+    pub knowledge: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct TicketArgs {
+    /// Instance id, name or address
+    pub target: String,
+    /// Directory to write the bundle to
+    #[arg(long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Write one .tar.gz instead of a folder
+    #[arg(long)]
+    pub archive: bool,
+    /// Mask addresses and ids
+    #[arg(long)]
+    pub mask: bool,
+    #[command(flatten)]
+    pub triage: TriageArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct JournalArgs {
+    /// Undo the entry of this id
+    #[arg(long, value_name = "ID")]
+    pub undo: Option<String>,
+    /// Confirm the undo
+    #[arg(long)]
+    pub yes: bool,
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: TextOrJson,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArgs {
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: TextOrJson,
+    /// Check a knowledge file instead
+    #[arg(long, value_name = "FILE")]
+    pub knowledge: Option<PathBuf>,
+    /// Print the smallest CAM policy for `read`, `deep` or an action id
+    #[arg(long, value_name = "WHAT")]
+    pub policy: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum ConfigCommand {
+    /// Check the config file, strictly
+    Check,
+    /// Show each effective value and where it came from
+    Show,
+    /// Print the commented default config
+    Default,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DemoCloudArgs {
+    /// Address to listen on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// Number of instances
+    #[arg(long, value_name = "N")]
+    pub demo_fleet: Option<usize>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsArgs {
+    pub shell: clap_complete::Shell,
+}
+
+/// `90`, `90s`, `500ms`, `2m`.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| format!("`{text}` is not a time; write for example 30s or 500ms"))?;
+    match &text[digits.len()..] {
+        "ms" => Ok(Duration::from_millis(number)),
+        "" | "s" => Ok(Duration::from_secs(number)),
+        "m" => Ok(Duration::from_secs(number * 60)),
+        unit => Err(format!("unknown unit `{unit}`; use ms, s or m")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read() {
+        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(parse_duration("7"), Ok(Duration::from_secs(7)));
+        assert!(parse_duration("soon").is_err());
+        assert!(parse_duration("3 weeks").is_err());
+    }
+}
