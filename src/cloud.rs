@@ -1,1 +1,29 @@
 //! API 3.0 client of the cloud, and the cloud's facts as readings.
+//!
+//! Lives here: signing, transport, rate limits, credentials, inventory and the "from the cloud"
+//! groups of evidence. Must not live here: judgement about causes, plans of actions, settings.
+
+pub mod client;
+pub mod credentials;
+pub mod endpoint;
+pub mod error;
+pub mod inventory;
+pub mod sign;
+pub mod throttle;
+pub mod wire;
+
+pub use client::{Answer, Client, ClientConfig, Proxies};
+pub use error::CloudError;
+
+use std::sync::Once;
+
+/// Installs the process-wide TLS provider (ring); later calls do nothing.
+///
+/// Every client needs it before it is built, so `Client::new` calls it too.
+pub fn install_crypto() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // An error only says that a provider is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}

@@ -1,0 +1,262 @@
+//! Instances of several regions, page by page, and the look-up of one target.
+//!
+//! A region that fails is reported and does not stop the others. Must not live here: login
+//! health (`probe`), static hosts (`config`).
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::client::Client;
+use super::error::CloudError;
+use super::wire::{self, InstanceSetItem, RegionItem};
+use crate::domain::api_call::ApiCall;
+use crate::domain::instance::Instance;
+
+/// Largest page of `DescribeInstances`.
+const PAGE: u64 = 100;
+/// Pages of one region under way at once; the rate limit bounds them in any case.
+const PAGES_AT_ONCE: usize = 8;
+
+/// Progress of a listing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum InventoryEvent {
+    /// The regions that will be read.
+    Started { regions: Vec<String> },
+    /// Some instances of a region; `loaded` of `total` are there now.
+    Page {
+        region: String,
+        instances: Vec<Instance>,
+        loaded: u64,
+        total: u64,
+    },
+    /// A region is complete.
+    RegionDone { region: String, count: u64 },
+    /// A region could not be read, or not to its end.
+    RegionFailed { region: String, error: CloudError },
+}
+
+/// Lists the instances of `regions` (`all` stands for every region that has CVM) into `page`.
+/// Ends early when the receiver is gone.
+///
+/// # Errors
+/// Only when `all` was asked for and the list of regions cannot be read; failures of single
+/// regions are events.
+pub async fn list(
+    client: &Client,
+    regions: &[String],
+    page: mpsc::Sender<InventoryEvent>,
+) -> Result<(), CloudError> {
+    let regions = expand(client, regions).await?;
+    let started = InventoryEvent::Started {
+        regions: regions.clone(),
+    };
+    if page.send(started).await.is_err() {
+        return Ok(());
+    }
+    let mut tasks = JoinSet::new();
+    for region in regions {
+        let (client, page) = (client.clone(), page.clone());
+        tasks.spawn(async move { list_region(&client, &region, &page).await });
+    }
+    while tasks.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// Every region with CVM (region `DescribeRegions`, `Product` = `cvm`).
+pub async fn regions(client: &Client) -> Result<Vec<String>, CloudError> {
+    let call = ApiCall::new("region", "DescribeRegions", "", json!({"Product": "cvm"}));
+    let answer = client.call(&call).await?;
+    let (items, _) = wire::list::<RegionItem>(&answer.response, "RegionSet");
+    Ok(items
+        .into_iter()
+        .filter(|item| item.region_state != "UNAVAILABLE" && !item.region.is_empty())
+        .map(|item| item.region)
+        .collect())
+}
+
+async fn expand(client: &Client, asked: &[String]) -> Result<Vec<String>, CloudError> {
+    let mut seen = HashSet::new();
+    let listed = if asked.iter().any(|region| region == "all") {
+        regions(client).await?
+    } else {
+        asked.to_vec()
+    };
+    Ok(listed
+        .into_iter()
+        .filter(|region| seen.insert(region.clone()))
+        .collect())
+}
+
+async fn list_region(client: &Client, region: &str, page: &mpsc::Sender<InventoryEvent>) {
+    let event = match read_pages(client, region, page).await {
+        Ok(Some(count)) => InventoryEvent::RegionDone {
+            region: region.to_owned(),
+            count,
+        },
+        Ok(None) => return,
+        Err(error) => InventoryEvent::RegionFailed {
+            region: region.to_owned(),
+            error,
+        },
+    };
+    // A receiver that has gone wants no more news.
+    let _ = page.send(event).await;
+}
+
+/// Reads a region to its end; `None` if the receiver has gone.
+async fn read_pages(
+    client: &Client,
+    region: &str,
+    page: &mpsc::Sender<InventoryEvent>,
+) -> Result<Option<u64>, CloudError> {
+    let mut seen = HashSet::new();
+    let mut loaded = 0;
+    let mut deliver = |instances: Vec<Instance>, total: u64| {
+        // An instance can move between pages while they are read.
+        let fresh: Vec<_> = instances
+            .into_iter()
+            .filter(|instance| seen.insert(instance.id.clone()))
+            .collect();
+        loaded += fresh.len() as u64;
+        InventoryEvent::Page {
+            region: region.to_owned(),
+            instances: fresh,
+            loaded,
+            total: total.max(loaded),
+        }
+    };
+    let (first, total) = describe(client, region, json!({"Offset": 0, "Limit": PAGE})).await?;
+    let total = total.unwrap_or(first.len() as u64);
+    if page.send(deliver(first, total)).await.is_err() {
+        return Ok(None);
+    }
+    let mut offsets = (PAGE..total).step_by(PAGE as usize);
+    let mut tasks = JoinSet::new();
+    loop {
+        while tasks.len() < PAGES_AT_ONCE {
+            let Some(offset) = offsets.next() else { break };
+            let (client, region) = (client.clone(), region.to_owned());
+            tasks.spawn(async move {
+                describe(&client, &region, json!({"Offset": offset, "Limit": PAGE})).await
+            });
+        }
+        let Some(done) = tasks.join_next().await else {
+            break;
+        };
+        let (instances, _) = done.map_err(|error| CloudError::Setup(error.to_string()))??;
+        if page.send(deliver(instances, total)).await.is_err() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(loaded))
+}
+
+async fn describe(
+    client: &Client,
+    region: &str,
+    parameters: Value,
+) -> Result<(Vec<Instance>, Option<u64>), CloudError> {
+    let call = ApiCall::new("cvm", "DescribeInstances", region, parameters);
+    let answer = client.call(&call).await?;
+    let (items, _) = wire::list::<InstanceSetItem>(&answer.response, "InstanceSet");
+    let instances = items
+        .into_iter()
+        .map(|item| item.into_domain(region))
+        .collect();
+    Ok((instances, wire::total(&answer.response)))
+}
+
+/// The instance of an id as it is now; `None` if the region has none of that id.
+pub async fn refresh(
+    client: &Client,
+    region: &str,
+    id: &str,
+) -> Result<Option<Instance>, CloudError> {
+    let (instances, _) = filtered(client, region, "instance-id", id).await?;
+    Ok(instances.into_iter().find(|instance| instance.id == id))
+}
+
+/// What a look-up found, and which regions could not be asked.
+#[derive(Debug, Clone, Default)]
+pub struct Lookup {
+    /// More than one if the target is ambiguous.
+    pub instances: Vec<Instance>,
+    pub failures: Vec<(String, CloudError)>,
+}
+
+/// Looks for an instance by id (`ins-...`), address (public, private, IPv6) or name in all
+/// `regions` at once. A name that fits exactly wins over names that contain it.
+///
+/// # Errors
+/// Only when `all` was asked for and the list of regions cannot be read.
+pub async fn find(client: &Client, regions: &[String], target: &str) -> Result<Lookup, CloudError> {
+    let mut tasks = JoinSet::new();
+    for region in expand(client, regions).await? {
+        for filter in filters(target) {
+            let (client, region, target) = (client.clone(), region.clone(), target.to_owned());
+            tasks.spawn(async move {
+                let found = filtered(&client, &region, filter, &target).await;
+                (region, found)
+            });
+        }
+    }
+    let mut lookup = Lookup::default();
+    let mut seen = HashSet::new();
+    while let Some(done) = tasks.join_next().await {
+        let Ok((region, found)) = done else { continue };
+        match found {
+            Ok((instances, _)) => lookup.instances.extend(
+                instances
+                    .into_iter()
+                    .filter(|instance| seen.insert(instance.id.clone())),
+            ),
+            Err(error) if !lookup.failures.iter().any(|(known, _)| *known == region) => {
+                lookup.failures.push((region, error));
+            }
+            Err(_) => {}
+        }
+    }
+    if lookup.instances.iter().any(|i| i.name == target) {
+        lookup.instances.retain(|instance| instance.name == target);
+    }
+    lookup
+        .instances
+        .sort_by(|a, b| (&a.region, &a.id).cmp(&(&b.region, &b.id)));
+    lookup.failures.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(lookup)
+}
+
+/// Filters to try for a target; filters of one call are all needed, so each is its own call.
+fn filters(target: &str) -> &'static [&'static str] {
+    match target.parse::<IpAddr>() {
+        Ok(IpAddr::V4(_)) => &["public-ip-address", "private-ip-address"],
+        Ok(IpAddr::V6(_)) => &["ipv6-address"],
+        Err(_) if target.starts_with("ins-") => &["instance-id"],
+        Err(_) => &["instance-name"],
+    }
+}
+
+async fn filtered(
+    client: &Client,
+    region: &str,
+    filter: &str,
+    value: &str,
+) -> Result<(Vec<Instance>, Option<u64>), CloudError> {
+    let parameters = json!({
+        "Filters": [{"Name": filter, "Values": [value]}],
+        "Offset": 0,
+        "Limit": PAGE,
+    });
+    match describe(client, region, parameters).await {
+        // An id that the region refuses as malformed or unknown is simply not there.
+        Err(CloudError::NotFound { .. }) => Ok((Vec::new(), Some(0))),
+        Err(CloudError::Invalid { code, .. }) if code.starts_with("InvalidInstanceId") => {
+            Ok((Vec::new(), Some(0)))
+        }
+        other => other,
+    }
+}
