@@ -6,6 +6,7 @@
 //! * [`cloud`]: API 3.0 client; facts of the cloud as readings.
 //! * [`probe`]: real TCP, ICMP, SSH and RDP handshakes; outcomes as readings.
 //! * [`diagnosis`]: weighs readings into probabilities of causes, explains and ranks (pure).
+//! * [`guest`]: read-only checks inside the guest and the reading of their answers (pure).
 //! * [`guide`]: known-issue guides, matching and rendering (pure).
 //! * [`action`]: plans, gate and undo of everything that changes the world (pure).
 //! * [`store`]: journal and history on disk.
@@ -25,6 +26,7 @@ pub mod config;
 pub mod demo;
 pub mod diagnosis;
 pub mod domain;
+pub mod guest;
 pub mod guide;
 pub mod input;
 pub mod probe;

@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cloud", &["domain"]),
     ("probe", &["domain"]),
     ("diagnosis", &["domain"]),
+    ("guest", &["domain"]),
     ("guide", &["domain"]),
     ("action", &["domain"]),
     ("store", &["domain", "action", "diagnosis"]),
@@ -62,7 +63,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that must run in a test without clock, network, file system or terminal.
-const PURE: &[&str] = &["domain", "diagnosis", "guide", "action", "app"];
+const PURE: &[&str] = &["domain", "diagnosis", "guest", "guide", "action", "app"];
 
 /// Crates and modules of `std` that reach the outside.
 const IMPURE: &[&str] = &[
