@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod firewall;
 pub mod linux;
+mod linux_system;
 pub mod source_block;
 pub mod windows;
 
