@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod firewall;
 pub mod linux;
+mod linux_account;
 mod linux_system;
 pub mod source_block;
 pub mod windows;
@@ -80,4 +81,13 @@ pub(crate) fn reading(id: &str, finding: Finding) -> Reading {
         Ok((state, detail)) => Reading::observed(id, Source::Guest, state, detail),
         Err(why) => Reading::without_state(id, Source::Guest, Status::NotAttempted, why),
     }
+}
+
+#[allow(clippy::unnecessary_wraps)] // one shape for a finding and for its absence
+pub(crate) fn found(state: &'static str, detail: impl Into<String>) -> Finding {
+    Ok((state, detail.into()))
+}
+
+pub(crate) fn missing(what: &str) -> Finding {
+    Err(format!("the guest's answer does not hold {what}"))
 }

@@ -31,7 +31,7 @@ fn clean(text: &str, max_chars: usize, keep_lines: bool) -> String {
                 taken += 1;
             }
             '\t' | '\n' | '\r' => {
-                if !out.ends_with(' ') && !(c == '\r' && keep_lines) {
+                if !(out.ends_with(' ') || c == '\r' && keep_lines) {
                     out.push(' ');
                     taken += 1;
                 }

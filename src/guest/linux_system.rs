@@ -3,9 +3,9 @@
 //!
 //! Must not live here: the login service and the account (`guest::linux`).
 
-use super::Finding;
 use super::answer::Answer;
-use super::linux::{found, missing, option};
+use super::linux::option;
+use super::{Finding, found, missing};
 
 /// A failed-login log beyond this size is known to stop logins (bytes).
 const OVERSIZED_LOG: u64 = 1 << 30;
@@ -98,13 +98,13 @@ pub(super) fn load(a: &Answer) -> Finding {
     if let (Some(total), Some(available)) = (
         memory(a, "MemTotal"),
         memory(a, "MemAvailable").or_else(|| memory(a, "MemFree")),
-    ) {
-        if total > 0 && available * 100 < total * 3 {
-            return found(
-                "memory",
-                format!("{} MiB of {} MiB available", available / 1024, total / 1024),
-            );
-        }
+    ) && total > 0
+        && available * 100 < total * 3
+    {
+        return found(
+            "memory",
+            format!("{} MiB of {} MiB available", available / 1024, total / 1024),
+        );
     }
     let blocked: f64 = a
         .first("load", "blocked")

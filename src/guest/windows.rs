@@ -3,7 +3,7 @@
 //! Must not live here: weighing, or how the script reaches the guest.
 
 use super::answer::Answer;
-use super::{Finding, GuestQuestion, reading};
+use super::{Finding, GuestQuestion, found, missing, reading};
 use crate::domain::evidence::Reading;
 
 /// All Windows groups, in the order of the vocabulary.
@@ -28,14 +28,6 @@ pub fn readings(a: &Answer, q: &GuestQuestion) -> Vec<Reading> {
         reading("guest-rdp-certificate", rdp_certificate(a)),
         reading("guest-ports", ports(a)),
     ]
-}
-
-fn found(state: &'static str, detail: impl Into<String>) -> Finding {
-    Ok((state, detail.into()))
-}
-
-fn missing(what: &str) -> Finding {
-    Err(format!("the guest's answer does not hold {what}"))
 }
 
 /// A fact that may be said with an empty value, which means that the setting does not exist.
@@ -280,13 +272,13 @@ fn load(a: &Answer) -> Finding {
     let Some((free, total)) = pair(a, "load", "memory").filter(|(_, t)| *t > 0) else {
         return missing("the load");
     };
-    if let Some((commit_free, commit)) = pair(a, "load", "commit") {
-        if free * 100 < total * 3 || commit_free * 100 < commit * 3 {
-            return found(
-                "memory",
-                format!("{} of {} MiB memory free", free >> 10, total >> 10),
-            );
-        }
+    if let Some((commit_free, commit)) = pair(a, "load", "commit")
+        && (free * 100 < total * 3 || commit_free * 100 < commit * 3)
+    {
+        return found(
+            "memory",
+            format!("{} of {} MiB memory free", free >> 10, total >> 10),
+        );
     }
     match number(a, "load", "cpu") {
         Some(cpu) if cpu >= 95 => found("cpu", format!("CPU at {cpu}%")),
@@ -320,13 +312,13 @@ fn network(a: &Answer) -> Finding {
     }
     let addresses = a.all("network", "address").join(" ");
     let expected = setting(a, "network", "expected").filter(|e| !e.starts_with("127."));
-    if let Some(expected) = expected {
-        if !addresses.split(' ').any(|w| w == expected) {
-            return found(
-                "misconfigured",
-                format!("no interface has {expected}, which the cloud assigned"),
-            );
-        }
+    if let Some(expected) = expected
+        && !addresses.split(' ').any(|w| w == expected)
+    {
+        return found(
+            "misconfigured",
+            format!("no interface has {expected}, which the cloud assigned"),
+        );
     }
     if setting(a, "network", "default").is_none() {
         return found("misconfigured", "there is no default gateway");
