@@ -3,6 +3,7 @@
 //! Lives here: signing, transport, rate limits, credentials, inventory and the "from the cloud"
 //! groups of evidence. Must not live here: judgement about causes, plans of actions, settings.
 
+pub mod automation;
 pub mod client;
 pub mod credentials;
 pub mod endpoint;

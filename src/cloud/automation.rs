@@ -1,0 +1,173 @@
+//! Runs a script in a guest through the automation agent (TAT) and waits for its output.
+//!
+//! `RunCommand` is a write: it is sent once, never again. Consent is the caller's duty.
+//! Must not live here: the scripts, and the reading of their output (`guest`).
+
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::error::CloudError;
+use crate::domain::api_call::ApiCall;
+use crate::domain::instance::{Instance, Os};
+
+/// The agent looks for work every few seconds; faster polling brings nothing.
+const POLL: Duration = Duration::from_millis(400);
+/// What the agent keeps of an output (TAT `TaskResult.Output`), plus room for the encoding.
+const MAX_OUTPUT: usize = 64 * 1024;
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunEnd {
+    /// The script ended with status 0.
+    Success,
+    /// The script ended with another status.
+    Failed { exit_code: i64 },
+    /// The agent did not fetch, start or end the script in time.
+    Timeout { status: String },
+}
+
+/// A run and what it printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    pub end: RunEnd,
+    /// Decoded, at most 64 KiB; as it came, so sanitise before use.
+    pub output: String,
+    /// Bytes that the agent cut off.
+    pub dropped: u64,
+    pub invocation_id: String,
+}
+
+/// The call that starts `script`; also what a preview shows.
+pub fn run_call(instance: &Instance, name: &str, script: &str, timeout: Duration) -> ApiCall {
+    let command_type = match instance.os {
+        Os::Windows => "POWERSHELL",
+        Os::Linux | Os::Unknown => "SHELL",
+    };
+    ApiCall::new(
+        "tat",
+        "RunCommand",
+        &instance.region,
+        json!({
+            "CommandName": name,
+            "CommandType": command_type,
+            "Content": STANDARD.encode(script),
+            "InstanceIds": [instance.id],
+            "Timeout": timeout.as_secs().max(1),
+            "SaveCommand": false,
+        }),
+    )
+}
+
+/// Starts a script and waits for its end, at most `timeout` plus the agent's own delay.
+///
+/// # Errors
+/// Those of the calls; a script that fails or times out is not an error.
+pub async fn run(
+    client: &Client,
+    instance: &Instance,
+    name: &str,
+    script: &str,
+    timeout: Duration,
+) -> Result<Run, CloudError> {
+    let answer = client
+        .call(&run_call(instance, name, script, timeout))
+        .await?;
+    let invocation_id = answer.response["InvocationId"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    follow(
+        client,
+        &instance.region,
+        &invocation_id,
+        timeout + Duration::from_secs(15),
+    )
+    .await
+}
+
+/// Waits for the end of an invocation.
+pub async fn follow(
+    client: &Client,
+    region: &str,
+    invocation_id: &str,
+    patience: Duration,
+) -> Result<Run, CloudError> {
+    let call = ApiCall::new(
+        "tat",
+        "DescribeInvocationTasks",
+        region,
+        json!({
+            "Filters": [{"Name": "invocation-id", "Values": [invocation_id]}],
+            "HideOutput": false,
+        }),
+    );
+    let started = Instant::now();
+    loop {
+        let answer = client.call(&call).await?;
+        let task = &answer.response["InvocationTaskSet"][0];
+        let status = task["TaskStatus"].as_str().unwrap_or("PENDING").to_owned();
+        if let Some(run) = ended(task, &status, invocation_id) {
+            return Ok(run);
+        }
+        if started.elapsed() >= patience {
+            return Ok(Run {
+                end: RunEnd::Timeout { status },
+                output: String::new(),
+                dropped: 0,
+                invocation_id: invocation_id.to_owned(),
+            });
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// The run, if its status is final (TAT `InvocationTask.TaskStatus`).
+fn ended(task: &Value, status: &str, invocation_id: &str) -> Option<Run> {
+    let result = &task["TaskResult"];
+    let exit_code = result["ExitCode"].as_i64().unwrap_or(-1);
+    let end = match status {
+        "SUCCESS" => RunEnd::Success,
+        "FAILED" | "START_FAILED" | "CANCELLED" | "TERMINATED" => RunEnd::Failed { exit_code },
+        "TIMEOUT" | "TASK_TIMEOUT" | "DELIVER_FAILED" => RunEnd::Timeout {
+            status: status.to_owned(),
+        },
+        _ => return None,
+    };
+    let encoded = result["Output"].as_str().unwrap_or_default();
+    let bound = encoded.len().min(MAX_OUTPUT / 3 * 4);
+    let bytes = STANDARD
+        .decode(encoded.get(..bound).unwrap_or_default())
+        .unwrap_or_default();
+    Some(Run {
+        end,
+        output: String::from_utf8_lossy(&bytes).into_owned(),
+        dropped: result["Dropped"].as_u64().unwrap_or(0),
+        invocation_id: invocation_id.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_final_states_end_a_run() {
+        let task = json!({"TaskResult": {"ExitCode": 0, "Output": STANDARD.encode("a\tb\tc"), "Dropped": 3}});
+        assert_eq!(ended(&task, "RUNNING", "inv-1"), None);
+        assert_eq!(ended(&task, "A_NEW_STATE", "inv-1"), None);
+        let run = ended(&task, "SUCCESS", "inv-1").expect("final");
+        assert_eq!((run.output.as_str(), run.dropped), ("a\tb\tc", 3));
+        let late = ended(&json!({}), "TASK_TIMEOUT", "inv-1").expect("final");
+        assert!(matches!(late.end, RunEnd::Timeout { .. }));
+    }
+
+    #[test]
+    fn output_that_is_not_base64_is_dropped_not_trusted() {
+        let task = json!({"TaskResult": {"Output": "\u{1b}[2J"}});
+        assert_eq!(ended(&task, "FAILED", "inv-1").expect("final").output, "");
+    }
+}
