@@ -1,7 +1,119 @@
-//! `cvmtop config`.
+//! `cvmtop config`: check, show and print settings; and the flags as the config room wants them.
+//!
+//! Must not live here: what any setting means.
 
-use super::args::{ConfigArgs, GlobalArgs};
+use std::fmt::Write;
 
-pub fn run(_args: &ConfigArgs, _global: &GlobalArgs) -> anyhow::Result<u8> {
-    anyhow::bail!("this command is not part of this build yet")
+use super::args::{ConfigArgs, ConfigCommand, GlobalArgs};
+use super::{EXIT_USAGE, output};
+use crate::config::{self, Loaded, Overrides, Severity};
+use crate::domain::text::sanitise;
+
+impl From<&GlobalArgs> for Overrides {
+    fn from(args: &GlobalArgs) -> Self {
+        Self {
+            config_file: args.config.clone(),
+            profile: args.profile.clone(),
+            regions: args.region.clone(),
+            endpoint: args.endpoint.clone(),
+            insecure_endpoint: args.insecure_endpoint,
+            read_only: args.read_only,
+            lang: args.lang.clone(),
+            theme: args.theme.clone(),
+            no_color: args.no_color,
+            ssh_config: args.ssh_config.clone(),
+            log_file: args.log_file.clone(),
+            verbose: args.verbose,
+            ..Self::default()
+        }
+    }
+}
+
+pub fn run(args: &ConfigArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
+    if matches!(args.command, ConfigCommand::Default) {
+        output::print(config::DEFAULT_FILE)?;
+        return Ok(0);
+    }
+    let loaded = config::load(&Overrides::from(global))?;
+    for problem in &loaded.warnings {
+        eprintln!("cvmtop: {problem}");
+    }
+    match args.command {
+        ConfigCommand::Show => {
+            output::print(&show(&loaded))?;
+            Ok(0)
+        }
+        _ => check(&loaded),
+    }
+}
+
+/// Strict: even a warning fails the check.
+fn check(loaded: &Loaded) -> anyhow::Result<u8> {
+    let file = loaded.paths.config_file.display();
+    let errors = loaded
+        .warnings
+        .iter()
+        .filter(|problem| problem.severity == Severity::Error)
+        .count();
+    let warnings = loaded.warnings.len() - errors;
+    if !loaded.warnings.is_empty() {
+        output::print(&format!("{file}: {errors} errors, {warnings} warnings\n"))?;
+        return Ok(EXIT_USAGE);
+    }
+    let state = if loaded.paths.config_file.exists() {
+        "no mistakes"
+    } else {
+        "does not exist; defaults are in force (`cvmtop config default` prints a file to start from)"
+    };
+    output::print(&format!("{file}: {state}\n"))?;
+    Ok(0)
+}
+
+fn show(loaded: &Loaded) -> String {
+    let rows = loaded.rows();
+    let width = rows.iter().map(|(key, ..)| key.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (key, value, origin) in rows {
+        let _ = writeln!(text, "{key:width$} = {value}  # {origin}");
+    }
+    for binding in &loaded.settings.keys {
+        let _ = writeln!(
+            text,
+            "keys.{}.{} = {:?}  # {}",
+            sanitise(&binding.scope, 40),
+            sanitise(&binding.command, 60),
+            binding.chords,
+            binding.place
+        );
+    }
+    for (name, filter) in &loaded.settings.filters {
+        let _ = writeln!(text, "filters.{} = {filter:?}", sanitise(name, 60));
+    }
+    for host in &loaded.settings.hosts {
+        let address = host.host_name.clone().unwrap_or_else(|| {
+            let instance = &host.instance;
+            let first = instance
+                .public_addresses
+                .first()
+                .or(instance.private_addresses.first());
+            first.map(ToString::to_string).unwrap_or_default()
+        });
+        let _ = writeln!(
+            text,
+            "host {} = {} port {}",
+            host.instance.name,
+            sanitise(&address, 100),
+            host.instance.login_port()
+        );
+    }
+    let _ = writeln!(
+        text,
+        "# config file: {}",
+        loaded.paths.config_file.display()
+    );
+    let _ = writeln!(text, "# state: {}", loaded.paths.state_dir.display());
+    let log = loaded.settings.log.file.clone();
+    let log = log.unwrap_or_else(|| loaded.paths.default_log());
+    let _ = writeln!(text, "# log: {}", log.display());
+    text
 }

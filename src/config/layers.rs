@@ -1,0 +1,455 @@
+//! Flag over environment over file over default, with the origin of each value.
+//!
+//! Must not live here: the settings themselves (`settings`, `keys`), the file's syntax (`file`).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use super::file::{self, Parsed};
+use super::keys::{self, Context, ENTRIES, from_text};
+use super::paths::Paths;
+use super::settings::{KeyBinding, Lang, Settings};
+use super::value::Raw;
+use super::{ConfigError, hosts, ssh_config};
+use crate::domain::text::sanitise;
+
+/// Longest config file that is read.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// What the command line says.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    pub config_file: Option<PathBuf>,
+    pub profile: Option<String>,
+    pub regions: Vec<String>,
+    pub endpoint: Option<String>,
+    pub insecure_endpoint: bool,
+    pub read_only: bool,
+    pub lang: Option<String>,
+    pub theme: Option<String>,
+    pub no_color: bool,
+    pub ssh_config: Option<PathBuf>,
+    pub log_file: Option<PathBuf>,
+    /// Number of `-v`.
+    pub verbose: u8,
+    pub user_source: Option<IpAddr>,
+    pub vantage: Option<String>,
+}
+
+/// The process's surroundings, handed in so that tests can make their own.
+pub struct Environment {
+    variable: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    pub home: Option<PathBuf>,
+    /// Ask the platform for its directories; off in tests.
+    pub use_platform_directories: bool,
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment")
+            .field("home", &self.home)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Environment {
+    /// This process's variables and home.
+    pub fn process() -> Self {
+        Self {
+            variable: Box::new(|name| std::env::var(name).ok()),
+            home: directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned()),
+            use_platform_directories: true,
+        }
+    }
+
+    /// Surroundings of a test.
+    pub fn of(
+        variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+        home: &Path,
+    ) -> Self {
+        Self {
+            variable: Box::new(variable),
+            home: Some(home.to_owned()),
+            use_platform_directories: false,
+        }
+    }
+
+    /// A variable that is set and not empty.
+    pub fn get(&self, name: &str) -> Option<String> {
+        (self.variable)(name).filter(|value| !value.trim().is_empty())
+    }
+
+    /// A variable that names a path.
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.get(name).map(PathBuf::from)
+    }
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    Default,
+    /// The locale variables.
+    Locale,
+    File {
+        place: String,
+    },
+    Variable(&'static str),
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Locale => f.write_str("locale"),
+            Self::File { place } => f.write_str(place),
+            Self::Variable(name) => write!(f, "environment ({name})"),
+            Self::Flag(name) => write!(f, "flag ({name})"),
+        }
+    }
+}
+
+/// How bad a problem is: a warning leaves nothing out that was meant; an error does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    Warning,
+    Error,
+}
+
+/// Something about the settings that the operator should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub severity: Severity,
+    /// `file:line`, or the variable or flag.
+    pub place: String,
+    pub key: String,
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.place)?;
+        if !self.key.is_empty() {
+            write!(f, "{} ", self.key)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// Settings with all that is known about them.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub settings: Settings,
+    pub paths: Paths,
+    /// In the order in which they were met.
+    pub warnings: Vec<Problem>,
+    /// Origin of each key that is not at its default.
+    pub origins: BTreeMap<String, Origin>,
+}
+
+impl Loaded {
+    /// True if something that was asked for is not in force.
+    pub fn has_errors(&self) -> bool {
+        self.warnings.iter().any(|p| p.severity == Severity::Error)
+    }
+
+    /// Effective value and origin of every setting, in the order of the default file.
+    pub fn rows(&self) -> Vec<(&'static str, String, Origin)> {
+        ENTRIES
+            .iter()
+            .map(|entry| {
+                let origin = self.origins.get(entry.key).cloned();
+                (
+                    entry.key,
+                    sanitise(&(entry.show)(&self.settings), 300),
+                    origin.unwrap_or(Origin::Default),
+                )
+            })
+            .collect()
+    }
+}
+
+/// Settings from the command line, this process's environment and the config file.
+///
+/// # Errors
+/// [`ConfigError`]: a file named on purpose cannot be read, or there is no place for state.
+pub fn load(overrides: &Overrides) -> Result<Loaded, ConfigError> {
+    load_with(overrides, &Environment::process())
+}
+
+/// [`load`] in given surroundings.
+pub fn load_with(overrides: &Overrides, environment: &Environment) -> Result<Loaded, ConfigError> {
+    let paths = Paths::new(overrides.config_file.as_deref(), environment)?;
+    let text = read_file(&paths)?;
+    let mut layers = Layers {
+        loaded: Loaded {
+            settings: Settings::default(),
+            paths,
+            warnings: Vec::new(),
+            origins: BTreeMap::new(),
+        },
+        context: Context {
+            home: environment.home.clone(),
+        },
+    };
+    layers.locale(environment);
+    layers.file(&text);
+    layers.environment(environment);
+    layers.flags(overrides);
+    layers.finish();
+    Ok(layers.loaded)
+}
+
+fn read_file(paths: &Paths) -> Result<String, ConfigError> {
+    let path = &paths.config_file;
+    let fail = |reason: String| ConfigError::Unreadable {
+        path: path.clone(),
+        reason,
+    };
+    match std::fs::metadata(path) {
+        Err(error)
+            if error.kind() == std::io::ErrorKind::NotFound && !paths.config_file_is_explicit =>
+        {
+            return Ok(String::new());
+        }
+        Err(error) => return Err(fail(error.to_string())),
+        Ok(metadata) if metadata.len() > MAX_FILE => {
+            return Err(fail("it is longer than 1 MiB".to_owned()));
+        }
+        Ok(metadata) if metadata.is_dir() => return Err(fail("it is a directory".to_owned())),
+        Ok(_) => {}
+    }
+    std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))
+}
+
+struct Layers {
+    loaded: Loaded,
+    context: Context,
+}
+
+impl Layers {
+    fn report(&mut self, severity: Severity, place: &str, key: &str, message: impl Into<String>) {
+        self.loaded.warnings.push(Problem {
+            severity,
+            place: place.to_owned(),
+            key: sanitise(key, 100),
+            message: sanitise(&message.into(), 300),
+        });
+    }
+
+    /// Sets one key, or reports why not and leaves the value of the layer below.
+    fn set(&mut self, key: &str, value: &Raw, place: &str, origin: Origin) {
+        let Some(entry) = keys::entry(key) else {
+            let hint = keys::suggestion(key)
+                .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+            self.report(
+                Severity::Warning,
+                place,
+                key,
+                format!("is not a known key{hint}"),
+            );
+            return;
+        };
+        match (entry.set)(&mut self.loaded.settings, value, &self.context) {
+            Ok(()) => {
+                self.loaded.origins.insert(key.to_owned(), origin);
+            }
+            Err(message) => {
+                // Whoever writes `read_only` wants less to be possible, not more.
+                if key == "read_only" {
+                    self.loaded.settings.read_only = true;
+                }
+                let kept = (entry.show)(&self.loaded.settings);
+                self.report(
+                    Severity::Error,
+                    place,
+                    key,
+                    format!("{message}; using {kept} ({})", entry.help),
+                );
+            }
+        }
+    }
+
+    fn locale(&mut self, environment: &Environment) {
+        let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
+            .iter()
+            .find_map(|name| environment.get(name))
+            .unwrap_or_default();
+        let language = locale
+            .split(['_', '.', '-', '@'])
+            .next()
+            .unwrap_or_default();
+        if let Some(lang) = Lang::parse(language) {
+            self.loaded.settings.ui.lang = lang;
+            self.loaded
+                .origins
+                .insert("ui.lang".to_owned(), Origin::Locale);
+        }
+    }
+
+    fn file(&mut self, text: &str) {
+        let name = self.loaded.paths.config_file.display().to_string();
+        let Parsed {
+            leaves,
+            hosts: tables,
+            errors,
+        } = file::parse(text);
+        for (line, message) in errors {
+            self.report(
+                Severity::Error,
+                &format!("{name}:{line}"),
+                "",
+                format!("is not TOML ({message}); this line is left out"),
+            );
+        }
+        for leaf in leaves {
+            let place = format!("{name}:{}", leaf.line);
+            if let Some(rest) = leaf.key.strip_prefix("keys.") {
+                self.binding(rest, &leaf.key, &leaf.value, &place);
+            } else if let Some(filter) = leaf.key.strip_prefix("filters.") {
+                match leaf.value.text() {
+                    Ok(text) => {
+                        self.loaded.settings.filters.insert(filter.to_owned(), text);
+                    }
+                    Err(message) => self.report(Severity::Error, &place, &leaf.key, message),
+                }
+            } else {
+                let origin = Origin::File {
+                    place: place.clone(),
+                };
+                self.set(&leaf.key, &leaf.value, &place, origin);
+            }
+        }
+        let found = hosts::read(&tables, &name, &mut self.loaded.warnings);
+        self.loaded.settings.hosts.extend(found);
+    }
+
+    fn binding(&mut self, rest: &str, key: &str, value: &Raw, place: &str) {
+        let Some((scope, command)) = rest.split_once('.') else {
+            self.report(
+                Severity::Error,
+                place,
+                key,
+                "belongs in a scope; write it under [keys.global]",
+            );
+            return;
+        };
+        match value.texts() {
+            Ok(chords) => self.loaded.settings.keys.push(KeyBinding {
+                scope: scope.to_owned(),
+                command: command.to_owned(),
+                chords,
+                place: place.to_owned(),
+            }),
+            Err(message) => self.report(Severity::Error, place, key, message),
+        }
+    }
+
+    fn environment(&mut self, environment: &Environment) {
+        if environment.get("NO_COLOR").is_some() {
+            self.set(
+                "ui.no_color",
+                &Raw::Bool(true),
+                "NO_COLOR",
+                Origin::Variable("NO_COLOR"),
+            );
+        }
+        for entry in ENTRIES {
+            if let Some(text) = environment.get(entry.variable) {
+                let value = from_text(entry.kind, &text);
+                self.set(
+                    entry.key,
+                    &value,
+                    entry.variable,
+                    Origin::Variable(entry.variable),
+                );
+                if entry.key == "cloud.profile" {
+                    self.loaded.settings.cloud.profile_is_forced = true;
+                }
+            }
+        }
+    }
+
+    fn flags(&mut self, flags: &Overrides) {
+        let text = |value: &Option<String>| value.clone().map(Raw::Text);
+        let path = |value: &Option<PathBuf>| {
+            value
+                .as_ref()
+                .map(|path| Raw::Text(path.display().to_string()))
+        };
+        let yes = |value: bool| value.then_some(Raw::Bool(true));
+        let regions = (!flags.regions.is_empty())
+            .then(|| Raw::List(flags.regions.iter().cloned().map(Raw::Text).collect()));
+        let level = match flags.verbose {
+            0 => None,
+            1 => Some(Raw::Text("debug".to_owned())),
+            _ => Some(Raw::Text("trace".to_owned())),
+        };
+        let source = flags
+            .user_source
+            .map(|address| Raw::Text(address.to_string()));
+        for (key, flag, value) in [
+            ("cloud.profile", "--profile", text(&flags.profile)),
+            ("cloud.regions", "--region", regions),
+            ("cloud.endpoint", "--endpoint", text(&flags.endpoint)),
+            (
+                "cloud.insecure_endpoint",
+                "--insecure-endpoint",
+                yes(flags.insecure_endpoint),
+            ),
+            ("read_only", "--read-only", yes(flags.read_only)),
+            ("ui.lang", "--lang", text(&flags.lang)),
+            ("ui.theme", "--theme", text(&flags.theme)),
+            ("ui.no_color", "--no-color", yes(flags.no_color)),
+            ("ssh_config", "--ssh-config", path(&flags.ssh_config)),
+            ("log.file", "--log-file", path(&flags.log_file)),
+            ("log.level", "-v", level),
+            ("probe.user_source", "--user-source", source),
+            ("probe.vantage", "--vantage", text(&flags.vantage)),
+        ] {
+            if let Some(value) = value {
+                self.set(key, &value, flag, Origin::Flag(flag));
+            }
+        }
+        if flags.profile.is_some() {
+            self.loaded.settings.cloud.profile_is_forced = true;
+        }
+    }
+
+    /// What follows from several settings together.
+    fn finish(&mut self) {
+        let settings = &mut self.loaded.settings;
+        if let Some(profile) = &settings.cloud.profile
+            && settings.cloud.read_only_profiles.contains(profile)
+        {
+            settings.read_only = true;
+        }
+        if let Some(path) = settings.ssh_config.clone() {
+            match ssh_config::read(&path) {
+                Ok((hosts, notes)) => {
+                    let known: Vec<_> = settings
+                        .hosts
+                        .iter()
+                        .map(|h| h.instance.id.clone())
+                        .collect();
+                    settings.hosts.extend(
+                        hosts
+                            .into_iter()
+                            .filter(|h| !known.contains(&h.instance.id)),
+                    );
+                    for note in notes {
+                        self.report(Severity::Warning, "ssh_config", "", note);
+                    }
+                }
+                Err(message) => self.report(Severity::Error, "ssh_config", "", message),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "layers_tests.rs"]
+mod tests;

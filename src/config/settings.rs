@@ -1,0 +1,213 @@
+//! The settings as the program uses them, with their defaults.
+//!
+//! Must not live here: how they are read (`file`, `layers`).
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::hosts::StaticHost;
+
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($variant),+ }
+
+        impl $name {
+            /// The words of the config file.
+            pub const WORDS: &'static [&'static str] = &[$($text),+];
+
+            /// The word of the config file.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            /// The value of a word.
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+choice!(
+    /// Language of texts and guides.
+    Lang { En = "en", Ko = "ko", Zh = "zh" }
+);
+choice!(
+    /// Characters for lines, bars and marks.
+    Glyphs { Unicode = "unicode", Ascii = "ascii" }
+);
+choice!(
+    /// Columns of characters whose width terminals disagree on.
+    AmbiguousWidth { Auto = "auto", Narrow = "1", Wide = "2" }
+);
+choice!(
+    /// A feature that may be left to the program.
+    OnOff { Auto = "auto", On = "on", Off = "off" }
+);
+choice!(
+    /// Paths that are probed.
+    VantageSetting { Public = "public", Private = "private", Both = "both" }
+);
+
+/// Everything that can be set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// No action is available.
+    pub read_only: bool,
+    pub cloud: CloudSettings,
+    pub probe: ProbeSettings,
+    pub ui: UiSettings,
+    pub log: LogSettings,
+    /// Own bindings, in the order of the file.
+    pub keys: Vec<KeyBinding>,
+    /// Saved filters by name.
+    pub filters: BTreeMap<String, String>,
+    /// Instances without a cloud: `[[host]]` and the hosts of `ssh_config`.
+    pub hosts: Vec<StaticHost>,
+    /// OpenSSH client config whose hosts are added.
+    pub ssh_config: Option<PathBuf>,
+    /// File whose rows override the shipped knowledge.
+    pub knowledge: Option<PathBuf>,
+    /// Folder with own guides.
+    pub guides: Option<PathBuf>,
+}
+
+/// `[cloud]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudSettings {
+    pub profile: Option<String>,
+    /// The profile was given by flag or `CVMTOP_PROFILE` and so beats credentials in the
+    /// environment.
+    pub profile_is_forced: bool,
+    pub secret_id_env: Option<String>,
+    pub secret_key_env: Option<String>,
+    /// Empty: the region that the credentials' source names. `all`: every region.
+    pub regions: Vec<String>,
+    pub endpoint: String,
+    pub ca_bundle: Option<PathBuf>,
+    pub insecure_endpoint: bool,
+    /// Ask the metadata service for the role of the machine we run on.
+    pub cvm_role: bool,
+    pub metadata_endpoint: String,
+    /// Profiles under which no action is available.
+    pub read_only_profiles: Vec<String>,
+    /// How often the list of instances is read again.
+    pub refresh_interval: Duration,
+}
+
+/// `[probe]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeSettings {
+    /// Address that the failing user comes from.
+    pub user_source: Option<IpAddr>,
+    /// New connections a second over all targets.
+    pub rate: u32,
+    /// Least time between background probes of one target.
+    pub per_target_interval: Duration,
+    /// Known login ports.
+    pub ports: Vec<u16>,
+    pub vantage: VantageSetting,
+    /// Ports that tell a dead host from a filtered one.
+    pub neighbour_ports: Vec<u16>,
+    /// For one connection.
+    pub timeout: Duration,
+}
+
+/// `[ui]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UiSettings {
+    pub theme: String,
+    /// From the locale unless set.
+    pub lang: Lang,
+    pub mouse: bool,
+    pub no_color: bool,
+    pub glyphs: Glyphs,
+    pub ambiguous_width: AmbiguousWidth,
+    pub sync_output: OnOff,
+    /// Mask addresses and ids on the screen.
+    pub privacy: bool,
+    /// Most frames a second; `None` leaves it to the program (30, over SSH 15).
+    pub frames_per_second: Option<u16>,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+    /// `None`: `cvmtop.log` in the state directory.
+    pub file: Option<PathBuf>,
+}
+
+/// One line of `[keys.SCOPE]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyBinding {
+    pub scope: String,
+    pub command: String,
+    /// Empty or `none` unbinds.
+    pub chords: Vec<String>,
+    /// `file:line`, for messages about conflicts.
+    pub place: String,
+}
+
+impl ProbeSettings {
+    /// Bounds of `probe.timeout`.
+    pub const LEAST_TIMEOUT: Duration = Duration::from_millis(100);
+    pub const MOST_TIMEOUT: Duration = Duration::from_secs(600);
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            read_only: false,
+            cloud: CloudSettings {
+                profile: None,
+                profile_is_forced: false,
+                secret_id_env: None,
+                secret_key_env: None,
+                regions: Vec::new(),
+                endpoint: "https://{service}.tencentcloudapi.com".to_owned(),
+                ca_bundle: None,
+                insecure_endpoint: false,
+                cvm_role: true,
+                metadata_endpoint: "http://metadata.tencentyun.com".to_owned(),
+                read_only_profiles: Vec::new(),
+                refresh_interval: Duration::from_secs(60),
+            },
+            probe: ProbeSettings {
+                user_source: None,
+                rate: 100,
+                per_target_interval: Duration::from_secs(30),
+                ports: vec![22, 3389],
+                vantage: VantageSetting::Both,
+                neighbour_ports: vec![22, 80, 443, 3389],
+                timeout: Duration::from_secs(3),
+            },
+            ui: UiSettings {
+                theme: "dark".to_owned(),
+                lang: Lang::En,
+                mouse: false,
+                no_color: false,
+                glyphs: Glyphs::Unicode,
+                ambiguous_width: AmbiguousWidth::Auto,
+                sync_output: OnOff::Auto,
+                privacy: false,
+                frames_per_second: None,
+            },
+            log: LogSettings {
+                level: "info".to_owned(),
+                file: None,
+            },
+            keys: Vec::new(),
+            filters: BTreeMap::new(),
+            hosts: Vec::new(),
+            ssh_config: None,
+            knowledge: None,
+            guides: None,
+        }
+    }
+}
