@@ -1,1 +1,22 @@
 //! Real TCP, ICMP, SSH and RDP handshakes; typed outcomes turned into readings.
+//!
+//! Lives here: everything that is observed of an instance from outside, within a budget of time,
+//! bytes and connections. Must not live here: what a reading means for a cause.
+
+pub mod algorithms;
+pub mod budget;
+pub mod engine;
+pub mod fusion;
+pub mod icmp;
+pub mod login;
+pub mod outcome;
+pub mod plan;
+pub mod rdp;
+pub mod rdp_exchange;
+pub mod ssh;
+pub mod ssh_exchange;
+pub mod surroundings;
+pub mod tcp;
+
+pub use engine::{LoginCheck, LoginHealth, login_check, run};
+pub use plan::{Consent, Control, Depth, ProbeOptions, ProbePlan, ProbeTarget, Protocol};

@@ -1,0 +1,13 @@
+//! Several outcomes fused into one state of an evidence group.
+//!
+//! Lives here: pure functions from outcomes to states, one per group, each input kind decided.
+//! Must not live here: sockets, clocks, or what a state says about causes.
+
+pub mod describe;
+pub mod greeting;
+pub mod reach;
+
+pub use greeting::{
+    Banner, Certificate, Kex, RdpState, fuse_banner, fuse_certificate, fuse_kex, fuse_negotiation,
+};
+pub use reach::{Reach, ReachFacts, ReachUnknown, fuse_reach};

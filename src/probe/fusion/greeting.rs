@@ -1,0 +1,388 @@
+//! Fusion of greetings, key exchanges and negotiations into `banner`, `kex`, `rdp-negotiation`.
+//!
+//! Lives here: the states of these groups and the limits between fast and slow. Must not live
+//! here: parsing or sockets.
+
+use std::time::Duration;
+
+use crate::probe::algorithms::{Meeting, compare};
+use crate::probe::outcome::{Greeting, KeyExchange, Negotiation, RdpFailure, RdpSecurity, Tls};
+
+/// From this on an answer is slow.
+pub const SLOW: Duration = Duration::from_secs(2);
+
+/// States of `banner`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Banner {
+    Fast,
+    Slow,
+    Silent,
+    Closed,
+    Reset,
+    ThrottleNotice,
+    Mixed,
+    WrongProtocol,
+}
+
+impl Banner {
+    /// The word of the vocabulary.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Slow => "slow",
+            Self::Silent => "silent",
+            Self::Closed => "closed",
+            Self::Reset => "reset",
+            Self::ThrottleNotice => "throttle-notice",
+            Self::Mixed => "mixed",
+            Self::WrongProtocol => "wrong-protocol",
+        }
+    }
+
+    /// True when being turned away may be about our own connections.
+    pub fn turned_away(self) -> bool {
+        matches!(self, Self::Closed | Self::Reset | Self::Mixed)
+    }
+}
+
+/// One state from all tries; `None` when no try says anything about the target.
+pub fn fuse_banner(tries: &[Greeting]) -> Option<Banner> {
+    let (mut good, mut slow, mut silent, mut closed, mut reset, mut wrong) = (0, 0, 0, 0, 0, 0);
+    for greeting in tries {
+        match greeting {
+            Greeting::Identified { after, .. } => {
+                good += 1;
+                slow += usize::from(*after >= SLOW);
+            }
+            Greeting::Throttled { .. } => return Some(Banner::ThrottleNotice),
+            Greeting::Closed { .. } => closed += 1,
+            Greeting::Reset { .. } => reset += 1,
+            Greeting::Silent { .. } => silent += 1,
+            Greeting::WrongProtocol { .. } => wrong += 1,
+            Greeting::Own(_) => {}
+        }
+    }
+    if good + silent + closed + reset + wrong == 0 {
+        return None;
+    }
+    Some(if good > 0 {
+        if silent + closed + reset + wrong > 0 {
+            Banner::Mixed
+        } else if slow * 2 >= good {
+            Banner::Slow
+        } else {
+            Banner::Fast
+        }
+    } else if wrong > 0 {
+        Banner::WrongProtocol
+    } else if silent > closed + reset {
+        Banner::Silent
+    } else if reset > closed {
+        Banner::Reset
+    } else {
+        Banner::Closed
+    })
+}
+
+/// States of `kex`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kex {
+    Common,
+    LegacyOnly,
+    None,
+    HostKeyMissing,
+    Hang,
+    Closed,
+}
+
+impl Kex {
+    /// The word of the vocabulary.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Common => "common",
+            Self::LegacyOnly => "legacy-only",
+            Self::None => "none",
+            Self::HostKeyMissing => "host-key-missing",
+            Self::Hang => "hang",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// The state of one exchange.
+pub fn fuse_kex(exchange: &KeyExchange) -> Kex {
+    match exchange {
+        KeyExchange::Lists(lists) => match compare(lists) {
+            Meeting::Common => Kex::Common,
+            Meeting::LegacyOnly(_) => Kex::LegacyOnly,
+            Meeting::None(_) => Kex::None,
+            Meeting::HostKeyMissing => Kex::HostKeyMissing,
+        },
+        KeyExchange::Hang { .. } => Kex::Hang,
+        KeyExchange::Disconnected { text, .. } => {
+            let text = text.to_ascii_lowercase();
+            if text.contains("no hostkey") || text.contains("no host key") {
+                Kex::HostKeyMissing
+            } else if text.contains("no matching") {
+                Kex::None
+            } else {
+                Kex::Closed
+            }
+        }
+        // A stream that turns to garbage ends the exchange just as a close does.
+        KeyExchange::Closed { .. } | KeyExchange::Malformed => Kex::Closed,
+    }
+}
+
+/// States of `rdp-negotiation`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RdpState {
+    Nla,
+    Tls,
+    Legacy,
+    Slow,
+    Mixed,
+    Failure(RdpFailure),
+    Closed,
+    Reset,
+    Silent,
+    WrongProtocol,
+}
+
+impl RdpState {
+    /// The word of the vocabulary.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Nla => "nla",
+            Self::Tls => "tls",
+            Self::Legacy => "legacy",
+            Self::Slow => "slow",
+            Self::Mixed => "mixed",
+            Self::Failure(failure) => failure.state(),
+            Self::Closed => "closed",
+            Self::Reset => "reset",
+            Self::Silent => "silent",
+            Self::WrongProtocol => "wrong-protocol",
+        }
+    }
+
+    /// True when being turned away may be about our own connections.
+    pub fn turned_away(self) -> bool {
+        matches!(self, Self::Closed | Self::Reset | Self::Mixed)
+    }
+}
+
+/// One state from all tries; `None` when no try says anything about the target.
+pub fn fuse_negotiation(tries: &[Negotiation]) -> Option<RdpState> {
+    let (mut good, mut slow, mut silent, mut closed, mut reset, mut wrong) = (0, 0, 0, 0, 0, 0);
+    let mut selected = None;
+    let mut failed = None;
+    for negotiation in tries {
+        match negotiation {
+            Negotiation::Selected { security, after } => {
+                good += 1;
+                slow += usize::from(*after >= SLOW);
+                selected = Some(*security);
+            }
+            Negotiation::Failed { failure, .. } => failed = Some(*failure),
+            Negotiation::Closed { .. } => closed += 1,
+            Negotiation::Reset { .. } => reset += 1,
+            Negotiation::Silent { .. } => silent += 1,
+            Negotiation::WrongProtocol { .. } => wrong += 1,
+            Negotiation::Own(_) => {}
+        }
+    }
+    if let Some(failure) = failed {
+        return Some(RdpState::Failure(failure));
+    }
+    let bad = silent + closed + reset + wrong;
+    Some(match selected {
+        Some(_) if bad > 0 => RdpState::Mixed,
+        Some(_) if slow * 2 >= good => RdpState::Slow,
+        Some(RdpSecurity::Nla) => RdpState::Nla,
+        Some(RdpSecurity::Tls) => RdpState::Tls,
+        Some(RdpSecurity::Legacy) => RdpState::Legacy,
+        None if bad == 0 => return None,
+        None if wrong > 0 => RdpState::WrongProtocol,
+        None if silent > closed + reset => RdpState::Silent,
+        None if reset > closed => RdpState::Reset,
+        None => RdpState::Closed,
+    })
+}
+
+/// States of `rdp-certificate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certificate {
+    Valid,
+    Expired,
+    NotYetValid,
+    Absent,
+}
+
+impl Certificate {
+    /// The word of the vocabulary.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not-yet-valid",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+/// The state of a certificate at `now` (seconds since 1970); `None` when the handshake did not show one.
+pub fn fuse_certificate(tls: &Tls, now: i64) -> Option<Certificate> {
+    match tls {
+        Tls::Certificate(c) if now > c.not_after => Some(Certificate::Expired),
+        Tls::Certificate(c) if now < c.not_before => Some(Certificate::NotYetValid),
+        Tls::Certificate(_) => Some(Certificate::Valid),
+        Tls::Unreadable => Some(Certificate::Absent),
+        Tls::Failed(_) | Tls::Hang(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::outcome::{OwnFailure, ThrottleNotice};
+
+    const FAST: Duration = Duration::from_millis(40);
+
+    fn hello(after: Duration) -> Greeting {
+        Greeting::Identified {
+            identification: "SSH-2.0-x".into(),
+            after,
+        }
+    }
+
+    fn closed() -> Greeting {
+        Greeting::Closed {
+            after: FAST,
+            text: String::new(),
+        }
+    }
+
+    #[test]
+    fn every_state_of_banner() {
+        let reset = Greeting::Reset { after: FAST };
+        let silent = Greeting::Silent {
+            waited: FAST,
+            bytes: 0,
+        };
+        let wrong = Greeting::WrongProtocol {
+            sample: "HTTP".into(),
+        };
+        let throttled = Greeting::Throttled {
+            notice: ThrottleNotice::MaxStartups,
+            text: String::new(),
+        };
+        let own = Greeting::Own(OwnFailure::Resources);
+        for (tries, want) in [
+            (vec![hello(FAST), hello(FAST)], Some(Banner::Fast)),
+            (vec![hello(SLOW), hello(SLOW * 3)], Some(Banner::Slow)),
+            (
+                vec![hello(SLOW), hello(FAST), hello(FAST)],
+                Some(Banner::Fast),
+            ),
+            (vec![silent.clone(), silent.clone()], Some(Banner::Silent)),
+            (vec![closed(), closed()], Some(Banner::Closed)),
+            (vec![reset.clone(), reset.clone()], Some(Banner::Reset)),
+            (vec![closed(), reset.clone(), reset], Some(Banner::Reset)),
+            (vec![hello(FAST), throttled], Some(Banner::ThrottleNotice)),
+            (vec![hello(FAST), closed()], Some(Banner::Mixed)),
+            (vec![hello(FAST), silent], Some(Banner::Mixed)),
+            (vec![wrong], Some(Banner::WrongProtocol)),
+            (vec![own.clone(), hello(FAST)], Some(Banner::Fast)),
+            (vec![own], None),
+            (vec![], None),
+        ] {
+            assert_eq!(fuse_banner(&tries), want, "{tries:?}");
+        }
+    }
+
+    #[test]
+    fn every_state_of_kex_that_is_not_lists() {
+        let said = |text: &str| KeyExchange::Disconnected {
+            reason: 3,
+            text: text.into(),
+        };
+        for (exchange, want) in [
+            (KeyExchange::Hang { waited: FAST }, Kex::Hang),
+            (KeyExchange::Closed { reset: true }, Kex::Closed),
+            (KeyExchange::Malformed, Kex::Closed),
+            (said("no matching cipher found"), Kex::None),
+            (said("no hostkey alg"), Kex::HostKeyMissing),
+            (said("bye"), Kex::Closed),
+            (KeyExchange::Lists(Box::default()), Kex::HostKeyMissing),
+        ] {
+            assert_eq!(fuse_kex(&exchange), want, "{exchange:?}");
+        }
+    }
+
+    #[test]
+    fn every_state_of_certificate() {
+        let c = Tls::Certificate(crate::probe::outcome::CertificateSummary {
+            subject: "host".into(),
+            not_before: 100,
+            not_after: 200,
+        });
+        for (now, want) in [
+            (50, Certificate::NotYetValid),
+            (150, Certificate::Valid),
+            (250, Certificate::Expired),
+        ] {
+            assert_eq!(fuse_certificate(&c, now), Some(want));
+        }
+        assert_eq!(
+            fuse_certificate(&Tls::Unreadable, 0),
+            Some(Certificate::Absent)
+        );
+        assert_eq!(fuse_certificate(&Tls::Failed("x".into()), 0), None);
+    }
+
+    #[test]
+    fn every_state_of_negotiation() {
+        let selected = |security, after| Negotiation::Selected { security, after };
+        let nla = selected(RdpSecurity::Nla, FAST);
+        let closed = Negotiation::Closed { after: FAST };
+        let silent = Negotiation::Silent {
+            waited: FAST,
+            bytes: 0,
+        };
+        for (tries, want) in [
+            (vec![nla.clone(); 3], Some(RdpState::Nla)),
+            (vec![selected(RdpSecurity::Tls, FAST)], Some(RdpState::Tls)),
+            (
+                vec![selected(RdpSecurity::Legacy, FAST)],
+                Some(RdpState::Legacy),
+            ),
+            (vec![selected(RdpSecurity::Nla, SLOW)], Some(RdpState::Slow)),
+            (vec![nla.clone(), closed.clone()], Some(RdpState::Mixed)),
+            (vec![closed.clone(); 2], Some(RdpState::Closed)),
+            (
+                vec![Negotiation::Reset { after: FAST }],
+                Some(RdpState::Reset),
+            ),
+            (vec![silent.clone(), silent], Some(RdpState::Silent)),
+            (
+                vec![Negotiation::WrongProtocol { sample: "x".into() }, closed],
+                Some(RdpState::WrongProtocol),
+            ),
+            (vec![Negotiation::Own(OwnFailure::NoRoute)], None),
+        ] {
+            assert_eq!(fuse_negotiation(&tries), want, "{tries:?}");
+        }
+        for code in 1..=6 {
+            let failure = RdpFailure::from_code(code).unwrap();
+            let tries = [Negotiation::Failed {
+                failure,
+                after: FAST,
+            }];
+            assert_eq!(
+                fuse_negotiation(&tries).map(RdpState::as_str),
+                Some(format!("failure-{code}").as_str())
+            );
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Conversations with one login port: several spaced tries at once.
+//!
+//! Lives here: connecting, talking as far as no credentials are needed, and leaving. Must not live
+//! here: what the tries mean together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use super::budget::{self, Ledger};
+use super::engine::LoginHealth;
+use super::fusion::greeting::SLOW;
+use super::outcome::{Connect, Greeting, KeyExchange, Negotiation, RdpSecurity, Tls};
+use super::plan::{ProbeOptions, Protocol};
+use super::ssh_exchange::{Conversation, leave};
+use super::{rdp_exchange, tcp};
+
+/// What was said on one open connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Talk {
+    Ssh {
+        greeting: Greeting,
+        /// Set on the one try that went on after a valid identification.
+        exchange: Option<KeyExchange>,
+    },
+    Rdp {
+        negotiation: Negotiation,
+        /// Set on the one try that went on after TLS was selected.
+        tls: Option<Tls>,
+    },
+}
+
+impl Talk {
+    /// The result of this conversation alone.
+    pub fn health(&self) -> LoginHealth {
+        match self {
+            Self::Ssh { greeting, .. } => match greeting {
+                Greeting::Identified { after, .. } if *after >= SLOW => LoginHealth::Slow,
+                Greeting::Identified { .. } => LoginHealth::Answers,
+                Greeting::Throttled { .. } | Greeting::Closed { .. } | Greeting::Reset { .. } => {
+                    LoginHealth::TurnedAway
+                }
+                Greeting::Silent { .. } => LoginHealth::Mute,
+                Greeting::WrongProtocol { .. } => LoginHealth::WrongAnswer,
+                Greeting::Own(_) => LoginHealth::Unknown,
+            },
+            Self::Rdp { negotiation, .. } => match negotiation {
+                Negotiation::Selected { after, .. } if *after >= SLOW => LoginHealth::Slow,
+                Negotiation::Selected { .. } => LoginHealth::Answers,
+                Negotiation::Closed { .. } | Negotiation::Reset { .. } => LoginHealth::TurnedAway,
+                Negotiation::Silent { .. } => LoginHealth::Mute,
+                Negotiation::Failed { .. } | Negotiation::WrongProtocol { .. } => {
+                    LoginHealth::WrongAnswer
+                }
+                Negotiation::Own(_) => LoginHealth::Unknown,
+            },
+        }
+    }
+}
+
+/// Tries under way. Dropping it ends them.
+#[derive(Debug)]
+pub struct Conversations {
+    tries: JoinSet<Option<Talk>>,
+    connects: Vec<oneshot::Receiver<Connect>>,
+}
+
+impl Conversations {
+    /// Starts `count` tries, `spacing` apart. The first that gets that far also reads the key-exchange
+    /// lists or the certificate.
+    pub fn start(
+        login: SocketAddr,
+        protocol: Protocol,
+        options: &ProbeOptions,
+        count: usize,
+        spacing: Duration,
+    ) -> Self {
+        let taken = Arc::new(AtomicBool::new(false));
+        let mut tries = JoinSet::new();
+        let mut connects = Vec::new();
+        let (connect_limit, limit) = (options.connect_timeout, options.greeting_timeout);
+        for number in 0..count {
+            let (tell, told) = oneshot::channel();
+            connects.push(told);
+            let taken = taken.clone();
+            tries.spawn(async move {
+                tokio::time::sleep(spacing * number as u32).await;
+                let _slot = budget::connection_slots().acquire().await.ok();
+                let (outcome, stream) = tcp::connect(login, connect_limit).await;
+                // The receiver is only gone when the whole run is.
+                let _ = tell.send(outcome);
+                let stream = stream?;
+                Ledger::shared().opened(login);
+                Some(converse(stream, protocol, limit, &taken).await)
+            });
+        }
+        Self { tries, connects }
+    }
+
+    /// Waits until every try is connected or has failed to.
+    pub async fn connects(&mut self) -> Vec<Connect> {
+        let mut out = Vec::new();
+        for told in self.connects.drain(..) {
+            if let Ok(outcome) = told.await {
+                out.push(outcome);
+            }
+        }
+        out
+    }
+
+    /// The next conversation that ended; `None` when all have.
+    pub async fn next(&mut self) -> Option<Talk> {
+        while let Some(end) = self.tries.join_next().await {
+            if let Ok(Some(talk)) = end {
+                return Some(talk);
+            }
+        }
+        None
+    }
+}
+
+/// Talks on an open stream. Whoever finds `taken` false sets it and goes one step further: the key
+/// exchange lists, or the TLS certificate.
+pub async fn converse(
+    stream: TcpStream,
+    protocol: Protocol,
+    limit: Duration,
+    taken: &AtomicBool,
+) -> Talk {
+    match protocol {
+        Protocol::Ssh => {
+            let mut conversation = Conversation::new(stream);
+            let greeting = conversation.greeting(limit).await;
+            let identified = matches!(greeting, Greeting::Identified { .. });
+            let exchange = if identified && !taken.swap(true, Ordering::Relaxed) {
+                Some(conversation.key_exchange(limit).await)
+            } else {
+                None
+            };
+            leave(conversation.into_stream());
+            Talk::Ssh { greeting, exchange }
+        }
+        Protocol::Rdp => {
+            let mut stream = stream;
+            let negotiation = rdp_exchange::negotiate(&mut stream, limit).await;
+            let encrypted = matches!(
+                negotiation,
+                Negotiation::Selected { security, .. } if security != RdpSecurity::Legacy
+            );
+            let tls = if encrypted && !taken.swap(true, Ordering::Relaxed) {
+                Some(rdp_exchange::certificate(stream, limit).await)
+            } else {
+                leave(stream);
+                None
+            };
+            Talk::Rdp { negotiation, tls }
+        }
+    }
+}

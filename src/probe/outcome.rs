@@ -1,0 +1,250 @@
+//! What one probe step can end in, as types.
+//!
+//! Lives here: the outcome of a single connection, greeting, key exchange, negotiation or ping.
+//! Must not live here: how it is obtained (I/O) or what several of them mean together (`fusion`).
+
+use std::time::Duration;
+
+use super::algorithms::KexInit;
+
+/// Our own side failed; says nothing about the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OwnFailure {
+    /// EMFILE, ENFILE, ENOBUFS, ENOMEM.
+    #[error(
+        "this machine is out of file descriptors or socket memory: close programs or raise the limit (ulimit -n)"
+    )]
+    Resources,
+    /// No route at all in this machine's own table.
+    #[error(
+        "this machine has no route to the address: check its own network, VPN or address family"
+    )]
+    NoRoute,
+    /// EADDRNOTAVAIL: no local address or no free local port.
+    #[error(
+        "this machine has no free local address or port for the connection: wait a minute and probe again"
+    )]
+    NoLocalAddress,
+    /// EPERM or EACCES from this machine's own firewall or policy.
+    #[error("this machine's own firewall or policy forbids the connection: allow it here first")]
+    Forbidden,
+    /// Anything else that happened before a packet could leave.
+    #[error("this machine could not use a socket (system error {0}): see the log and probe again")]
+    Other(i32),
+}
+
+/// End of one TCP connection attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connect {
+    /// SYN-ACK after this time.
+    Open(Duration),
+    /// RST (or an ICMP port-unreachable) after this time.
+    Refused(Duration),
+    /// Nothing within this time.
+    Silent(Duration),
+    /// ICMP said unreachable or prohibited after this time.
+    Prohibited(Duration),
+    /// Our own side failed.
+    Own(OwnFailure),
+}
+
+impl Connect {
+    /// True for SYN-ACK.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Open(_))
+    }
+
+    /// Time to the answer, if there was one.
+    pub fn rtt(self) -> Option<Duration> {
+        match self {
+            Self::Open(d) | Self::Refused(d) => Some(d),
+            _ => None,
+        }
+    }
+}
+
+/// End of a series of echo requests (RFC 792, RFC 4443).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Echo {
+    /// At least one reply.
+    Replies { sent: u32, rtts: Vec<Duration> },
+    /// None came back.
+    Silent { sent: u32 },
+    /// The kernel does not let this user send echo requests.
+    NotPermitted,
+    /// Our own side failed.
+    Own(OwnFailure),
+}
+
+impl Echo {
+    /// True when at least one reply came.
+    pub fn answered(&self) -> bool {
+        matches!(self, Self::Replies { .. })
+    }
+
+    /// True when requests went out, so that silence means something.
+    pub fn was_sent(&self) -> bool {
+        matches!(self, Self::Replies { .. } | Self::Silent { .. })
+    }
+}
+
+/// Which known refusal a server printed in place of its identification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThrottleNotice {
+    /// OpenSSH: too many unauthenticated connections at once.
+    MaxStartups,
+    /// OpenSSH 9.8 and later: penalties for this source.
+    SourcePenalty,
+    /// Another wording of "too many connections, try again later".
+    Other,
+}
+
+/// What came after the connection to an SSH port was open (RFC 4253 section 4.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Greeting {
+    /// A valid identification string after this time.
+    Identified {
+        identification: String,
+        after: Duration,
+    },
+    /// A refusal in words.
+    Throttled {
+        notice: ThrottleNotice,
+        text: String,
+    },
+    /// The server closed in order (FIN) first. `text` is what it said before, if anything.
+    Closed { after: Duration, text: String },
+    /// The server reset the connection first.
+    Reset { after: Duration },
+    /// No identification within the limit. `bytes` counts what trickled in.
+    Silent { waited: Duration, bytes: usize },
+    /// Something that is not SSH answered.
+    WrongProtocol { sample: String },
+    /// Our own side failed.
+    Own(OwnFailure),
+}
+
+/// What came after both identification strings (RFC 4253 section 7.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyExchange {
+    /// The server's lists.
+    Lists(Box<KexInit>),
+    /// Nothing more within this time.
+    Hang { waited: Duration },
+    /// Closed or reset.
+    Closed { reset: bool },
+    /// `SSH_MSG_DISCONNECT` with its reason code (RFC 4253 section 11.1) and text.
+    Disconnected { reason: u32, text: String },
+    /// Bytes that are no key-exchange packet.
+    Malformed,
+}
+
+/// Security protocol that a server selected (MS-RDPBCGR 2.2.1.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RdpSecurity {
+    /// CredSSP (HYBRID, HYBRID_EX) and relatives: network level authentication.
+    Nla,
+    /// TLS without network level authentication.
+    Tls,
+    /// Standard RDP security, or a confirm without a negotiation block.
+    Legacy,
+}
+
+/// Failure code of a negotiation (MS-RDPBCGR 2.2.1.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RdpFailure {
+    SslRequired,
+    SslNotAllowed,
+    SslCertNotOnServer,
+    InconsistentFlags,
+    HybridRequired,
+    SslWithUserAuthRequired,
+}
+
+impl RdpFailure {
+    /// From the wire.
+    pub fn from_code(code: u32) -> Option<Self> {
+        Some(match code {
+            1 => Self::SslRequired,
+            2 => Self::SslNotAllowed,
+            3 => Self::SslCertNotOnServer,
+            4 => Self::InconsistentFlags,
+            5 => Self::HybridRequired,
+            6 => Self::SslWithUserAuthRequired,
+            _ => return None,
+        })
+    }
+
+    /// The state of `rdp-negotiation`.
+    pub fn state(self) -> &'static str {
+        match self {
+            Self::SslRequired => "failure-1",
+            Self::SslNotAllowed => "failure-2",
+            Self::SslCertNotOnServer => "failure-3",
+            Self::InconsistentFlags => "failure-4",
+            Self::HybridRequired => "failure-5",
+            Self::SslWithUserAuthRequired => "failure-6",
+        }
+    }
+
+    /// The specification's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SslRequired => "SSL_REQUIRED_BY_SERVER",
+            Self::SslNotAllowed => "SSL_NOT_ALLOWED_BY_SERVER",
+            Self::SslCertNotOnServer => "SSL_CERT_NOT_ON_SERVER",
+            Self::InconsistentFlags => "INCONSISTENT_FLAGS",
+            Self::HybridRequired => "HYBRID_REQUIRED_BY_SERVER",
+            Self::SslWithUserAuthRequired => "SSL_WITH_USER_AUTH_REQUIRED_BY_SERVER",
+        }
+    }
+}
+
+/// What came back after an X.224 connection request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Negotiation {
+    /// A confirm that selects a security protocol.
+    Selected {
+        security: RdpSecurity,
+        after: Duration,
+    },
+    /// A negotiation failure.
+    Failed {
+        failure: RdpFailure,
+        after: Duration,
+    },
+    /// Closed in order.
+    Closed { after: Duration },
+    /// Reset.
+    Reset { after: Duration },
+    /// Nothing complete within this time.
+    Silent { waited: Duration, bytes: usize },
+    /// Not RDP.
+    WrongProtocol { sample: String },
+    /// Our own side failed.
+    Own(OwnFailure),
+}
+
+/// Dates and name of a server's certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateSummary {
+    /// Common name of the subject, made safe for display.
+    pub subject: String,
+    /// Seconds since 1970.
+    pub not_before: i64,
+    /// Seconds since 1970.
+    pub not_after: i64,
+}
+
+/// End of a TLS handshake that accepts any certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    /// The end-entity certificate.
+    Certificate(CertificateSummary),
+    /// The handshake ended without a certificate that can be read.
+    Unreadable,
+    /// The handshake failed; the text is the TLS library's, made safe for display.
+    Failed(String),
+    /// Nothing within this time.
+    Hang(Duration),
+}

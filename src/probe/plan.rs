@@ -1,0 +1,153 @@
+//! What is to be probed, how deep, and what it may cost.
+//!
+//! Lives here: plain data that a caller fills. Must not live here: sockets or defaults that depend
+//! on the machine.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::domain::evidence::{Family, Path};
+use crate::domain::instance::Os;
+
+/// Neighbour ports used where the caller names none: common, harmless, and none of them a login
+/// port (a security isolation leaves those open).
+pub const DEFAULT_NEIGHBOUR_PORTS: [u16; 4] = [80, 443, 8080, 8443];
+/// Other ports on which a login service is looked for.
+pub const DEFAULT_OTHER_LOGIN_PORTS: [u16; 5] = [22, 3389, 36000, 2222, 3390];
+
+/// One address to probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbeTarget {
+    pub path: Path,
+    pub address: IpAddr,
+    /// The port on which a login is expected.
+    pub port: u16,
+}
+
+impl ProbeTarget {
+    /// The login service's socket address.
+    pub fn login(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.port)
+    }
+
+    /// The address family of the target.
+    pub fn family(&self) -> Family {
+        Family::of(self.address)
+    }
+}
+
+/// Something that is expected to answer on a path, to tell our own failure from the target's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Control {
+    pub path: Path,
+    pub address: SocketAddr,
+}
+
+/// How much is looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// Reachability, greeting, key exchange or negotiation, certificate, other login ports.
+    #[default]
+    Quick,
+    /// And path quality, path MTU, peers.
+    Full,
+}
+
+/// What the operator agreed to, because it leaves lines in the target's authentication log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consent {
+    /// Ask for the offered methods and the host key as this user (a `none` request).
+    pub methods_as: Option<String>,
+    /// One real login as this user with the operator's own keys and configuration.
+    pub login_as: Option<String>,
+}
+
+/// Limits and extras of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeOptions {
+    pub depth: Depth,
+    pub consent: Consent,
+    /// Known to answer, per path.
+    pub controls: Vec<Control>,
+    /// Login ports of other instances in the same subnet.
+    pub peers_subnet: Vec<SocketAddr>,
+    /// Login ports of other instances bound to the same security groups.
+    pub peers_group: Vec<SocketAddr>,
+    /// How long a connection may take before it counts as silent.
+    pub connect_timeout: Duration,
+    /// How long a greeting or an answer may take before it counts as silent.
+    pub greeting_timeout: Duration,
+}
+
+impl Default for ProbeOptions {
+    fn default() -> Self {
+        Self {
+            depth: Depth::Quick,
+            consent: Consent::default(),
+            controls: Vec::new(),
+            peers_subnet: Vec::new(),
+            peers_group: Vec::new(),
+            connect_timeout: Duration::from_secs(3),
+            greeting_timeout: Duration::from_secs(15),
+        }
+    }
+}
+
+/// Everything one run needs to know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProbePlan {
+    pub os: Os,
+    pub targets: Vec<ProbeTarget>,
+    /// Empty: [`DEFAULT_NEIGHBOUR_PORTS`].
+    pub neighbour_ports: Vec<u16>,
+    /// Hints beyond [`DEFAULT_OTHER_LOGIN_PORTS`], for example from security-group rules.
+    pub other_login_ports: Vec<u16>,
+    pub options: ProbeOptions,
+}
+
+/// The protocol that a login is expected to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Ssh,
+    Rdp,
+}
+
+impl Protocol {
+    /// Windows speaks RDP; where the system is not known, the port decides.
+    pub fn expected(os: Os, port: u16) -> Self {
+        match os {
+            Os::Windows => Self::Rdp,
+            Os::Linux => Self::Ssh,
+            Os::Unknown if matches!(port, 3389 | 3390) => Self::Rdp,
+            Os::Unknown => Self::Ssh,
+        }
+    }
+}
+
+impl ProbePlan {
+    /// Neighbour ports of a target, without its login port.
+    pub fn neighbours_of(&self, target: &ProbeTarget) -> Vec<u16> {
+        let ports: &[u16] = if self.neighbour_ports.is_empty() {
+            &DEFAULT_NEIGHBOUR_PORTS
+        } else {
+            &self.neighbour_ports
+        };
+        distinct(ports.iter().copied(), target.port)
+    }
+
+    /// Other ports of a target on which a login service may listen.
+    pub fn other_logins_of(&self, target: &ProbeTarget) -> Vec<u16> {
+        let hints = self.other_login_ports.iter().take(8).copied();
+        distinct(hints.chain(DEFAULT_OTHER_LOGIN_PORTS), target.port)
+    }
+}
+
+fn distinct(ports: impl Iterator<Item = u16>, except: u16) -> Vec<u16> {
+    let mut out = Vec::new();
+    for port in ports {
+        if port != except && port != 0 && !out.contains(&port) {
+            out.push(port);
+        }
+    }
+    out
+}
