@@ -7,5 +7,8 @@ pub mod action;
 pub mod api_call;
 pub mod evidence;
 pub mod instance;
+pub mod network_acl;
+pub mod ports;
 pub mod report;
+pub mod security_group;
 pub mod text;
