@@ -1,0 +1,237 @@
+//! One demo machine: its cloud side, its guest, and what its sockets do.
+//!
+//! Lives here: the data and small rules over it.
+//! Must not live here: decisions about whole paths (`path`) or about time (`operate`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use jiff::Timestamp;
+
+/// Over which address a connection arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum PathKind {
+    Public,
+    Private,
+}
+
+/// What a client meets on a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Face {
+    /// Nothing is bound: RST.
+    Refused,
+    /// The SYN gets no answer.
+    Silent,
+    /// A port that accepts and greets nobody (a web server waiting for a request).
+    Open,
+    /// Alternates between answering and dropping.
+    SshFlaky,
+    Ssh,
+    /// SSH of the rescue system, with another key.
+    SshRescue,
+    /// SSH after a reinstallation, with another key.
+    SshReinstalled,
+    SshLegacy,
+    SshNoCommon,
+    SshNoHostKey,
+    SshSilent,
+    SshClosed,
+    SshReset,
+    SshThrottle,
+    SshMixed,
+    SshSlow,
+    SshKexReset,
+    SshKexClosed,
+    SshKexHang,
+    WrongProtocol,
+    RdpNla,
+    RdpTls,
+    RdpExpired,
+    RdpNotYetValid,
+    RdpLegacy,
+    RdpFailure1,
+    RdpFailure2,
+    RdpFailure3,
+    RdpFailure4,
+    RdpFailure5,
+    RdpFailure6,
+    RdpSilent,
+    RdpClosed,
+    RdpReset,
+    RdpSlow,
+    RdpMixed,
+}
+
+/// Whether and how the automation agent answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Agent {
+    Online,
+    /// Online, but commands never end.
+    Hanging,
+    OfflineRecent,
+    OfflineLong,
+    Never,
+}
+
+/// Load as the monitoring service reports it.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Metrics {
+    /// Percent, seen by the host below.
+    pub base_cpu: f64,
+    /// Percent of memory without cache, as the agent reports it.
+    pub memory: f64,
+    /// Percent of all disks together.
+    pub disk: f64,
+    /// Mbit/s out of and into the public address.
+    pub wan_out: f64,
+    pub wan_in: f64,
+    pub connections: f64,
+    /// Milliseconds a disk request waits.
+    pub disk_await_ms: f64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            base_cpu: 11.0,
+            memory: 38.0,
+            disk: 41.0,
+            wan_out: 0.6,
+            wan_in: 0.3,
+            connections: 36.0,
+            disk_await_ms: 2.0,
+        }
+    }
+}
+
+/// The public address of a machine.
+#[derive(Debug, Clone)]
+pub(crate) struct PublicAddress {
+    pub id: String,
+    pub ip: Ipv4Addr,
+    /// An elastic address; otherwise the ordinary one that came with the machine.
+    pub elastic: bool,
+    pub bandwidth: u64,
+    pub blocked: bool,
+    /// The owner asked for the block to be lifted.
+    pub unblocking: bool,
+    pub arrears: bool,
+}
+
+/// `LatestOperation*`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LatestOperation {
+    pub action: String,
+    pub state: String,
+    pub request_id: String,
+    pub error: String,
+}
+
+/// A machine with everything that decides about a login to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Machine {
+    pub id: String,
+    pub name: String,
+    pub generated: bool,
+    pub region: String,
+    pub zone: String,
+    pub vpc_id: String,
+    pub subnet_id: String,
+    pub os_name: String,
+    pub windows: bool,
+    pub login_user: String,
+    pub login_port: u16,
+    pub groups: Vec<String>,
+    pub tags: BTreeMap<String, String>,
+    pub private: Ipv4Addr,
+    pub public: Option<PublicAddress>,
+    pub state: String,
+    pub restrict: String,
+    pub isolated: String,
+    pub charge: String,
+    pub stop_mode: String,
+    pub expires: Option<Timestamp>,
+    pub created: Timestamp,
+    pub latest: Option<LatestOperation>,
+    pub key_ids: Vec<String>,
+    /// Id of the cause that it demonstrates, empty for a healthy one.
+    pub cause: String,
+    /// What the login service does.
+    pub login: Face,
+    /// What a client on the public path meets instead, for faults of that path.
+    pub public_login: Option<Face>,
+    /// The guest is gone: nothing answers on any port.
+    pub dead: bool,
+    /// A filter in the guest: what it makes of the login port.
+    pub firewall: Option<Face>,
+    /// A login service on another port.
+    pub other_port: Option<u16>,
+    pub agent: Agent,
+    /// The monitoring component in the guest is mute.
+    pub mute: bool,
+    pub metrics: Metrics,
+    /// State of each `guest-*` group that is not in order.
+    pub guest: BTreeMap<String, String>,
+    /// What removes the fault: `restart`, `hard-restart`, `restart-service`, `allow-port`, ...
+    pub cured_by: BTreeSet<String>,
+    /// Platform events (monitor) that concern it.
+    pub events: Vec<String>,
+    /// Why a start fails, as an error code.
+    pub start_fails: Option<String>,
+    /// A soft stop or restart never ends.
+    pub soft_hangs: bool,
+    /// Powered on, but the services are not there yet.
+    pub booting: bool,
+    /// The ordinary address given up by a stop without charges.
+    pub lost_address: Option<PublicAddress>,
+    /// Time of the last boot or fault.
+    pub since: Timestamp,
+}
+
+impl Machine {
+    /// Whether the machine is powered on and past its boot.
+    pub fn is_up(&self) -> bool {
+        matches!(
+            self.state.as_str(),
+            "RUNNING"
+                | "RESCUE_MODE"
+                | "ENTER_SERVICE_LIVE_MIGRATE"
+                | "SERVICE_LIVE_MIGRATE"
+                | "EXIT_SERVICE_LIVE_MIGRATE"
+        )
+    }
+
+    /// What a login service in order looks like.
+    pub fn healthy_face(&self) -> Face {
+        if self.windows {
+            Face::RdpNla
+        } else {
+            Face::Ssh
+        }
+    }
+
+    /// Removes the fault if `cure` is among what removes it; true if it did.
+    pub fn cure(&mut self, cure: &str) -> bool {
+        if !self.cured_by.contains(cure) {
+            return false;
+        }
+        self.cured_by.clear();
+        self.login = self.healthy_face();
+        self.public_login = None;
+        self.dead = false;
+        self.firewall = None;
+        self.other_port = None;
+        self.mute = false;
+        self.metrics = Metrics::default();
+        self.guest.clear();
+        self.events.clear();
+        self.soft_hangs = false;
+        if self.agent != Agent::Never {
+            self.agent = Agent::Online;
+        }
+        true
+    }
+}
