@@ -183,10 +183,12 @@ impl Cloud {
             } else {
                 "UnsupportedRegion"
             };
-            return refuse(code, format!("X-TC-Region {region:?} is not a region here."));
+            return refuse(
+                code,
+                format!("X-TC-Region {region:?} is not a region here."),
+            );
         }
-        self.catalogue
-            .check(service, version, action, parameters)?;
+        self.catalogue.check(service, version, action, parameters)?;
         let mut call = Call {
             world: &mut world,
             shared: &self.shared,

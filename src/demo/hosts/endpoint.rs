@@ -117,11 +117,8 @@ impl Server {
         }
         let mut fillers = Vec::new();
         // One connection fills the queue; a second one proves that it is full.
-        while let Ok(Ok(filler)) = tokio::time::timeout(
-            Duration::from_millis(60),
-            TcpStream::connect(self.address),
-        )
-        .await
+        while let Ok(Ok(filler)) =
+            tokio::time::timeout(Duration::from_millis(60), TcpStream::connect(self.address)).await
         {
             fillers.push(filler);
             if fillers.len() > 8 {

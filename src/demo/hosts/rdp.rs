@@ -165,9 +165,7 @@ async fn read_request(stream: &mut TcpStream) -> io::Result<u32> {
     // The block, if any, is the last eight bytes: type 1, flags, length 8, protocols.
     let block = body.len().checked_sub(8).map(|at| &body[at..]);
     Ok(match block {
-        Some([1, _, 8, 0, a, b, c, d]) if body.len() >= 15 => {
-            u32::from_le_bytes([*a, *b, *c, *d])
-        }
+        Some([1, _, 8, 0, a, b, c, d]) if body.len() >= 15 => u32::from_le_bytes([*a, *b, *c, *d]),
         _ => 0,
     })
 }

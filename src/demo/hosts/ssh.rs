@@ -73,7 +73,9 @@ pub(super) async fn talk(
             return close(stream).await;
         }
         Face::WrongProtocol => {
-            stream.write_all(b"220 mail.example ESMTP ready\r\n").await?;
+            stream
+                .write_all(b"220 mail.example ESMTP ready\r\n")
+                .await?;
             return hold(&mut stream).await;
         }
         Face::SshSlow => tokio::time::sleep(Duration::from_secs(4)).await,
@@ -206,7 +208,9 @@ fn packet(payload: &[u8]) -> Vec<u8> {
     if padding < 4 {
         padding += 8;
     }
-    let mut bytes = ((payload.len() + padding + 1) as u32).to_be_bytes().to_vec();
+    let mut bytes = ((payload.len() + padding + 1) as u32)
+        .to_be_bytes()
+        .to_vec();
     bytes.push(padding as u8);
     bytes.extend(payload);
     bytes.resize(bytes.len() + padding, 0);

@@ -47,10 +47,8 @@ pub(super) fn verify(
             "The SecretId is not found; please check it.",
         );
     }
-    let date = Timestamp::from_second(timestamp).map_or_else(
-        |_| String::new(),
-        |at| at.strftime("%Y-%m-%d").to_string(),
-    );
+    let date = Timestamp::from_second(timestamp)
+        .map_or_else(|_| String::new(), |at| at.strftime("%Y-%m-%d").to_string());
     let signed: Vec<&str> = parts.signed.split(';').collect();
     if parts.date != date || !signed.contains(&"host") || !signed.contains(&"content-type") {
         return refuse(

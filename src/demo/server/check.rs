@@ -90,7 +90,10 @@ fn check_object(
         if kind.ends_with('!') && object.get(name).is_none_or(Value::is_null) {
             return refuse(
                 "MissingParameter",
-                format!("The request is missing the required parameter `{}`.", join(at, name)),
+                format!(
+                    "The request is missing the required parameter `{}`.",
+                    join(at, name)
+                ),
             );
         }
     }
@@ -178,7 +181,9 @@ fn from_query(query: &str) -> Map<String, Value> {
         *at = match value.as_str() {
             "true" => Value::Bool(true),
             "false" => Value::Bool(false),
-            digits => digits.parse::<i64>().map_or(Value::String(value.clone()), Value::from),
+            digits => digits
+                .parse::<i64>()
+                .map_or(Value::String(value.clone()), Value::from),
         };
     }
     match listed(root) {
@@ -192,7 +197,8 @@ fn listed(value: Value) -> Value {
     let Value::Object(object) = value else {
         return value;
     };
-    let is_list = !object.is_empty() && (0..object.len()).all(|i| object.contains_key(&i.to_string()));
+    let is_list =
+        !object.is_empty() && (0..object.len()).all(|i| object.contains_key(&i.to_string()));
     if is_list {
         let mut object = object;
         let items = (0..object.len())

@@ -327,7 +327,9 @@ fn vnc_url(call: &mut Call<'_>) -> Answer {
         );
     }
     let token = call.world.new_request_id();
-    Ok(json!({"InstanceVncUrl": format!("wss://vnc.demo.invalid:26789/vnc?s={token}&password=&isWindows=false&isUbuntu=true")}))
+    Ok(
+        json!({"InstanceVncUrl": format!("wss://vnc.demo.invalid:26789/vnc?s={token}&password=&isWindows=false&isUbuntu=true")}),
+    )
 }
 
 fn key_pairs(call: &mut Call<'_>) -> Answer {

@@ -101,7 +101,12 @@ fn templates(call: &mut Call<'_>) -> Answer {
 
 fn interfaces(call: &mut Call<'_>) -> Answer {
     let filters = call.filters(
-        &["attachment.instance-id", "vpc-id", "subnet-id", "groups.security-group-id"],
+        &[
+            "attachment.instance-id",
+            "vpc-id",
+            "subnet-id",
+            "groups.security-group-id",
+        ],
         100,
     )?;
     let set: Vec<Value> = call
@@ -281,13 +286,23 @@ fn quintuple(call: &mut Call<'_>) -> Answer {
 
 fn route_tables(call: &mut Call<'_>) -> Answer {
     let filters = call.filters(
-        &["route-table-id", "vpc-id", "association.main", "route-table-name"],
+        &[
+            "route-table-id",
+            "vpc-id",
+            "association.main",
+            "route-table-name",
+        ],
         100,
     )?;
     let ids = call.list("RouteTableIds").unwrap_or_default();
     let mut set = Vec::new();
     let mut seen: Vec<&str> = Vec::new();
-    for s in call.world.subnets.iter().filter(|s| s.region == call.region) {
+    for s in call
+        .world
+        .subnets
+        .iter()
+        .filter(|s| s.region == call.region)
+    {
         if seen.contains(&s.route_table_id.as_str())
             || !(ids.is_empty() || ids.contains(&s.route_table_id))
         {
@@ -373,9 +388,20 @@ fn free(a: &FreeAddress) -> Value {
 fn addresses(call: &mut Call<'_>) -> Answer {
     let filters = call.filters(
         &[
-            "address-id", "address-name", "address-ip", "address-status", "instance-id",
-            "private-ip-address", "network-interface-id", "is-arrears", "address-type",
-            "address-isp", "dedicated-cluster-id", "tag-key", "tag-value", "instance-type",
+            "address-id",
+            "address-name",
+            "address-ip",
+            "address-status",
+            "instance-id",
+            "private-ip-address",
+            "network-interface-id",
+            "is-arrears",
+            "address-type",
+            "address-isp",
+            "dedicated-cluster-id",
+            "tag-key",
+            "tag-value",
+            "instance-type",
         ],
         100,
     )?;
@@ -383,7 +409,12 @@ fn addresses(call: &mut Call<'_>) -> Answer {
     // Ordinary addresses are only listed when their type is asked for.
     let types = filters.iter().find(|f| f.name == "address-type");
     let mut all: Vec<Value> = Vec::new();
-    for m in call.world.machines.iter().filter(|m| m.region == call.region) {
+    for m in call
+        .world
+        .machines
+        .iter()
+        .filter(|m| m.region == call.region)
+    {
         if let Some(public) = &m.public {
             all.push(address(public, &m.id, &m.private.to_string()));
         }
@@ -574,10 +605,7 @@ fn disassociate(call: &mut Call<'_>) -> Answer {
 fn release(call: &mut Call<'_>) -> Answer {
     for id in call.list("AddressIds").unwrap_or_default() {
         if holder(call, &id).is_some() {
-            return refuse(
-                "InvalidAddressState",
-                "A bound address cannot be released.",
-            );
+            return refuse("InvalidAddressState", "A bound address cannot be released.");
         }
         let before = call.world.free_addresses.len();
         call.world.free_addresses.retain(|a| a.id != id);

@@ -12,7 +12,12 @@ const MAX_RULES: usize = 100;
 
 pub(super) fn groups(call: &mut Call<'_>) -> Answer {
     let filters = call.filters(
-        &["security-group-id", "security-group-name", "project-id", "tag-key"],
+        &[
+            "security-group-id",
+            "security-group-name",
+            "project-id",
+            "tag-key",
+        ],
         100,
     )?;
     let ids = call.list("SecurityGroupIds").unwrap_or_default();
@@ -142,7 +147,8 @@ fn policy(index: usize, rule: &Rule) -> Value {
         value["Protocol"] = json!(rule.protocol);
         value["Port"] = json!(rule.port);
     } else {
-        value["ServiceTemplate"] = json!({"ServiceId": rule.service_template, "ServiceGroupId": ""});
+        value["ServiceTemplate"] =
+            json!({"ServiceId": rule.service_template, "ServiceGroupId": ""});
     }
     for (field, text) in [
         ("CidrBlock", &rule.cidr),
@@ -154,7 +160,8 @@ fn policy(index: usize, rule: &Rule) -> Value {
         }
     }
     if !rule.address_template.is_empty() {
-        value["AddressTemplate"] = json!({"AddressId": rule.address_template, "AddressGroupId": ""});
+        value["AddressTemplate"] =
+            json!({"AddressId": rule.address_template, "AddressGroupId": ""});
     }
     value
 }
@@ -221,7 +228,10 @@ pub(super) fn create(call: &mut Call<'_>) -> Answer {
     }
     let (group, ingress) = (change.group, change.ingress);
     let list = rules_of(&mut call.world.groups[group], ingress);
-    if rules.iter().any(|new| list.iter().any(|old| same(old, new))) {
+    if rules
+        .iter()
+        .any(|new| list.iter().any(|old| same(old, new)))
+    {
         return refuse(
             "UnsupportedOperation.DuplicatePolicy",
             "An identical rule exists already.",

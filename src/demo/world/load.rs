@@ -12,7 +12,9 @@ use serde::Deserialize;
 
 use super::machine::{Agent, Face, LatestOperation, Machine, Metrics, PublicAddress};
 use super::rules::{Group, Rule};
-use super::{Acl, AclEntry, AuditEvent, FreeAddress, RepairTask, Subnet, Template, World, stable_id};
+use super::{
+    Acl, AclEntry, AuditEvent, FreeAddress, RepairTask, Subnet, Template, World, stable_id,
+};
 use crate::demo::DemoError;
 
 const FLEET: &str = include_str!("../../../assets/demo/fleet.toml");
@@ -350,12 +352,19 @@ impl World {
             },
             expires: spec.expires_in_days.map(|days| shift(now, days * 86_400)),
             created: shift(now, -86_400 * (40 + i64::from(number))),
-            latest: spec.latest.as_ref().map(|(action, state, error)| LatestOperation {
-                action: action.clone(),
-                state: state.clone(),
-                request_id: format!("{:08x}-1f2e-4d3c-8b4a-{:012x}", super::fnv(&id) >> 32, index),
-                error: error.clone(),
-            }),
+            latest: spec
+                .latest
+                .as_ref()
+                .map(|(action, state, error)| LatestOperation {
+                    action: action.clone(),
+                    state: state.clone(),
+                    request_id: format!(
+                        "{:08x}-1f2e-4d3c-8b4a-{:012x}",
+                        super::fnv(&id) >> 32,
+                        index
+                    ),
+                    error: error.clone(),
+                }),
             key_ids: spec.key.iter().map(|key| stable_id("skey", key)).collect(),
             cause: spec.cause.clone(),
             login: spec.login.unwrap_or(healthy),
@@ -418,7 +427,12 @@ impl World {
 
     /// Machines in large numbers: no sockets of their own, one address each.
     fn generate(&mut self, count: usize, now: Timestamp) {
-        let places: Vec<Subnet> = self.subnets.iter().filter(|s| s.name.ends_with("-app")).cloned().collect();
+        let places: Vec<Subnet> = self
+            .subnets
+            .iter()
+            .filter(|s| s.name.ends_with("-app"))
+            .cloned()
+            .collect();
         for number in 0..count {
             let Some(subnet) = places.get(number % places.len().max(1)) else {
                 return;
@@ -501,10 +515,7 @@ fn shift(at: Timestamp, seconds: i64) -> Timestamp {
         .unwrap_or(at)
 }
 
-fn parse_all<T>(
-    lines: &[String],
-    parse: impl Fn(&str) -> Option<T>,
-) -> Result<Vec<T>, DemoError> {
+fn parse_all<T>(lines: &[String], parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, DemoError> {
     lines
         .iter()
         .map(|line| parse(line).ok_or_else(|| DemoError::Fleet(format!("rule {line:?}"))))

@@ -139,7 +139,11 @@ impl World {
         machine.cure("restart");
         machine.booting = true;
         machine.since = Timestamp::now();
-        if machine.latest.as_ref().is_some_and(|l| l.state == "OPERATING") {
+        if machine
+            .latest
+            .as_ref()
+            .is_some_and(|l| l.state == "OPERATING")
+        {
             finish(machine, None);
         }
         self.pending.push(Pending {

@@ -77,9 +77,10 @@ impl World {
     fn path_open(&self, machine: &Machine, path: PathKind, port: u16) -> bool {
         let isolated = machine.restrict == "PROTECTIVELY_ISOLATED";
         if path == PathKind::Public {
-            let dead = machine.public.as_ref().is_none_or(|address| {
-                address.blocked || address.arrears || address.bandwidth == 0
-            });
+            let dead = machine
+                .public
+                .as_ref()
+                .is_none_or(|address| address.blocked || address.arrears || address.bandwidth == 0);
             if dead || machine.restrict != "NORMAL" {
                 return false;
             }
