@@ -5,6 +5,7 @@
 
 pub mod algorithms;
 pub mod budget;
+pub mod check;
 pub mod engine;
 pub mod fusion;
 pub mod icmp;
@@ -16,7 +17,10 @@ pub mod rdp_exchange;
 pub mod ssh;
 pub mod ssh_exchange;
 pub mod surroundings;
+pub mod sweep;
 pub mod tcp;
 
-pub use engine::{LoginCheck, LoginHealth, login_check, run};
+pub use check::{LoginCheck, LoginHealth, login_check};
+pub use engine::run;
 pub use plan::{Consent, Control, Depth, ProbeOptions, ProbePlan, ProbeTarget, Protocol};
+pub use sweep::{SweepOptions, SweepResult, SweepSummary, SweepTarget, sweep};

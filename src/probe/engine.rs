@@ -3,7 +3,6 @@
 //! Lives here: the order of steps and their preconditions. Must not live here: parsing, fusion or
 //! wording.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,10 +12,10 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::budget::{Allowance, Ledger};
 use super::login::{Conversations, Talk, converse};
-use super::outcome::{Connect, Greeting, KeyExchange, Negotiation, Tls};
+use super::outcome::{Greeting, KeyExchange, Negotiation, Tls};
 use super::plan::{ProbeOptions, ProbePlan, ProbeTarget, Protocol};
 use super::surroundings::{self, Surroundings};
-use super::{budget, fusion, tcp};
+use super::{fusion, tcp};
 use crate::domain::evidence::{Reading, Source, Status};
 use fusion::{Reach, ReachFacts, ReachUnknown, describe};
 
@@ -375,103 +374,4 @@ impl<'a> Run<'a> {
 
 fn own_burst(detail: &str) -> String {
     format!("{detail}; set aside: this program itself had just opened many connections there")
-}
-
-/// What one short look at a login port ended in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoginCheck {
-    pub connect: Connect,
-    /// Set when the connection was open.
-    pub talk: Option<Talk>,
-    /// How long the whole look took.
-    pub took: Duration,
-}
-
-/// Login health in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LoginHealth {
-    /// The login service answered as it should.
-    Answers,
-    Slow,
-    /// Open, but the service said nothing in time.
-    Mute,
-    /// Open, then closed or reset.
-    TurnedAway,
-    /// Something else listens there, or the negotiation failed.
-    WrongAnswer,
-    Refused,
-    Silent,
-    Prohibited,
-    /// This machine could not look.
-    Unknown,
-}
-
-impl LoginHealth {
-    /// A word for lists and JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Answers => "answers",
-            Self::Slow => "slow",
-            Self::Mute => "mute",
-            Self::TurnedAway => "turned-away",
-            Self::WrongAnswer => "wrong-answer",
-            Self::Refused => "refused",
-            Self::Silent => "silent",
-            Self::Prohibited => "prohibited",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-impl LoginCheck {
-    /// The result in one word.
-    pub fn health(&self) -> LoginHealth {
-        match (&self.connect, &self.talk) {
-            (Connect::Refused(_), _) => LoginHealth::Refused,
-            (Connect::Silent(_), _) => LoginHealth::Silent,
-            (Connect::Prohibited(_), _) => LoginHealth::Prohibited,
-            (Connect::Own(_), _) | (Connect::Open(_), None) => LoginHealth::Unknown,
-            (Connect::Open(_), Some(talk)) => talk.health(),
-        }
-    }
-
-    /// True when a client would get as far as its credentials.
-    pub fn is_restored(&self) -> bool {
-        matches!(self.health(), LoginHealth::Answers | LoginHealth::Slow)
-    }
-
-    /// One sentence with the figures.
-    pub fn detail(&self) -> String {
-        match &self.talk {
-            Some(Talk::Ssh { greeting, .. }) => describe::greeting(greeting),
-            Some(Talk::Rdp { negotiation, .. }) => describe::negotiation(negotiation),
-            None => describe::connect(&self.connect),
-        }
-    }
-}
-
-/// One connection and one greeting or X.224 exchange: the short form, for sweeps and for
-/// verification after a repair. Counts in the ledger, but is never held back by it.
-pub async fn login_check(
-    login: SocketAddr,
-    protocol: Protocol,
-    connect_timeout: Duration,
-    greeting_timeout: Duration,
-) -> LoginCheck {
-    let started = Instant::now();
-    let _slot = budget::connection_slots().acquire().await.ok();
-    let (connect, stream) = tcp::connect(login, connect_timeout).await;
-    let talk = match stream {
-        Some(stream) => {
-            Ledger::shared().opened(login);
-            let taken = AtomicBool::new(true);
-            Some(converse(stream, protocol, greeting_timeout, &taken).await)
-        }
-        None => None,
-    };
-    LoginCheck {
-        connect,
-        talk,
-        took: started.elapsed(),
-    }
 }

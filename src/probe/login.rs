@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::budget::{self, Ledger};
-use super::engine::LoginHealth;
+use super::check::LoginHealth;
 use super::fusion::greeting::SLOW;
 use super::outcome::{Connect, Greeting, KeyExchange, Negotiation, RdpSecurity, Tls};
 use super::plan::{ProbeOptions, Protocol};

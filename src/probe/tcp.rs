@@ -13,12 +13,14 @@ use tokio::net::{TcpSocket, TcpStream};
 use super::budget;
 use super::outcome::{Connect, OwnFailure};
 
-/// Connects; the stream is there exactly when the outcome is `Open`.
+/// Connects at the process-wide pace; the stream is there exactly when the outcome is `Open`.
 pub async fn connect(to: SocketAddr, limit: Duration) -> (Connect, Option<TcpStream>) {
-    if let Err(own) = source_address(to.ip()) {
-        return (Connect::Own(own), None);
-    }
     budget::pace().await;
+    connect_now(to, limit).await
+}
+
+/// Connects without waiting for the pace: for callers that keep their own.
+pub async fn connect_now(to: SocketAddr, limit: Duration) -> (Connect, Option<TcpStream>) {
     let socket = match to {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
@@ -58,9 +60,13 @@ pub fn source_address(to: IpAddr) -> Result<IpAddr, OwnFailure> {
     Ok(socket.local_addr().map_err(|e| own_failure(&e))?.ip())
 }
 
-/// Whose failure an error of `connect(2)` is. A local route is known to exist by now.
+/// Whose failure an error of `connect(2)` is.
 fn classify(error: &io::Error, to: IpAddr, after: Duration) -> Connect {
     match Errno::from_io_error(error) {
+        // The same errors come from this machine's own table, before anything is sent.
+        Some(Errno::HOSTUNREACH | Errno::NETUNREACH) if source_address(to).is_err() => {
+            Connect::Own(OwnFailure::NoRoute)
+        }
         Some(Errno::CONNREFUSED | Errno::CONNRESET) => Connect::Refused(after),
         Some(Errno::TIMEDOUT) => Connect::Silent(after),
         // Nobody answered the address resolution on our own link: that is silence, no message.
@@ -128,7 +134,8 @@ mod tests {
 
     #[test]
     fn answers_of_the_path_are_named() {
-        let to = IpAddr::from([192, 0, 2, 1]);
+        // Loopback, so that this machine's own table always has a way.
+        let to = IpAddr::from([127, 0, 0, 1]);
         let zero = Duration::ZERO;
         assert_eq!(
             classify(&error(Errno::CONNREFUSED), to, zero),

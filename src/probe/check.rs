@@ -1,0 +1,139 @@
+//! The short look at one login port: connect, and one greeting or X.224 exchange.
+//!
+//! Lives here: what sweeps and the verification after a repair need. Must not live here: several
+//! tries, neighbours or fusion (`engine`).
+
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use super::budget::{self, Ledger, Pacer};
+use super::fusion::describe;
+use super::login::{Talk, converse};
+use super::outcome::Connect;
+use super::plan::Protocol;
+use super::tcp;
+
+/// What one short look at a login port ended in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginCheck {
+    pub connect: Connect,
+    /// Set when the connection was open.
+    pub talk: Option<Talk>,
+    /// How long the whole look took.
+    pub took: Duration,
+}
+
+/// Login health in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginHealth {
+    /// The login service answered as it should (or the port is open, where nothing more was asked).
+    Answers,
+    Slow,
+    /// Open, but the service said nothing in time.
+    Mute,
+    /// Open, then closed or reset.
+    TurnedAway,
+    /// Something else listens there, or the negotiation failed.
+    WrongAnswer,
+    Refused,
+    Silent,
+    Prohibited,
+    /// This machine could not look.
+    Unknown,
+}
+
+impl LoginHealth {
+    /// A word for lists and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answers => "answers",
+            Self::Slow => "slow",
+            Self::Mute => "mute",
+            Self::TurnedAway => "turned-away",
+            Self::WrongAnswer => "wrong-answer",
+            Self::Refused => "refused",
+            Self::Silent => "silent",
+            Self::Prohibited => "prohibited",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl LoginCheck {
+    /// The result in one word.
+    pub fn health(&self) -> LoginHealth {
+        match (&self.connect, &self.talk) {
+            (Connect::Refused(_), _) => LoginHealth::Refused,
+            (Connect::Silent(_), _) => LoginHealth::Silent,
+            (Connect::Prohibited(_), _) => LoginHealth::Prohibited,
+            (Connect::Own(_), _) => LoginHealth::Unknown,
+            // Nobody asked what listens there.
+            (Connect::Open(_), None) => LoginHealth::Answers,
+            (Connect::Open(_), Some(talk)) => talk.health(),
+        }
+    }
+
+    /// True when a client would get as far as its credentials.
+    pub fn is_restored(&self) -> bool {
+        matches!(self.health(), LoginHealth::Answers | LoginHealth::Slow)
+    }
+
+    /// One sentence with the figures.
+    pub fn detail(&self) -> String {
+        match &self.talk {
+            Some(Talk::Ssh { greeting, .. }) => describe::greeting(greeting),
+            Some(Talk::Rdp { negotiation, .. }) => describe::negotiation(negotiation),
+            None => describe::connect(&self.connect),
+        }
+    }
+}
+
+/// One connection and one greeting or X.224 exchange: the short form, for the verification after a
+/// repair. Counts in the ledger, but is never held back by it.
+pub async fn login_check(
+    login: SocketAddr,
+    protocol: Protocol,
+    connect_timeout: Duration,
+    greeting_timeout: Duration,
+) -> LoginCheck {
+    budget::pace().await;
+    look(
+        login,
+        Some(protocol),
+        connect_timeout,
+        greeting_timeout,
+        None,
+    )
+    .await
+}
+
+/// The same at the caller's own pace; without a protocol it ends with the connection.
+pub(super) async fn look(
+    login: SocketAddr,
+    protocol: Option<Protocol>,
+    connect_timeout: Duration,
+    greeting_timeout: Duration,
+    pacer: Option<&Pacer>,
+) -> LoginCheck {
+    // The semaphore lives as long as the process and is never closed.
+    let _slot = budget::connection_slots().acquire().await.ok();
+    if let Some(pacer) = pacer {
+        pacer.wait().await;
+    }
+    let started = Instant::now();
+    let (connect, stream) = tcp::connect_now(login, connect_timeout).await;
+    let talk = match (stream, protocol) {
+        (Some(stream), Some(protocol)) => {
+            Ledger::shared().opened(login);
+            let taken = AtomicBool::new(true);
+            Some(converse(stream, protocol, greeting_timeout, &taken).await)
+        }
+        _ => None,
+    };
+    LoginCheck {
+        connect,
+        talk,
+        took: started.elapsed(),
+    }
+}

@@ -1,0 +1,236 @@
+//! A real OpenSSH server and a real RDP server, healthy and broken, read by the probes.
+//!
+//! Lives here: servers started by the test on loopback addresses and ports of its own. Must not
+//! live here: simulated faults (`probe_faults`) or packet filters (`netns_reach`).
+
+#[path = "support/probe.rs"]
+mod support;
+
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use cvmtop::domain::instance::Os;
+use cvmtop::probe::{self, LoginHealth, Protocol};
+use rustix::process::Signal;
+use support::{expect, listening, plan, sshd, wait_for, xrdp};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_server_is_healthy_and_a_stopped_one_refuses() {
+    let Some(mut server) = sshd([127, 62, 1, 1].into(), None, "") else {
+        return;
+    };
+    let login = server.login;
+    let all = expect(
+        &plan(login, Os::Linux),
+        &[
+            ("reach", "open"),
+            ("banner", "fast"),
+            ("kex", "common"),
+            ("other-login-port", "none"),
+        ],
+    )
+    .await;
+    let banner = all.iter().find(|r| r.id == "banner").unwrap();
+    assert!(
+        banner.detail.contains("SSH-2.0-OpenSSH"),
+        "{}",
+        banner.detail
+    );
+    let check = probe::login_check(
+        login,
+        Protocol::Ssh,
+        Duration::from_secs(2),
+        Duration::from_secs(5),
+    )
+    .await;
+    assert!(check.is_restored(), "{check:?}");
+    let log = std::fs::read_to_string(server.folder.path().join("log")).unwrap();
+    assert!(!log.contains("Unable to negotiate"), "{log}");
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    expect(
+        &plan(login, Os::Linux),
+        &[("reach", "refused"), ("banner", "not-attempted")],
+    )
+    .await;
+    let check = probe::login_check(
+        login,
+        Protocol::Ssh,
+        Duration::from_secs(2),
+        Duration::from_secs(5),
+    )
+    .await;
+    assert_eq!(check.health(), LoginHealth::Refused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_on_another_port_is_found() {
+    let address = [127, 62, 1, 2].into();
+    let Some(_server) = sshd(address, Some(2222), "") else {
+        return;
+    };
+    let login = SocketAddr::new(address, support::free_port(address));
+    let all = expect(
+        &plan(login, Os::Linux),
+        &[("reach", "refused"), ("other-login-port", "found")],
+    )
+    .await;
+    let other = all.iter().find(|r| r.id == "other-login-port").unwrap();
+    assert!(
+        other.detail.contains("port 2222 answers SSH"),
+        "{}",
+        other.detail
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_process_accepts_and_says_nothing() {
+    let Some(server) = sshd([127, 62, 1, 3].into(), None, "") else {
+        return;
+    };
+    server.signal(Signal::STOP);
+    let mut plan = plan(server.login, Os::Linux);
+    plan.options.greeting_timeout = Duration::from_secs(3);
+    expect(
+        &plan,
+        &[
+            ("reach", "open"),
+            ("banner", "silent"),
+            ("kex", "not-attempted"),
+        ],
+    )
+    .await;
+    server.signal(Signal::CONT);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn legacy_algorithms_alone_are_named() {
+    for (number, extra) in [
+        "KexAlgorithms diffie-hellman-group1-sha1,diffie-hellman-group14-sha1",
+        "Ciphers aes128-cbc,3des-cbc",
+        "HostKeyAlgorithms ssh-rsa",
+        "MACs hmac-md5\nCiphers aes128-ctr",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let Some(server) = sshd([127, 62, 2, number as u8 + 1].into(), None, extra) else {
+            return;
+        };
+        expect(
+            &plan(server.login, Os::Linux),
+            &[("banner", "fast"), ("kex", "legacy-only")],
+        )
+        .await;
+    }
+}
+
+/// Holds unfinished logins open.
+fn hold(login: SocketAddr, count: usize) -> Vec<TcpStream> {
+    let mut held = Vec::new();
+    for _ in 0..count {
+        let mut stream = TcpStream::connect(login).unwrap();
+        let mut first = [0; 4];
+        stream.read_exact(&mut first).unwrap();
+        held.push(stream);
+    }
+    held
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_unfinished_logins_are_a_throttle() {
+    let Some(server) = sshd(
+        [127, 62, 1, 4].into(),
+        None,
+        "MaxStartups 3:100:3\nLoginGraceTime 60",
+    ) else {
+        return;
+    };
+    let _held = hold(server.login, 3);
+    let all = support::readings(&plan(server.login, Os::Linux)).await;
+    let word = support::words(&all)["banner"].clone();
+    // Older servers close without a word; newer ones say why.
+    assert!(
+        matches!(word.as_str(), "throttle-notice" | "closed" | "reset"),
+        "{all:#?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn some_tries_turned_away_are_mixed_or_a_throttle() {
+    let Some(server) = sshd(
+        [127, 62, 1, 5].into(),
+        None,
+        "MaxStartups 2:50:30\nLoginGraceTime 60",
+    ) else {
+        return;
+    };
+    let _held = hold(server.login, 2);
+    // Half of the connections are dropped at random; six tries all alike happen once in 32 runs,
+    // so another run may be needed, never more than a few.
+    for _ in 0..6 {
+        let all = support::readings(&plan(server.login, Os::Linux)).await;
+        let word = support::words(&all)["banner"].clone();
+        if matches!(word.as_str(), "mixed" | "throttle-notice") {
+            return;
+        }
+        assert!(
+            matches!(word.as_str(), "fast" | "closed" | "reset"),
+            "{all:#?}"
+        );
+    }
+    panic!("a server that turns half of its clients away was never seen as such");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_rdp_server_negotiates_and_shows_its_certificate() {
+    let Some(mut server) = xrdp([127, 62, 1, 6].into(), "negotiate") else {
+        return;
+    };
+    let login = server.login;
+    let all = expect(
+        &plan(login, Os::Windows),
+        &[
+            ("reach", "open"),
+            ("rdp-negotiation", "tls"),
+            ("rdp-certificate", "valid"),
+        ],
+    )
+    .await;
+    assert!(
+        all.iter()
+            .any(|r| r.id == "rdp-certificate" && r.detail.contains("valid from"))
+    );
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    wait_for("the port to close", || !listening(login));
+    expect(
+        &plan(login, Os::Windows),
+        &[("reach", "refused"), ("rdp-negotiation", "not-attempted")],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_rdp_server_without_tls_is_legacy() {
+    let Some(server) = xrdp([127, 62, 1, 7].into(), "rdp") else {
+        return;
+    };
+    let all = support::readings(&plan(server.login, Os::Windows)).await;
+    let word = support::words(&all)["rdp-negotiation"].clone();
+    // xrdp says that TLS is not allowed; a server that just selects standard security is legacy.
+    assert!(matches!(word.as_str(), "legacy" | "failure-2"), "{all:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_rdp_server_is_silent() {
+    let Some(server) = xrdp([127, 62, 1, 8].into(), "negotiate") else {
+        return;
+    };
+    server.signal(Signal::STOP);
+    let mut plan = plan(server.login, Os::Windows);
+    plan.options.greeting_timeout = Duration::from_secs(3);
+    expect(&plan, &[("reach", "open"), ("rdp-negotiation", "silent")]).await;
+    server.signal(Signal::CONT);
+}
