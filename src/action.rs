@@ -1,1 +1,28 @@
 //! Plans, gate and undo of everything that changes the world. Pure.
+//!
+//! An action starts as an id and parameters, becomes a [`Plan`] that says exactly what would be
+//! sent, and may be carried out only as an [`ApprovedPlan`], which only [`gate::approve`] makes.
+//! Must not live here: network, clock, randomness, disk (`runtime::execute` has them).
+
+pub mod catalog;
+pub mod context;
+pub mod gate;
+pub mod parameters;
+pub mod plan;
+pub mod preview;
+pub mod undo;
+
+mod account;
+mod address;
+mod bandwidth;
+mod binding;
+pub mod guest;
+mod power;
+mod rescue;
+pub mod rules;
+mod support;
+
+pub use context::PlanContext;
+pub use gate::ApprovedPlan;
+pub use parameters::Parameters;
+pub use plan::{Plan, PlanError, plan};

@@ -1,0 +1,45 @@
+# Unlocks ACCOUNT: failure counters of faillock and pam_tally2, and a lock set with passwd -l.
+# The password, the expiry date and the shell stay as they are and are only reported.
+shadow="$ROOT/etc/shadow"
+grep -q "^$ACCOUNT:" "$ROOT/etc/passwd" 2>/dev/null || fail "there is no account $ACCOUNT"
+
+if [ "$MODE" = undo ]; then
+    if [ -e "$KEEP/passwd-lock" ]; then
+        usermod ${ROOT:+-R "$ROOT"} -L "$ACCOUNT" && rm -f "$KEEP/passwd-lock" && changed "locked $ACCOUNT again"
+    else
+        same "failure counters are not put back"
+    fi
+    finish
+fi
+
+if have faillock; then
+    if faillock --user "$ACCOUNT" 2>/dev/null | grep -q ' V$'; then
+        faillock --user "$ACCOUNT" --reset || fail "faillock did not reset $ACCOUNT"
+        changed "faillock: reset the failures of $ACCOUNT"
+    else
+        same "faillock counts no failure of $ACCOUNT"
+    fi
+fi
+if have pam_tally2 && pam_tally2 -u "$ACCOUNT" 2>/dev/null | awk -v u="$ACCOUNT" '$1 == u && $2 > 0 { found = 1 } END { exit !found }'; then
+    pam_tally2 -u "$ACCOUNT" -r >/dev/null || fail "pam_tally2 did not reset $ACCOUNT"
+    changed "pam_tally2: reset the failures of $ACCOUNT"
+fi
+
+hash=$(sed -n "s/^$ACCOUNT:\([^:]*\):.*/\1/p" "$shadow" 2>/dev/null)
+case "$hash" in
+'!'[\$]*)
+    keep_dir
+    backup "$shadow"
+    usermod ${ROOT:+-R "$ROOT"} -U "$ACCOUNT" || fail "usermod did not unlock $ACCOUNT"
+    : >"$KEEP/passwd-lock"
+    changed "lifted the lock on the password of $ACCOUNT"
+    ;;
+'!'* | '*'*) note "$ACCOUNT has no password: a key or a reset is needed" ;;
+*) same "the password of $ACCOUNT is not locked" ;;
+esac
+# Days since 1970 in the eighth field; empty means never.
+expiry=$(sed -n "s/^$ACCOUNT:\([^:]*:\)\{6\}\([^:]*\):.*/\2/p" "$shadow" 2>/dev/null)
+[ -n "$expiry" ] && [ "$expiry" -lt $(($(date +%s) / 86400)) ] && note "the account expired on day $expiry since 1970: chage -E -1 $ACCOUNT renews it"
+shell=$(sed -n "s/^$ACCOUNT:.*:\([^:]*\)\$/\1/p" "$ROOT/etc/passwd")
+case "$shell" in */nologin | */false) note "the login shell is $shell: usermod -s /bin/bash $ACCOUNT gives one" ;; esac
+finish

@@ -1,0 +1,145 @@
+//! The facts that a plan rests on, each known or unknown with its reason.
+//!
+//! Must not live here: how they are read (`runtime::execute::prepare`). An unknown fact never
+//! counts as an empty one.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde_json::Value;
+
+use super::plan::PlanError;
+use crate::domain::instance::Instance;
+
+/// A fact, or why it is not known.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Fact<T> {
+    Known(T),
+    /// It was asked for and not given.
+    Unknown {
+        why: String,
+        remedy: String,
+    },
+    /// Nobody asked: the action does not need it.
+    #[default]
+    NotRead,
+}
+
+impl<T> Fact<T> {
+    /// The value, where known.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The value, or the sentence that says why a plan cannot do without.
+    pub fn required(&self, what: &str) -> Result<&T, PlanError> {
+        match self {
+            Self::Known(value) => Ok(value),
+            Self::Unknown { why, remedy } => Err(PlanError::Unknown {
+                what: what.to_owned(),
+                why: why.clone(),
+                remedy: remedy.clone(),
+            }),
+            Self::NotRead => Err(PlanError::Unknown {
+                what: what.to_owned(),
+                why: "not read yet".to_owned(),
+                remedy: "refresh the instance and try again".to_owned(),
+            }),
+        }
+    }
+}
+
+/// Everything that plans may look at.
+#[derive(Debug, Clone, Default)]
+pub struct PlanContext {
+    /// Id that the journal entry will have.
+    pub entry: String,
+    pub instance: Instance,
+    /// Port on which login was found to be served or expected, where it differs from the
+    /// instance's own setting.
+    pub login_port: Option<u16>,
+    /// Address or network that the failing user comes from.
+    pub user_source: Option<IpNet>,
+    /// Address of this host as the instance sees it, where known.
+    pub own_source: Option<IpAddr>,
+    /// Bound groups in binding order.
+    pub groups: Fact<Vec<GroupFacts>>,
+    pub account_type: Fact<AccountType>,
+    /// Elastic and ordinary public addresses bound to the instance.
+    pub addresses: Fact<Vec<AddressFacts>>,
+    /// Elastic addresses of the region that are bound to nothing.
+    pub free_addresses: Fact<Vec<AddressFacts>>,
+    /// State of the automation agent.
+    pub agent: Fact<String>,
+    /// Repair tasks that wait for authorisation.
+    pub repair_tasks: Fact<Vec<RepairTask>>,
+    /// What the API's price inquiry answered, as a sentence.
+    pub price: Option<String>,
+    /// State of evidence groups that bear on the risk, for example `guest-crash`.
+    pub boot_risks: Vec<String>,
+}
+
+impl PlanContext {
+    /// The login port to act on.
+    pub fn port(&self) -> u16 {
+        self.login_port
+            .unwrap_or_else(|| self.instance.login_port())
+    }
+}
+
+/// One security group bound to the instance.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GroupFacts {
+    pub id: String,
+    pub name: String,
+    /// `SecurityGroupPolicySet.Version`, the optimistic lock.
+    pub version: String,
+    /// `SecurityGroupPolicySet.Ingress` as the API gave it, in order.
+    pub ingress: Vec<Value>,
+    /// Other instances bound to it, as `name (id)`; how many there are may exceed the list.
+    pub others: Option<Others>,
+}
+
+/// Other users of a group.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Others {
+    pub count: usize,
+    pub names: Vec<String>,
+}
+
+/// `NetworkAccountType` of vpc `DescribeNetworkAccountType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountType {
+    /// The bandwidth cap is on the address.
+    Standard,
+    /// The bandwidth cap is on the instance.
+    Legacy,
+}
+
+/// One row of vpc `DescribeAddresses`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AddressFacts {
+    /// Empty for ordinary addresses that have none.
+    pub id: String,
+    pub ip: String,
+    /// `EIP`, `WanIP`, ...
+    pub kind: String,
+    pub status: String,
+    /// Cap in Mbit/s, `None` on legacy accounts.
+    pub bandwidth: Option<u64>,
+    pub charge_type: String,
+    pub is_blocked: bool,
+    pub is_arrears: bool,
+}
+
+/// One row of cvm `DescribeTaskInfo`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RepairTask {
+    pub id: String,
+    pub title: String,
+    /// 1 waits for authorisation.
+    pub status: i64,
+}

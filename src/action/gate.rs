@@ -1,0 +1,195 @@
+//! The one door to the world: only here does a plan become an [`ApprovedPlan`].
+//!
+//! Read-only mode and the confirmation level are enforced here and nowhere else, so that no
+//! key, screen or command can get round them.
+
+use super::plan::{Confirmation, Plan, is_write};
+
+/// Whether this run may change anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    ReadWrite,
+    /// Nothing may be sent that changes something; who or what said so.
+    ReadOnly {
+        because: String,
+    },
+}
+
+/// What the operator gave as a confirmation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Given {
+    Nothing,
+    /// One key on the preview.
+    Key,
+    /// Text typed on the preview.
+    Typed(String),
+    /// `--yes` on a command line that names the target with this text.
+    CommandLine {
+        target: String,
+    },
+}
+
+/// A plan that may be carried out. Cannot be made but by [`approve`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct ApprovedPlan {
+    plan: Plan,
+}
+
+impl ApprovedPlan {
+    /// What was approved.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Hands the plan over.
+    pub fn into_plan(self) -> Plan {
+        self.plan
+    }
+}
+
+/// Why a plan may not be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("read-only ({because}): `{action}` is not available; nothing was sent")]
+    ReadOnly { action: String, because: String },
+    #[error(
+        "`{action}` was not confirmed; nothing was sent. Add --yes, or press the key named in the preview"
+    )]
+    NotConfirmed { action: String },
+    #[error("the typed text is not the name of {label}; nothing was sent. Type `{expected}`")]
+    WrongName { label: String, expected: String },
+}
+
+/// Lets a plan through when access and confirmation suffice.
+pub fn approve(plan: Plan, access: &Access, given: &Given) -> Result<ApprovedPlan, Refusal> {
+    if let Access::ReadOnly { because } = access
+        && plan.steps.iter().any(|step| is_write(&step.call))
+    {
+        return Err(Refusal::ReadOnly {
+            action: plan.action.to_string(),
+            because: because.clone(),
+        });
+    }
+    let confirmed = match plan.confirmation {
+        Confirmation::None => true,
+        Confirmation::Key => *given != Given::Nothing,
+        Confirmation::TypedName => match given {
+            Given::Typed(text) | Given::CommandLine { target: text } => {
+                if !names_target(&plan, text) {
+                    return Err(Refusal::WrongName {
+                        label: plan.target.label(),
+                        expected: expected_name(&plan).to_owned(),
+                    });
+                }
+                true
+            }
+            Given::Nothing | Given::Key => false,
+        },
+    };
+    if confirmed {
+        Ok(ApprovedPlan { plan })
+    } else {
+        Err(Refusal::NotConfirmed {
+            action: plan.action.to_string(),
+        })
+    }
+}
+
+/// The text that confirms: the name, or the id where there is no name.
+pub fn expected_name(plan: &Plan) -> &str {
+    if plan.target.name.is_empty() {
+        &plan.target.id
+    } else {
+        &plan.target.name
+    }
+}
+
+fn names_target(plan: &Plan, text: &str) -> bool {
+    let text = text.trim();
+    let target = &plan.target;
+    !text.is_empty()
+        && (text == target.name || text == target.id || target.addresses.iter().any(|a| a == text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::context::PlanContext;
+    use crate::action::parameters::Parameters;
+    use crate::action::plan::plan;
+    use crate::domain::action::ActionId;
+    use crate::domain::instance::{Instance, Os};
+
+    fn plan_of(action: ActionId, state: &str) -> Plan {
+        let context = PlanContext {
+            entry: "e1".to_owned(),
+            instance: Instance {
+                id: "ins-1".to_owned(),
+                name: "web-1".to_owned(),
+                region: "ap-seoul".to_owned(),
+                state: state.to_owned(),
+                os: Os::Linux,
+                public_addresses: vec!["203.0.113.9".parse().unwrap()],
+                ..Instance::default()
+            },
+            ..PlanContext::default()
+        };
+        plan(action, &Parameters::none(), &context).unwrap()
+    }
+
+    #[test]
+    fn read_only_stops_everything_that_is_sent() {
+        let access = Access::ReadOnly {
+            because: "--read-only".to_owned(),
+        };
+        for (action, state) in [
+            (ActionId::Restart, "RUNNING"),
+            (ActionId::Start, "STOPPED"),
+            (ActionId::VncUrl, "RUNNING"),
+        ] {
+            let given = Given::Typed("web-1".to_owned());
+            let refusal = approve(plan_of(action, state), &access, &given).unwrap_err();
+            assert!(matches!(refusal, Refusal::ReadOnly { .. }), "{action}");
+        }
+        let ticket = plan_of(ActionId::Ticket, "RUNNING");
+        assert!(approve(ticket, &access, &Given::Nothing).is_ok());
+    }
+
+    #[test]
+    fn a_key_is_enough_for_small_risks_only() {
+        let start = plan_of(ActionId::Start, "STOPPED");
+        assert!(approve(start.clone(), &Access::ReadWrite, &Given::Key).is_ok());
+        assert!(approve(start, &Access::ReadWrite, &Given::Nothing).is_err());
+        let restart = plan_of(ActionId::Restart, "RUNNING");
+        assert!(matches!(
+            approve(restart, &Access::ReadWrite, &Given::Key),
+            Err(Refusal::NotConfirmed { .. })
+        ));
+    }
+
+    #[test]
+    fn downtime_takes_the_name_id_or_address_exactly() {
+        let restart = plan_of(ActionId::Restart, "RUNNING");
+        for text in ["web-1", "ins-1", "203.0.113.9", " web-1 "] {
+            let given = Given::Typed(text.to_owned());
+            assert!(
+                approve(restart.clone(), &Access::ReadWrite, &given).is_ok(),
+                "{text}"
+            );
+        }
+        for text in ["", "web", "WEB-1", "web-11", "ins-2"] {
+            let given = Given::Typed(text.to_owned());
+            assert!(
+                matches!(
+                    approve(restart.clone(), &Access::ReadWrite, &given),
+                    Err(Refusal::WrongName { .. })
+                ),
+                "{text}"
+            );
+        }
+        let given = Given::CommandLine {
+            target: "ins-1".to_owned(),
+        };
+        assert!(approve(restart, &Access::ReadWrite, &given).is_ok());
+    }
+}

@@ -1,0 +1,436 @@
+//! A plan: everything that an action would send, change and cost, as data.
+//!
+//! Lives here: the types that preview, gate, journal and executor share, and the one entry
+//! point [`plan`]. Must not live here: sending, time, randomness.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::context::PlanContext;
+use super::parameters::{ParameterError, Parameters};
+use super::{account, address, bandwidth, binding, guest, power, rescue, rules, support};
+use crate::domain::action::{ActionId, Risk};
+use crate::domain::api_call::ApiCall;
+use crate::domain::instance::Instance;
+
+/// What stands in a plan, a preview and the journal where a secret is sent.
+pub const SECRET_PLACEHOLDER: &str = "(generated when sent, shown once)";
+
+/// Everything that an action would do; nothing is sent that is not in here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Id of the journal entry; also in the marks left in the cloud, so that they can be found.
+    pub entry: String,
+    pub action: ActionId,
+    pub target: Target,
+    /// One line: what will be done, to what.
+    pub title: String,
+    /// Effective parameters, defaults filled in.
+    pub parameters: Map<String, Value>,
+    /// Sent in this order; each is followed to its end before the next is sent.
+    pub steps: Vec<Step>,
+    /// What will be different, in sentences.
+    pub changes: Vec<String>,
+    /// Rules before and after, for security-group changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<RuleDifference>,
+    pub cost: String,
+    pub downtime: String,
+    pub data_risk: String,
+    /// Who else feels it.
+    pub affected: Affected,
+    pub warnings: Vec<String>,
+    pub undo: Undo,
+    pub risk: Risk,
+    pub confirmation: Confirmation,
+    pub verification: Verification,
+    /// Taken back after this time unless kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_after_minutes: Option<u64>,
+    /// Set when this plan takes back an earlier entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverses: Option<String>,
+}
+
+/// The instance that a plan is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    pub id: String,
+    pub name: String,
+    pub region: String,
+    /// Addresses, so that a confirmation typed as an address is recognised.
+    pub addresses: Vec<String>,
+}
+
+impl Target {
+    /// The target of plans for `instance`.
+    pub fn of(instance: &Instance) -> Self {
+        let addresses = instance
+            .public_addresses
+            .iter()
+            .chain(&instance.private_addresses)
+            .map(ToString::to_string)
+            .collect();
+        Self {
+            id: instance.id.clone(),
+            name: instance.name.clone(),
+            region: instance.region.clone(),
+            addresses,
+        }
+    }
+
+    /// `name (id)`.
+    pub fn label(&self) -> String {
+        if self.name.is_empty() {
+            self.id.clone()
+        } else {
+            format!("{} ({})", self.name, self.id)
+        }
+    }
+}
+
+/// One call and how its end is seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    pub purpose: String,
+    pub call: ApiCall,
+    /// Filled in at the moment of sending and nowhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretSlot>,
+    /// Values that only an earlier step's answer can give.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<StepInput>,
+    /// Fields of the answer that later steps or the undo need; kept in the journal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep: Vec<String>,
+    /// Field of the answer that is handed to the operator and never kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reveals: Option<String>,
+    pub completion: Completion,
+    /// What the call runs in the guest, readable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<Script>,
+}
+
+impl Step {
+    /// A step with nothing special about it.
+    pub fn new(purpose: impl Into<String>, call: ApiCall, completion: Completion) -> Self {
+        Self {
+            purpose: purpose.into(),
+            call,
+            secret: None,
+            inputs: Vec::new(),
+            keep: Vec::new(),
+            reveals: None,
+            completion,
+            script: None,
+        }
+    }
+}
+
+/// Where a generated password goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretSlot {
+    /// JSON pointer into the parameters.
+    pub pointer: String,
+    pub length: usize,
+    /// Account it is for, told with the secret.
+    pub user: String,
+}
+
+/// A parameter that comes from the answer of an earlier step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepInput {
+    /// JSON pointer into this step's parameters.
+    pub pointer: String,
+    /// Index of the step that answers with it.
+    pub from_step: usize,
+    /// JSON pointer into that answer; must be one of its `keep`.
+    pub answer_pointer: String,
+}
+
+/// A script that a step runs in the guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// File under `assets/guest/repair`.
+    pub file: String,
+    pub text: String,
+}
+
+/// How the end of a step is seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub enum Completion {
+    /// The answer is the end.
+    Answer,
+    /// cvm `LatestOperationRequestId` is ours and `LatestOperationState` final; and the state,
+    /// where one is named, is reached.
+    Instance {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<String>,
+        limit_s: u64,
+    },
+    /// Rules with this mark in their description are there, or are gone.
+    Rules {
+        group: String,
+        mark: String,
+        present: bool,
+    },
+    /// The instance lists the group among its own, or no longer does.
+    Bound { group: String, present: bool },
+    /// The instance shows this cap.
+    InstanceBandwidth { mbps: u64 },
+    /// vpc `DescribeTaskResult` of the answered `TaskId`.
+    Task { limit_s: u64 },
+    /// tat `DescribeInvocationTasks` of the answered `InvocationId`.
+    Invocation { limit_s: u64 },
+    /// cvm `DescribeTaskInfo`: the task no longer waits for authorisation.
+    RepairTask { task: String },
+}
+
+/// Security-group rules before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleDifference {
+    pub group: String,
+    pub group_name: String,
+    pub version: String,
+    /// Which rule decides for the source now.
+    pub decided_before: String,
+    pub decided_after: String,
+    pub before: Vec<RuleLine>,
+    pub after: Vec<RuleLine>,
+}
+
+/// One inbound rule as a person reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleLine {
+    pub index: i64,
+    pub text: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub added: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
+    /// The rule that decides for the source in question.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub decides: bool,
+}
+
+/// Who else an action touches.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Affected {
+    /// Other instances; `None` when that could not be read.
+    pub count: Option<usize>,
+    /// Some of their names and ids.
+    pub names: Vec<String>,
+    pub note: String,
+}
+
+impl Affected {
+    /// Only the instance itself.
+    pub fn nobody_else() -> Self {
+        Self {
+            count: Some(0),
+            names: Vec::new(),
+            note: "no other instance".to_owned(),
+        }
+    }
+}
+
+/// The way back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Undo {
+    /// Re-read the group, find the rules by their mark and delete exactly those.
+    RemoveRules {
+        group: String,
+        mark: String,
+        count: usize,
+    },
+    /// Send these; their inputs come from the answers kept in the original entry.
+    Steps {
+        text: String,
+        downtime: String,
+        risk: Risk,
+        steps: Vec<Step>,
+    },
+    /// There is none; why.
+    None { reason: String },
+}
+
+impl Undo {
+    /// One sentence for the preview.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::RemoveRules { group, mark, count } => format!(
+                "deletes the {count} rule(s) of {group} that carry the mark {mark}, and nothing else"
+            ),
+            Self::Steps { text, .. } => text.clone(),
+            Self::None { reason } => format!("none: {reason}"),
+        }
+    }
+}
+
+/// What the operator has to do before anything is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confirmation {
+    /// Nothing: nothing changes.
+    None,
+    /// One key (or `--yes`).
+    Key,
+    /// The name of the instance, typed.
+    TypedName,
+}
+
+/// How success is judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub enum Verification {
+    /// The login probes, from the same vantage as before.
+    Login,
+    /// Nothing to probe; why.
+    None { reason: String },
+}
+
+/// Why no plan can be made; each is one sentence that says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+    #[error("{0}")]
+    Missing(String),
+    #[error("{0}")]
+    NotApplicable(String),
+    #[error("nothing to do: {0}")]
+    NothingToDo(String),
+    #[error("{what} could not be read ({why}), so the change cannot be shown beforehand; {remedy}")]
+    Unknown {
+        what: String,
+        why: String,
+        remedy: String,
+    },
+}
+
+/// Makes the plan of an action from parameters and facts. Pure: the same input gives the same
+/// plan.
+pub fn plan(
+    action: ActionId,
+    parameters: &Parameters,
+    context: &PlanContext,
+) -> Result<Plan, PlanError> {
+    let instance = &context.instance;
+    if instance.is_static && action != ActionId::Ticket {
+        return Err(PlanError::NotApplicable(format!(
+            "{} comes from the config file and has no cloud behind it; only `ticket` can be used",
+            instance.name
+        )));
+    }
+    let row = super::catalog::row_of(action);
+    if let Some(os) = row.only_on
+        && instance.os != os
+        && instance.os != crate::domain::instance::Os::Unknown
+    {
+        return Err(PlanError::NotApplicable(format!(
+            "`{action}` is for {} instances and {} runs {}",
+            os.as_str(),
+            Target::of(instance).label(),
+            instance.os.as_str()
+        )));
+    }
+    match action {
+        ActionId::Restart | ActionId::Start | ActionId::Stop => {
+            power::plan(action, parameters, context)
+        }
+        ActionId::OpenPort | ActionId::OpenCommonPorts => rules::plan(action, parameters, context),
+        ActionId::AssociateSecurityGroup => binding::plan(parameters, context),
+        ActionId::RaiseBandwidth => bandwidth::plan(parameters, context),
+        ActionId::AssociateAddress => address::plan(parameters, context),
+        ActionId::ResetPassword => account::reset_password(parameters, context),
+        ActionId::BindKeyPair => account::bind_key_pair(parameters, context),
+        ActionId::EnterRescue => rescue::enter(parameters, context),
+        ActionId::ExitRescue => rescue::exit(context),
+        ActionId::GuestRestartLoginService
+        | ActionId::GuestAllowPort
+        | ActionId::GuestUnblockSource
+        | ActionId::GuestUnlockAccount
+        | ActionId::GuestRepairSshd
+        | ActionId::GuestFreeLoginLog
+        | ActionId::GuestEnableRdp => guest::plan(action, parameters, context),
+        ActionId::VncUrl => Ok(support::vnc_url(context)),
+        ActionId::AuthorizeRepair => support::authorize_repair(parameters, context),
+        ActionId::Ticket => Ok(support::ticket(context)),
+        ActionId::Advice => Err(PlanError::NotApplicable(
+            "`advice` names something that only a person can do; read its text and the guide"
+                .to_owned(),
+        )),
+    }
+}
+
+/// A plan with the plain values of an action that changes nothing else; families overwrite
+/// what differs.
+pub(super) fn blank(action: ActionId, context: &PlanContext, title: String) -> Plan {
+    let row = super::catalog::row_of(action);
+    Plan {
+        entry: context.entry.clone(),
+        action,
+        target: Target::of(&context.instance),
+        title,
+        parameters: Map::new(),
+        steps: Vec::new(),
+        changes: Vec::new(),
+        rules: None,
+        cost: "none".to_owned(),
+        downtime: "none".to_owned(),
+        data_risk: "none".to_owned(),
+        affected: Affected::nobody_else(),
+        warnings: Vec::new(),
+        undo: Undo::None {
+            reason: "nothing changes".to_owned(),
+        },
+        risk: row.risk,
+        confirmation: match row.risk {
+            Risk::None => Confirmation::None,
+            Risk::Low | Risk::Medium => Confirmation::Key,
+            Risk::High => Confirmation::TypedName,
+        },
+        verification: Verification::Login,
+        expires_after_minutes: None,
+        reverses: None,
+    }
+}
+
+impl Plan {
+    /// Permissions that sending it needs, in the form of CAM policies, without repeats.
+    pub fn permissions(&self) -> Vec<String> {
+        let mut all: Vec<String> = Vec::new();
+        for step in &self.steps {
+            let permission = step.call.permission();
+            if !all.contains(&permission) {
+                all.push(permission);
+            }
+        }
+        all
+    }
+
+    /// True when something is sent that changes the world.
+    pub fn mutates(&self) -> bool {
+        self.steps.iter().any(|step| is_write(&step.call))
+    }
+
+    /// Mark that this plan leaves in the cloud (rule descriptions, command and address names).
+    pub fn mark(&self) -> String {
+        mark(&self.entry)
+    }
+}
+
+/// Mark of a journal entry.
+pub fn mark(entry: &str) -> String {
+    format!("cvmtop-{entry}")
+}
+
+/// True for calls that change something. A VNC address opens a session, so it counts.
+pub fn is_write(call: &ApiCall) -> bool {
+    const READS: [&str; 5] = ["Describe", "Get", "Inquiry", "List", "Lookup"];
+    call.action == "DescribeInstanceVncUrl"
+        || !READS.iter().any(|prefix| call.action.starts_with(prefix))
+}

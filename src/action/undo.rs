@@ -1,0 +1,145 @@
+//! The plan that takes an earlier entry back.
+//!
+//! Pure: the caller re-reads what has to be re-read (the group's rules) and hands it in.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::context::{GroupFacts, PlanContext};
+use super::plan::{Completion, Confirmation, Plan, PlanError, Step, Undo, blank};
+use super::rules;
+use crate::domain::action::Risk;
+use crate::domain::api_call::ApiCall;
+
+/// Values kept from the answers of the original entry, by step and JSON pointer.
+pub type KeptAnswers = BTreeMap<(usize, String), Value>;
+
+/// What an undo looks at.
+#[derive(Debug, Clone, Default)]
+pub struct UndoFacts {
+    /// The group as it is now, for rules that are to be removed.
+    pub group: Option<GroupFacts>,
+    pub kept: KeptAnswers,
+}
+
+/// The inverse of `original` as a plan of its own.
+pub fn undo_plan(
+    original: &Plan,
+    context: &PlanContext,
+    facts: &UndoFacts,
+) -> Result<Plan, PlanError> {
+    let label = original.target.label();
+    let mut plan = blank(
+        original.action,
+        context,
+        format!("Take back `{}` on {label}", original.action),
+    );
+    plan.target = original.target.clone();
+    plan.parameters = original.parameters.clone();
+    plan.reverses = Some(original.entry.clone());
+    plan.undo = Undo::None {
+        reason: format!("do `{}` again", original.action),
+    };
+    match &original.undo {
+        Undo::None { reason } => Err(PlanError::NotApplicable(format!(
+            "entry {} cannot be taken back: {reason}",
+            original.entry
+        ))),
+        Undo::RemoveRules { group, mark, .. } => {
+            remove_rules(&mut plan, original, group, mark, facts)?;
+            Ok(plan)
+        }
+        Undo::Steps {
+            text,
+            downtime,
+            risk,
+            steps,
+        } => {
+            plan.steps = resolve(steps, &facts.kept)?;
+            plan.changes = vec![text.clone()];
+            plan.downtime.clone_from(downtime);
+            plan.risk = *risk;
+            plan.confirmation = if *risk == Risk::High {
+                Confirmation::TypedName
+            } else {
+                Confirmation::Key
+            };
+            Ok(plan)
+        }
+    }
+}
+
+fn remove_rules(
+    plan: &mut Plan,
+    original: &Plan,
+    group_id: &str,
+    mark: &str,
+    facts: &UndoFacts,
+) -> Result<(), PlanError> {
+    let Some(group) = facts.group.as_ref().filter(|group| group.id == group_id) else {
+        return Err(PlanError::Unknown {
+            what: format!("the rules of {group_id}"),
+            why: "not read".to_owned(),
+            remedy: "try again".to_owned(),
+        });
+    };
+    let indexes = rules::marked_indexes(&group.ingress, mark);
+    if indexes.is_empty() {
+        return Err(PlanError::NothingToDo(format!(
+            "no rule of {group_id} carries the mark {mark} any more"
+        )));
+    }
+    let ingress: Vec<_> = indexes
+        .iter()
+        .map(|index| json!({ "PolicyIndex": index }))
+        .collect();
+    plan.steps.push(Step::new(
+        format!("delete the {} rule(s) of this entry", indexes.len()),
+        ApiCall::new(
+            "vpc",
+            "DeleteSecurityGroupPolicies",
+            &original.target.region,
+            json!({
+                "SecurityGroupId": group_id,
+                // Without the version an index would be deleted whatever stands there.
+                "SecurityGroupPolicySet": { "Version": group.version, "Ingress": ingress },
+            }),
+        ),
+        Completion::Rules {
+            group: group_id.to_owned(),
+            mark: mark.to_owned(),
+            present: false,
+        },
+    ));
+    plan.changes = vec![format!(
+        "{} rule(s) go; every other rule of {group_id} stays in its order",
+        indexes.len()
+    )];
+    plan.rules = Some(rules::removal_difference(group, &indexes));
+    plan.affected = rules::affected(group);
+    plan.risk = Risk::Low;
+    plan.confirmation = Confirmation::Key;
+    Ok(())
+}
+
+/// Puts the kept answers in where the steps wait for them.
+fn resolve(steps: &[Step], kept: &KeptAnswers) -> Result<Vec<Step>, PlanError> {
+    let mut resolved = steps.to_vec();
+    for step in &mut resolved {
+        for input in std::mem::take(&mut step.inputs) {
+            let key = (input.from_step, input.answer_pointer.clone());
+            let (Some(value), Some(slot)) = (
+                kept.get(&key),
+                step.call.parameters.pointer_mut(&input.pointer),
+            ) else {
+                return Err(PlanError::NotApplicable(format!(
+                    "the journal does not hold what `{}` needs from the original entry; take it back in the cloud's own console",
+                    step.call.action
+                )));
+            };
+            *slot = value.clone();
+        }
+    }
+    Ok(resolved)
+}

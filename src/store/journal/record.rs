@@ -1,0 +1,139 @@
+//! One line of the journal.
+//!
+//! Fields are only ever added; readers skip what they do not know. No field holds a secret.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::action::plan::Plan;
+use crate::domain::api_call::ApiCall;
+
+/// Version of the lines written here.
+pub const VERSION: u32 = 1;
+
+/// One line: something that happened to an entry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub v: u32,
+    pub at: Timestamp,
+    pub entry: String,
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+impl Record {
+    /// A line of this version.
+    pub fn new(at: Timestamp, entry: &str, event: Event) -> Self {
+        Self {
+            v: VERSION,
+            at,
+            entry: entry.to_owned(),
+            event,
+        }
+    }
+}
+
+/// Who acted, and from where.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Author {
+    pub user: String,
+    pub host: String,
+    /// `SSH_CLIENT` of the session, where there is one.
+    pub from: String,
+    pub pid: u32,
+    pub version: String,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// Written and synced before the first call: everything that will be sent.
+    Intent {
+        author: Author,
+        plan: Box<Plan>,
+        /// Login as the probes saw it before, in words; empty when not probed.
+        #[serde(default)]
+        login_before: Vec<String>,
+        /// `LatestOperationRequestId` before, to tell our operation from an older one.
+        #[serde(default)]
+        last_operation_before: String,
+    },
+    /// About to send this step, with its inputs filled in and its secrets not.
+    Sending { step: usize, call: ApiCall },
+    /// What became of a call.
+    Called { step: usize, result: CallResult },
+    /// The step reached its end state, or did not.
+    Ended {
+        step: usize,
+        success: bool,
+        detail: String,
+        #[serde(default)]
+        output: Vec<String>,
+    },
+    /// The login probes after the action.
+    Verified {
+        outcome: Outcome,
+        login_after: Vec<String>,
+        seconds: u64,
+    },
+    /// Nothing more will be done for this entry.
+    Closed { outcome: Outcome, detail: String },
+    /// A time-boxed change is to stay.
+    Kept,
+}
+
+/// The result of sending one call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "kebab-case")]
+pub enum CallResult {
+    Answered {
+        request_id: String,
+        /// Fields of the answer that the plan asked to keep, by JSON pointer.
+        #[serde(default)]
+        kept: serde_json::Map<String, Value>,
+    },
+    /// The cloud refused, or it certainly never got there.
+    Failed { error: String, request_id: String },
+    /// It may or may not have arrived.
+    Unknown { error: String },
+    /// Found by looking at the cloud's own state after a crash.
+    Settled { arrived: bool, detail: String },
+}
+
+/// How an entry ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Done; not verified, or nothing to verify.
+    Done,
+    /// Login works again.
+    Restored,
+    /// Not restored, but the probes get further than before.
+    Improved,
+    Unchanged,
+    Worse,
+    /// The cloud refused or the operation failed.
+    Failed,
+    /// It is not known whether it took effect.
+    Unknown,
+    /// The program ended before everything was sent; what was not sent stays unsent.
+    Interrupted,
+}
+
+impl Outcome {
+    /// The word used in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Restored => "restored",
+            Self::Improved => "improved",
+            Self::Unchanged => "unchanged",
+            Self::Worse => "worse",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
