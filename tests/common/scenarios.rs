@@ -186,7 +186,11 @@ impl Suite {
         let mut scenarios = Vec::new();
         for path in scenario_files() {
             let file: ScenarioFile = parse(&path);
-            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            let name = path
+                .file_stem()
+                .expect("a .toml file has a stem")
+                .to_string_lossy()
+                .into_owned();
             for written in file.scenario {
                 scenarios.push(resolve(&setting, &hold, written, &name));
             }
@@ -214,8 +218,8 @@ impl Suite {
 fn scenario_files() -> Vec<PathBuf> {
     let not_scenarios = ["surroundings.toml", "hold.toml", "scoreboard.toml"];
     let mut paths: Vec<PathBuf> = std::fs::read_dir(directory())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
+        .expect("tests/scenarios can be read")
+        .map(|entry| entry.expect("tests/scenarios can be read").path())
         .filter(|path| {
             path.extension()
                 .is_some_and(|extension| extension == "toml")
