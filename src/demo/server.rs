@@ -3,13 +3,16 @@
 //! Lives here: receiving a request, the checks in the vendor's order, dispatch by action.
 //! Must not live here: what an action does (one file a service).
 
+mod account;
 mod auth;
 mod check;
 mod cvm;
 mod cvm_write;
 pub(super) mod faults;
 mod limits;
+mod monitor;
 pub(super) mod record;
+mod tat;
 mod vpc;
 mod vpc_rules;
 
@@ -201,7 +204,9 @@ impl Cloud {
         match service.as_str() {
             "cvm" => cvm::answer(&mut call),
             "vpc" => vpc::answer(&mut call),
-            _ => refuse("InvalidAction", format!("{action} is not offered here.")),
+            "monitor" => monitor::answer(&mut call),
+            "tat" => tat::answer(&mut call),
+            _ => account::answer(&mut call),
         }
     }
 }
@@ -340,4 +345,11 @@ pub(super) fn iso(at: Timestamp) -> String {
 pub(super) fn spaced(at: Timestamp) -> String {
     let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
     at.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// Adds the fields of one object to another (objects too large for one `json!`).
+pub(super) fn extend(value: &mut Value, more: Value) {
+    if let (Value::Object(value), Value::Object(more)) = (value, more) {
+        value.extend(more);
+    }
 }

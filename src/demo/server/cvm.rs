@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Filter, Refusal, cvm_write, iso, refuse, spaced};
+use super::{Answer, Call, Filter, Refusal, cvm_write, extend, iso, refuse, spaced};
 use crate::demo::world::{Machine, stable_id};
 
 pub(super) fn answer(call: &mut Call<'_>) -> Answer {
@@ -16,8 +16,37 @@ pub(super) fn answer(call: &mut Call<'_>) -> Answer {
         "DescribeInstanceInternetBandwidthConfigs" => bandwidth_configs(call),
         "DescribeInstanceVncUrl" => vnc_url(call),
         "DescribeKeyPairs" => key_pairs(call),
+        "DescribeZones" => zones(call),
+        "InquiryPriceResetInstancesInternetMaxBandwidth" => bandwidth_price(call),
         _ => cvm_write::answer(call),
     }
+}
+
+fn zones(call: &mut Call<'_>) -> Answer {
+    let mut set: Vec<Value> = Vec::new();
+    for subnet in &call.world.subnets {
+        if subnet.region == call.region && !set.iter().any(|z| z["Zone"] == subnet.zone) {
+            set.push(json!({
+                "Zone": subnet.zone, "ZoneName": subnet.zone,
+                "ZoneId": (200_001 + set.len()).to_string(), "ZoneState": "AVAILABLE",
+            }));
+        }
+    }
+    Ok(json!({"TotalCount": set.len(), "ZoneSet": set}))
+}
+
+/// The demo's tariff: 0.063 per Mbit/s and hour up to five, 0.25 beyond.
+fn bandwidth_price(call: &mut Call<'_>) -> Answer {
+    for id in call.list("InstanceIds").unwrap_or_default() {
+        known(call, &id)?;
+    }
+    let wanted = &call.parameters["InternetAccessible"]["InternetMaxBandwidthOut"];
+    let mbps = wanted.as_f64().unwrap_or(0.0);
+    let price = mbps.min(5.0) * 0.063 + (mbps - 5.0).max(0.0) * 0.25;
+    let price = (price * 1000.0).round() / 1000.0;
+    Ok(json!({"Price": {"BandwidthPrice": {
+        "UnitPrice": price, "ChargeUnit": "HOUR", "Discount": 100.0, "UnitPriceDiscount": price,
+    }}}))
 }
 
 const FILTERS: &[&str] = &[
@@ -226,12 +255,6 @@ fn operation_fields(machine: &Machine) -> Value {
         "DefaultLoginUser": machine.login_user,
         "DefaultLoginPort": machine.login_port,
     })
-}
-
-fn extend(value: &mut Value, more: Value) {
-    if let (Value::Object(value), Value::Object(more)) = (value, more) {
-        value.extend(more);
-    }
 }
 
 fn optional(text: &str) -> Value {
