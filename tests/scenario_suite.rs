@@ -272,10 +272,12 @@ fn there_are_enough_of_each_kind() {
 
 #[test]
 fn variants_are_the_same_every_time() {
+    // Every seventh, since writing thousands of cases as JSON twice is slow without optimisation.
     let suite = Suite::load();
     let lines = |suite: &Suite| -> Vec<String> {
         expand(suite)
             .iter()
+            .step_by(7)
             .map(|case| case.json().to_string())
             .collect()
     };

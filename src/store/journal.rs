@@ -122,7 +122,9 @@ impl Journal {
                 line.insert(0, '\n');
             }
         }
-        let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
+        let written = file
+            .write_all(line.as_bytes())
+            .and_then(|()| file.sync_data());
         if let Err(error) = written {
             // Take half a line back, as on a full disk; nothing before it is touched.
             let _ = file.set_len(length);
@@ -202,6 +204,12 @@ fn read_bounded(path: &Path) -> std::io::Result<String> {
 fn safe_name(entry: &str) -> String {
     entry
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '-' {
+                c
+            } else {
+                '_'
+            }
+        })
         .collect()
 }

@@ -313,10 +313,11 @@ impl Case<'_> {
     pub fn json(&self) -> Json {
         let s = self.scenario;
         let written = &s.written;
+        let agent = by_agent(&self.rows);
         let mut evidence: Vec<Json> = self
             .rows
             .iter()
-            .map(|(key, row)| reading(key, row, &self.rows))
+            .map(|(key, row)| reading(key, row, agent))
             .collect();
         evidence.extend(self.errors.iter().map(|state| {
             json!({"id": "pasted-error", "path": null, "status": "observed", "state": state,
@@ -344,17 +345,20 @@ impl Case<'_> {
 
 const SEEN_AT: &str = "2026-03-02T09:30:00Z";
 
-fn reading(key: &Key, row: &Row, rows: &Rows) -> Json {
+/// True where the agent can answer, so that guest rows come through it and not from a person.
+fn by_agent(rows: &Rows) -> bool {
+    rows.iter()
+        .any(|(key, row)| key.id == "agent" && row.state() == Some("online"))
+        && !rows
+            .iter()
+            .any(|(key, row)| key.id == "agent-exec" && row.state().is_some_and(|s| s != "ok"))
+}
+
+fn reading(key: &Key, row: &Row, by_agent: bool) -> Json {
     let (status, state) = match &row.value {
         Value::States(states) => ("observed", states.first().cloned()),
         Value::Status(status) => (status.as_str(), None),
     };
-    let by_agent = rows
-        .iter()
-        .any(|(k, r)| k.id == "agent" && r.state() == Some("online"))
-        && !rows
-            .iter()
-            .any(|(k, r)| k.id == "agent-exec" && r.state().is_some_and(|s| s != "ok"));
     let source = match vocabulary::group(&key.id).map(|group| group.source) {
         Some(Source::Probe) => "probe",
         Some(Source::Cloud) => "cloud",
