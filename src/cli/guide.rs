@@ -1,7 +1,359 @@
-//! `cvmtop guide`.
+//! `cvmtop guide`: list, search and print known-issue guides.
+//!
+//! Must not live here: what fits (`guide::matcher`), what a message means (`guide::error_text`).
 
-use super::args::{GlobalArgs, GuideArgs};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Read as _;
 
-pub fn run(_args: &GuideArgs, _global: &GlobalArgs) -> anyhow::Result<u8> {
-    anyhow::bail!("this command is not part of this build yet")
+use anyhow::{Context as _, bail};
+use serde_json::{Value, json};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use super::args::{GlobalArgs, GuideArgs, TextOrJson};
+use super::output;
+use crate::domain::report::GuideMatch;
+use crate::domain::text::sanitise;
+use crate::guide::error_text::{self, Recognised};
+use crate::guide::markdown::{Block, Document, Span, Step, StepKind, Target};
+use crate::guide::{Guide, Lang, Library, MatchInput, library, match_guides, search};
+
+/// Columns of printed text.
+const WIDTH: usize = 96;
+
+/// Runs the command; the status is 0 when something was found, 1 when nothing fits.
+pub fn run(args: &GuideArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
+    let lang = language(global)?;
+    let library = library();
+    if let Some(slug) = &args.slug {
+        let guide = library.get(slug).with_context(|| unknown(library, slug))?;
+        let text = match args.format {
+            TextOrJson::Text => print_guide(guide, lang),
+            TextOrJson::Json => format!("{}\n", guide_json(guide, lang)),
+        };
+        output::print(&text)?;
+        return Ok(0);
+    }
+    let (recognised, found) = match (&args.error, &args.search) {
+        (Some(_), Some(_)) => bail!("give either --error or --search, not both"),
+        (Some(error), None) => {
+            let pasted = read_error(error)?;
+            let input = MatchInput {
+                pasted: pasted.clone(),
+                ..MatchInput::default()
+            };
+            let messages = error_text::recognise(&pasted);
+            let shown = messages.into_iter().map(|m| shown(&pasted, &m)).collect();
+            (shown, match_guides(library, &input, lang))
+        }
+        (None, Some(text)) => (Vec::new(), search(library, text, lang)),
+        (None, None) => (Vec::new(), search(library, "", lang)),
+    };
+    let text = match args.format {
+        TextOrJson::Text => print_matches(&recognised, &found),
+        TextOrJson::Json => {
+            let object = json!({"recognised": recognised, "guides": found});
+            format!("{object}\n")
+        }
+    };
+    output::print(&text)?;
+    Ok(u8::from(found.is_empty()))
+}
+
+/// From the option, then from the locale.
+fn language(global: &GlobalArgs) -> anyhow::Result<Lang> {
+    if let Some(lang) = &global.lang {
+        return Lang::parse(lang)
+            .with_context(|| format!("no guides in language `{lang}`; there are en, ko and zh"));
+    }
+    let locale = ["CVMTOP_LANG", "LC_ALL", "LC_MESSAGES", "LANG"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|value| !value.is_empty());
+    Ok(locale.and_then(|l| Lang::parse(&l)).unwrap_or_default())
+}
+
+fn unknown(library: &Library, slug: &str) -> String {
+    let near = search(library, slug, Lang::En);
+    let hint = near.first().map_or_else(
+        || "`cvmtop guide` lists all".to_owned(),
+        |found| format!("did you mean `{}`?", found.slug),
+    );
+    format!("there is no guide `{}`; {hint}", sanitise(slug, 60))
+}
+
+fn read_error(argument: &str) -> anyhow::Result<String> {
+    if argument != "-" {
+        return Ok(argument.to_owned());
+    }
+    // More than the recogniser reads is not taken in.
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .lock()
+        .take(4 * error_text::MAX_TEXT as u64)
+        .read_to_end(&mut bytes)
+        .context("cannot read the error text from standard input")?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn shown(pasted: &str, message: &Recognised) -> Value {
+    let part = pasted.get(message.span.clone()).unwrap_or_default();
+    json!({
+        "evidence": message.evidence,
+        "state": message.state,
+        "class": message.class,
+        "text": sanitise(part, 200),
+        "stage": message.stage.map(error_text::Stage::as_str),
+        "program": message.program,
+        "partial": message.partial,
+    })
+}
+
+fn print_matches(recognised: &[Value], found: &[GuideMatch]) -> String {
+    let mut out = String::new();
+    for message in recognised {
+        let field = |name: &str| message[name].as_str().unwrap_or_default();
+        if field("class").is_empty() {
+            out.push_str("none of the known messages; searched by words\n");
+            continue;
+        }
+        let _ = write!(out, "{} {}", field("evidence"), field("state"));
+        if !field("stage").is_empty() {
+            let _ = write!(out, " (stage {})", field("stage"));
+        }
+        let _ = writeln!(out, ": “{}”", field("text"));
+    }
+    if !recognised.is_empty() {
+        out.push('\n');
+    }
+    if found.is_empty() {
+        out.push_str("no guide fits; `cvmtop guide` lists all\n");
+    }
+    let widest = found.iter().map(|m| m.slug.len()).max().unwrap_or(0);
+    for guide in found {
+        let _ = write!(out, "{:widest$}  ", guide.slug);
+        if guide.score > 0.0 {
+            let _ = write!(out, "{:.2}  ", guide.score);
+        }
+        out.push_str(&guide.title);
+        if !guide.reason.is_empty() {
+            let _ = write!(out, "  [{}]", guide.reason);
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn guide_json(guide: &Guide, lang: Lang) -> Value {
+    let text = guide.text(lang);
+    let document = text.document.fill(&BTreeMap::new());
+    let steps: Vec<Value> = document.steps().map(step_json).collect();
+    json!({
+        "slug": guide.slug,
+        "title": text.title,
+        "os": guide.os.as_str(),
+        "causes": guide.causes,
+        "symptoms": text.symptoms,
+        "documents": guide.documents,
+        "reviewed": guide.reviewed,
+        "steps": steps,
+        "text": body_text(&document),
+    })
+}
+
+fn step_json(step: &Step) -> Value {
+    let action = match &step.kind {
+        StepKind::Action { id, .. } => Some(id.as_str()),
+        _ => None,
+    };
+    let spans = step.blocks.iter().find_map(|block| match block {
+        Block::Paragraph(spans) => Some(spans),
+        _ => None,
+    });
+    let text: String =
+        spans.map_or_else(String::new, |spans| spans.iter().map(Span::text).collect());
+    json!({
+        "number": step.number,
+        "kind": step.kind.as_str(),
+        "action": action,
+        "text": text,
+        "commands": step.commands(),
+    })
+}
+
+fn print_guide(guide: &Guide, lang: Lang) -> String {
+    let text = guide.text(lang);
+    let mut out = format!("{}\n", text.title);
+    out.push_str(&"=".repeat(text.title.width()));
+    let _ = write!(out, "\n{} | {}", guide.slug, guide.os.as_str());
+    if !guide.documents.is_empty() {
+        let _ = write!(out, " | doc {}", guide.documents.join(", "));
+    }
+    let _ = writeln!(out, " | {}\n", guide.reviewed);
+    for symptom in &text.symptoms {
+        let _ = writeln!(out, "  * {symptom}");
+    }
+    out.push('\n');
+    out.push_str(&body_text(&text.document.fill(&BTreeMap::new())));
+    out
+}
+
+fn body_text(document: &Document) -> String {
+    let mut out = String::new();
+    print_blocks(&document.blocks, 0, &mut out);
+    out.truncate(out.trim_end().len());
+    out.push('\n');
+    out
+}
+
+fn print_blocks(blocks: &[Block], indent: usize, out: &mut String) {
+    for block in blocks {
+        match block {
+            Block::Heading { spans, .. } => {
+                let text = line_of(spans);
+                let _ = writeln!(out, "{text}\n{}\n", "-".repeat(text.width()));
+            }
+            Block::Paragraph(spans) => {
+                wrap(&line_of(spans), "", indent, out);
+                out.push('\n');
+            }
+            Block::List { start, items } => {
+                for (number, item) in items.iter().enumerate() {
+                    let bullet = match start {
+                        Some(start) => format!("{}. ", start + number as u64),
+                        None => "- ".to_owned(),
+                    };
+                    print_item(&bullet, item, indent, out);
+                }
+            }
+            Block::Table { head, rows } => {
+                for row in rows {
+                    for (name, cell) in head.iter().zip(row) {
+                        wrap(
+                            &format!("{}: {}", line_of(name), line_of(cell)),
+                            "",
+                            indent + 2,
+                            out,
+                        );
+                    }
+                    out.push('\n');
+                }
+            }
+            Block::Code { text, .. } => {
+                for line in text.lines() {
+                    let _ = writeln!(out, "{}{line}", " ".repeat(indent + 4));
+                }
+                out.push('\n');
+            }
+            Block::Quote(inner) => print_blocks(inner, indent + 2, out),
+            Block::Rule => out.push_str("----\n\n"),
+            Block::Step(step) => {
+                let kind = match &step.kind {
+                    StepKind::Action { id, .. } => format!("action {id}"),
+                    other => other.as_str().to_owned(),
+                };
+                print_item(
+                    &format!("{}. [{kind}] ", step.number),
+                    &step.blocks,
+                    indent,
+                    out,
+                );
+            }
+        }
+    }
+}
+
+fn print_item(bullet: &str, blocks: &[Block], indent: usize, out: &mut String) {
+    let rest = if let Some((Block::Paragraph(spans), rest)) = blocks.split_first() {
+        wrap(&line_of(spans), bullet, indent, out);
+        out.push('\n');
+        rest
+    } else {
+        let _ = writeln!(out, "{}{bullet}", " ".repeat(indent));
+        blocks
+    };
+    print_blocks(rest, indent + 3, out);
+}
+
+fn line_of(spans: &[Span]) -> String {
+    let mut out = String::new();
+    for span in spans {
+        match span {
+            Span::Text(text) | Span::Emphasis(text) | Span::Strong(text) => out.push_str(text),
+            Span::Code(text) => {
+                let _ = write!(out, "`{text}`");
+            }
+            Span::Link { text, target } => {
+                let _ = match target {
+                    Target::Guide(slug) => write!(out, "{text} (guide {slug})"),
+                    Target::Web(address) => write!(out, "{text} <{address}>"),
+                };
+            }
+        }
+    }
+    out
+}
+
+/// Fills lines up to [`WIDTH`] columns; breaks at spaces, and between wide characters.
+fn wrap(text: &str, bullet: &str, indent: usize, out: &mut String) {
+    let mut line = format!("{}{bullet}", " ".repeat(indent));
+    let hanging = " ".repeat(indent + if bullet.is_empty() { 0 } else { 3 });
+    let mut used = line.width();
+    for piece in pieces(text) {
+        let width = piece.trim_end().width();
+        if used + width > WIDTH && used > hanging.len() {
+            let _ = writeln!(out, "{}", line.trim_end());
+            line.clone_from(&hanging);
+            used = hanging.len();
+        }
+        line.push_str(piece);
+        used += piece.width();
+    }
+    let _ = writeln!(out, "{}", line.trim_end());
+}
+
+/// Stretches that stay together on a line.
+fn pieces(text: &str) -> Vec<&str> {
+    let mut out = Vec::new();
+    let mut start = 0;
+    for (at, c) in text.char_indices() {
+        let end = at + c.len_utf8();
+        let next_is_mark = text[end..].starts_with(['，', '。', '：', '；', '、', '）', '”', '」']);
+        if c == ' ' || (c.width() == Some(2) && !next_is_mark && !is_hangul(c)) {
+            out.push(&text[start..end]);
+            start = end;
+        }
+    }
+    if start < text.len() {
+        out.push(&text[start..]);
+    }
+    out
+}
+
+fn is_hangul(c: char) -> bool {
+    ('\u{ac00}'..='\u{d7a3}').contains(&c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_filled_and_never_too_wide() {
+        let mut out = String::new();
+        wrap(&"한국어 문장 ".repeat(40), "1. ", 2, &mut out);
+        wrap(&"中文没有空格".repeat(40), "", 0, &mut out);
+        assert!(out.lines().all(|line| line.width() <= WIDTH));
+        assert!(out.lines().count() < 12);
+    }
+
+    #[test]
+    fn every_guide_prints_in_every_language() {
+        for guide in library().guides() {
+            for lang in Lang::ALL {
+                let text = print_guide(guide, lang);
+                assert!(text.contains(&guide.slug) && !text.contains("{{"), "{text}");
+            }
+        }
+    }
 }

@@ -1,0 +1,463 @@
+//! All guides in all languages: the shipped ones, and those that an operator adds or overrides.
+//!
+//! Lives here: front matter, the table of shipped files, lint. Must not live here: reading files
+//! (the texts come in), and which guide fits a case (`matcher`).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+
+use super::error_text;
+use super::markdown::{self, Document, Problem};
+use super::words::Index;
+use crate::domain::instance::Os;
+use crate::domain::text::sanitise;
+
+/// Bytes of a guide that are read; a longer file is refused.
+pub const MAX_GUIDE: usize = 256 * 1024;
+
+/// Languages that guides are written in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lang {
+    #[default]
+    En,
+    Ko,
+    Zh,
+}
+
+impl Lang {
+    /// All languages.
+    pub const ALL: [Self; 3] = [Self::En, Self::Ko, Self::Zh];
+
+    /// The code used in options and folder names.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::Ko => "ko",
+            Self::Zh => "zh",
+        }
+    }
+
+    /// From an option or a locale name (`ko`, `ko_KR.UTF-8`, `zh-CN`).
+    pub fn parse(text: &str) -> Option<Self> {
+        let code = text.split(['_', '-', '.']).next()?.to_ascii_lowercase();
+        Self::ALL.into_iter().find(|lang| lang.as_str() == code)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FrontMatter {
+    slug: String,
+    title: String,
+    os: GuideOs,
+    causes: Vec<String>,
+    /// Kinds of message (`class` of `client-errors.toml`) that this guide is the first for.
+    #[serde(default)]
+    errors: Vec<String>,
+    /// Kinds of message that it also helps with.
+    #[serde(default)]
+    related_errors: Vec<String>,
+    symptoms: Vec<String>,
+    /// Numbers of the vendor's documents on the subject.
+    #[serde(default)]
+    documents: Vec<String>,
+    reviewed: String,
+}
+
+/// Systems that a guide is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GuideOs {
+    Both,
+    Linux,
+    Windows,
+}
+
+impl GuideOs {
+    /// Whether the guide may fit an instance of this system.
+    pub fn fits(self, os: Os) -> bool {
+        matches!(
+            (self, os),
+            (Self::Both, _)
+                | (_, Os::Unknown)
+                | (Self::Linux, Os::Linux)
+                | (Self::Windows, Os::Windows)
+        )
+    }
+
+    /// The word used in front matter.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Both => "both",
+            Self::Linux => "linux",
+            Self::Windows => "windows",
+        }
+    }
+}
+
+/// What a guide says in one language.
+#[derive(Debug, Clone)]
+pub struct GuideText {
+    pub title: String,
+    /// What a user would say or see.
+    pub symptoms: Vec<String>,
+    pub document: Document,
+}
+
+/// One guide in every language it is written in.
+#[derive(Debug, Clone)]
+pub struct Guide {
+    pub slug: String,
+    pub os: GuideOs,
+    /// Causes it treats, the chief one first.
+    pub causes: Vec<String>,
+    pub errors: Vec<String>,
+    pub related_errors: Vec<String>,
+    pub documents: Vec<String>,
+    /// Date of the last review, `2026-11-23`.
+    pub reviewed: String,
+    /// True when an operator's own file stands for or beside the shipped one.
+    pub is_own: bool,
+    pub texts: BTreeMap<Lang, GuideText>,
+}
+
+impl Guide {
+    /// The text in that language, or the best there is.
+    pub fn text(&self, lang: Lang) -> &GuideText {
+        self.texts
+            .get(&lang)
+            .or_else(|| self.texts.get(&Lang::En))
+            .or_else(|| self.texts.values().next())
+            .expect("a guide is made with its first text")
+    }
+}
+
+/// A file of the operator's guide folder: where it is, its language, what is in it.
+#[derive(Debug, Clone)]
+pub struct OwnFile {
+    /// As shown in messages.
+    pub path: String,
+    pub lang: Lang,
+    pub text: String,
+}
+
+/// A mistake in a guide, with its place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}:{line}: {message}")]
+pub struct LintError {
+    pub path: String,
+    pub line: usize,
+    pub message: String,
+}
+
+/// All guides, in the order of the index.
+#[derive(Default)]
+pub struct Library {
+    guides: Vec<Guide>,
+    index: OnceLock<Index>,
+}
+
+impl fmt::Debug for Library {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let slugs = self.guides.iter().map(|g| &g.slug);
+        f.debug_list().entries(slugs).finish()
+    }
+}
+
+macro_rules! shipped {
+    ($($slug:literal),+ $(,)?) => {
+        /// Every shipped guide: slug and its texts in English.
+        const SHIPPED: &[(&str, [&str; 1])] = &[$((
+            $slug,
+            [
+                include_str!(concat!("../../assets/guides/en/", $slug, ".md")),
+            ],
+        )),+];
+    };
+}
+
+shipped!(
+    "login-failure-overview",
+    "windows-login-failure",
+    "linux-login-failure",
+    "linux-ssh-failure",
+    "windows-rdp-no-permission",
+    "windows-mac-rdp",
+    "windows-auth-error",
+    "windows-nla-required",
+    "windows-cannot-connect",
+    "windows-credentials",
+    "windows-license",
+    "windows-port-issue",
+    "windows-3389-abnormal",
+    "windows-high-cpu-mem",
+    "windows-password-reset",
+    "windows-agent-check",
+    "linux-high-cpu-mem",
+    "linux-port-issue",
+    "linux-sshd-permissions",
+    "linux-pam-module-unknown",
+    "linux-account-locked",
+    "linux-btmp-oversized",
+    "linux-nofile-limits",
+    "linux-profile-loop",
+    "linux-fstab",
+    "linux-vnc-rescue",
+    "linux-missing-links",
+    "linux-memory",
+    "linux-disk",
+    "linux-malware",
+    "bandwidth-high",
+    "security-group",
+    "isolated",
+    "ddos-blocked",
+    "arrears",
+    "ping-failure",
+    "packet-loss",
+    "restart-instance",
+    "shutdown-restart-failure",
+    "platform-maintenance",
+    "change-login-port",
+);
+
+/// The shipped guides.
+pub fn library() -> &'static Library {
+    static LIBRARY: OnceLock<Library> = OnceLock::new();
+    LIBRARY.get_or_init(|| Library::shipped().0)
+}
+
+impl Library {
+    /// The shipped guides and what is wrong with them (nothing: a test reads it).
+    pub fn shipped() -> (Self, Vec<LintError>) {
+        let mut library = Self::default();
+        let mut errors = Vec::new();
+        for (slug, texts) in SHIPPED {
+            for (lang, text) in Lang::ALL.into_iter().zip(texts) {
+                let path = format!("assets/guides/{}/{slug}.md", lang.as_str());
+                library.add(&path, lang, text, false, &mut errors);
+            }
+        }
+        library.check_links(&mut errors);
+        (library, errors)
+    }
+
+    /// The shipped guides with an operator's own beside or over them.
+    ///
+    /// A file that cannot be read as a guide is left out and named; smaller mistakes are named
+    /// and the guide is used. `is_cause` tells which causes the knowledge in force has.
+    pub fn with_own(files: &[OwnFile], is_cause: &dyn Fn(&str) -> bool) -> (Self, Vec<LintError>) {
+        let (mut library, mut errors) = Self::shipped();
+        for file in files {
+            let slug = library.add(&file.path, file.lang, &file.text, true, &mut errors);
+            if let Some(guide) = slug.and_then(|slug| library.get(&slug)) {
+                let line = line_of(&file.text, "causes");
+                for cause in guide.causes.iter().filter(|cause| !is_cause(cause)) {
+                    errors.push(LintError {
+                        path: file.path.clone(),
+                        line,
+                        message: format!("unknown cause `{}`", sanitise(cause, 60)),
+                    });
+                }
+            }
+        }
+        library.check_links(&mut errors);
+        (library, errors)
+    }
+
+    /// All guides in the order of the index.
+    pub fn guides(&self) -> &[Guide] {
+        &self.guides
+    }
+
+    /// The guide of that slug.
+    pub fn get(&self, slug: &str) -> Option<&Guide> {
+        self.guides.iter().find(|guide| guide.slug == slug)
+    }
+
+    /// The word index, made when first needed.
+    pub(super) fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::new(&self.guides))
+    }
+
+    /// Adds one text; the slug of its guide, or nothing when it could not be read.
+    fn add(
+        &mut self,
+        path: &str,
+        lang: Lang,
+        text: &str,
+        own: bool,
+        errors: &mut Vec<LintError>,
+    ) -> Option<String> {
+        let at = |problem: Problem| LintError {
+            path: path.to_owned(),
+            line: problem.line,
+            message: problem.message,
+        };
+        let (front, body, body_line) = match split(text) {
+            Ok(parts) => parts,
+            Err(problem) => {
+                errors.push(at(problem));
+                return None;
+            }
+        };
+        let (document, problems) = markdown::parse(body);
+        errors.extend(problems.into_iter().map(|problem| {
+            at(Problem {
+                line: problem.line + body_line,
+                ..problem
+            })
+        }));
+        errors.extend(lint_front(&front, text).into_iter().map(at));
+        let guide_text = GuideText {
+            title: sanitise(&front.title, 120),
+            symptoms: front.symptoms.iter().map(|s| sanitise(s, 200)).collect(),
+            document,
+        };
+        let slug = front.slug.clone();
+        match self.guides.iter_mut().find(|g| g.slug == slug) {
+            Some(guide) if own => {
+                // The first own file of a slug replaces what was shipped, in every language.
+                if !guide.is_own {
+                    *guide = new_guide(front, true);
+                }
+                guide.texts.insert(lang, guide_text);
+            }
+            Some(guide) => {
+                if !same_facts(guide, &front) {
+                    errors.push(at(Problem {
+                        line: 1,
+                        message: "front matter differs from the other languages".to_owned(),
+                    }));
+                }
+                guide.texts.insert(lang, guide_text);
+            }
+            None => {
+                let mut guide = new_guide(front, own);
+                guide.texts.insert(lang, guide_text);
+                self.guides.push(guide);
+            }
+        }
+        Some(slug)
+    }
+
+    fn check_links(&self, errors: &mut Vec<LintError>) {
+        for guide in &self.guides {
+            for (lang, text) in &guide.texts {
+                for slug in text.document.links() {
+                    if self.get(slug).is_none() {
+                        errors.push(LintError {
+                            path: format!("{}/{}.md", lang.as_str(), guide.slug),
+                            line: 1,
+                            message: format!("links to `{slug}`, which is no guide"),
+                        });
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn new_guide(front: FrontMatter, is_own: bool) -> Guide {
+    Guide {
+        slug: front.slug,
+        os: front.os,
+        causes: front.causes,
+        errors: front.errors,
+        related_errors: front.related_errors,
+        documents: front.documents,
+        reviewed: front.reviewed,
+        is_own,
+        texts: BTreeMap::new(),
+    }
+}
+
+fn same_facts(guide: &Guide, front: &FrontMatter) -> bool {
+    guide.os == front.os
+        && guide.causes == front.causes
+        && guide.errors == front.errors
+        && guide.related_errors == front.related_errors
+        && guide.documents == front.documents
+        && guide.reviewed == front.reviewed
+}
+
+/// Front matter between two lines `+++`, the body, and the lines before the body.
+fn split(text: &str) -> Result<(FrontMatter, &str, usize), Problem> {
+    let problem = |line, message: &str| Problem {
+        line,
+        message: message.to_owned(),
+    };
+    if text.len() > MAX_GUIDE {
+        return Err(problem(1, "longer than 256 KiB"));
+    }
+    let rest = text
+        .strip_prefix("+++\n")
+        .or_else(|| text.strip_prefix("+++\r\n"))
+        .ok_or_else(|| problem(1, "does not begin with a line `+++` and front matter"))?;
+    let end = rest
+        .find("\n+++")
+        .ok_or_else(|| problem(1, "front matter has no closing line `+++`"))?;
+    let head = &rest[..=end];
+    let front: FrontMatter = toml::from_str(head).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start.min(head.len()));
+        Problem {
+            line: head[..at].matches('\n').count() + 2,
+            message: format!("front matter: {}", sanitise(error.message(), 200)),
+        }
+    })?;
+    let body_at = rest[end + 1..]
+        .find('\n')
+        .map_or(rest.len(), |i| end + i + 2);
+    let before = text.len() - rest.len() + body_at;
+    Ok((
+        front,
+        &rest[body_at..],
+        text[..before].matches('\n').count(),
+    ))
+}
+
+fn line_of(text: &str, key: &str) -> usize {
+    text.lines()
+        .position(|line| line.starts_with(key))
+        .map_or(1, |index| index + 1)
+}
+
+fn lint_front(front: &FrontMatter, text: &str) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut say = |key: &str, message: String| {
+        problems.push(Problem {
+            line: line_of(text, key),
+            message,
+        });
+    };
+    let is_slug = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if front.slug.is_empty() || !front.slug.chars().all(is_slug) {
+        say("slug", "a slug is made of a-z, 0-9 and -".to_owned());
+    }
+    if front.title.trim().is_empty() {
+        say("title", "the title is empty".to_owned());
+    }
+    if front.symptoms.is_empty() {
+        say("symptoms", "no symptoms; nobody would find it".to_owned());
+    }
+    if front.reviewed.parse::<jiff::civil::Date>().is_err() {
+        let message = format!("reviewed `{}` is not a date", sanitise(&front.reviewed, 20));
+        say("reviewed", message);
+    }
+    for (key, list) in [
+        ("errors", &front.errors),
+        ("related_errors", &front.related_errors),
+    ] {
+        for class in list {
+            if !error_text::classes().any(|known| known == class) {
+                say(
+                    key,
+                    format!("unknown kind of message `{}`", sanitise(class, 60)),
+                );
+            }
+        }
+    }
+    problems
+}

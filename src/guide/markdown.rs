@@ -1,0 +1,787 @@
+//! Markdown of a guide as a small document model that a reader pane or a printer walks.
+//!
+//! Lives here: parsing (CommonMark with tables), the marks of steps, and the filling in of the
+//! case at hand. Must not live here: colours, wrapping, and which guides there are.
+
+use std::collections::BTreeMap;
+
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
+
+use crate::domain::action::ActionId;
+use crate::domain::text::{sanitise, sanitise_block};
+
+/// Nesting that is followed; what lies deeper is flattened into its surroundings.
+const MAX_DEPTH: usize = 12;
+
+/// Id of the heading whose numbered list holds the steps.
+pub const STEPS: &str = "steps";
+/// Id of the heading that tells how success looks.
+pub const CHECK: &str = "check";
+/// Id of the heading that tells how to go back.
+pub const UNDO: &str = "undo";
+
+/// What a guide may leave for the case to fill in, written `{{address}}`.
+pub const PLACEHOLDERS: &[&str] = &[
+    "address", "port", "user", "instance", "name", "rule", "source", "region",
+];
+
+/// A piece of running text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Span {
+    Text(String),
+    Emphasis(String),
+    Strong(String),
+    Code(String),
+    Link { text: String, target: Target },
+}
+
+impl Span {
+    /// The text without its looks.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Text(text)
+            | Self::Emphasis(text)
+            | Self::Strong(text)
+            | Self::Code(text)
+            | Self::Link { text, .. } => text,
+        }
+    }
+}
+
+/// Where a link leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Another guide, written `guide:SLUG`.
+    Guide(String),
+    /// A page on the web.
+    Web(String),
+}
+
+/// Who carries out a step, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepKind {
+    /// The program can do it, through the usual preview and confirmation.
+    Action {
+        id: ActionId,
+        parameters: BTreeMap<String, String>,
+    },
+    /// Commands to copy.
+    Command,
+    /// In the VNC console of the instance.
+    Vnc,
+    /// By the user, or by the operator outside the instance.
+    User,
+}
+
+impl StepKind {
+    /// The word that marks such a step in a guide.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Action { .. } => "action",
+            Self::Command => "command",
+            Self::Vnc => "vnc",
+            Self::User => "user",
+        }
+    }
+}
+
+/// One numbered step of a guide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// From 1.
+    pub number: usize,
+    pub kind: StepKind,
+    pub blocks: Vec<Block>,
+}
+
+impl Step {
+    /// The code of the step, block by block, as it would be copied.
+    pub fn commands(&self) -> Vec<&str> {
+        self.blocks
+            .iter()
+            .filter_map(|block| match block {
+                Block::Code { text, .. } => Some(text.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+/// A part of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Block {
+    Heading {
+        level: u8,
+        id: Option<String>,
+        spans: Vec<Span>,
+    },
+    Paragraph(Vec<Span>),
+    List {
+        /// Number of the first item of a numbered list.
+        start: Option<u64>,
+        items: Vec<Vec<Block>>,
+    },
+    Table {
+        head: Vec<Vec<Span>>,
+        rows: Vec<Vec<Vec<Span>>>,
+    },
+    Code {
+        language: String,
+        text: String,
+    },
+    Quote(Vec<Block>),
+    Rule,
+    Step(Step),
+}
+
+/// A parsed guide without its front matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Document {
+    pub blocks: Vec<Block>,
+}
+
+/// Something wrong in a guide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Line of the text, from 1.
+    pub line: usize,
+    pub message: String,
+}
+
+/// Parses Markdown; what is wrong is reported beside what could be read.
+///
+/// Text passes sanitisation, because guides of operators are files like any other.
+pub fn parse(text: &str) -> (Document, Vec<Problem>) {
+    let options = Options::ENABLE_TABLES | Options::ENABLE_HEADING_ATTRIBUTES;
+    let mut walker = Walker {
+        source: text,
+        events: Parser::new_ext(text, options).into_offset_iter(),
+        problems: Vec::new(),
+        at: 0,
+    };
+    let blocks = walker.blocks(0);
+    let blocks = walker.number_steps(blocks);
+    let mut document = Document { blocks };
+    let mut problems = walker.problems;
+    check_placeholders(text, &mut problems);
+    if document.steps().next().is_none() {
+        problems.push(Problem {
+            line: 1,
+            message: format!("no numbered steps under a heading marked {{#{STEPS}}}"),
+        });
+    }
+    for id in [CHECK, UNDO] {
+        if !document.has_section(id) {
+            problems.push(Problem {
+                line: 1,
+                message: format!("no heading marked {{#{id}}}"),
+            });
+        }
+    }
+    document.blocks.shrink_to_fit();
+    (document, problems)
+}
+
+fn check_placeholders(text: &str, problems: &mut Vec<Problem>) {
+    for (index, line) in text.lines().enumerate() {
+        for (at, _) in line.match_indices("{{") {
+            let name = line[at + 2..].split("}}").next().unwrap_or_default();
+            if !PLACEHOLDERS.contains(&name) {
+                problems.push(Problem {
+                    line: index + 1,
+                    message: format!(
+                        "`{{{{{}}}}}` is not filled in; known are {}",
+                        sanitise(name, 40),
+                        PLACEHOLDERS.join(", ")
+                    ),
+                });
+            }
+        }
+    }
+}
+
+impl Document {
+    /// The steps in order.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.blocks.iter().filter_map(|block| match block {
+            Block::Step(step) => Some(step),
+            _ => None,
+        })
+    }
+
+    /// Whether a heading carries this id.
+    pub fn has_section(&self, id: &str) -> bool {
+        self.section(id).is_some()
+    }
+
+    /// The blocks under the heading of this id, up to the next heading of its level.
+    pub fn section(&self, id: &str) -> Option<&[Block]> {
+        let is_it = |b: &Block| matches!(b, Block::Heading { id: Some(i), .. } if i == id);
+        let start = self.blocks.iter().position(is_it)? + 1;
+        let length = self.blocks[start..]
+            .iter()
+            .position(|b| matches!(b, Block::Heading { level, .. } if *level <= 2))
+            .unwrap_or(self.blocks.len() - start);
+        Some(&self.blocks[start..start + length])
+    }
+
+    /// Slugs of the guides that this one refers to.
+    pub fn links(&self) -> Vec<&str> {
+        let mut out = Vec::new();
+        visit(&self.blocks, &mut |span| {
+            if let Span::Link {
+                target: Target::Guide(slug),
+                ..
+            } = span
+            {
+                out.push(slug.as_str());
+            }
+        });
+        out
+    }
+
+    /// All text without looks, for searching.
+    pub fn plain(&self) -> String {
+        let mut out = String::new();
+        plain_blocks(&self.blocks, &mut out);
+        out
+    }
+
+    /// The same document with the case filled in. What is not known is shown as `<name>`.
+    ///
+    /// Inside code only values that are safe to paste into a shell are filled in.
+    #[must_use]
+    pub fn fill(&self, values: &BTreeMap<String, String>) -> Self {
+        let mut filled = self.clone();
+        fill_blocks(&mut filled.blocks, values);
+        filled
+    }
+}
+
+fn visit<'a>(blocks: &'a [Block], f: &mut impl FnMut(&'a Span)) {
+    for block in blocks {
+        match block {
+            Block::Heading { spans, .. } | Block::Paragraph(spans) => {
+                spans.iter().for_each(&mut *f)
+            }
+            Block::List { items, .. } => items.iter().for_each(|item| visit(item, f)),
+            Block::Table { head, rows } => {
+                let cells = head.iter().chain(rows.iter().flatten());
+                cells.flatten().for_each(&mut *f);
+            }
+            Block::Quote(inner) => visit(inner, f),
+            Block::Step(step) => visit(&step.blocks, f),
+            Block::Code { .. } | Block::Rule => {}
+        }
+    }
+}
+
+fn plain_blocks(blocks: &[Block], out: &mut String) {
+    for block in blocks {
+        match block {
+            Block::Heading { spans, .. } | Block::Paragraph(spans) => {
+                out.extend(spans.iter().map(Span::text));
+            }
+            Block::List { items, .. } => items.iter().for_each(|item| plain_blocks(item, out)),
+            Block::Table { head, rows } => {
+                for cell in head.iter().chain(rows.iter().flatten()) {
+                    out.extend(cell.iter().map(Span::text));
+                    out.push(' ');
+                }
+            }
+            Block::Code { text, .. } => out.push_str(text),
+            Block::Quote(inner) => plain_blocks(inner, out),
+            Block::Step(step) => plain_blocks(&step.blocks, out),
+            Block::Rule => {}
+        }
+        out.push('\n');
+    }
+}
+
+fn fill_blocks(blocks: &mut [Block], values: &BTreeMap<String, String>) {
+    for block in blocks {
+        match block {
+            Block::Heading { spans, .. } | Block::Paragraph(spans) => fill_spans(spans, values),
+            Block::List { items, .. } => items.iter_mut().for_each(|i| fill_blocks(i, values)),
+            Block::Table { head, rows } => {
+                for cell in head.iter_mut().chain(rows.iter_mut().flatten()) {
+                    fill_spans(cell, values);
+                }
+            }
+            Block::Code { text, .. } => *text = fill_text(text, values, true),
+            Block::Quote(inner) => fill_blocks(inner, values),
+            Block::Step(step) => {
+                if let StepKind::Action { parameters, .. } = &mut step.kind {
+                    // A parameter that the case does not give is left for the preview to ask.
+                    parameters.retain(|_, value| {
+                        *value = fill_text(value, values, true);
+                        !value.contains('<')
+                    });
+                }
+                fill_blocks(&mut step.blocks, values);
+            }
+            Block::Rule => {}
+        }
+    }
+}
+
+fn fill_spans(spans: &mut [Span], values: &BTreeMap<String, String>) {
+    for span in spans {
+        match span {
+            Span::Text(text)
+            | Span::Emphasis(text)
+            | Span::Strong(text)
+            | Span::Link { text, .. } => *text = fill_text(text, values, false),
+            Span::Code(text) => *text = fill_text(text, values, true),
+        }
+    }
+}
+
+fn fill_text(text: &str, values: &BTreeMap<String, String>, is_code: bool) -> String {
+    let mut out = text.to_owned();
+    for name in PLACEHOLDERS {
+        let mark = format!("{{{{{name}}}}}");
+        if !out.contains(&mark) {
+            continue;
+        }
+        let value = values
+            .get(*name)
+            .map(|value| sanitise(value, 128))
+            .filter(|value| !value.is_empty() && (!is_code || is_shell_safe(value)))
+            .unwrap_or_else(|| format!("<{name}>"));
+        out = out.replace(&mark, &value);
+    }
+    out
+}
+
+/// Letters that no shell gives a meaning to.
+fn is_shell_safe(value: &str) -> bool {
+    !value.starts_with('-')
+        && value
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._:/@-".contains(c))
+}
+
+struct Walker<'s, I> {
+    source: &'s str,
+    events: I,
+    problems: Vec<Problem>,
+    /// Byte at which the event in hand began.
+    at: usize,
+}
+
+impl<'s, I> Walker<'s, I>
+where
+    I: Iterator<Item = (Event<'s>, std::ops::Range<usize>)>,
+{
+    fn next(&mut self) -> Option<Event<'s>> {
+        let (event, range) = self.events.next()?;
+        self.at = range.start;
+        Some(event)
+    }
+
+    fn problem(&mut self, at: usize, message: String) {
+        let line = self.source[..at].matches('\n').count() + 1;
+        self.problems.push(Problem { line, message });
+    }
+
+    /// Blocks up to the end of the element in hand.
+    fn blocks(&mut self, depth: usize) -> Vec<Block> {
+        let mut out = Vec::new();
+        let mut loose = Vec::new();
+        while let Some(event) = self.next() {
+            match event {
+                Event::Start(tag) => {
+                    if let Some(inline) = inline_start(&tag) {
+                        self.inline(inline, &tag, &mut loose);
+                        continue;
+                    }
+                    flush(&mut loose, &mut out);
+                    self.block(tag, depth, &mut out);
+                }
+                Event::End(_) => break,
+                Event::Rule => out.push(Block::Rule),
+                other => self.leaf(&other, &mut loose),
+            }
+        }
+        flush(&mut loose, &mut out);
+        out
+    }
+
+    fn block(&mut self, tag: Tag<'s>, depth: usize, out: &mut Vec<Block>) {
+        let begin = self.at;
+        match tag {
+            Tag::Heading { level, id, .. } => {
+                let spans = self.spans();
+                out.push(Block::Heading {
+                    level: level as u8,
+                    id: id.map(|id| sanitise(&id, 40)),
+                    spans,
+                });
+            }
+            Tag::Paragraph => {
+                let spans = self.spans();
+                out.push(Block::Paragraph(spans));
+            }
+            Tag::CodeBlock(kind) => {
+                let language = match kind {
+                    CodeBlockKind::Fenced(language) => sanitise(&language, 20),
+                    CodeBlockKind::Indented => String::new(),
+                };
+                let text = self.raw_text();
+                out.push(Block::Code {
+                    language,
+                    text: sanitise_block(text.trim_end(), 8_000),
+                });
+            }
+            Tag::Table(_) => {
+                let table = self.table();
+                out.push(table);
+            }
+            Tag::List(start) if depth < MAX_DEPTH => {
+                let items = self.items(depth);
+                out.push(Block::List { start, items });
+            }
+            Tag::BlockQuote(_) if depth < MAX_DEPTH => {
+                let inner = self.blocks(depth + 1);
+                out.push(Block::Quote(inner));
+            }
+            Tag::HtmlBlock => {
+                self.raw_text();
+                self.problem(begin, "HTML is not shown; write Markdown".to_owned());
+            }
+            _ => {
+                let text = sanitise(&self.raw_text(), 4_000);
+                out.push(Block::Paragraph(vec![Span::Text(text)]));
+            }
+        }
+    }
+
+    fn items(&mut self, depth: usize) -> Vec<Vec<Block>> {
+        let mut items = Vec::new();
+        while let Some(event) = self.next() {
+            match event {
+                Event::Start(Tag::Item) => items.push(self.blocks(depth + 1)),
+                Event::End(_) => break,
+                _ => {}
+            }
+        }
+        items
+    }
+
+    fn table(&mut self) -> Block {
+        let (mut head, mut rows) = (Vec::new(), Vec::new());
+        while let Some(event) = self.next() {
+            match event {
+                Event::Start(Tag::TableHead) => head = self.cells(),
+                Event::Start(Tag::TableRow) => rows.push(self.cells()),
+                Event::End(TagEnd::Table) => break,
+                _ => {}
+            }
+        }
+        Block::Table { head, rows }
+    }
+
+    fn cells(&mut self) -> Vec<Vec<Span>> {
+        let mut cells = Vec::new();
+        while let Some(event) = self.next() {
+            match event {
+                Event::Start(Tag::TableCell) => cells.push(self.spans()),
+                Event::End(_) => break,
+                _ => {}
+            }
+        }
+        cells
+    }
+
+    /// Running text up to the end of the element in hand.
+    fn spans(&mut self) -> Vec<Span> {
+        let mut out = Vec::new();
+        while let Some(event) = self.next() {
+            match event {
+                Event::End(_) => break,
+                Event::Start(tag) => match inline_start(&tag) {
+                    Some(inline) => self.inline(inline, &tag, &mut out),
+                    None => out.push(Span::Text(sanitise(&self.raw_text(), 4_000))),
+                },
+                other => self.leaf(&other, &mut out),
+            }
+        }
+        out
+    }
+
+    fn inline(&mut self, wrap: fn(String) -> Span, tag: &Tag<'s>, out: &mut Vec<Span>) {
+        let begin = self.at;
+        let text = sanitise(&self.raw_text(), 4_000);
+        let Tag::Link { dest_url, .. } = tag else {
+            out.push(wrap(text));
+            return;
+        };
+        let target = match dest_url.strip_prefix("guide:") {
+            Some(slug) => Target::Guide(sanitise(slug, 80)),
+            None if dest_url.starts_with("https://") => Target::Web(sanitise(dest_url, 400)),
+            None => {
+                let shown = sanitise(dest_url, 60);
+                self.problem(
+                    begin,
+                    format!("link `{shown}` is neither guide: nor https:"),
+                );
+                out.push(Span::Text(text));
+                return;
+            }
+        };
+        out.push(Span::Link { text, target });
+    }
+
+    fn leaf(&mut self, event: &Event<'s>, out: &mut Vec<Span>) {
+        match event {
+            Event::Text(text) => push_text(out, text),
+            Event::Code(text) => out.push(Span::Code(sanitise(text, 1_000))),
+            Event::SoftBreak | Event::HardBreak => push_text(out, " "),
+            Event::InlineHtml(_) | Event::Html(_) => {
+                self.problem(self.at, "HTML is not shown; write Markdown".to_owned());
+            }
+            _ => {}
+        }
+    }
+
+    /// The bare text up to the end of the element in hand, however deep; without recursion.
+    fn raw_text(&mut self) -> String {
+        let mut open = 0_usize;
+        let mut out = String::new();
+        while let Some(event) = self.next() {
+            match event {
+                Event::Start(_) => open += 1,
+                Event::End(_) if open == 0 => break,
+                Event::End(_) => open -= 1,
+                Event::Text(text) | Event::Code(text) => out.push_str(&text),
+                Event::SoftBreak | Event::HardBreak => out.push(' '),
+                _ => {}
+            }
+        }
+        out
+    }
+
+    /// Turns the numbered lists under the heading of the steps into steps.
+    fn number_steps(&mut self, blocks: Vec<Block>) -> Vec<Block> {
+        let mut out = Vec::with_capacity(blocks.len());
+        let mut is_steps = false;
+        let mut number = 0;
+        for block in blocks {
+            match block {
+                Block::Heading { level, id, spans } => {
+                    if level <= 2 {
+                        is_steps = id.as_deref() == Some(STEPS);
+                    }
+                    out.push(Block::Heading { level, id, spans });
+                }
+                Block::List {
+                    start: Some(_),
+                    items,
+                } if is_steps => {
+                    for item in items {
+                        number += 1;
+                        let step = self.step(number, item);
+                        out.push(Block::Step(step));
+                    }
+                }
+                other => out.push(other),
+            }
+        }
+        out
+    }
+
+    fn step(&mut self, number: usize, mut blocks: Vec<Block>) -> Step {
+        let mark = match blocks.first_mut() {
+            Some(Block::Paragraph(spans)) => take_mark(spans),
+            _ => None,
+        };
+        let kind = match mark.as_deref().map(parse_mark) {
+            Some(Ok(kind)) => kind,
+            Some(Err(message)) => {
+                self.step_problem(number, mark.as_deref(), &message);
+                StepKind::User
+            }
+            None => {
+                let message = "begins with none of `action ID`, `command`, `vnc`, `user`";
+                self.step_problem(number, None, message);
+                StepKind::User
+            }
+        };
+        Step {
+            number,
+            kind,
+            blocks,
+        }
+    }
+
+    fn step_problem(&mut self, number: usize, mark: Option<&str>, message: &str) {
+        let wanted = mark.map(|mark| format!("`{mark}`"));
+        let line = self.source.lines().position(|line| match &wanted {
+            Some(mark) => line.contains(mark.as_str()),
+            None => line.trim_start().starts_with(&format!("{number}.")),
+        });
+        self.problems.push(Problem {
+            line: line.map_or(1, |index| index + 1),
+            message: format!("step {number}: {message}"),
+        });
+    }
+}
+
+/// How an inline element is kept, `None` for block elements.
+fn inline_start(tag: &Tag<'_>) -> Option<fn(String) -> Span> {
+    match tag {
+        Tag::Emphasis => Some(Span::Emphasis),
+        Tag::Strong => Some(Span::Strong),
+        Tag::Link { .. } | Tag::Image { .. } | Tag::Strikethrough => Some(Span::Text),
+        _ => None,
+    }
+}
+
+fn flush(loose: &mut Vec<Span>, out: &mut Vec<Block>) {
+    if !loose.is_empty() {
+        out.push(Block::Paragraph(std::mem::take(loose)));
+    }
+}
+
+fn push_text(out: &mut Vec<Span>, text: &str) {
+    // Spaces at the ends part this piece from its neighbours and must stay.
+    let clean: String = text
+        .chars()
+        .map(|c| if c == '\t' { ' ' } else { c })
+        .filter(|c| !crate::domain::text::is_unsafe(*c))
+        .collect();
+    if let Some(Span::Text(last)) = out.last_mut() {
+        last.push_str(&clean);
+    } else {
+        out.push(Span::Text(clean));
+    }
+}
+
+/// Takes the leading code that marks a step out of its text.
+fn take_mark(spans: &mut Vec<Span>) -> Option<String> {
+    let Some(Span::Code(mark)) = spans.first() else {
+        return None;
+    };
+    let word = mark.split(' ').next().unwrap_or_default();
+    if !matches!(word, "action" | "command" | "vnc" | "user") {
+        return None;
+    }
+    let mark = mark.clone();
+    spans.remove(0);
+    if let Some(Span::Text(text)) = spans.first_mut() {
+        *text = text.trim_start().to_owned();
+    }
+    Some(mark)
+}
+
+fn parse_mark(mark: &str) -> Result<StepKind, String> {
+    let mut words = mark.split_whitespace();
+    let kind = words.next().unwrap_or_default();
+    if kind != "action" {
+        if words.next().is_some() {
+            return Err(format!("`{kind}` takes nothing after it"));
+        }
+        return Ok(match kind {
+            "command" => StepKind::Command,
+            "vnc" => StepKind::Vnc,
+            _ => StepKind::User,
+        });
+    }
+    let name = words.next().unwrap_or_default();
+    let id = ActionId::parse(name).ok_or_else(|| {
+        let known: Vec<_> = ActionId::ALL.iter().map(|a| a.as_str()).collect();
+        format!("unknown action `{name}`; known are {}", known.join(", "))
+    })?;
+    let mut parameters = BTreeMap::new();
+    for word in words {
+        let (key, value) = word
+            .split_once('=')
+            .ok_or_else(|| format!("`{word}` is not of the form key=value"))?;
+        parameters.insert(key.to_owned(), value.to_owned());
+    }
+    Ok(StepKind::Action { id, parameters })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = "Intro to {{address}}.\n\n## Steps {#steps}\n\n\
+        1. `action open-port port={{port}} source={{source}}` Open *it*.\n\
+        2. `command` Look:\n\n   ```sh\n   ssh -p {{port}} {{user}}@{{address}}\n   ```\n\
+        3. `user` See [more](guide:isolated).\n\n\
+        ## It worked when {#check}\n\n| a | b |\n|---|---|\n| 1 | `x` |\n\n\
+        ## Back {#undo}\n\nNothing.\n";
+
+    fn values(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn steps_carry_their_kind_and_commands() {
+        let (document, problems) = parse(SAMPLE);
+        assert_eq!(problems, Vec::new());
+        let steps: Vec<_> = document.steps().collect();
+        assert_eq!(steps.len(), 3);
+        assert!(matches!(
+            &steps[0].kind,
+            StepKind::Action { id: ActionId::OpenPort, parameters } if parameters.len() == 2
+        ));
+        assert_eq!(
+            steps[1].commands(),
+            ["ssh -p {{port}} {{user}}@{{address}}"]
+        );
+        assert_eq!(document.links(), ["isolated"]);
+        assert!(
+            document
+                .section(CHECK)
+                .is_some_and(|b| matches!(b[0], Block::Table { .. }))
+        );
+    }
+
+    #[test]
+    fn the_case_is_filled_in_and_the_unknown_is_named() {
+        let (document, _) = parse(SAMPLE);
+        let filled = document.fill(&values(&[("address", "192.0.2.1"), ("port", "22")]));
+        let steps: Vec<_> = filled.steps().collect();
+        assert_eq!(steps[1].commands(), ["ssh -p 22 <user>@192.0.2.1"]);
+        let StepKind::Action { parameters, .. } = &steps[0].kind else {
+            panic!("an action");
+        };
+        assert_eq!(parameters.get("port").map(String::as_str), Some("22"));
+        assert_eq!(parameters.get("source"), None);
+    }
+
+    #[test]
+    fn a_hostile_value_never_reaches_a_command() {
+        let (document, _) = parse(SAMPLE);
+        for user in ["x; rm -rf /", "$(id)", "-oProxyCommand=id", "a`id`", "a\nb"] {
+            let filled = document.fill(&values(&[("user", user), ("address", "a"), ("port", "1")]));
+            let steps: Vec<_> = filled.steps().collect();
+            assert_eq!(steps[1].commands(), ["ssh -p 1 <user>@a"], "{user}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_line() {
+        let text = SAMPLE
+            .replace("open-port", "open-window")
+            .replace("`user` See", "See");
+        let (_, problems) = parse(&text);
+        let found: Vec<_> = problems.iter().map(|p| p.line).collect();
+        assert_eq!(found, [5, 11], "{problems:?}");
+        let (_, problems) = parse(&SAMPLE.replace("{{user}}", "{{who}}"));
+        assert_eq!(problems[0].line, 9, "{problems:?}");
+    }
+
+    #[test]
+    fn deep_nesting_is_flattened_without_recursion() {
+        let deep = format!("{}x", "> ".repeat(5_000));
+        let (document, _) = parse(&deep);
+        assert!(document.plain().contains('x'));
+    }
+}
