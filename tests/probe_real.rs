@@ -234,3 +234,170 @@ async fn a_stopped_rdp_server_is_silent() {
     expect(&plan, &[("reach", "open"), ("rdp-negotiation", "silent")]).await;
     server.signal(Signal::CONT);
 }
+
+/// A key pair of the test's own, allowed to log in.
+fn operator_key(server: &support::Server) -> std::path::PathBuf {
+    let key = server.folder.path().join("operator");
+    let made = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(&key)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    key
+}
+
+fn allow(server: &support::Server, key: &std::path::Path) {
+    std::fs::copy(
+        key.with_extension("pub"),
+        server.folder.path().join("authorized_keys"),
+    )
+    .unwrap();
+}
+
+/// The login name that runs this test: the one that a server without privileges can let in.
+fn me() -> String {
+    let out = std::process::Command::new("id")
+        .arg("-un")
+        .output()
+        .unwrap();
+    String::from_utf8(out.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn methods_delay_and_host_key_of_a_real_server() {
+    for (number, (extra, methods)) in [
+        (
+            "PasswordAuthentication yes\nKbdInteractiveAuthentication no",
+            "password-and-key",
+        ),
+        (
+            "PasswordAuthentication no\nKbdInteractiveAuthentication no",
+            "key-only",
+        ),
+        (
+            "PubkeyAuthentication no\nPasswordAuthentication yes\nKbdInteractiveAuthentication no",
+            "password-only",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let Some(server) = sshd([127, 62, 3, number as u8 + 1].into(), None, extra) else {
+            return;
+        };
+        let known_hosts = server.folder.path().join("known_hosts");
+        let mut plan = plan(server.login, Os::Linux);
+        plan.options.consent.methods_as = Some(me());
+        plan.options.consent.known_hosts = Some(known_hosts.clone());
+        let rest = [("auth-methods", methods), ("auth-delay", "prompt")];
+        expect(&plan, &[("host-key", "new"), rest[0], rest[1]]).await;
+        assert!(
+            !known_hosts.exists(),
+            "the known hosts are read, never written"
+        );
+        let entry = |file: &str| {
+            let key = std::fs::read_to_string(server.folder.path().join(file)).unwrap();
+            format!("[{}]:{} {key}", server.login.ip(), server.login.port())
+        };
+        std::fs::write(&known_hosts, entry("host_ed25519.pub")).unwrap();
+        expect(&plan, &[("host-key", "same"), rest[0], rest[1]]).await;
+        let other = operator_key(&server).with_extension("pub");
+        std::fs::write(
+            &known_hosts,
+            entry(other.file_name().unwrap().to_str().unwrap()),
+        )
+        .unwrap();
+        expect(&plan, &[("host-key", "changed"), rest[0], rest[1]]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_real_login_and_its_ends() {
+    let Some(server) = sshd(
+        [127, 62, 3, 9].into(),
+        None,
+        "PasswordAuthentication no\nPermitRootLogin yes",
+    ) else {
+        return;
+    };
+    let key = operator_key(&server);
+    let mut plan = plan(server.login, Os::Linux);
+    plan.options.consent.login_as = Some(me());
+    plan.options.consent.identity = Some(key.clone());
+    plan.options.consent.known_hosts = Some(server.folder.path().join("known_hosts"));
+    let all = expect(
+        &plan,
+        &[
+            ("login-attempt", "auth-rejected"),
+            ("auth-methods", "not-attempted"),
+        ],
+    )
+    .await;
+    let methods = all.iter().find(|r| r.id == "auth-methods").unwrap();
+    assert!(
+        methods
+            .needs
+            .as_deref()
+            .is_some_and(|needs| needs.contains("consent"))
+    );
+    allow(&server, &key);
+    expect(&plan, &[("login-attempt", "accepted")]).await;
+    let foreign = std::fs::read_to_string(key.with_extension("pub")).unwrap();
+    std::fs::write(
+        server.folder.path().join("known_hosts"),
+        format!("[{}]:{} {foreign}", server.login.ip(), server.login.port()),
+    )
+    .unwrap();
+    expect(&plan, &[("login-attempt", "host-key-refused")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_ends_or_hangs_after_authentication() {
+    for (number, (extra, want)) in [
+        ("PermitRootLogin yes\nForceCommand echo This account is currently not available.; exit 1", "closed-after-auth"),
+        ("PermitRootLogin yes\nForceCommand sleep 120", "hung-after-auth"),
+        ("PermitRootLogin yes\nPubkeyAuthentication no\nPasswordAuthentication yes", "method-not-offered"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let Some(server) = sshd([127, 62, 4, number as u8 + 1].into(), None, extra) else {
+            return;
+        };
+        let key = operator_key(&server);
+        allow(&server, &key);
+        let mut plan = plan(server.login, Os::Linux);
+        plan.options.consent.login_as = Some(me());
+        plan.options.consent.identity = Some(key);
+        plan.options.consent.known_hosts = Some(server.folder.path().join("known_hosts"));
+        expect(&plan, &[("login-attempt", want)]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_look_measures_the_path() {
+    let Some(server) = sshd([127, 62, 5, 1].into(), None, "") else {
+        return;
+    };
+    let peer = std::net::TcpListener::bind("127.62.5.2:0").unwrap();
+    let mut plan = plan(server.login, Os::Linux);
+    plan.options.depth = probe::Depth::Full;
+    plan.options.peers_subnet = vec![peer.local_addr().unwrap()];
+    let started = std::time::Instant::now();
+    expect(
+        &plan,
+        &[
+            ("path-quality", "clean"),
+            ("path-mtu", "ok"),
+            ("peers-subnet", "reachable"),
+            ("peers-group", "not-attempted"),
+        ],
+    )
+    .await;
+    assert!(
+        started.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        started.elapsed()
+    );
+}

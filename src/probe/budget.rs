@@ -15,8 +15,8 @@ use tokio::sync::Semaphore;
 pub const DEFAULT_RATE: u32 = 100;
 /// Connections that one login port may get from us in a minute.
 pub const PER_TARGET_A_MINUTE: usize = 40;
-/// A burst of ours that may make a server turn us away (half of MaxStartups' default start).
-const OWN_BURST: usize = 8;
+/// A burst of ours that may make a server turn us away. One run alone stays below it.
+const OWN_BURST: usize = 12;
 const BURST_WINDOW: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_secs(60);
 /// How long a target is left alone after it said that it throttles (OpenSSH's own minimum is 15 s).

@@ -3,7 +3,12 @@
 //! Lives here: the order of steps and their preconditions. Must not live here: parsing, fusion or
 //! wording.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+mod consented;
+mod path;
+mod peers;
+mod talk;
+
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -11,26 +16,24 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex, mpsc};
 
 use super::budget::{Allowance, Ledger};
-use super::login::{Conversations, Talk, converse};
-use super::outcome::{Greeting, KeyExchange, Negotiation, Tls};
+use super::login::Conversations;
 use super::plan::{ProbeOptions, ProbePlan, ProbeTarget, Protocol};
 use super::surroundings::{self, Surroundings};
 use super::{fusion, tcp};
 use crate::domain::evidence::{Reading, Source, Status};
 use fusion::{Reach, ReachFacts, ReachUnknown, describe};
+use talk::Heard;
 
 /// Tries on the login port.
 const TRIES: usize = 3;
 const TRY_SPACING: Duration = Duration::from_millis(250);
-/// More tries when the first ones vary or are turned away.
-const EXTRA_TRIES: usize = 3;
-const EXTRA_SPACING: Duration = Duration::from_millis(400);
-
 /// Collects readings and passes each on at once.
 pub(super) struct Emitter {
     sink: mpsc::Sender<Reading>,
     sent: Mutex<Vec<Reading>>,
     certificate_known: AtomicBool,
+    /// Set once one path has been asked what needs consent.
+    consent_used: AtomicBool,
 }
 
 impl Emitter {
@@ -48,13 +51,15 @@ pub async fn run(plan: &ProbePlan, sink: mpsc::Sender<Reading>) -> Vec<Reading> 
         sink,
         sent: Mutex::new(Vec::new()),
         certificate_known: AtomicBool::new(false),
+        consent_used: AtomicBool::new(false),
     };
-    join_all(
+    let targets = join_all(
         plan.targets
             .iter()
             .map(|target| Run::new(plan, *target, &emitter).all()),
-    )
-    .await;
+    );
+    tokio::join!(targets, peers::look(plan, &emitter));
+    consented::not_reached(plan, &emitter).await;
     emitter.sent.into_inner()
 }
 
@@ -66,7 +71,6 @@ struct Run<'a> {
     protocol: Protocol,
     emitter: &'a Emitter,
     started: Instant,
-    when: Timestamp,
 }
 
 impl<'a> Run<'a> {
@@ -78,7 +82,6 @@ impl<'a> Run<'a> {
             protocol: Protocol::expected(plan.os, target.port),
             emitter,
             started: Instant::now(),
-            when: Timestamp::now(),
         }
     }
 
@@ -106,8 +109,22 @@ impl<'a> Run<'a> {
         let facts = around.finish(&login, self.started).await;
         let reach = self.reach(&facts.reach).await;
         let others = self.other_login_port(facts.other_logins);
-        let conversation = self.conversation(reach, talks);
-        tokio::join!(others, conversation);
+        let path = async {
+            // On loopback the samples go to the login port itself, which must not disturb the talk.
+            if facts.reach.loopback {
+                let heard = self.conversation(reach, talks).await;
+                self.path_quality(reach, &facts.reach).await;
+                heard
+            } else {
+                let quality = self.path_quality(reach, &facts.reach);
+                tokio::join!(self.conversation(reach, talks), quality).0
+            }
+        };
+        let (heard, ()) = tokio::join!(path, others);
+        self.path_mtu(reach, &facts.reach, heard).await;
+        if heard.identified && !heard.throttled {
+            self.with_consent().await;
+        }
     }
 
     async fn reach(&self, facts: &ReachFacts) -> Result<Reach, ReachUnknown> {
@@ -153,7 +170,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn conversation(&self, reach: Result<Reach, ReachUnknown>, talks: Conversations) {
+    async fn conversation(
+        &self,
+        reach: Result<Reach, ReachUnknown>,
+        talks: Conversations,
+    ) -> Heard {
         match reach {
             Ok(reach) if reach.is_open() => match self.protocol {
                 Protocol::Ssh => self.ssh(talks).await,
@@ -166,176 +187,14 @@ impl<'a> Run<'a> {
                     reach.as_str()
                 );
                 self.conversation_unknown(Status::NotAttempted, &why).await;
+                Heard::default()
             }
             Err(_) => {
                 let why = format!("{} could not be tried from here", self.target.login());
                 self.conversation_unknown(Status::NotAttempted, &why).await;
+                Heard::default()
             }
         }
-    }
-
-    async fn ssh(&self, mut talks: Conversations) {
-        let mut greetings: Vec<Greeting> = Vec::new();
-        let mut exchange: Option<KeyExchange> = None;
-        let mut take = |talk: Talk, greetings: &mut Vec<Greeting>| {
-            if let Talk::Ssh {
-                greeting,
-                exchange: e,
-            } = talk
-            {
-                greetings.push(greeting);
-                if exchange.is_none() {
-                    exchange = e;
-                }
-            }
-        };
-        while let Some(talk) = talks.next().await {
-            take(talk, &mut greetings);
-        }
-        let login = self.target.login();
-        if fusion::fuse_banner(&greetings).is_some_and(fusion::Banner::turned_away) {
-            for talk in self.more_talks().await {
-                take(talk, &mut greetings);
-            }
-        }
-        let state = fusion::fuse_banner(&greetings);
-        let detail = format!("{login}: {}", describe::greetings(&greetings));
-        match state {
-            None => self.unknown("banner", Status::ProbeFailed, detail).await,
-            Some(state) if state.turned_away() && Ledger::shared().own_burst(login) => {
-                self.unknown("banner", Status::Void, own_burst(&detail))
-                    .await;
-            }
-            Some(state) => self.observed("banner", state.as_str(), detail).await,
-        }
-        if state == Some(fusion::Banner::ThrottleNotice) {
-            Ledger::shared().throttled(login);
-        }
-        match exchange {
-            Some(exchange) => {
-                let detail = format!("{login}: {}", describe::key_exchange(&exchange));
-                self.observed("kex", fusion::fuse_kex(&exchange).as_str(), detail)
-                    .await;
-            }
-            None => {
-                self.unknown(
-                    "kex",
-                    Status::NotAttempted,
-                    format!("{login} sent no identification to go on from"),
-                )
-                .await;
-            }
-        }
-    }
-
-    async fn rdp(&self, mut talks: Conversations) {
-        let mut negotiations: Vec<Negotiation> = Vec::new();
-        let mut tls: Option<Tls> = None;
-        let mut take = |talk: Talk, negotiations: &mut Vec<Negotiation>| {
-            if let Talk::Rdp {
-                negotiation,
-                tls: t,
-            } = talk
-            {
-                negotiations.push(negotiation);
-                if tls.is_none() {
-                    tls = t;
-                }
-            }
-        };
-        while let Some(talk) = talks.next().await {
-            take(talk, &mut negotiations);
-        }
-        let login = self.target.login();
-        if fusion::fuse_negotiation(&negotiations).is_some_and(fusion::RdpState::turned_away) {
-            for talk in self.more_talks().await {
-                take(talk, &mut negotiations);
-            }
-        }
-        let state = fusion::fuse_negotiation(&negotiations);
-        let detail = format!("{login}: {}", describe::negotiations(&negotiations));
-        match state {
-            None => {
-                self.unknown("rdp-negotiation", Status::ProbeFailed, detail)
-                    .await
-            }
-            Some(state) if state.turned_away() && Ledger::shared().own_burst(login) => {
-                self.unknown("rdp-negotiation", Status::Void, own_burst(&detail))
-                    .await;
-            }
-            Some(state) => {
-                self.observed("rdp-negotiation", state.as_str(), detail)
-                    .await
-            }
-        }
-        self.certificate(state, tls).await;
-    }
-
-    /// One reading for the instance: the first path that can tell.
-    async fn certificate(&self, state: Option<fusion::RdpState>, tls: Option<Tls>) {
-        use super::outcome::RdpFailure;
-        let login = self.target.login();
-        let (state, detail) = match (state, tls) {
-            (Some(fusion::RdpState::Failure(RdpFailure::SslCertNotOnServer)), _) => (
-                Some(fusion::Certificate::Absent),
-                format!("{login}: the server says that it has no certificate"),
-            ),
-            (_, Some(tls)) => (
-                fusion::fuse_certificate(&tls, self.when.as_second()),
-                format!("{login}: {}", describe::tls(&tls)),
-            ),
-            (_, None) => return,
-        };
-        if self.emitter.certificate_known.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let reading = match state {
-            Some(state) => {
-                Reading::observed("rdp-certificate", Source::Probe, state.as_str(), detail)
-            }
-            None => Reading::without_state(
-                "rdp-certificate",
-                Source::Probe,
-                Status::ProbeFailed,
-                detail,
-            ),
-        };
-        self.emitter.emit(reading.at(self.when, self.cost())).await;
-    }
-
-    /// Spaced tries on top, one after the other, unless the budget says no or a notice says wait.
-    async fn more_talks(&self) -> Vec<Talk> {
-        let mut out = Vec::new();
-        for _ in 0..EXTRA_TRIES {
-            let login = self.target.login();
-            if Ledger::shared().allow(login, 1) != Allowance::Granted {
-                break;
-            }
-            tokio::time::sleep(EXTRA_SPACING).await;
-            let wants_more = AtomicBool::new(true);
-            let (_, stream) = tcp::connect(login, self.options.connect_timeout).await;
-            let Some(stream) = stream else { continue };
-            Ledger::shared().opened(login);
-            let talk = converse(
-                stream,
-                self.protocol,
-                self.options.greeting_timeout,
-                &wants_more,
-            )
-            .await;
-            let throttled = matches!(
-                &talk,
-                Talk::Ssh {
-                    greeting: Greeting::Throttled { .. },
-                    ..
-                }
-            );
-            out.push(talk);
-            if throttled {
-                break;
-            }
-        }
-        out
     }
 
     /// Marks everything that needs a conversation.
@@ -363,15 +222,11 @@ impl<'a> Run<'a> {
         let reading = reading
             .on_path(self.target.path)
             .in_family(self.target.family())
-            .at(self.when, self.cost());
+            .at(Timestamp::now(), self.cost());
         self.emitter.emit(reading).await;
     }
 
     fn cost(&self) -> u64 {
         self.started.elapsed().as_millis() as u64
     }
-}
-
-fn own_burst(detail: &str) -> String {
-    format!("{detail}; set aside: this program itself had just opened many connections there")
 }

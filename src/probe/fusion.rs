@@ -5,9 +5,10 @@
 
 pub mod describe;
 pub mod greeting;
+pub mod path;
 pub mod reach;
 
 pub use greeting::{
     Banner, Certificate, Kex, RdpState, fuse_banner, fuse_certificate, fuse_kex, fuse_negotiation,
 };
-pub use reach::{Reach, ReachFacts, ReachUnknown, fuse_reach};
+pub use reach::{Peers, Reach, ReachFacts, ReachUnknown, fuse_peers, fuse_reach};

@@ -20,6 +20,9 @@ use super::plan::{ProbeOptions, Protocol};
 use super::ssh_exchange::{Conversation, leave};
 use super::{rdp_exchange, tcp};
 
+/// A proposal follows at once where there is one; a greeting may take longer.
+const EXCHANGE: Duration = Duration::from_secs(8);
+
 /// What was said on one open connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Talk {
@@ -138,7 +141,7 @@ pub async fn converse(
             let greeting = conversation.greeting(limit).await;
             let identified = matches!(greeting, Greeting::Identified { .. });
             let exchange = if identified && !taken.swap(true, Ordering::Relaxed) {
-                Some(conversation.key_exchange(limit).await)
+                Some(conversation.key_exchange(limit.min(EXCHANGE)).await)
             } else {
                 None
             };
@@ -153,7 +156,7 @@ pub async fn converse(
                 Negotiation::Selected { security, .. } if security != RdpSecurity::Legacy
             );
             let tls = if encrypted && !taken.swap(true, Ordering::Relaxed) {
-                Some(rdp_exchange::certificate(stream, limit).await)
+                Some(rdp_exchange::certificate(stream, limit.min(EXCHANGE)).await)
             } else {
                 leave(stream);
                 None

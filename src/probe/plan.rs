@@ -4,6 +4,7 @@
 //! on the machine.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::evidence::{Family, Path};
@@ -60,6 +61,10 @@ pub struct Consent {
     pub methods_as: Option<String>,
     /// One real login as this user with the operator's own keys and configuration.
     pub login_as: Option<String>,
+    /// A key file to log in with, in place of the agent's keys and the default files.
+    pub identity: Option<PathBuf>,
+    /// Known hosts to compare with, in place of `~/.ssh/known_hosts`.
+    pub known_hosts: Option<PathBuf>,
 }
 
 /// Limits and extras of a run.

@@ -93,16 +93,8 @@ impl Conversation {
     /// Sends our proposal and reads the server's.
     pub async fn key_exchange(&mut self, limit: Duration) -> KeyExchange {
         let deadline = Instant::now() + limit;
-        let sent = async {
-            if !self.said_hello {
-                self.say_hello().await?;
-            }
-            self.stream
-                .write_all(&ssh::build_kexinit(cookie(), 0))
-                .await
-        };
         // A server that closes at once may make the write fail; what it said before still counts.
-        let _ = tokio::time::timeout_at(deadline, sent).await;
+        let _ = tokio::time::timeout_at(deadline, self.propose(0)).await;
         let mut skipped = 0;
         loop {
             match ssh::parse_packet(&self.buffer) {
@@ -128,6 +120,19 @@ impl Conversation {
                 Step::Reset | Step::Failed(_) => return KeyExchange::Closed { reset: true },
             }
         }
+    }
+
+    /// Sends our proposal alone, padded to about `at_least` bytes.
+    ///
+    /// # Errors
+    /// The socket's own error when the peer has gone.
+    pub async fn propose(&mut self, at_least: usize) -> io::Result<()> {
+        if !self.said_hello {
+            self.say_hello().await?;
+        }
+        self.stream
+            .write_all(&ssh::build_kexinit(cookie(), at_least))
+            .await
     }
 
     /// The stream, for what follows on it.

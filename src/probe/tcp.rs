@@ -96,7 +96,7 @@ fn unresolved_neighbour(address: IpAddr) -> bool {
     let IpAddr::V4(address) = address else {
         return false;
     };
-    let Ok(table) = std::fs::read_to_string("/proc/net/arp") else {
+    let Ok(table) = std::fs::read_to_string("/proc/thread-self/net/arp") else {
         return false;
     };
     let wanted = address.to_string();

@@ -152,6 +152,34 @@ pub fn fuse_reach(facts: &ReachFacts) -> Result<Reach, ReachUnknown> {
     })
 }
 
+/// States of `peers-subnet` and `peers-group`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peers {
+    Reachable,
+    Failing,
+}
+
+impl Peers {
+    /// The word of the vocabulary.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reachable => "reachable",
+            Self::Failing => "failing",
+        }
+    }
+}
+
+/// Reachable when any peer sends anything back; `None` when no attempt left this machine.
+pub fn fuse_peers(outcomes: &[Connect]) -> Option<Peers> {
+    if outcomes.iter().any(|c| c.rtt().is_some()) {
+        Some(Peers::Reachable)
+    } else if outcomes.iter().any(|c| !matches!(c, Connect::Own(_))) {
+        Some(Peers::Failing)
+    } else {
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -302,6 +330,14 @@ mod tests {
             facts.loopback = true;
             assert_eq!(fuse_reach(&facts), Ok(want), "{facts:?}");
         }
+    }
+
+    #[test]
+    fn every_state_of_peers() {
+        assert_eq!(fuse_peers(&[SILENT, REFUSED]), Some(Peers::Reachable));
+        assert_eq!(fuse_peers(&[SILENT, PROHIBITED, OWN]), Some(Peers::Failing));
+        assert_eq!(fuse_peers(&[OWN]), None);
+        assert_eq!(fuse_peers(&[]), None);
     }
 
     #[test]

@@ -1,0 +1,176 @@
+//! What leaves a line in the target's authentication log, and therefore needs consent.
+//!
+//! Lives here: `host-key`, `auth-methods`, `auth-delay` and `login-attempt`, once per instance, over
+//! the first path that works. Must not live here: the client (`openssh`) or its messages
+//! (`transcript`).
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::{Emitter, Run};
+use crate::domain::evidence::{Reading, Source, Status};
+use crate::probe::budget::Ledger;
+use crate::probe::fusion::describe::time;
+use crate::probe::openssh::{self, ClientFailure, Purpose, Request};
+use crate::probe::plan::{ProbePlan, Protocol};
+use crate::probe::transcript::{SLOW_AUTH, Transcript};
+
+const METHODS_LIMIT: Duration = Duration::from_secs(20);
+const LOGIN_LIMIT: Duration = Duration::from_secs(25);
+const METHOD_GROUPS: [&str; 3] = ["host-key", "auth-methods", "auth-delay"];
+const NEEDS: &str = "consent: it leaves a line in the target's log";
+
+/// Readings for groups that no path got as far as.
+pub(super) async fn not_reached(plan: &ProbePlan, emitter: &Emitter) {
+    let ssh = plan
+        .targets
+        .iter()
+        .any(|target| Protocol::expected(plan.os, target.port) == Protocol::Ssh);
+    if !ssh || emitter.consent_used.load(Ordering::Relaxed) {
+        return;
+    }
+    let consent = &plan.options.consent;
+    for group in METHOD_GROUPS {
+        emitter
+            .emit(skipped(group, consent.methods_as.is_some()))
+            .await;
+    }
+    emitter
+        .emit(skipped("login-attempt", consent.login_as.is_some()))
+        .await;
+}
+
+fn skipped(group: &str, consented: bool) -> Reading {
+    let reading = if consented {
+        let why = "no SSH server got as far as its identification".to_owned();
+        Reading::without_state(group, Source::Probe, Status::NotAttempted, why)
+    } else {
+        let why = "not asked without consent".to_owned();
+        Reading::without_state(group, Source::Probe, Status::NotAttempted, why).needing(NEEDS)
+    };
+    reading.at(Timestamp::now(), 0)
+}
+
+impl Run<'_> {
+    pub(super) async fn with_consent(&self) {
+        if self.emitter.consent_used.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        match &self.options.consent.methods_as {
+            Some(user) => self.ask_methods(user).await,
+            None => {
+                for group in METHOD_GROUPS {
+                    self.emitter.emit(skipped(group, false)).await;
+                }
+            }
+        }
+        match &self.options.consent.login_as {
+            Some(user) => self.try_login(user).await,
+            None => self.emitter.emit(skipped("login-attempt", false)).await,
+        }
+    }
+
+    fn request<'r>(&'r self, purpose: Purpose, user: &'r str) -> Request<'r> {
+        let consent = &self.options.consent;
+        Request {
+            purpose,
+            login: self.target.login(),
+            user,
+            identity: consent.identity.as_deref(),
+            known_hosts: consent.known_hosts.as_deref(),
+            limit: match purpose {
+                Purpose::Methods => METHODS_LIMIT,
+                Purpose::Login => LOGIN_LIMIT,
+            },
+        }
+    }
+
+    async fn ask_methods(&self, user: &str) {
+        let started = Instant::now();
+        let login = self.target.login();
+        Ledger::shared().opened(login);
+        let transcript = match openssh::run(&self.request(Purpose::Methods, user)).await {
+            Ok(transcript) => transcript,
+            Err(failure) => {
+                for group in METHOD_GROUPS {
+                    self.client_failed(group, &failure).await;
+                }
+                return;
+            }
+        };
+        let key = transcript.fingerprint().unwrap_or("no key seen");
+        self.consented(
+            "host-key",
+            transcript.host_key().map(|state| state.as_str()),
+            format!("{login}: {key}, against this user's known hosts"),
+            started,
+        )
+        .await;
+        let offered = transcript.offered();
+        let detail = match &offered {
+            Some(methods) => format!("{login} offers {} to {user}", methods.join(", ")),
+            None => format!("{login} named no methods for {user}: {}", last(&transcript)),
+        };
+        let methods = transcript.methods().map(|state| state.as_str());
+        self.consented("auth-methods", methods, detail, started)
+            .await;
+        let delay = transcript.auth_delay();
+        let detail = match delay {
+            Some(delay) => format!("{login}: methods {} after the key exchange", time(delay)),
+            None => format!("{login}: no list of methods to wait for"),
+        };
+        let state = delay.map(|delay| if delay >= SLOW_AUTH { "slow" } else { "prompt" });
+        self.consented("auth-delay", state, detail, started).await;
+    }
+
+    async fn try_login(&self, user: &str) {
+        let started = Instant::now();
+        let login = self.target.login();
+        Ledger::shared().opened(login);
+        let transcript = match openssh::run(&self.request(Purpose::Login, user)).await {
+            Ok(transcript) => transcript,
+            Err(failure) => return self.client_failed("login-attempt", &failure).await,
+        };
+        match transcript.login() {
+            Ok(state) => {
+                let detail = format!(
+                    "{user} at {login}: {} in {}; {}",
+                    state.as_str(),
+                    time(transcript.took),
+                    last(&transcript)
+                );
+                self.consented("login-attempt", Some(state.as_str()), detail, started)
+                    .await;
+            }
+            Err(reason) => {
+                let detail = format!("{user} at {login}: {reason}");
+                self.consented("login-attempt", None, detail, started).await;
+            }
+        }
+    }
+
+    async fn client_failed(&self, group: &str, failure: &ClientFailure) {
+        let detail = failure.to_string();
+        let reading = Reading::without_state(group, Source::Probe, Status::ProbeFailed, detail);
+        self.emitter.emit(reading.at(Timestamp::now(), 0)).await;
+    }
+
+    /// These groups exist once per instance, so they carry no path.
+    async fn consented(&self, id: &str, state: Option<&str>, detail: String, started: Instant) {
+        let reading = match state {
+            Some(state) => Reading::observed(id, Source::Probe, state, detail),
+            None => Reading::without_state(id, Source::Probe, Status::NotAttempted, detail),
+        };
+        let cost = started.elapsed().as_millis() as u64;
+        self.emitter.emit(reading.at(Timestamp::now(), cost)).await;
+    }
+}
+
+fn last(transcript: &Transcript) -> String {
+    match transcript.last_words() {
+        "" => "the client said nothing more".to_owned(),
+        words => format!("the client said \"{words}\""),
+    }
+}

@@ -1,0 +1,113 @@
+//! The quality of a path and the size of its packets.
+//!
+//! Lives here: `path-quality` and `path-mtu` with their preconditions. Must not live here: samples
+//! (`quality`, `mtu`) or their limits (`fusion::path`).
+
+use super::Run;
+use super::talk::Heard;
+use crate::domain::evidence::Status;
+use crate::probe::budget::{Allowance, Ledger};
+use crate::probe::fusion::path::{
+    MtuFacts, describe_mtu, describe_quality, fuse_mtu, fuse_quality,
+};
+use crate::probe::fusion::{Reach, ReachFacts, ReachUnknown};
+use crate::probe::mtu::{self, Large};
+use crate::probe::plan::{Depth, Protocol};
+use crate::probe::quality;
+
+impl Run<'_> {
+    /// Why nothing further is measured on this path, if so.
+    fn not_measured(&self, reach: Result<Reach, ReachUnknown>) -> Option<String> {
+        let login = self.target.login();
+        match reach {
+            Ok(reach) if !reach.is_open() => Some(format!(
+                "{login} is {}, so there is no path to measure",
+                reach.as_str()
+            )),
+            Err(_) => Some(format!("{login} could not be tried from here")),
+            Ok(_) if self.options.depth == Depth::Quick => {
+                Some(format!("{login}: not part of a quick look"))
+            }
+            Ok(_) => None,
+        }
+    }
+
+    pub(super) async fn path_quality(
+        &self,
+        reach: Result<Reach, ReachUnknown>,
+        facts: &ReachFacts,
+    ) {
+        if let Some(why) = self.not_measured(reach) {
+            return self
+                .unknown("path-quality", Status::NotAttempted, why)
+                .await;
+        }
+        let login = self.target.login();
+        let carrier = match quality::choose(facts, login.port(), self.protocol) {
+            Ok(carrier) => carrier,
+            Err(reason) => {
+                let why = format!("{login}: {reason}");
+                return self
+                    .unknown("path-quality", Status::NotAttempted, why)
+                    .await;
+            }
+        };
+        match quality::sample(login, carrier).await {
+            Ok(samples) => {
+                let detail = format!("{}: {}", login.ip(), describe_quality(&samples));
+                match fuse_quality(&samples.rtts) {
+                    Some(state) => self.observed("path-quality", state.as_str(), detail).await,
+                    None => {
+                        self.unknown("path-quality", Status::ProbeFailed, detail)
+                            .await
+                    }
+                }
+            }
+            Err(reason) => {
+                let why = format!("{login}: {reason}");
+                self.unknown("path-quality", Status::ProbeFailed, why).await;
+            }
+        }
+    }
+
+    pub(super) async fn path_mtu(
+        &self,
+        reach: Result<Reach, ReachUnknown>,
+        facts: &ReachFacts,
+        heard: Heard,
+    ) {
+        if let Some(why) = self.not_measured(reach) {
+            return self.unknown("path-mtu", Status::NotAttempted, why).await;
+        }
+        let login = self.target.login();
+        let allowed = Ledger::shared().allow(login, 1) == Allowance::Granted;
+        let outward = async {
+            if self.protocol == Protocol::Ssh && heard.identified && allowed {
+                mtu::outward(login, self.options.connect_timeout).await
+            } else {
+                Large::Unknown
+            }
+        };
+        let ping = async {
+            if facts.echo.answered() && !facts.loopback {
+                mtu::large_ping(login.ip()).await
+            } else {
+                Large::Unknown
+            }
+        };
+        let (outward, ping) = tokio::join!(outward, ping);
+        let facts = MtuFacts {
+            outward,
+            ping,
+            hung: heard.hung,
+        };
+        let detail = format!("{login}: {}", describe_mtu(facts));
+        match fuse_mtu(facts) {
+            Some(state) => self.observed("path-mtu", state.as_str(), detail).await,
+            None => {
+                let why = format!("{detail}; it cannot be told from here");
+                self.unknown("path-mtu", Status::NotAttempted, why).await;
+            }
+        }
+    }
+}

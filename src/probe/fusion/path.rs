@@ -1,0 +1,209 @@
+//! Fusion of sample series into `path-quality`, and of large packets into `path-mtu`.
+//!
+//! Lives here: the limits of loss, and what may honestly be said about packet sizes. Must not live
+//! here: taking samples.
+
+use std::time::Duration;
+
+use super::describe::time;
+use crate::probe::mtu::Large;
+use crate::probe::quality::{Carrier, Samples};
+
+/// States of `path-quality`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quality {
+    Clean,
+    Lossy,
+    Bad,
+}
+
+impl Quality {
+    /// The word of the vocabulary.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Lossy => "lossy",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+/// Fewer samples than this say nothing.
+const FEWEST: usize = 20;
+
+/// The state of a series; `None` when it is too short.
+pub fn fuse_quality(rtts: &[Option<Duration>]) -> Option<Quality> {
+    if rtts.len() < FEWEST {
+        return None;
+    }
+    let lost = rtts.iter().filter(|rtt| rtt.is_none()).count();
+    // In whole numbers: 5 % and 30 %.
+    Some(if lost * 100 > rtts.len() * 30 {
+        Quality::Bad
+    } else if lost * 100 >= rtts.len() * 5 {
+        Quality::Lossy
+    } else {
+        Quality::Clean
+    })
+}
+
+/// Loss, round-trip times and jitter in one sentence.
+pub fn describe_quality(samples: &Samples) -> String {
+    let mut good: Vec<Duration> = samples.rtts.iter().flatten().copied().collect();
+    let lost = samples.rtts.len() - good.len();
+    let by = match samples.carrier {
+        Carrier::Ping => "pings".to_owned(),
+        Carrier::Connect(port) => format!("connections to port {port}"),
+    };
+    let loss = lost as f64 * 100.0 / samples.rtts.len().max(1) as f64;
+    let jitter = jitter(&good);
+    good.sort_unstable();
+    let times = match (good.first(), good.get(good.len() / 2), good.last()) {
+        (Some(best), Some(median), Some(worst)) => format!(
+            "; round trip {} at best, {} typical, {} at worst, jitter {}",
+            time(*best),
+            time(*median),
+            time(*worst),
+            time(jitter)
+        ),
+        _ => String::new(),
+    };
+    format!(
+        "{} {by}, {lost} lost ({loss:.0} %){times}",
+        samples.rtts.len()
+    )
+}
+
+/// Mean difference of neighbouring round-trip times.
+fn jitter(rtts: &[Duration]) -> Duration {
+    let sum: Duration = rtts.windows(2).map(|pair| pair[0].abs_diff(pair[1])).sum();
+    sum / (rtts.len().saturating_sub(1).max(1) as u32)
+}
+
+/// States of `path-mtu`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mtu {
+    Ok,
+    BlackHole,
+}
+
+impl Mtu {
+    /// The word of the vocabulary.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::BlackHole => "black-hole",
+        }
+    }
+}
+
+/// What large packets did on one path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MtuFacts {
+    /// A large proposal towards the server.
+    pub outward: Large,
+    /// Large pings there and back, to a host that answers small ones.
+    pub ping: Large,
+    /// The key exchange or TLS handshake hung after small packets had passed.
+    pub hung: bool,
+}
+
+/// One state, or `None` where it cannot be told: a filter may drop large pings alone, and a proposal
+/// only shows one direction.
+pub fn fuse_mtu(facts: MtuFacts) -> Option<Mtu> {
+    match (facts.outward, facts.ping) {
+        (Large::Lost, _) => Some(Mtu::BlackHole),
+        (_, Large::Lost) => facts.hung.then_some(Mtu::BlackHole),
+        (_, Large::Passed) | (Large::Passed, Large::Unknown) => Some(Mtu::Ok),
+        (Large::Unknown, Large::Unknown) => None,
+    }
+}
+
+/// The same in words.
+pub fn describe_mtu(facts: MtuFacts) -> String {
+    let outward = match facts.outward {
+        Large::Passed => "full-size packets towards the server are acknowledged",
+        Large::Lost => "full-size packets towards the server vanish while small ones are answered",
+        Large::Unknown => "full-size packets towards the server could not be tried",
+    };
+    let ping = match facts.ping {
+        Large::Passed => "large pings come back",
+        Large::Lost => "large pings are lost while small ones come back",
+        Large::Unknown => "large pings could not be tried, so the way back is not known",
+    };
+    let hung = if facts.hung {
+        "; the exchange hung after small packets had passed"
+    } else {
+        ""
+    };
+    format!("{outward}; {ping}{hung}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(total: usize, lost: usize) -> Vec<Option<Duration>> {
+        (0..total)
+            .map(|i| (i >= lost).then_some(Duration::from_millis(10 + i as u64)))
+            .collect()
+    }
+
+    #[test]
+    fn every_state_of_quality_and_its_limits() {
+        for (total, lost, want) in [
+            (20, 0, Some(Quality::Clean)),
+            (40, 1, Some(Quality::Clean)),
+            (20, 1, Some(Quality::Lossy)),
+            (20, 6, Some(Quality::Lossy)),
+            (20, 7, Some(Quality::Bad)),
+            (20, 20, Some(Quality::Bad)),
+            (19, 0, None),
+        ] {
+            assert_eq!(
+                fuse_quality(&series(total, lost)),
+                want,
+                "{lost} of {total}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_series_is_described_with_its_figures() {
+        let text = describe_quality(&Samples {
+            carrier: Carrier::Ping,
+            rtts: series(20, 2),
+        });
+        assert!(text.starts_with("20 pings, 2 lost (10 %)"), "{text}");
+        assert!(text.contains("jitter 1.0 ms"), "{text}");
+        let dead = describe_quality(&Samples {
+            carrier: Carrier::Connect(22),
+            rtts: series(20, 20),
+        });
+        assert_eq!(dead, "20 connections to port 22, 20 lost (100 %)");
+    }
+
+    #[test]
+    fn every_state_of_mtu_and_the_honest_unknown() {
+        use Large::{Lost, Passed, Unknown};
+        for (outward, ping, hung, want) in [
+            (Passed, Passed, false, Some(Mtu::Ok)),
+            (Passed, Unknown, false, Some(Mtu::Ok)),
+            (Unknown, Passed, false, Some(Mtu::Ok)),
+            (Lost, Lost, true, Some(Mtu::BlackHole)),
+            (Lost, Unknown, false, Some(Mtu::BlackHole)),
+            (Passed, Lost, true, Some(Mtu::BlackHole)),
+            (Unknown, Lost, true, Some(Mtu::BlackHole)),
+            (Passed, Lost, false, None),
+            (Unknown, Lost, false, None),
+            (Unknown, Unknown, true, None),
+        ] {
+            let facts = MtuFacts {
+                outward,
+                ping,
+                hung,
+            };
+            assert_eq!(fuse_mtu(facts), want, "{facts:?}");
+        }
+    }
+}
