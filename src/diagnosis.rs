@@ -1,1 +1,154 @@
-//! Weighs readings into probabilities of causes. Pure: no I/O, time or randomness.
+//! Weighs readings into probabilities of causes, explains them, and ranks what to do next.
+//!
+//! Pure: no I/O, time or randomness; the same case gives the same report bit for bit, whatever
+//! the order of its readings. Must not live here: how readings are obtained, how actions are
+//! carried out.
+
+mod actions;
+pub mod explain;
+pub mod knowledge;
+pub mod learn;
+mod lint;
+mod model;
+mod next;
+mod posterior;
+pub mod replay;
+pub mod score;
+
+pub use explain::{Explanation, Reason, Why, explain, why_not};
+pub use knowledge::{Knowledge, KnowledgeError, check_file};
+
+use crate::domain::evidence::Reading;
+use crate::domain::report::{
+    AlsoBroken, CauseProbability, InstanceSummary, Report, SCHEMA_VERSION, Vantage, Verdict,
+};
+
+/// Cause id of a login path on which nothing is wrong.
+pub const NO_FAULT: &str = "no-fault-found";
+/// Cause id of everything that the catalogue does not hold.
+pub const UNLISTED: &str = "other-unlisted";
+
+/// What `also_broken` lists from.
+const ALSO_BROKEN_FROM: f64 = 0.2;
+
+/// Everything that one diagnosis rests on.
+#[derive(Debug, Clone, Default)]
+pub struct Case<'a> {
+    pub instance: InstanceSummary,
+    pub vantage: Vantage,
+    pub readings: &'a [Reading],
+    /// Ids of actions that were carried out and did not bring the login back.
+    pub tried: &'a [String],
+    /// Cause that was confirmed on this instance in the last 30 days.
+    pub recent_cause: Option<&'a str>,
+}
+
+/// Weighs a case. Fills everything of the report but `guides` and `elapsed_ms`.
+pub fn diagnose(knowledge: &Knowledge, case: &Case<'_>) -> Report {
+    let model = knowledge.model(case.instance.os);
+    let mut readings = case.readings.to_vec();
+    number_observations(&mut readings);
+    let case = Case { readings: &readings, ..case.clone() };
+    let selection = posterior::select(knowledge, model, &case);
+    let weighed = &selection.weighed;
+    let posterior = posterior::infer(knowledge, model, &case, weighed);
+    let causes = causes(knowledge, model, &posterior, weighed, &readings);
+    let also_broken = also_broken(knowledge, model, &posterior);
+    let actions = actions::rank(knowledge, model, &case, &posterior.causes);
+    let next_evidence = next::rank(knowledge, model, &case, weighed, &posterior, &actions);
+    Report {
+        schema_version: SCHEMA_VERSION,
+        verdict: verdict(&causes, weighed.len()),
+        also_broken,
+        coverage: next::coverage(model, weighed),
+        next_evidence,
+        actions,
+        guides: Vec::new(),
+        elapsed_ms: 0,
+        knowledge: knowledge.hash().to_owned(),
+        warnings: selection.warnings,
+        conflict: explain::conflict(knowledge, model, weighed, &posterior),
+        instance: case.instance,
+        vantage: case.vantage,
+        causes,
+        evidence: readings,
+    }
+}
+
+/// Gives every reading without a citation key one that is not taken yet.
+fn number_observations(readings: &mut [Reading]) {
+    let mut number = 0;
+    for index in 0..readings.len() {
+        if !readings[index].observation.is_empty() {
+            continue;
+        }
+        loop {
+            number += 1;
+            let key = format!("o-{number}");
+            if !readings.iter().any(|r| r.observation == key) {
+                readings[index].observation = key;
+                break;
+            }
+        }
+    }
+}
+
+fn causes(
+    knowledge: &Knowledge,
+    model: &model::Model,
+    posterior: &posterior::Posterior,
+    weighed: &[posterior::Weighed],
+    readings: &[Reading],
+) -> Vec<CauseProbability> {
+    let contributions = explain::contributions(knowledge, model, weighed, posterior, readings);
+    let ranges = explain::ranges(model, weighed, posterior);
+    let mut causes: Vec<CauseProbability> = model
+        .causes
+        .iter()
+        .zip(contributions)
+        .enumerate()
+        .map(|(index, (&cause, contributions))| CauseProbability {
+            id: knowledge.causes[cause].id.clone(),
+            title: knowledge.causes[cause].title.clone(),
+            probability: posterior.causes[index],
+            range: Some(ranges[index]),
+            contributions,
+        })
+        .collect();
+    causes.sort_by(|a, b| b.probability.total_cmp(&a.probability).then_with(|| a.id.cmp(&b.id)));
+    causes
+}
+
+fn also_broken(
+    knowledge: &Knowledge,
+    model: &model::Model,
+    posterior: &posterior::Posterior,
+) -> Vec<AlsoBroken> {
+    let mut also: Vec<AlsoBroken> = posterior
+        .present
+        .iter()
+        .enumerate()
+        .map(|(i, &p)| (&knowledge.causes[model.causes[i]], p))
+        .filter(|(cause, p)| *p >= ALSO_BROKEN_FROM && !cause.alone)
+        .map(|(cause, p)| AlsoBroken { id: cause.id.clone(), probability: p.min(1.0) })
+        .collect();
+    also.sort_by(|a, b| b.probability.total_cmp(&a.probability).then_with(|| a.id.cmp(&b.id)));
+    also
+}
+
+/// `healthy`: no fault leads with at least 0.4 and twice the next cause. `faulty`: some cause of
+/// the catalogue leads with at least 0.4, or all faults together hold 0.8. Else `inconclusive`.
+fn verdict(causes: &[CauseProbability], weighed: usize) -> Verdict {
+    let probability = |id: &str| causes.iter().find(|c| c.id == id).map_or(0.0, |c| c.probability);
+    let Some(first) = causes.first().filter(|_| weighed > 0) else { return Verdict::Inconclusive };
+    let second = causes.get(1).map_or(0.0, |c| c.probability);
+    let sound = probability(NO_FAULT);
+    if first.id == NO_FAULT && first.probability >= 0.4 && first.probability >= 2.0 * second {
+        return Verdict::Healthy;
+    }
+    let listed = first.id != NO_FAULT && first.id != UNLISTED;
+    if (listed && first.probability >= 0.4) || 1.0 - sound - probability(UNLISTED) >= 0.8 {
+        return Verdict::Faulty;
+    }
+    Verdict::Inconclusive
+}

@@ -1,0 +1,150 @@
+//! Which repair to try first.
+//!
+//! Lives here: probability that an action cures over its price, parameters from the case, the
+//! rule that a restart is never first without cause. Must not live here: plans and calls.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::Case;
+use super::knowledge::{ActionEntry, Knowledge};
+use super::model::Model;
+use crate::domain::evidence::Reading;
+use crate::domain::instance::Os;
+use crate::domain::report::RankedAction;
+
+/// Actions that cure with less than this are not proposed.
+const MIN_CURES: f64 = 0.02;
+
+/// Logarithm of the chance that the failed attempts leave each cause standing, by index into
+/// `Model::causes`: an action that did not cure makes what it cures less likely, not impossible.
+pub(super) fn log_not_cured(knowledge: &Knowledge, model: &Model, case: &Case<'_>) -> Vec<f64> {
+    model
+        .causes
+        .iter()
+        .map(|&cause| {
+            let id = &knowledge.causes[cause].id;
+            let tried: f64 = case
+                .tried
+                .iter()
+                .map(|action| {
+                    let efficacy = knowledge
+                        .actions
+                        .iter()
+                        .filter(|a| &a.id == action || (!a.key.is_empty() && &a.key == action))
+                        .filter_map(|a| a.cures.get(id))
+                        .fold(0.0, |best: f64, q| best.max(*q));
+                    (1.0 - efficacy).max(0.01).ln()
+                })
+                .sum();
+            let recent = if case.recent_cause == Some(id) { 2.0_f64.ln() } else { 0.0 };
+            tried + recent
+        })
+        .collect()
+}
+
+/// All actions that may cure, best first; the ticket closes the list.
+pub(super) fn rank(
+    knowledge: &Knowledge,
+    model: &Model,
+    case: &Case<'_>,
+    causes: &[f64],
+) -> Vec<RankedAction> {
+    let probability: BTreeMap<&str, f64> = model
+        .causes
+        .iter()
+        .zip(causes)
+        .map(|(&c, &p)| (knowledge.causes[c].id.as_str(), p))
+        .collect();
+    let mut scored: Vec<(bool, f64, &ActionEntry, f64)> = Vec::new();
+    for entry in &knowledge.actions {
+        if !usable(entry, case) {
+            continue;
+        }
+        let cures: f64 =
+            entry.cures.iter().map(|(id, q)| q * probability.get(id.as_str()).unwrap_or(&0.0)).sum();
+        let held: f64 =
+            entry.cures.keys().map(|id| probability.get(id.as_str()).unwrap_or(&0.0)).sum();
+        let last = entry.id == "ticket";
+        if cures < MIN_CURES && !last {
+            continue;
+        }
+        // A gated action goes behind every other one until what it cures is likely enough.
+        let held_back = entry.first_above > 0.0 && held <= entry.first_above;
+        let score = if last { -1.0 } else { cures / (entry.cost + entry.verify) };
+        scored.push((held_back, score, entry, cures));
+    }
+    scored.sort_by(|a, b| {
+        b.1.total_cmp(&a.1).then_with(|| (&a.2.id, &a.2.key).cmp(&(&b.2.id, &b.2.key)))
+    });
+    if let Some(first) = scored.iter().position(|s| !s.0)
+        && first > 0
+    {
+        scored[..=first].rotate_right(1);
+    }
+    scored
+        .into_iter()
+        .map(|(_, _, entry, cures)| RankedAction {
+            id: entry.id.clone(),
+            title: entry.title.clone(),
+            parameters: parameters(entry, case),
+            cures: curing(entry, &probability),
+            probability_cures: cures,
+            cost: entry.cost,
+            risk: entry.risk,
+            reversible: entry.reversible,
+        })
+        .collect()
+}
+
+/// The causes that an entry cures, most probable first.
+fn curing(entry: &ActionEntry, probability: &BTreeMap<&str, f64>) -> Vec<String> {
+    let p = |id: &String| probability.get(id.as_str()).copied().unwrap_or(0.0);
+    let mut cures: Vec<String> =
+        entry.cures.keys().filter(|id| probability.contains_key(id.as_str())).cloned().collect();
+    cures.sort_by(|a, b| p(b).total_cmp(&p(a)).then_with(|| a.cmp(b)));
+    cures
+}
+
+fn usable(entry: &ActionEntry, case: &Case<'_>) -> bool {
+    let os = case.instance.os;
+    let state = |id: &str| {
+        case.readings.iter().find(|r| r.id == id).and_then(Reading::observed_state)
+    };
+    let system = os == Os::Unknown || entry.os.contains(&os);
+    let agent = !entry.agent
+        || (state("agent").is_none_or(|s| s == "online")
+            && state("agent-exec").is_none_or(|s| s == "ok"));
+    let in_state = entry.states.is_empty()
+        || state("instance-state").is_none_or(|s| entry.states.iter().any(|e| e == s));
+    system && agent && in_state
+}
+
+/// Fills a template: `login_port`, `user_source` (null where it is not known: it has to be asked
+/// for, never everyone), anything else as it stands.
+fn parameters(entry: &ActionEntry, case: &Case<'_>) -> Map<String, Value> {
+    let mut map = Map::new();
+    for (name, template) in &entry.parameters {
+        let value = match template.as_str() {
+            Some("login_port") => json!(case.instance.login_port),
+            Some("user_source") => source(case),
+            Some(text) => json!(text),
+            None => serde_json::to_value(template).unwrap_or(Value::Null),
+        };
+        map.insert(name.clone(), value);
+    }
+    map
+}
+
+/// The failing user's address as the narrowest range.
+fn source(case: &Case<'_>) -> Value {
+    let Some(text) = case.vantage.user_source.as_deref().map(str::trim) else { return Value::Null };
+    if let Ok(address) = text.parse::<std::net::IpAddr>() {
+        return json!(format!("{address}/{}", if address.is_ipv4() { 32 } else { 128 }));
+    }
+    match text.parse::<ipnet::IpNet>() {
+        Ok(net) if net.prefix_len() > 0 => json!(net.to_string()),
+        _ => Value::Null,
+    }
+}

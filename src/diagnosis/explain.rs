@@ -1,0 +1,391 @@
+//! Why the probabilities are what they are: terms, ranges, conflicts, sentences.
+//!
+//! Lives here: contributions that sum to the log-odds, what speaks for and against a cause, what
+//! was not seen and why. Must not live here: weights themselves (`posterior`), layout.
+
+use super::Case;
+use super::knowledge::{Kind, Knowledge};
+use super::model::Model;
+use super::posterior::{Posterior, Weighed};
+use crate::domain::evidence::{Path, Reading, Status};
+use crate::domain::instance::Os;
+use crate::domain::report::{Conflict, Contribution, Report};
+
+/// Nats to decibans.
+const DECIBANS: f64 = 10.0 / std::f64::consts::LN_10;
+/// A reading that the rest gives less than this is surprising.
+const SURPRISE: f64 = 0.03;
+
+/// The terms of every cause, `prior` first, in the order of `Model::causes`.
+///
+/// A cause is a mixture of hypotheses, and so is the rest. The logarithm of a mixture's weight is
+/// the posterior mean of its members' log-weights plus the entropy of the mixture, exactly. So
+/// each reading contributes the difference of its posterior means, in any order of readings; the
+/// prior and the entropy make up the term named `prior`.
+pub(super) fn contributions(
+    knowledge: &Knowledge,
+    model: &Model,
+    weighed: &[Weighed],
+    posterior: &Posterior,
+    readings: &[Reading],
+) -> Vec<Vec<Contribution>> {
+    let n = weighed.len();
+    let count = model.causes.len();
+    let mut mass = vec![0.0; count];
+    let mut sums = vec![0.0; count * n];
+    for h in &posterior.hypotheses {
+        let cause = model.variants[usize::from(h.lead)].cause;
+        mass[cause] += h.probability;
+        for o in 0..n {
+            sums[cause * n + o] += h.probability * posterior.weight_of(model, weighed, h, o);
+        }
+    }
+    (0..count)
+        .map(|cause| {
+            let p = posterior.causes[cause];
+            let rest: f64 = (0..count).filter(|c| *c != cause).map(|c| mass[c]).sum();
+            let mut terms = Vec::with_capacity(n + 1);
+            let mut total = 0.0;
+            for (o, w) in weighed.iter().enumerate() {
+                let own = mean(sums[cause * n + o], mass[cause]);
+                let others: f64 = (0..count).filter(|c| *c != cause).map(|c| sums[c * n + o]).sum();
+                let weight_db = (own - mean(others, rest)) * DECIBANS;
+                total += weight_db;
+                let evidence = &knowledge.evidence[model.slots[w.slot].group];
+                terms.push(Contribution {
+                    evidence: evidence.id.clone(),
+                    path: model.slots[w.slot].path,
+                    state: evidence.states[w.state].clone(),
+                    weight_db,
+                    observation: readings[w.reading].observation.clone(),
+                });
+            }
+            terms.sort_by(|a, b| {
+                b.weight_db
+                    .abs()
+                    .total_cmp(&a.weight_db.abs())
+                    .then_with(|| (&a.evidence, a.path, &a.state).cmp(&(&b.evidence, b.path, &b.state)))
+            });
+            let log_odds = DECIBANS * (p / (1.0 - p)).ln();
+            terms.insert(
+                0,
+                Contribution {
+                    evidence: "prior".to_owned(),
+                    path: None,
+                    state: String::new(),
+                    weight_db: log_odds - total,
+                    observation: String::new(),
+                },
+            );
+            terms
+        })
+        .collect()
+}
+
+fn mean(sum: f64, mass: f64) -> f64 {
+    if mass > 0.0 { sum / mass } else { 0.0 }
+}
+
+/// 10th to 90th percentile of each first-blocker probability over draws from the rows' counts.
+///
+/// The logarithm of a Dirichlet component with mean `p` and size `s` has a variance of about
+/// `(1 - p) / (p s + 1)`; a variant's variances add up over its readings, and each draw shifts the
+/// variants' weights together. The generator is seeded by a constant, so a case always gets the
+/// same range.
+pub(super) fn ranges(model: &Model, weighed: &[Weighed], posterior: &Posterior) -> Vec<[f64; 2]> {
+    const DRAWS: usize = 80;
+    const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+    let spread: Vec<f64> = model
+        .variants
+        .iter()
+        .map(|variant| {
+            let sum: f64 = weighed
+                .iter()
+                .filter_map(|w| variant.rows[w.slot].as_ref().map(|(p, ess)| (w, p, ess)))
+                .map(|(w, p, ess)| w.temper * w.temper * (1.0 - p[w.state]) / (p[w.state] * ess + 1.0))
+                .sum();
+            sum.sqrt()
+        })
+        .collect();
+    let relevant: Vec<usize> =
+        (0..model.variants.len()).filter(|&v| posterior.variants[v] > 1e-4).collect();
+    let mut generator = Generator(SEED);
+    let mut draws: Vec<Vec<f64>> = vec![Vec::with_capacity(DRAWS); model.causes.len()];
+    let mut by_cause = vec![0.0; model.causes.len()];
+    for _ in 0..DRAWS {
+        by_cause.copy_from_slice(&posterior.causes);
+        for &v in &relevant {
+            let p = posterior.variants[v];
+            by_cause[model.variants[v].cause] += p * ((generator.normal() * spread[v]).exp() - 1.0);
+        }
+        let total: f64 = by_cause.iter().sum();
+        for (draw, p) in draws.iter_mut().zip(&by_cause) {
+            draw.push((p / total).clamp(0.0, 1.0));
+        }
+    }
+    draws
+        .iter_mut()
+        .zip(&posterior.causes)
+        .map(|(draw, &p)| {
+            draw.sort_by(f64::total_cmp);
+            [draw[DRAWS / 10].min(p), draw[DRAWS - 1 - DRAWS / 10].max(p)]
+        })
+        .collect()
+}
+
+/// SplitMix64; only for the draws of `ranges`.
+struct Generator(u64);
+
+impl Generator {
+    fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Sum of twelve uniforms less six: close enough to normal for a range.
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
+    }
+}
+
+/// Readings that the others make improbable, and how far all of them are from agreeing.
+pub(super) fn conflict(
+    knowledge: &Knowledge,
+    model: &Model,
+    weighed: &[Weighed],
+    posterior: &Posterior,
+) -> Option<Conflict> {
+    let mut apart = 0.0;
+    for w in weighed {
+        let p: f64 = model
+            .variants
+            .iter()
+            .map(|v| v.log_prior.exp() * v.states(&model.slots, w.slot)[w.state])
+            .sum::<f64>()
+            / model.variants.iter().map(|v| v.log_prior.exp()).sum::<f64>();
+        apart += w.temper * p.ln();
+    }
+    let score = posterior.log_evidence - apart;
+    let mut surprising = Vec::new();
+    for (o, w) in weighed.iter().enumerate() {
+        let slot = &model.slots[w.slot];
+        if slot.kind == Kind::Text || w.temper < 0.3 {
+            continue;
+        }
+        // P(v | others) = 1 / E[1 / P(v | h)] over the posterior.
+        let inverse: f64 = posterior
+            .hypotheses
+            .iter()
+            .map(|h| {
+                let log = posterior.base[o] + posterior.weight_of(model, weighed, h, o);
+                h.probability * (-log / w.temper).exp()
+            })
+            .sum();
+        if 1.0 / inverse < SURPRISE * (6.0 / slot.default.len() as f64).min(1.0) {
+            let id = &knowledge.evidence[slot.group].id;
+            surprising.push(slot.path.map_or_else(|| id.clone(), |p| format!("{id} ({p})")));
+        }
+    }
+    surprising.sort();
+    surprising.dedup();
+    (!surprising.is_empty() || score < -1.0).then_some(Conflict { score, surprising })
+}
+
+/// One sentence of an explanation and the reading it cites.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reason {
+    pub text: String,
+    pub evidence: String,
+    pub path: Option<Path>,
+    pub state: String,
+    pub weight_db: f64,
+    pub observation: String,
+}
+
+/// Why a cause has the probability that it has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    pub cause: String,
+    pub title: String,
+    pub probability: f64,
+    /// Log-odds before any reading.
+    pub prior_db: f64,
+    pub supporting: Vec<Reason>,
+    pub opposing: Vec<Reason>,
+    /// Not looked at; `weight_db` holds the expected bits times ten.
+    pub not_observed: Vec<Reason>,
+    pub not_permitted: Vec<Reason>,
+    pub stale: Vec<Reason>,
+}
+
+/// Terms below this are not worth a sentence.
+const AUDIBLE_DB: f64 = 0.5;
+
+/// Explains a cause of a report; `None` if the report does not hold it.
+pub fn explain(report: &Report, cause: &str) -> Option<Explanation> {
+    let entry = report.causes.iter().find(|c| c.id == cause)?;
+    let reason = |term: &Contribution| {
+        let reading = report.evidence.iter().find(|r| r.observation == term.observation);
+        Reason {
+            text: sentence(&term.evidence, term.path, &term.state, reading),
+            evidence: term.evidence.clone(),
+            path: term.path,
+            state: term.state.clone(),
+            weight_db: term.weight_db,
+            observation: term.observation.clone(),
+        }
+    };
+    let terms = || entry.contributions.iter().filter(|t| t.evidence != "prior");
+    let prior_db =
+        entry.contributions.iter().find(|t| t.evidence == "prior").map_or(0.0, |t| t.weight_db);
+    Some(Explanation {
+        cause: entry.id.clone(),
+        title: entry.title.clone(),
+        probability: entry.probability,
+        prior_db,
+        supporting: terms().filter(|t| t.weight_db >= AUDIBLE_DB).map(reason).collect(),
+        opposing: terms().filter(|t| t.weight_db <= -AUDIBLE_DB).map(reason).collect(),
+        not_observed: report
+            .next_evidence
+            .iter()
+            .map(|next| Reason {
+                text: format!(
+                    "{} was not read; it would bring about {:.1} bit for {:.0} s and needs {}",
+                    place(&next.id, next.path),
+                    next.bits,
+                    next.cost_s,
+                    next.needs
+                ),
+                evidence: next.id.clone(),
+                path: next.path,
+                state: String::new(),
+                weight_db: next.bits * 10.0,
+                observation: String::new(),
+            })
+            .collect(),
+        not_permitted: without_state(report, Status::NotPermitted),
+        stale: without_state(report, Status::Stale),
+    })
+}
+
+fn sentence(id: &str, path: Option<Path>, state: &str, reading: Option<&Reading>) -> String {
+    match reading.map(|r| r.detail.trim()).filter(|d| !d.is_empty()) {
+        Some(detail) => format!("{}: {state}; {detail}", place(id, path)),
+        None => format!("{}: {state}", place(id, path)),
+    }
+}
+
+fn place(id: &str, path: Option<Path>) -> String {
+    path.map_or_else(|| id.to_owned(), |p| format!("{id} over the {p} path"))
+}
+
+fn without_state(report: &Report, status: Status) -> Vec<Reason> {
+    report
+        .evidence
+        .iter()
+        .filter(|r| r.status == status)
+        .map(|r| {
+            let needs = r.needs.as_deref().map_or_else(String::new, |n| format!("; it needs {n}"));
+            let detail =
+                if r.detail.is_empty() { String::new() } else { format!(": {}", r.detail) };
+            Reason {
+                text: format!("{} is {}{detail}{needs}", place(&r.id, r.path), status.as_str()),
+                evidence: r.id.clone(),
+                path: r.path,
+                state: String::new(),
+                weight_db: 0.0,
+                observation: r.observation.clone(),
+            }
+        })
+        .collect()
+}
+
+/// What would have to be true for a cause that does not lead.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Why {
+    pub cause: String,
+    /// The readings that speak against it most, worst first.
+    pub against: Vec<Reason>,
+    /// Group, path, state and decibans that it would gain, best per second first.
+    pub would_need: Vec<WouldNeed>,
+}
+
+/// A reading that would raise a cause.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WouldNeed {
+    pub evidence: String,
+    pub path: Option<Path>,
+    pub state: String,
+    pub weight_db: f64,
+    pub cost_s: f64,
+    pub needs: String,
+}
+
+/// Answers "why not this cause": what was seen against it, and the cheapest readings that would
+/// bring it up, with the state that they would have to show.
+pub fn why_not(knowledge: &Knowledge, report: &Report, cause: &str) -> Option<Why> {
+    let explanation = explain(report, cause)?;
+    let os: Os = report.instance.os;
+    let model = knowledge.model(os);
+    let index = model.causes.iter().position(|&c| knowledge.causes[c].id == cause)?;
+    let case = Case {
+        instance: report.instance.clone(),
+        vantage: report.vantage.clone(),
+        readings: &report.evidence,
+        ..Case::default()
+    };
+    let selection = super::posterior::select(knowledge, model, &case);
+    let posterior = super::posterior::infer(knowledge, model, &case, &selection.weighed);
+    let mut would_need = Vec::new();
+    for (s, slot) in model.slots.iter().enumerate() {
+        let group = &knowledge.evidence[slot.group];
+        if selection.weighed.iter().any(|w| w.slot == s) {
+            continue;
+        }
+        let best = (0..group.states.len())
+            .map(|state| (state, gain_db(model, &posterior, index, s, state) * slot.temper))
+            .max_by(|a, b| a.1.total_cmp(&b.1));
+        if let Some((state, weight_db)) = best
+            && weight_db >= 3.0
+        {
+            would_need.push(WouldNeed {
+                evidence: group.id.clone(),
+                path: slot.path,
+                state: group.states[state].clone(),
+                weight_db,
+                cost_s: group.cost_s,
+                needs: group.needs.clone(),
+            });
+        }
+    }
+    would_need.sort_by(|a, b| {
+        (b.weight_db / (b.cost_s + 1.0))
+            .total_cmp(&(a.weight_db / (a.cost_s + 1.0)))
+            .then_with(|| a.evidence.cmp(&b.evidence))
+    });
+    would_need.truncate(5);
+    let mut against = explanation.opposing;
+    against.sort_by(|a, b| a.weight_db.total_cmp(&b.weight_db));
+    Some(Why { cause: cause.to_owned(), against, would_need })
+}
+
+/// Decibans that a state would add to a cause against all others.
+fn gain_db(model: &Model, posterior: &Posterior, cause: usize, slot: usize, state: usize) -> f64 {
+    let (mut own, mut own_mass, mut rest, mut rest_mass) = (0.0, 0.0, 0.0, 0.0);
+    for (v, variant) in model.variants.iter().enumerate() {
+        let p = variant.states(&model.slots, slot)[state];
+        // An improbable cause may have lost its weight in one variant only: mix in the prior.
+        let w = posterior.variants[v].max(variant.log_prior.exp() * 1e-6);
+        if variant.cause == cause {
+            own += w * p;
+            own_mass += w;
+        } else {
+            rest += w * p;
+            rest_mass += w;
+        }
+    }
+    DECIBANS * ((own / own_mass).ln() - (rest / rest_mass).ln())
+}

@@ -1,0 +1,547 @@
+//! The knowledge files: causes, evidence groups, likelihood rows and actions as reviewed data.
+//!
+//! Lives here: the file format, overrides by an organisation, and the lint.
+//! Must not live here: what is computed from it (`model`), files on disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::lint;
+use super::model::Model;
+use crate::domain::action::Risk;
+use crate::domain::evidence::Path;
+use crate::domain::instance::Os;
+
+/// What is wrong with a knowledge file.
+#[derive(Debug, thiserror::Error)]
+pub enum KnowledgeError {
+    /// The text is not TOML of the expected shape.
+    #[error("knowledge file {file} cannot be read: {reason}; correct that line")]
+    Format { file: String, reason: String },
+    /// The text is well formed but the content breaks a rule of the lint.
+    #[error("knowledge breaks {} rule(s), the first: {}; correct the named entry", .0.len(), .0.first().map_or("", String::as_str))]
+    Lint(Vec<String>),
+}
+
+/// A hypothesis of the catalogue.
+#[derive(Debug, Clone)]
+pub struct Cause {
+    pub id: String,
+    pub title: String,
+    /// Position in the series of the login path; of two causes the lower one is met first.
+    pub stage: u32,
+    pub os: Vec<Os>,
+    /// Prior weight on Linux and on Windows before normalisation.
+    pub prior: [f64; 2],
+    pub source: String,
+    pub guides: Vec<String>,
+    pub variants: Vec<(String, f64)>,
+    /// Causes that cannot be present beside this one.
+    pub excludes: Vec<String>,
+    /// Never part of a pair (`no-fault-found`, `other-unlisted`).
+    pub alone: bool,
+}
+
+impl Cause {
+    /// Whether the cause exists on a system; an unknown one may be either.
+    pub fn applies_to(&self, os: Os) -> bool {
+        os == Os::Unknown || self.os.contains(&os)
+    }
+}
+
+/// How a group behaves when two causes are present at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The earliest blocker on the path decides.
+    Stage,
+    /// Either cause may show.
+    Fact,
+    /// Causes add up (noisy-OR over the abnormal states).
+    Graded,
+    /// Like `Stage`, but several states may hold at once.
+    Text,
+}
+
+/// Lowest probability a state may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Floor {
+    Soft,
+    Hard,
+}
+
+/// An evidence group.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    pub id: String,
+    #[serde(default)]
+    pub paths: bool,
+    pub kind: Kind,
+    #[serde(default)]
+    pub normal: Option<String>,
+    pub floor: Floor,
+    pub temper: f64,
+    pub cost_s: f64,
+    pub life_s: u32,
+    /// 0 leaves no trace, 1 leaves a log line, 2 needs consent.
+    pub intrusive: u8,
+    pub needs: String,
+    #[serde(default = "both_systems")]
+    pub os: Vec<Os>,
+    pub states: Vec<String>,
+    #[serde(default)]
+    pub linux_only: Vec<String>,
+    #[serde(default)]
+    pub windows_only: Vec<String>,
+    #[serde(default)]
+    pub default: BTreeMap<String, f64>,
+    #[serde(default)]
+    pub default_private: Option<BTreeMap<String, f64>>,
+}
+
+impl Evidence {
+    /// Whether the group is read on a system.
+    pub fn applies_to(&self, os: Os) -> bool {
+        os == Os::Unknown || self.os.contains(&os)
+    }
+
+    /// Whether a state can occur on a system.
+    pub fn state_applies_to(&self, state: &str, os: Os) -> bool {
+        match os {
+            Os::Linux => !self.windows_only.iter().any(|s| s == state),
+            Os::Windows => !self.linux_only.iter().any(|s| s == state),
+            Os::Unknown => true,
+        }
+    }
+
+    /// The index of a state.
+    pub fn state_index(&self, state: &str) -> Option<usize> {
+        self.states.iter().position(|s| s == state)
+    }
+
+    /// Lowest probability of a state of this group.
+    pub fn floor_value(&self) -> f64 {
+        match self.floor {
+            Floor::Hard => 0.003,
+            Floor::Soft if self.states.len() > 10 => 0.002,
+            Floor::Soft => 0.01,
+        }
+    }
+}
+
+fn both_systems() -> Vec<Os> {
+    vec![Os::Linux, Os::Windows]
+}
+
+/// A likelihood row: how often each state is seen where the cause is present.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// One cause or several that share the row.
+    pub cause: OneOrMany,
+    #[serde(default)]
+    pub variant: Option<String>,
+    pub on: String,
+    #[serde(default)]
+    pub path: Option<Path>,
+    #[serde(default)]
+    pub os: Option<Os>,
+    pub p: BTreeMap<String, f64>,
+    /// Equivalent sample size: how many observed cases the row is worth.
+    pub ess: f64,
+    pub why: String,
+    pub source: String,
+}
+
+/// A list that may be written as a single text.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    /// The entries.
+    pub fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+/// Readings that share one origin and are tempered together.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cluster {
+    pub id: String,
+    /// Weight of each further reading beside the first, 0 to 1.
+    pub share: f64,
+    pub why: String,
+    pub members: BTreeMap<String, Vec<String>>,
+}
+
+/// A repair, or advice for what the program cannot carry out.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActionEntry {
+    /// An id of the contract.
+    pub id: String,
+    /// Tells entries of one id apart (`advice`).
+    #[serde(default)]
+    pub key: String,
+    pub title: String,
+    #[serde(default = "both_systems")]
+    pub os: Vec<Os>,
+    /// Cause to efficacy: how often the action cures it.
+    pub cures: BTreeMap<String, f64>,
+    /// Minute equivalents, with downtime and risk priced in.
+    pub cost: f64,
+    /// Minute equivalents of checking whether it helped.
+    #[serde(default = "default_verify")]
+    pub verify: f64,
+    pub risk: Risk,
+    pub reversible: bool,
+    /// Carried out through the automation agent.
+    #[serde(default)]
+    pub agent: bool,
+    /// May only be proposed first where the causes that it cures hold more than this together.
+    #[serde(default)]
+    pub first_above: f64,
+    /// Instance states in which it makes sense; empty for any.
+    #[serde(default)]
+    pub states: Vec<String>,
+    /// Parameter to template (`login_port`, `user_source`, or a literal).
+    #[serde(default)]
+    pub parameters: BTreeMap<String, toml::Value>,
+}
+
+fn default_verify() -> f64 {
+    0.5
+}
+
+/// Strengths that hold for all rows.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Share of the prior that all pairs hold together.
+    pub pair_share: f64,
+    /// Share of every row that is spread evenly: a reading may simply be wrong.
+    pub noise: f64,
+    /// Exponent on all likelihoods together.
+    pub temper: f64,
+    /// Pseudo-cases that the shipped priors are worth.
+    pub prior_strength: f64,
+}
+
+/// Everything that the engine knows, checked and compiled.
+#[derive(Debug, Clone)]
+pub struct Knowledge {
+    pub causes: Vec<Cause>,
+    pub evidence: Vec<Evidence>,
+    pub rows: Vec<Row>,
+    pub clusters: Vec<Cluster>,
+    pub actions: Vec<ActionEntry>,
+    pub settings: Settings,
+    hash: String,
+    models: [Model; 3],
+}
+
+/// A named text of a knowledge file.
+#[derive(Debug, Clone, Copy)]
+pub struct Text<'a> {
+    pub name: &'a str,
+    pub body: &'a str,
+}
+
+const SHIPPED: &[Text<'static>] = &[
+    Text { name: "causes.toml", body: include_str!("../../assets/knowledge/causes.toml") },
+    Text { name: "evidence.toml", body: include_str!("../../assets/knowledge/evidence.toml") },
+    Text { name: "network.toml", body: include_str!("../../assets/knowledge/network.toml") },
+    Text { name: "platform.toml", body: include_str!("../../assets/knowledge/platform.toml") },
+    Text { name: "guest.toml", body: include_str!("../../assets/knowledge/guest.toml") },
+    Text { name: "service.toml", body: include_str!("../../assets/knowledge/service.toml") },
+    Text { name: "sign-in.toml", body: include_str!("../../assets/knowledge/sign-in.toml") },
+    Text { name: "rdp.toml", body: include_str!("../../assets/knowledge/rdp.toml") },
+    Text { name: "actions.toml", body: include_str!("../../assets/knowledge/actions.toml") },
+];
+
+static SHIPPED_KNOWLEDGE: LazyLock<Knowledge> = LazyLock::new(|| {
+    Knowledge::from_texts(SHIPPED).expect("a unit test lints the embedded files")
+});
+
+impl Knowledge {
+    /// The knowledge inside the program.
+    pub fn shipped() -> &'static Self {
+        &SHIPPED_KNOWLEDGE
+    }
+
+    /// The shipped knowledge with an organisation's file laid over it: causes, groups, rows and
+    /// actions of the same key are replaced, others added.
+    pub fn parse(name: &str, body: &str) -> Result<Self, KnowledgeError> {
+        let mut texts = SHIPPED.to_vec();
+        texts.push(Text { name, body });
+        Self::from_texts(&texts)
+    }
+
+    /// Reads files in order; later ones replace entries of earlier ones.
+    pub fn from_texts(texts: &[Text<'_>]) -> Result<Self, KnowledgeError> {
+        let mut draft = Draft::default();
+        let mut hasher = Sha256::new();
+        for text in texts {
+            hasher.update(text.name.as_bytes());
+            hasher.update([0]);
+            hasher.update(text.body.as_bytes());
+            hasher.update([0]);
+            let file: File = toml::from_str(text.body).map_err(|e| KnowledgeError::Format {
+                file: text.name.to_owned(),
+                reason: e.to_string().trim().replace('\n', " "),
+            })?;
+            draft.lay_over(file);
+        }
+        let mut hash = String::new();
+        for byte in hasher.finalize().iter().take(8) {
+            let _ = write!(hash, "{byte:02x}");
+        }
+        let mut knowledge = draft.finish(hash)?;
+        let problems = lint::check(&knowledge);
+        if !problems.is_empty() {
+            return Err(KnowledgeError::Lint(problems));
+        }
+        knowledge.compile();
+        Ok(knowledge)
+    }
+
+    /// First 16 hexadecimal digits of the SHA-256 over all files.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The cause of an id.
+    pub fn cause(&self, id: &str) -> Option<&Cause> {
+        self.causes.iter().find(|c| c.id == id)
+    }
+
+    /// The evidence group of an id.
+    pub fn group(&self, id: &str) -> Option<&Evidence> {
+        self.evidence.iter().find(|e| e.id == id)
+    }
+
+    /// The same knowledge with other priors (`learn`); causes that are not named keep theirs.
+    #[must_use]
+    pub fn with_priors(&self, priors: &BTreeMap<String, f64>) -> Self {
+        let mut copy = self.clone();
+        for cause in &mut copy.causes {
+            if let Some(&p) = priors.get(&cause.id) {
+                cause.prior = cause.prior.map(|old| if old > 0.0 { p } else { old });
+            }
+        }
+        copy.compile();
+        copy
+    }
+
+    /// The same knowledge with other settings (for comparing structures in the score table).
+    #[must_use]
+    pub fn with_settings(&self, settings: Settings) -> Self {
+        let mut copy = self.clone();
+        copy.settings = settings;
+        copy.compile();
+        copy
+    }
+
+    /// The compiled tables of a system.
+    pub(super) fn model(&self, os: Os) -> &Model {
+        match os {
+            Os::Linux => &self.models[0],
+            Os::Windows => &self.models[1],
+            Os::Unknown => &self.models[2],
+        }
+    }
+
+    fn compile(&mut self) {
+        self.models = [Os::Linux, Os::Windows, Os::Unknown].map(|os| Model::compile(self, os));
+    }
+}
+
+/// Checks an organisation's file as `doctor --knowledge FILE` does; the answer is one line for
+/// each problem, none if it can be used.
+pub fn check_file(name: &str, body: &str) -> Vec<String> {
+    match Knowledge::parse(name, body) {
+        Ok(_) => Vec::new(),
+        Err(KnowledgeError::Lint(problems)) => problems,
+        Err(error) => vec![error.to_string()],
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    version: Option<u32>,
+    #[serde(default)]
+    settings: Option<Settings>,
+    #[serde(default)]
+    cause: Vec<CausePatch>,
+    #[serde(default)]
+    evidence: Vec<Evidence>,
+    #[serde(default)]
+    cluster: Vec<Cluster>,
+    #[serde(default)]
+    rows: Vec<Row>,
+    #[serde(default)]
+    action: Vec<ActionEntry>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(untagged)]
+enum PriorPatch {
+    Both(f64),
+    Each { linux: f64, windows: f64 },
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CausePatch {
+    id: String,
+    title: Option<String>,
+    stage: Option<u32>,
+    os: Option<Vec<Os>>,
+    prior: Option<PriorPatch>,
+    source: Option<String>,
+    guides: Option<Vec<String>>,
+    variants: Option<BTreeMap<String, f64>>,
+    excludes: Option<Vec<String>>,
+    alone: Option<bool>,
+}
+
+#[derive(Default)]
+struct Draft {
+    version: Option<u32>,
+    settings: Option<Settings>,
+    causes: Vec<CausePatch>,
+    evidence: Vec<Evidence>,
+    clusters: Vec<Cluster>,
+    rows: Vec<Row>,
+    actions: Vec<ActionEntry>,
+}
+
+impl Draft {
+    fn lay_over(&mut self, file: File) {
+        self.version = file.version.or(self.version);
+        if file.settings.is_some() {
+            self.settings = file.settings;
+        }
+        for patch in file.cause {
+            match self.causes.iter_mut().find(|c| c.id == patch.id) {
+                Some(known) => known.lay_over(patch),
+                None => self.causes.push(patch),
+            }
+        }
+        replace_or_push(&mut self.evidence, file.evidence, |e| e.id.clone());
+        replace_or_push(&mut self.clusters, file.cluster, |c| c.id.clone());
+        replace_or_push(&mut self.actions, file.action, |a| (a.id.clone(), a.key.clone()));
+        // A later row wins for each cause that it names; `model` reads rows in order.
+        self.rows.extend(file.rows);
+    }
+
+    fn finish(self, hash: String) -> Result<Knowledge, KnowledgeError> {
+        let mut problems = Vec::new();
+        if self.version != Some(1) {
+            problems.push(format!("version is {:?}, this program reads version 1", self.version));
+        }
+        let Some(settings) = self.settings else {
+            problems.push("the table [settings] is missing".to_owned());
+            return Err(KnowledgeError::Lint(problems));
+        };
+        let causes = self.causes.into_iter().map(|c| c.finish(&mut problems)).collect();
+        if !problems.is_empty() {
+            return Err(KnowledgeError::Lint(problems));
+        }
+        Ok(Knowledge {
+            causes,
+            evidence: self.evidence,
+            rows: self.rows,
+            clusters: self.clusters,
+            actions: self.actions,
+            settings,
+            hash,
+            models: Default::default(),
+        })
+    }
+}
+
+impl CausePatch {
+    fn lay_over(&mut self, other: Self) {
+        fn set<T>(slot: &mut Option<T>, value: Option<T>) {
+            if value.is_some() {
+                *slot = value;
+            }
+        }
+        set(&mut self.title, other.title);
+        set(&mut self.stage, other.stage);
+        set(&mut self.os, other.os);
+        set(&mut self.prior, other.prior);
+        set(&mut self.source, other.source);
+        set(&mut self.guides, other.guides);
+        set(&mut self.variants, other.variants);
+        set(&mut self.excludes, other.excludes);
+        set(&mut self.alone, other.alone);
+    }
+
+    fn finish(self, problems: &mut Vec<String>) -> Cause {
+        let mut need = |field: &str, present: bool| {
+            if !present {
+                problems.push(format!("cause {}: {field} is missing", self.id));
+            }
+        };
+        need("title", self.title.is_some());
+        need("stage", self.stage.is_some());
+        need("prior", self.prior.is_some());
+        need("source", self.source.is_some());
+        let os = self.os.unwrap_or_else(both_systems);
+        let mut prior = match self.prior {
+            Some(PriorPatch::Both(p)) => [p, p],
+            Some(PriorPatch::Each { linux, windows }) => [linux, windows],
+            None => [0.0, 0.0],
+        };
+        for (slot, system) in prior.iter_mut().zip([Os::Linux, Os::Windows]) {
+            if !os.contains(&system) {
+                *slot = 0.0;
+            }
+        }
+        let variants = self.variants.unwrap_or_else(|| BTreeMap::from([("any".to_owned(), 1.0)]));
+        Cause {
+            title: self.title.unwrap_or_default(),
+            stage: self.stage.unwrap_or_default(),
+            os,
+            prior,
+            source: self.source.unwrap_or_default(),
+            guides: self.guides.unwrap_or_default(),
+            variants: variants.into_iter().collect(),
+            excludes: self.excludes.unwrap_or_default(),
+            alone: self.alone.unwrap_or(false),
+            id: self.id,
+        }
+    }
+}
+
+fn replace_or_push<T, K: PartialEq>(into: &mut Vec<T>, from: Vec<T>, key: impl Fn(&T) -> K) {
+    for item in from {
+        match into.iter_mut().find(|old| key(old) == key(&item)) {
+            Some(old) => *old = item,
+            None => into.push(item),
+        }
+    }
+}
+
+/// Ids of all causes, for tests and completion.
+pub fn cause_ids(knowledge: &Knowledge) -> BTreeSet<&str> {
+    knowledge.causes.iter().map(|c| c.id.as_str()).collect()
+}

@@ -1,0 +1,125 @@
+//! Priors that move with confirmed outcomes.
+//!
+//! Lives here: counts, their decay, and the priors that follow. Pure; the file with the counts
+//! belongs to the store. Must not live here: the clock (ages are handed in).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::knowledge::Knowledge;
+use super::{NO_FAULT, UNLISTED};
+
+/// Days after which a confirmed case counts half.
+const HALF_LIFE_DAYS: f64 = 180.0;
+/// A learnt prior never falls below this share of the shipped one.
+const FLOOR: f64 = 0.3;
+
+/// How an outcome came to be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confirmation {
+    /// The repair was applied and the same probes went from failing to passing.
+    Verified,
+    /// The operator says so.
+    Asserted,
+    /// The login came back by itself.
+    Recovered,
+    /// Solved elsewhere or handed over; counts towards `other-unlisted`.
+    Unresolved,
+    /// Only the program's own opinion: never counted.
+    Unverified,
+}
+
+impl Confirmation {
+    /// Cases that one outcome is worth.
+    pub fn weight(self) -> f64 {
+        match self {
+            Self::Verified => 1.0,
+            Self::Asserted => 0.5,
+            Self::Recovered | Self::Unresolved => 0.25,
+            Self::Unverified => 0.0,
+        }
+    }
+}
+
+/// One outcome; holds no address, name or id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub cause: String,
+    pub confirmation: Confirmation,
+    pub age_days: f64,
+}
+
+/// A prior and what moved it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LearntPrior {
+    pub cause: String,
+    pub shipped: f64,
+    pub learnt: f64,
+    /// Outcomes of this cause, whatever their weight.
+    pub cases: usize,
+}
+
+/// Priors after the outcomes, in the order of the catalogue. Outcomes of unknown causes are
+/// left out; those that stayed unresolved count as `other-unlisted`.
+pub fn priors(knowledge: &Knowledge, outcomes: &[Outcome]) -> Vec<LearntPrior> {
+    let strength = knowledge.settings.prior_strength;
+    let shipped: Vec<f64> = {
+        let raw: Vec<f64> =
+            knowledge.causes.iter().map(|c| c.prior[0].max(c.prior[1])).collect();
+        let total: f64 = raw.iter().sum();
+        raw.iter().map(|p| p / total).collect()
+    };
+    let mut counts = vec![(0.0, 0_usize); knowledge.causes.len()];
+    for outcome in outcomes {
+        let id = match outcome.confirmation {
+            Confirmation::Unresolved => UNLISTED,
+            _ => outcome.cause.as_str(),
+        };
+        if let Some(index) = knowledge.causes.iter().position(|c| c.id == id) {
+            let decay = 0.5_f64.powf(outcome.age_days.max(0.0) / HALF_LIFE_DAYS);
+            counts[index].0 += outcome.confirmation.weight() * decay;
+            counts[index].1 += 1;
+        }
+    }
+    let cases: f64 = counts.iter().map(|c| c.0).sum();
+    knowledge
+        .causes
+        .iter()
+        .zip(&shipped)
+        .zip(&counts)
+        .map(|((cause, &shipped), &(weight, number))| LearntPrior {
+            cause: cause.id.clone(),
+            shipped,
+            learnt: ((strength * shipped + weight) / (strength + cases)).max(FLOOR * shipped),
+            cases: number,
+        })
+        .collect()
+}
+
+/// The knowledge with learnt priors.
+#[must_use]
+pub fn apply(knowledge: &Knowledge, outcomes: &[Outcome]) -> Knowledge {
+    if outcomes.iter().all(|o| o.confirmation.weight() == 0.0) {
+        return knowledge.clone();
+    }
+    let learnt: BTreeMap<String, f64> =
+        priors(knowledge, outcomes).into_iter().map(|p| (p.cause, p.learnt)).collect();
+    knowledge.with_priors(&learnt)
+}
+
+/// `this prior moved because of 7 confirmed cases`, for the causes that have any.
+pub fn notes(priors: &[LearntPrior]) -> Vec<String> {
+    priors
+        .iter()
+        .filter(|p| p.cases > 0 && p.cause != NO_FAULT)
+        .map(|p| {
+            let cases = if p.cases == 1 { "case" } else { "cases" };
+            format!(
+                "{}: prior {:.3} instead of {:.3} because of {} confirmed {cases}",
+                p.cause, p.learnt, p.shipped, p.cases
+            )
+        })
+        .collect()
+}

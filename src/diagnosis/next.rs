@@ -1,0 +1,132 @@
+//! Which reading to get next, and how much has been read.
+//!
+//! Lives here: expected information per second, the price of consent, the stop rule, coverage.
+//! Must not live here: how a reading is obtained.
+
+use super::knowledge::{Evidence, Knowledge};
+use super::model::Model;
+use super::posterior::{Posterior, Weighed};
+use super::{Case, NO_FAULT};
+use crate::domain::evidence::{Path, Reading, Status};
+use crate::domain::report::{NextEvidence, RankedAction};
+
+/// Seconds that asking for consent, or leaving a line in a log, is worth.
+const CONSENT_S: f64 = 15.0;
+const LOG_LINE_S: f64 = 3.0;
+/// Readings that promise less are not worth asking for.
+const MIN_BITS: f64 = 0.02;
+const MAX_ENTRIES: usize = 10;
+/// Opening a console session costs once; each further look at it is cheap.
+const NO_AGENT_S: f64 = 60.0;
+
+/// Readings worth getting, best per second first. Empty once nothing can change the next step:
+/// the leading cause is all but certain, or it holds 0.85 and its repair is cheap and reversible.
+pub(super) fn rank(
+    knowledge: &Knowledge,
+    model: &Model,
+    case: &Case<'_>,
+    weighed: &[Weighed],
+    posterior: &Posterior,
+    actions: &[RankedAction],
+) -> Vec<NextEvidence> {
+    if decided(knowledge, model, posterior, actions) {
+        return Vec::new();
+    }
+    let state = |id: &str, path| observed(case.readings, id, path);
+    let agent_gone = state("agent", None).is_some_and(|s| s != "online");
+    let consent_given = case
+        .readings
+        .iter()
+        .any(|r| r.id.starts_with("guest-") && r.status == Status::Observed);
+    let mut entries: Vec<(f64, NextEvidence)> = Vec::new();
+    for (s, slot) in model.slots.iter().enumerate() {
+        let group = &knowledge.evidence[slot.group];
+        if weighed.iter().any(|w| w.slot == s) || !obtainable(case, group, slot.path) {
+            continue;
+        }
+        let bits = model.expected_bits(s, &posterior.variants);
+        if bits < MIN_BITS {
+            continue;
+        }
+        let by_console = group.id.starts_with("guest-") && agent_gone;
+        let cost_s = if by_console { NO_AGENT_S } else { group.cost_s };
+        let consent = match group.intrusive {
+            0 => 0.0,
+            1 => LOG_LINE_S,
+            _ if consent_given => 0.0,
+            _ => CONSENT_S,
+        };
+        let needs =
+            if by_console { "a look through the VNC console" } else { group.needs.as_str() };
+        entries.push((
+            bits / (cost_s + consent),
+            NextEvidence {
+                id: group.id.clone(),
+                path: slot.path,
+                bits,
+                cost_s,
+                needs: needs.to_owned(),
+            },
+        ));
+    }
+    entries.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| (&a.1.id, a.1.path).cmp(&(&b.1.id, b.1.path))));
+    entries.truncate(MAX_ENTRIES);
+    entries.into_iter().map(|(_, entry)| entry).collect()
+}
+
+fn decided(
+    knowledge: &Knowledge,
+    model: &Model,
+    posterior: &Posterior,
+    actions: &[RankedAction],
+) -> bool {
+    let Some((top, &p)) =
+        posterior.causes.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1))
+    else {
+        return true;
+    };
+    let id = &knowledge.causes[model.causes[top]].id;
+    let easy = actions
+        .first()
+        .is_some_and(|a| a.cost <= 5.0 && a.reversible && a.cures.contains(id));
+    p >= 0.97 || (p >= 0.85 && (easy || id == NO_FAULT))
+}
+
+fn observed<'a>(readings: &'a [Reading], id: &str, path: Option<Path>) -> Option<&'a str> {
+    readings.iter().find(|r| r.id == id && r.path == path).and_then(Reading::observed_state)
+}
+
+/// Whether a group can be read at all here: permitted, applicable, and its precondition met.
+fn obtainable(case: &Case<'_>, group: &Evidence, path: Option<Path>) -> bool {
+    let refused = case.readings.iter().any(|r| {
+        r.id == group.id
+            && r.path == path
+            && matches!(r.status, Status::NotPermitted | Status::NotApplicable)
+    });
+    if refused || (path.is_some() && !case.vantage.paths.is_empty() && !case.vantage.paths.iter().any(|p| Some(*p) == path)) {
+        return false;
+    }
+    let open = |p: Option<Path>| {
+        observed(case.readings, "reach", p)
+            .is_none_or(|s| s.starts_with("open") || s == "flaky")
+    };
+    match group.id.as_str() {
+        "banner" | "kex" | "rdp-negotiation" | "path-quality" | "path-mtu" => open(path),
+        "auth-methods" | "auth-delay" | "host-key" | "rdp-certificate" | "login-attempt" => {
+            open(Some(Path::Public)) || open(Some(Path::Private))
+        }
+        _ => true,
+    }
+}
+
+/// Bits of the groups that were read over the bits of all groups, weighed before any evidence.
+pub(super) fn coverage(model: &Model, weighed: &[Weighed]) -> f64 {
+    let total: f64 = model.slots.iter().map(|s| s.worth_bits).sum();
+    let mut seen = vec![false; model.slots.len()];
+    for w in weighed {
+        seen[w.slot] = true;
+    }
+    let got: f64 =
+        model.slots.iter().zip(&seen).filter(|(_, seen)| **seen).map(|(s, _)| s.worth_bits).sum();
+    if total > 0.0 { (got / total).clamp(0.0, 1.0) } else { 0.0 }
+}

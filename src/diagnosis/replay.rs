@@ -1,0 +1,197 @@
+//! Saved evidence weighed again: reads a case as JSON, tolerant of everything that is not needed.
+//!
+//! Lives here: the shape of the input and the report that answers it.
+//! Must not live here: files, standard input, scores.
+
+use serde_json::{Value, json};
+
+use super::{Case, Knowledge, diagnose};
+use crate::domain::evidence::{Family, Path, Reading, Source, Status};
+use crate::domain::instance::Os;
+use crate::domain::report::{InstanceSummary, Report, Vantage};
+use crate::domain::text::sanitise;
+
+/// Longest text taken over from a case.
+const MAX_TEXT: usize = 2000;
+/// Most readings taken over from a case.
+const MAX_READINGS: usize = 5000;
+
+/// A case as saved.
+#[derive(Debug, Clone, Default)]
+pub struct SavedCase {
+    pub instance: InstanceSummary,
+    pub vantage: Vantage,
+    pub readings: Vec<Reading>,
+    pub tried: Vec<String>,
+    pub case_id: Option<Value>,
+    pub warnings: Vec<String>,
+}
+
+impl SavedCase {
+    /// Reads a `diagnose` object, or any object with `instance.os`, `instance.login_port` and
+    /// `evidence[]` of `id`, `path`, `status`, `state`. Whatever is not understood is left out and
+    /// named in `warnings`; only an answer that is no object is an error.
+    pub fn from_json(value: &Value) -> Result<Self, String> {
+        let Some(object) = value.as_object() else {
+            return Err("a case is a JSON object with \"instance\" and \"evidence\"".to_owned());
+        };
+        let mut case = Self { case_id: object.get("case_id").cloned(), ..Self::default() };
+        case.instance = instance(object.get("instance").unwrap_or(&Value::Null), &mut case.warnings);
+        case.vantage = vantage(object.get("vantage").unwrap_or(&Value::Null));
+        case.tried = object
+            .get("tried")
+            .and_then(Value::as_array)
+            .map(|tried| tried.iter().filter_map(Value::as_str).map(clean).collect())
+            .unwrap_or_default();
+        match object.get("evidence") {
+            Some(Value::Array(rows)) => {
+                if rows.len() > MAX_READINGS {
+                    case.warnings.push(format!("only the first {MAX_READINGS} rows of evidence are read"));
+                }
+                for row in rows.iter().take(MAX_READINGS) {
+                    match reading(row) {
+                        Ok(reading) => case.readings.push(reading),
+                        Err(warning) => case.warnings.push(warning),
+                    }
+                }
+            }
+            Some(_) => case.warnings.push("\"evidence\" is not a list and was ignored".to_owned()),
+            None => case.warnings.push("the case holds no evidence".to_owned()),
+        }
+        Ok(case)
+    }
+
+    /// Weighs the case.
+    pub fn diagnose(&self, knowledge: &Knowledge) -> Report {
+        let case = Case {
+            instance: self.instance.clone(),
+            vantage: self.vantage.clone(),
+            readings: &self.readings,
+            tried: &self.tried,
+            recent_cause: None,
+        };
+        let mut report = diagnose(knowledge, &case);
+        report.warnings.splice(0..0, self.warnings.iter().cloned());
+        report
+    }
+
+    /// The report as JSON, with `case_id` handed through.
+    pub fn finish(&self, report: &Report) -> Value {
+        let mut value = serde_json::to_value(report).unwrap_or_else(|e| json!({"error": e.to_string()}));
+        if let (Some(id), Some(object)) = (&self.case_id, value.as_object_mut()) {
+            object.insert("case_id".to_owned(), id.clone());
+        }
+        value
+    }
+}
+
+fn clean(text: &str) -> String {
+    sanitise(text, MAX_TEXT)
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value.get(key).and_then(Value::as_str).map(clean).unwrap_or_default()
+}
+
+fn texts(value: &Value, key: &str) -> Vec<String> {
+    let list = value.get(key).and_then(Value::as_array);
+    list.map(|l| l.iter().filter_map(Value::as_str).map(clean).collect()).unwrap_or_default()
+}
+
+fn instance(value: &Value, warnings: &mut Vec<String>) -> InstanceSummary {
+    let os = match text(value, "os").to_ascii_lowercase().as_str() {
+        "linux" => Os::Linux,
+        "windows" => Os::Windows,
+        "unknown" | "" => Os::Unknown,
+        other => {
+            warnings.push(format!("instance.os {other} is not known; both systems are weighed"));
+            Os::Unknown
+        }
+    };
+    let port = value.get("login_port").and_then(Value::as_u64);
+    InstanceSummary {
+        id: text(value, "id"),
+        name: text(value, "name"),
+        region: text(value, "region"),
+        zone: text(value, "zone"),
+        os,
+        state: text(value, "state"),
+        public_addresses: texts(value, "public_addresses"),
+        private_addresses: texts(value, "private_addresses"),
+        login_port: port
+            .and_then(|p| u16::try_from(p).ok())
+            .unwrap_or_else(|| os.default_login_port()),
+    }
+}
+
+fn vantage(value: &Value) -> Vantage {
+    Vantage {
+        host: text(value, "host"),
+        paths: texts(value, "paths").iter().filter_map(|p| path(p)).collect(),
+        user_source: value.get("user_source").and_then(Value::as_str).map(clean).filter(|s| !s.is_empty()),
+    }
+}
+
+fn path(text: &str) -> Option<Path> {
+    match text {
+        "public" => Some(Path::Public),
+        "private" => Some(Path::Private),
+        _ => None,
+    }
+}
+
+/// Reads one row; the error is the warning to show.
+fn reading(row: &Value) -> Result<Reading, String> {
+    let id = text(row, "id");
+    if id.is_empty() {
+        return Err("a row of evidence has no id and was ignored".to_owned());
+    }
+    let state = row.get("state").and_then(Value::as_str).map(clean);
+    let status = match row.get("status").and_then(Value::as_str) {
+        // A state without a status can only have been observed.
+        None if state.is_some() => Status::Observed,
+        None => return Err(format!("evidence {id}: no status was given, it was ignored")),
+        Some(word) => serde_json::from_value(json!(word))
+            .map_err(|_| format!("evidence {id}: the status {} is not known and was ignored", clean(word)))?,
+    };
+    if status == Status::Observed && state.is_none() {
+        return Err(format!("evidence {id}: observed, but no state was given; it was ignored"));
+    }
+    let path = match row.get("path") {
+        None | Some(Value::Null) => None,
+        Some(value) => match value.as_str().and_then(path) {
+            Some(path) => Some(path),
+            None => return Err(format!("evidence {id}: the path {value} is not known, it was ignored")),
+        },
+    };
+    let source = row.get("source").cloned().and_then(|s| serde_json::from_value(s).ok());
+    let family = match row.get("family").and_then(Value::as_str) {
+        Some("ipv6") => Family::Ipv6,
+        _ => Family::Ipv4,
+    };
+    Ok(Reading {
+        path,
+        family,
+        status,
+        state: if status == Status::Observed { state } else { None },
+        detail: text(row, "detail"),
+        source: source.unwrap_or_else(|| usual_source(&id)),
+        observed_at: row.get("observed_at").and_then(Value::as_str).and_then(|t| t.parse().ok()),
+        cost_ms: row.get("cost_ms").and_then(Value::as_u64).unwrap_or(0),
+        observation: text(row, "observation"),
+        needs: row.get("needs").and_then(Value::as_str).map(clean),
+        id,
+    })
+}
+
+/// Where a group usually comes from.
+fn usual_source(id: &str) -> Source {
+    match id {
+        "pasted-error" | "user-path" | "scope" => Source::Operator,
+        id if id.starts_with("guest-") => Source::Guest,
+        "reach" | "banner" | "kex" | "auth-methods" | "auth-delay" | "host-key"
+        | "rdp-negotiation" | "rdp-certificate" | "path-quality" | "path-mtu"
+        | "other-login-port" | "peers-subnet" | "peers-group" | "login-attempt" => Source::Probe,
+        _ => Source::Cloud,
+    }
+}
