@@ -48,7 +48,10 @@ pub fn diagnose(knowledge: &Knowledge, case: &Case<'_>) -> Report {
     let model = knowledge.model(case.instance.os);
     let mut readings = case.readings.to_vec();
     number_observations(&mut readings);
-    let case = Case { readings: &readings, ..case.clone() };
+    let case = Case {
+        readings: &readings,
+        ..case.clone()
+    };
     let selection = posterior::select(knowledge, model, &case);
     let weighed = &selection.weighed;
     let posterior = posterior::infer(knowledge, model, &case, weighed);
@@ -115,7 +118,11 @@ fn causes(
             contributions,
         })
         .collect();
-    causes.sort_by(|a, b| b.probability.total_cmp(&a.probability).then_with(|| a.id.cmp(&b.id)));
+    causes.sort_by(|a, b| {
+        b.probability
+            .total_cmp(&a.probability)
+            .then_with(|| a.id.cmp(&b.id))
+    });
     causes
 }
 
@@ -130,17 +137,31 @@ fn also_broken(
         .enumerate()
         .map(|(i, &p)| (&knowledge.causes[model.causes[i]], p))
         .filter(|(cause, p)| *p >= ALSO_BROKEN_FROM && !cause.alone)
-        .map(|(cause, p)| AlsoBroken { id: cause.id.clone(), probability: p.min(1.0) })
+        .map(|(cause, p)| AlsoBroken {
+            id: cause.id.clone(),
+            probability: p.min(1.0),
+        })
         .collect();
-    also.sort_by(|a, b| b.probability.total_cmp(&a.probability).then_with(|| a.id.cmp(&b.id)));
+    also.sort_by(|a, b| {
+        b.probability
+            .total_cmp(&a.probability)
+            .then_with(|| a.id.cmp(&b.id))
+    });
     also
 }
 
 /// `healthy`: no fault leads with at least 0.4 and twice the next cause. `faulty`: some cause of
 /// the catalogue leads with at least 0.4, or all faults together hold 0.8. Else `inconclusive`.
 fn verdict(causes: &[CauseProbability], weighed: usize) -> Verdict {
-    let probability = |id: &str| causes.iter().find(|c| c.id == id).map_or(0.0, |c| c.probability);
-    let Some(first) = causes.first().filter(|_| weighed > 0) else { return Verdict::Inconclusive };
+    let probability = |id: &str| {
+        causes
+            .iter()
+            .find(|c| c.id == id)
+            .map_or(0.0, |c| c.probability)
+    };
+    let Some(first) = causes.first().filter(|_| weighed > 0) else {
+        return Verdict::Inconclusive;
+    };
     let second = causes.get(1).map_or(0.0, |c| c.probability);
     let sound = probability(NO_FAULT);
     if first.id == NO_FAULT && first.probability >= 0.4 && first.probability >= 2.0 * second {

@@ -38,7 +38,11 @@ pub(super) fn log_not_cured(knowledge: &Knowledge, model: &Model, case: &Case<'_
                     (1.0 - efficacy).max(0.01).ln()
                 })
                 .sum();
-            let recent = if case.recent_cause == Some(id) { 2.0_f64.ln() } else { 0.0 };
+            let recent = if case.recent_cause == Some(id) {
+                2.0_f64.ln()
+            } else {
+                0.0
+            };
             tried + recent
         })
         .collect()
@@ -62,21 +66,32 @@ pub(super) fn rank(
         if !usable(entry, case) {
             continue;
         }
-        let cures: f64 =
-            entry.cures.iter().map(|(id, q)| q * probability.get(id.as_str()).unwrap_or(&0.0)).sum();
-        let held: f64 =
-            entry.cures.keys().map(|id| probability.get(id.as_str()).unwrap_or(&0.0)).sum();
+        let cures: f64 = entry
+            .cures
+            .iter()
+            .map(|(id, q)| q * probability.get(id.as_str()).unwrap_or(&0.0))
+            .sum();
+        let held: f64 = entry
+            .cures
+            .keys()
+            .map(|id| probability.get(id.as_str()).unwrap_or(&0.0))
+            .sum();
         let last = entry.id == "ticket";
         if cures < MIN_CURES && !last {
             continue;
         }
         // A gated action goes behind every other one until what it cures is likely enough.
         let held_back = entry.first_above > 0.0 && held <= entry.first_above;
-        let score = if last { -1.0 } else { cures / (entry.cost + entry.verify) };
+        let score = if last {
+            -1.0
+        } else {
+            cures / (entry.cost + entry.verify)
+        };
         scored.push((held_back, score, entry, cures));
     }
     scored.sort_by(|a, b| {
-        b.1.total_cmp(&a.1).then_with(|| (&a.2.id, &a.2.key).cmp(&(&b.2.id, &b.2.key)))
+        b.1.total_cmp(&a.1)
+            .then_with(|| (&a.2.id, &a.2.key).cmp(&(&b.2.id, &b.2.key)))
     });
     if let Some(first) = scored.iter().position(|s| !s.0)
         && first > 0
@@ -101,8 +116,12 @@ pub(super) fn rank(
 /// The causes that an entry cures, most probable first.
 fn curing(entry: &ActionEntry, probability: &BTreeMap<&str, f64>) -> Vec<String> {
     let p = |id: &String| probability.get(id.as_str()).copied().unwrap_or(0.0);
-    let mut cures: Vec<String> =
-        entry.cures.keys().filter(|id| probability.contains_key(id.as_str())).cloned().collect();
+    let mut cures: Vec<String> = entry
+        .cures
+        .keys()
+        .filter(|id| probability.contains_key(id.as_str()))
+        .cloned()
+        .collect();
     cures.sort_by(|a, b| p(b).total_cmp(&p(a)).then_with(|| a.cmp(b)));
     cures
 }
@@ -110,7 +129,10 @@ fn curing(entry: &ActionEntry, probability: &BTreeMap<&str, f64>) -> Vec<String>
 fn usable(entry: &ActionEntry, case: &Case<'_>) -> bool {
     let os = case.instance.os;
     let state = |id: &str| {
-        case.readings.iter().find(|r| r.id == id).and_then(Reading::observed_state)
+        case.readings
+            .iter()
+            .find(|r| r.id == id)
+            .and_then(Reading::observed_state)
     };
     let system = os == Os::Unknown || entry.os.contains(&os);
     let agent = !entry.agent
@@ -139,9 +161,14 @@ fn parameters(entry: &ActionEntry, case: &Case<'_>) -> Map<String, Value> {
 
 /// The failing user's address as the narrowest range.
 fn source(case: &Case<'_>) -> Value {
-    let Some(text) = case.vantage.user_source.as_deref().map(str::trim) else { return Value::Null };
+    let Some(text) = case.vantage.user_source.as_deref().map(str::trim) else {
+        return Value::Null;
+    };
     if let Ok(address) = text.parse::<std::net::IpAddr>() {
-        return json!(format!("{address}/{}", if address.is_ipv4() { 32 } else { 128 }));
+        return json!(format!(
+            "{address}/{}",
+            if address.is_ipv4() { 32 } else { 128 }
+        ));
     }
     match text.parse::<ipnet::IpNet>() {
         Ok(net) if net.prefix_len() > 0 => json!(net.to_string()),

@@ -48,7 +48,10 @@ pub(super) fn contributions(
             let mut total = 0.0;
             for (o, w) in weighed.iter().enumerate() {
                 let own = mean(sums[cause * n + o], mass[cause]);
-                let others: f64 = (0..count).filter(|c| *c != cause).map(|c| sums[c * n + o]).sum();
+                let others: f64 = (0..count)
+                    .filter(|c| *c != cause)
+                    .map(|c| sums[c * n + o])
+                    .sum();
                 let weight_db = (own - mean(others, rest)) * DECIBANS;
                 total += weight_db;
                 let evidence = &knowledge.evidence[model.slots[w.slot].group];
@@ -64,7 +67,9 @@ pub(super) fn contributions(
                 b.weight_db
                     .abs()
                     .total_cmp(&a.weight_db.abs())
-                    .then_with(|| (&a.evidence, a.path, &a.state).cmp(&(&b.evidence, b.path, &b.state)))
+                    .then_with(|| {
+                        (&a.evidence, a.path, &a.state).cmp(&(&b.evidence, b.path, &b.state))
+                    })
             });
             let log_odds = DECIBANS * (p / (1.0 - p)).ln();
             terms.insert(
@@ -102,13 +107,16 @@ pub(super) fn ranges(model: &Model, weighed: &[Weighed], posterior: &Posterior) 
             let sum: f64 = weighed
                 .iter()
                 .filter_map(|w| variant.rows[w.slot].as_ref().map(|(p, ess)| (w, p, ess)))
-                .map(|(w, p, ess)| w.temper * w.temper * (1.0 - p[w.state]) / (p[w.state] * ess + 1.0))
+                .map(|(w, p, ess)| {
+                    w.temper * w.temper * (1.0 - p[w.state]) / (p[w.state] * ess + 1.0)
+                })
                 .sum();
             sum.sqrt()
         })
         .collect();
-    let relevant: Vec<usize> =
-        (0..model.variants.len()).filter(|&v| posterior.variants[v] > 1e-4).collect();
+    let relevant: Vec<usize> = (0..model.variants.len())
+        .filter(|&v| posterior.variants[v] > 1e-4)
+        .collect();
     let mut generator = Generator(SEED);
     let mut draws: Vec<Vec<f64>> = vec![Vec::with_capacity(DRAWS); model.causes.len()];
     let mut by_cause = vec![0.0; model.causes.len()];
@@ -165,7 +173,11 @@ pub(super) fn conflict(
             .iter()
             .map(|v| v.log_prior.exp() * v.states(&model.slots, w.slot)[w.state])
             .sum::<f64>()
-            / model.variants.iter().map(|v| v.log_prior.exp()).sum::<f64>();
+            / model
+                .variants
+                .iter()
+                .map(|v| v.log_prior.exp())
+                .sum::<f64>();
         apart += w.temper * p.ln();
     }
     let score = posterior.log_evidence - apart;
@@ -186,7 +198,10 @@ pub(super) fn conflict(
             .sum();
         if 1.0 / inverse < SURPRISE * (6.0 / slot.default.len() as f64).min(1.0) {
             let id = &knowledge.evidence[slot.group].id;
-            surprising.push(slot.path.map_or_else(|| id.clone(), |p| format!("{id} ({p})")));
+            surprising.push(
+                slot.path
+                    .map_or_else(|| id.clone(), |p| format!("{id} ({p})")),
+            );
         }
     }
     surprising.sort();
@@ -228,7 +243,10 @@ const AUDIBLE_DB: f64 = 0.5;
 pub fn explain(report: &Report, cause: &str) -> Option<Explanation> {
     let entry = report.causes.iter().find(|c| c.id == cause)?;
     let reason = |term: &Contribution| {
-        let reading = report.evidence.iter().find(|r| r.observation == term.observation);
+        let reading = report
+            .evidence
+            .iter()
+            .find(|r| r.observation == term.observation);
         Reason {
             text: sentence(&term.evidence, term.path, &term.state, reading),
             evidence: term.evidence.clone(),
@@ -239,15 +257,24 @@ pub fn explain(report: &Report, cause: &str) -> Option<Explanation> {
         }
     };
     let terms = || entry.contributions.iter().filter(|t| t.evidence != "prior");
-    let prior_db =
-        entry.contributions.iter().find(|t| t.evidence == "prior").map_or(0.0, |t| t.weight_db);
+    let prior_db = entry
+        .contributions
+        .iter()
+        .find(|t| t.evidence == "prior")
+        .map_or(0.0, |t| t.weight_db);
     Some(Explanation {
         cause: entry.id.clone(),
         title: entry.title.clone(),
         probability: entry.probability,
         prior_db,
-        supporting: terms().filter(|t| t.weight_db >= AUDIBLE_DB).map(reason).collect(),
-        opposing: terms().filter(|t| t.weight_db <= -AUDIBLE_DB).map(reason).collect(),
+        supporting: terms()
+            .filter(|t| t.weight_db >= AUDIBLE_DB)
+            .map(reason)
+            .collect(),
+        opposing: terms()
+            .filter(|t| t.weight_db <= -AUDIBLE_DB)
+            .map(reason)
+            .collect(),
         not_observed: report
             .next_evidence
             .iter()
@@ -288,11 +315,21 @@ fn without_state(report: &Report, status: Status) -> Vec<Reason> {
         .iter()
         .filter(|r| r.status == status)
         .map(|r| {
-            let needs = r.needs.as_deref().map_or_else(String::new, |n| format!("; it needs {n}"));
-            let detail =
-                if r.detail.is_empty() { String::new() } else { format!(": {}", r.detail) };
+            let needs = r
+                .needs
+                .as_deref()
+                .map_or_else(String::new, |n| format!("; it needs {n}"));
+            let detail = if r.detail.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", r.detail)
+            };
             Reason {
-                text: format!("{} is {}{detail}{needs}", place(&r.id, r.path), status.as_str()),
+                text: format!(
+                    "{} is {}{detail}{needs}",
+                    place(&r.id, r.path),
+                    status.as_str()
+                ),
                 evidence: r.id.clone(),
                 path: r.path,
                 state: String::new(),
@@ -330,7 +367,10 @@ pub fn why_not(knowledge: &Knowledge, report: &Report, cause: &str) -> Option<Wh
     let explanation = explain(report, cause)?;
     let os: Os = report.instance.os;
     let model = knowledge.model(os);
-    let index = model.causes.iter().position(|&c| knowledge.causes[c].id == cause)?;
+    let index = model
+        .causes
+        .iter()
+        .position(|&c| knowledge.causes[c].id == cause)?;
     let case = Case {
         instance: report.instance.clone(),
         vantage: report.vantage.clone(),
@@ -346,7 +386,12 @@ pub fn why_not(knowledge: &Knowledge, report: &Report, cause: &str) -> Option<Wh
             continue;
         }
         let best = (0..group.states.len())
-            .map(|state| (state, gain_db(model, &posterior, index, s, state) * slot.temper))
+            .map(|state| {
+                (
+                    state,
+                    gain_db(model, &posterior, index, s, state) * slot.temper,
+                )
+            })
             .max_by(|a, b| a.1.total_cmp(&b.1));
         if let Some((state, weight_db)) = best
             && weight_db >= 3.0
@@ -369,7 +414,11 @@ pub fn why_not(knowledge: &Knowledge, report: &Report, cause: &str) -> Option<Wh
     would_need.truncate(5);
     let mut against = explanation.opposing;
     against.sort_by(|a, b| a.weight_db.total_cmp(&b.weight_db));
-    Some(Why { cause: cause.to_owned(), against, would_need })
+    Some(Why {
+        cause: cause.to_owned(),
+        against,
+        would_need,
+    })
 }
 
 /// Decibans that a state would add to a cause against all others.

@@ -262,20 +262,46 @@ pub struct Text<'a> {
 }
 
 const SHIPPED: &[Text<'static>] = &[
-    Text { name: "causes.toml", body: include_str!("../../assets/knowledge/causes.toml") },
-    Text { name: "evidence.toml", body: include_str!("../../assets/knowledge/evidence.toml") },
-    Text { name: "network.toml", body: include_str!("../../assets/knowledge/network.toml") },
-    Text { name: "platform.toml", body: include_str!("../../assets/knowledge/platform.toml") },
-    Text { name: "guest.toml", body: include_str!("../../assets/knowledge/guest.toml") },
-    Text { name: "service.toml", body: include_str!("../../assets/knowledge/service.toml") },
-    Text { name: "sign-in.toml", body: include_str!("../../assets/knowledge/sign-in.toml") },
-    Text { name: "rdp.toml", body: include_str!("../../assets/knowledge/rdp.toml") },
-    Text { name: "actions.toml", body: include_str!("../../assets/knowledge/actions.toml") },
+    Text {
+        name: "causes.toml",
+        body: include_str!("../../assets/knowledge/causes.toml"),
+    },
+    Text {
+        name: "evidence.toml",
+        body: include_str!("../../assets/knowledge/evidence.toml"),
+    },
+    Text {
+        name: "network.toml",
+        body: include_str!("../../assets/knowledge/network.toml"),
+    },
+    Text {
+        name: "platform.toml",
+        body: include_str!("../../assets/knowledge/platform.toml"),
+    },
+    Text {
+        name: "guest.toml",
+        body: include_str!("../../assets/knowledge/guest.toml"),
+    },
+    Text {
+        name: "service.toml",
+        body: include_str!("../../assets/knowledge/service.toml"),
+    },
+    Text {
+        name: "sign-in.toml",
+        body: include_str!("../../assets/knowledge/sign-in.toml"),
+    },
+    Text {
+        name: "rdp.toml",
+        body: include_str!("../../assets/knowledge/rdp.toml"),
+    },
+    Text {
+        name: "actions.toml",
+        body: include_str!("../../assets/knowledge/actions.toml"),
+    },
 ];
 
-static SHIPPED_KNOWLEDGE: LazyLock<Knowledge> = LazyLock::new(|| {
-    Knowledge::from_texts(SHIPPED).expect("a unit test lints the embedded files")
-});
+static SHIPPED_KNOWLEDGE: LazyLock<Knowledge> =
+    LazyLock::new(|| Knowledge::from_texts(SHIPPED).expect("a unit test lints the embedded files"));
 
 impl Knowledge {
     /// The knowledge inside the program.
@@ -446,7 +472,9 @@ impl Draft {
         }
         replace_or_push(&mut self.evidence, file.evidence, |e| e.id.clone());
         replace_or_push(&mut self.clusters, file.cluster, |c| c.id.clone());
-        replace_or_push(&mut self.actions, file.action, |a| (a.id.clone(), a.key.clone()));
+        replace_or_push(&mut self.actions, file.action, |a| {
+            (a.id.clone(), a.key.clone())
+        });
         // A later row wins for each cause that it names; `model` reads rows in order.
         self.rows.extend(file.rows);
     }
@@ -454,13 +482,20 @@ impl Draft {
     fn finish(self, hash: String) -> Result<Knowledge, KnowledgeError> {
         let mut problems = Vec::new();
         if self.version != Some(1) {
-            problems.push(format!("version is {:?}, this program reads version 1", self.version));
+            problems.push(format!(
+                "version is {:?}, this program reads version 1",
+                self.version
+            ));
         }
         let Some(settings) = self.settings else {
             problems.push("the table [settings] is missing".to_owned());
             return Err(KnowledgeError::Lint(problems));
         };
-        let causes = self.causes.into_iter().map(|c| c.finish(&mut problems)).collect();
+        let causes = self
+            .causes
+            .into_iter()
+            .map(|c| c.finish(&mut problems))
+            .collect();
         if !problems.is_empty() {
             return Err(KnowledgeError::Lint(problems));
         }
@@ -516,7 +551,9 @@ impl CausePatch {
                 *slot = 0.0;
             }
         }
-        let variants = self.variants.unwrap_or_else(|| BTreeMap::from([("any".to_owned(), 1.0)]));
+        let variants = self
+            .variants
+            .unwrap_or_else(|| BTreeMap::from([("any".to_owned(), 1.0)]));
         Cause {
             title: self.title.unwrap_or_default(),
             stage: self.stage.unwrap_or_default(),
@@ -544,4 +581,17 @@ fn replace_or_push<T, K: PartialEq>(into: &mut Vec<T>, from: Vec<T>, key: impl F
 /// Ids of all causes, for tests and completion.
 pub fn cause_ids(knowledge: &Knowledge) -> BTreeSet<&str> {
     knowledge.causes.iter().map(|c| c.id.as_str()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_files_pass_their_lint() {
+        if let Err(KnowledgeError::Lint(problems)) = Knowledge::from_texts(SHIPPED) {
+            panic!("{}", problems.join("\n"));
+        }
+        Knowledge::from_texts(SHIPPED).unwrap();
+    }
 }

@@ -66,8 +66,11 @@ pub struct LearntPrior {
 pub fn priors(knowledge: &Knowledge, outcomes: &[Outcome]) -> Vec<LearntPrior> {
     let strength = knowledge.settings.prior_strength;
     let shipped: Vec<f64> = {
-        let raw: Vec<f64> =
-            knowledge.causes.iter().map(|c| c.prior[0].max(c.prior[1])).collect();
+        let raw: Vec<f64> = knowledge
+            .causes
+            .iter()
+            .map(|c| c.prior[0].max(c.prior[1]))
+            .collect();
         let total: f64 = raw.iter().sum();
         raw.iter().map(|p| p / total).collect()
     };
@@ -104,8 +107,10 @@ pub fn apply(knowledge: &Knowledge, outcomes: &[Outcome]) -> Knowledge {
     if outcomes.iter().all(|o| o.confirmation.weight() == 0.0) {
         return knowledge.clone();
     }
-    let learnt: BTreeMap<String, f64> =
-        priors(knowledge, outcomes).into_iter().map(|p| (p.cause, p.learnt)).collect();
+    let learnt: BTreeMap<String, f64> = priors(knowledge, outcomes)
+        .into_iter()
+        .map(|p| (p.cause, p.learnt))
+        .collect();
     knowledge.with_priors(&learnt)
 }
 

@@ -35,7 +35,9 @@ fn check_settings(knowledge: &Knowledge, problems: &mut Vec<String>) {
         ("prior_strength", s.prior_strength, 1.0, 10_000.0),
     ] {
         if !(low..=high).contains(&value) {
-            problems.push(format!("settings: {name} = {value} is outside {low} to {high}"));
+            problems.push(format!(
+                "settings: {name} = {value} is outside {low} to {high}"
+            ));
         }
     }
 }
@@ -55,7 +57,9 @@ fn check_causes(knowledge: &Knowledge, problems: &mut Vec<String>) {
         if cause.source.trim().is_empty() || cause.title.trim().is_empty() {
             problems.push(format!("cause {id}: title and source must not be empty"));
         }
-        if !cause.prior.iter().all(|p| (0.0..=1.0).contains(p)) || cause.prior.iter().sum::<f64>() <= 0.0 {
+        if !cause.prior.iter().all(|p| (0.0..=1.0).contains(p))
+            || cause.prior.iter().sum::<f64>() <= 0.0
+        {
             problems.push(format!("cause {id}: the prior must lie between 0 and 1"));
         }
         let weight: f64 = cause.variants.iter().map(|(_, w)| w).sum();
@@ -64,34 +68,57 @@ fn check_causes(knowledge: &Knowledge, problems: &mut Vec<String>) {
         }
         for other in &cause.excludes {
             if !ids.contains(other.as_str()) {
-                problems.push(format!("cause {id}: excludes {other}, which is not a cause"));
+                problems.push(format!(
+                    "cause {id}: excludes {other}, which is not a cause"
+                ));
             }
         }
     }
 }
 
 fn check_evidence(knowledge: &Knowledge, problems: &mut Vec<String>) {
-    let slots: usize = knowledge.evidence.iter().map(|e| if e.paths { 2 } else { 1 }).sum();
+    let slots: usize = knowledge
+        .evidence
+        .iter()
+        .map(|e| if e.paths { 2 } else { 1 })
+        .sum();
     if slots > MAX_SLOTS {
-        problems.push(format!("evidence: {slots} groups and paths, at most {MAX_SLOTS} fit"));
+        problems.push(format!(
+            "evidence: {slots} groups and paths, at most {MAX_SLOTS} fit"
+        ));
     }
     for group in &knowledge.evidence {
         let id = &group.id;
         let distinct: BTreeSet<_> = group.states.iter().collect();
         if group.states.len() < 2 || distinct.len() != group.states.len() {
-            problems.push(format!("evidence {id}: needs at least two states, each once"));
+            problems.push(format!(
+                "evidence {id}: needs at least two states, each once"
+            ));
         }
         if !(group.temper > 0.0 && group.temper <= 1.0) {
-            problems.push(format!("evidence {id}: temper must be above 0 and at most 1"));
+            problems.push(format!(
+                "evidence {id}: temper must be above 0 and at most 1"
+            ));
         }
         if group.kind == Kind::Graded
-            && group.normal.as_deref().and_then(|n| group.state_index(n)).is_none()
+            && group
+                .normal
+                .as_deref()
+                .and_then(|n| group.state_index(n))
+                .is_none()
         {
-            problems.push(format!("evidence {id}: a graded group names its normal state"));
+            problems.push(format!(
+                "evidence {id}: a graded group names its normal state"
+            ));
         }
         check_distribution(group, &group.default, &format!("evidence {id}"), problems);
         if let Some(private) = &group.default_private {
-            check_distribution(group, private, &format!("evidence {id} (private)"), problems);
+            check_distribution(
+                group,
+                private,
+                &format!("evidence {id} (private)"),
+                problems,
+            );
         }
     }
     for cluster in &knowledge.clusters {
@@ -100,7 +127,10 @@ fn check_evidence(knowledge: &Knowledge, problems: &mut Vec<String>) {
                 None => problems.push(format!("cluster {}: {member} is no group", cluster.id)),
                 Some(group) => {
                     for state in states.iter().filter(|s| group.state_index(s).is_none()) {
-                        problems.push(format!("cluster {}: {member} has no state {state}", cluster.id));
+                        problems.push(format!(
+                            "cluster {}: {member} has no state {state}",
+                            cluster.id
+                        ));
                     }
                 }
             }
@@ -199,8 +229,15 @@ fn check_actions(knowledge: &Knowledge, problems: &mut Vec<String>) {
         }
     }
     for cause in knowledge.causes.iter().filter(|c| !c.alone) {
-        if !knowledge.actions.iter().any(|a| a.cures.contains_key(&cause.id)) {
-            problems.push(format!("cause {}: nothing cures it, not even advice", cause.id));
+        if !knowledge
+            .actions
+            .iter()
+            .any(|a| a.cures.contains_key(&cause.id))
+        {
+            problems.push(format!(
+                "cause {}: nothing cures it, not even advice",
+                cause.id
+            ));
         }
     }
 }

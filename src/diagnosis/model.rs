@@ -66,19 +66,31 @@ impl Model {
     pub fn compile(knowledge: &Knowledge, os: Os) -> Self {
         let mut model = Self {
             causes: (0..knowledge.causes.len())
-                .filter(|&i| knowledge.causes[i].applies_to(os) && prior_of(&knowledge.causes[i], os) > 0.0)
+                .filter(|&i| {
+                    knowledge.causes[i].applies_to(os) && prior_of(&knowledge.causes[i], os) > 0.0
+                })
                 .collect(),
             ..Self::default()
         };
-        let total: f64 = model.causes.iter().map(|&i| prior_of(&knowledge.causes[i], os)).sum();
-        model.priors =
-            model.causes.iter().map(|&i| prior_of(&knowledge.causes[i], os) / total).collect();
+        let total: f64 = model
+            .causes
+            .iter()
+            .map(|&i| prior_of(&knowledge.causes[i], os))
+            .sum();
+        model.priors = model
+            .causes
+            .iter()
+            .map(|&i| prior_of(&knowledge.causes[i], os) / total)
+            .collect();
         for (group, evidence) in knowledge.evidence.iter().enumerate() {
             if !evidence.applies_to(os) {
                 continue;
             }
-            let paths: &[Option<Path>] =
-                if evidence.paths { &[Some(Path::Public), Some(Path::Private)] } else { &[None] };
+            let paths: &[Option<Path>] = if evidence.paths {
+                &[Some(Path::Public), Some(Path::Private)]
+            } else {
+                &[None]
+            };
             for &path in paths {
                 let entry = model.index.entry(evidence.id.clone()).or_default();
                 entry[usize::from(path == Some(Path::Private))] = Some(model.slots.len());
@@ -86,7 +98,10 @@ impl Model {
                     group,
                     path,
                     kind: evidence.kind,
-                    normal: evidence.normal.as_deref().and_then(|n| evidence.state_index(n)),
+                    normal: evidence
+                        .normal
+                        .as_deref()
+                        .and_then(|n| evidence.state_index(n)),
                     temper: evidence.temper,
                     default: default_row(knowledge, evidence, path, os),
                     worth_bits: 0.0,
@@ -148,9 +163,8 @@ impl Model {
                     .iter()
                     .map(|slot| {
                         let evidence = &knowledge.evidence[slot.group];
-                        find_row(knowledge, &cause.id, name, evidence, slot.path, os).map(|row| {
-                            (distribution(knowledge, evidence, &row.p, os), row.ess)
-                        })
+                        find_row(knowledge, &cause.id, name, evidence, slot.path, os)
+                            .map(|row| (distribution(knowledge, evidence, &row.p, os), row.ess))
                     })
                     .collect();
                 let touch = rows
@@ -257,14 +271,27 @@ fn distribution(
 ) -> Vec<f64> {
     let listed: f64 = p.values().sum();
     let unlisted = evidence.states.len() - p.len();
-    let rest = if unlisted == 0 { 0.0 } else { (1.0 - listed).max(0.0) / unlisted as f64 };
-    let applies: Vec<bool> =
-        evidence.states.iter().map(|s| evidence.state_applies_to(s, os)).collect();
+    let rest = if unlisted == 0 {
+        0.0
+    } else {
+        (1.0 - listed).max(0.0) / unlisted as f64
+    };
+    let applies: Vec<bool> = evidence
+        .states
+        .iter()
+        .map(|s| evidence.state_applies_to(s, os))
+        .collect();
     let mut row: Vec<f64> = evidence
         .states
         .iter()
         .zip(&applies)
-        .map(|(state, &applies)| if applies { p.get(state).copied().unwrap_or(rest) } else { 0.0 })
+        .map(|(state, &applies)| {
+            if applies {
+                p.get(state).copied().unwrap_or(rest)
+            } else {
+                0.0
+            }
+        })
         .collect();
     normalise(&mut row);
     let count = applies.iter().filter(|a| **a).count() as f64;

@@ -56,8 +56,11 @@ pub(super) fn rank(
             _ if consent_given => 0.0,
             _ => CONSENT_S,
         };
-        let needs =
-            if by_console { "a look through the VNC console" } else { group.needs.as_str() };
+        let needs = if by_console {
+            "a look through the VNC console"
+        } else {
+            group.needs.as_str()
+        };
         entries.push((
             bits / (cost_s + consent),
             NextEvidence {
@@ -69,7 +72,10 @@ pub(super) fn rank(
             },
         ));
     }
-    entries.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| (&a.1.id, a.1.path).cmp(&(&b.1.id, b.1.path))));
+    entries.sort_by(|a, b| {
+        b.0.total_cmp(&a.0)
+            .then_with(|| (&a.1.id, a.1.path).cmp(&(&b.1.id, b.1.path)))
+    });
     entries.truncate(MAX_ENTRIES);
     entries.into_iter().map(|(_, entry)| entry).collect()
 }
@@ -80,8 +86,11 @@ fn decided(
     posterior: &Posterior,
     actions: &[RankedAction],
 ) -> bool {
-    let Some((top, &p)) =
-        posterior.causes.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1))
+    let Some((top, &p)) = posterior
+        .causes
+        .iter()
+        .enumerate()
+        .max_by(|a, b| a.1.total_cmp(b.1))
     else {
         return true;
     };
@@ -93,7 +102,10 @@ fn decided(
 }
 
 fn observed<'a>(readings: &'a [Reading], id: &str, path: Option<Path>) -> Option<&'a str> {
-    readings.iter().find(|r| r.id == id && r.path == path).and_then(Reading::observed_state)
+    readings
+        .iter()
+        .find(|r| r.id == id && r.path == path)
+        .and_then(Reading::observed_state)
 }
 
 /// Whether a group can be read at all here: permitted, applicable, and its precondition met.
@@ -103,12 +115,15 @@ fn obtainable(case: &Case<'_>, group: &Evidence, path: Option<Path>) -> bool {
             && r.path == path
             && matches!(r.status, Status::NotPermitted | Status::NotApplicable)
     });
-    if refused || (path.is_some() && !case.vantage.paths.is_empty() && !case.vantage.paths.iter().any(|p| Some(*p) == path)) {
+    if refused
+        || (path.is_some()
+            && !case.vantage.paths.is_empty()
+            && !case.vantage.paths.iter().any(|p| Some(*p) == path))
+    {
         return false;
     }
     let open = |p: Option<Path>| {
-        observed(case.readings, "reach", p)
-            .is_none_or(|s| s.starts_with("open") || s == "flaky")
+        observed(case.readings, "reach", p).is_none_or(|s| s.starts_with("open") || s == "flaky")
     };
     match group.id.as_str() {
         "banner" | "kex" | "rdp-negotiation" | "path-quality" | "path-mtu" => open(path),
@@ -126,7 +141,16 @@ pub(super) fn coverage(model: &Model, weighed: &[Weighed]) -> f64 {
     for w in weighed {
         seen[w.slot] = true;
     }
-    let got: f64 =
-        model.slots.iter().zip(&seen).filter(|(_, seen)| **seen).map(|(s, _)| s.worth_bits).sum();
-    if total > 0.0 { (got / total).clamp(0.0, 1.0) } else { 0.0 }
+    let got: f64 = model
+        .slots
+        .iter()
+        .zip(&seen)
+        .filter(|(_, seen)| **seen)
+        .map(|(s, _)| s.worth_bits)
+        .sum();
+    if total > 0.0 {
+        (got / total).clamp(0.0, 1.0)
+    } else {
+        0.0
+    }
 }

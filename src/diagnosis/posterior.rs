@@ -66,9 +66,14 @@ pub(super) fn select(knowledge: &Knowledge, model: &Model, case: &Case<'_>) -> S
     let mut selection = Selection::default();
     let mut found: Vec<(usize, usize, &Reading, usize)> = Vec::new();
     for (index, reading) in case.readings.iter().enumerate() {
-        let Some(state) = reading.observed_state() else { continue };
+        let Some(state) = reading.observed_state() else {
+            continue;
+        };
         let Some(group) = knowledge.group(&reading.id) else {
-            selection.warnings.push(format!("evidence {} is not known and was ignored", reading.id));
+            selection.warnings.push(format!(
+                "evidence {} is not known and was ignored",
+                reading.id
+            ));
             continue;
         };
         let Some(state) = group.state_index(state) else {
@@ -108,7 +113,9 @@ pub(super) fn select(knowledge: &Knowledge, model: &Model, case: &Case<'_>) -> S
         }
     }
     for item in &kept {
-        let both = kept.iter().any(|o| o.0 == item.0 && o.2.family != item.2.family);
+        let both = kept
+            .iter()
+            .any(|o| o.0 == item.0 && o.2.family != item.2.family);
         let temper = match user_family {
             Some(family) if family == item.2.family => 1.0,
             Some(_) if both => continue,
@@ -189,19 +196,23 @@ fn temper_blind_paths(knowledge: &Knowledge, model: &Model, weighed: &mut [Weigh
             continue;
         };
         let state_of = |slot: usize| {
-            weighed.iter().find(|w| w.slot == slot).map(|w| {
-                knowledge.evidence[model.slots[slot].group].states[w.state].clone()
-            })
+            weighed
+                .iter()
+                .find(|w| w.slot == slot)
+                .map(|w| knowledge.evidence[model.slots[slot].group].states[w.state].clone())
         };
-        let denied = state_of(here)
-            .is_some_and(|s| s.starts_with("deny") || s == "allow-other-source-only");
+        let denied =
+            state_of(here).is_some_and(|s| s.starts_with("deny") || s == "allow-other-source-only");
         let silent = state_of(reach).is_some_and(|s| s.contains("silent"));
         let user_allowed = model
             .slot("security-group", None)
             .and_then(state_of)
             .is_some_and(|s| s == "allow");
         if denied && silent && user_allowed {
-            for w in weighed.iter_mut().filter(|w| w.slot == reach || w.slot == here) {
+            for w in weighed
+                .iter_mut()
+                .filter(|w| w.slot == reach || w.slot == here)
+            {
                 w.temper *= BLIND_PATH;
             }
         }
@@ -209,7 +220,12 @@ fn temper_blind_paths(knowledge: &Knowledge, model: &Model, weighed: &mut [Weigh
 }
 
 /// Sums over every hypothesis.
-pub(super) fn infer(knowledge: &Knowledge, model: &Model, case: &Case<'_>, weighed: &[Weighed]) -> Posterior {
+pub(super) fn infer(
+    knowledge: &Knowledge,
+    model: &Model,
+    case: &Case<'_>,
+    weighed: &[Weighed],
+) -> Posterior {
     let tables = Tables::new(model, weighed);
     let n = weighed.len();
     let totals: Vec<f64> = (0..model.variants.len())
@@ -228,7 +244,11 @@ pub(super) fn infer(knowledge: &Knowledge, model: &Model, case: &Case<'_>, weigh
         let (l, s) = (usize::from(lead), usize::from(second));
         let mut log = log_prior + totals[l] + totals[s] + not_cured[model.variants[l].cause];
         log -= tables.overlap(model, weighed, l, s);
-        hypotheses.push(Hypothesis { lead, second: Some(second), probability: log });
+        hypotheses.push(Hypothesis {
+            lead,
+            second: Some(second),
+            probability: log,
+        });
     }
     let log_evidence = normalise(&mut hypotheses) + tables.base.iter().sum::<f64>();
     let mut causes = vec![0.0; model.causes.len()];
@@ -247,12 +267,23 @@ pub(super) fn infer(knowledge: &Knowledge, model: &Model, case: &Case<'_>, weigh
     for p in &mut causes {
         *p = (*p + EPSILON) / total;
     }
-    Posterior { hypotheses, causes, present, variants, delta: tables.delta, base: tables.base, log_evidence }
+    Posterior {
+        hypotheses,
+        causes,
+        present,
+        variants,
+        delta: tables.delta,
+        base: tables.base,
+        log_evidence,
+    }
 }
 
 /// Turns log-weights into probabilities; the answer is the logarithm of their sum.
 fn normalise(hypotheses: &mut [Hypothesis]) -> f64 {
-    let max = hypotheses.iter().map(|h| h.probability).fold(f64::NEG_INFINITY, f64::max);
+    let max = hypotheses
+        .iter()
+        .map(|h| h.probability)
+        .fold(f64::NEG_INFINITY, f64::max);
     let mut sum = 0.0;
     for h in hypotheses.iter_mut() {
         h.probability = (h.probability - max).exp();
@@ -315,7 +346,15 @@ impl Tables {
         excess
     }
 
-    fn combined(&self, slot: &Slot, a: &Variant, b: &Variant, w: &Weighed, o: usize, lead: usize) -> f64 {
+    fn combined(
+        &self,
+        slot: &Slot,
+        a: &Variant,
+        b: &Variant,
+        w: &Weighed,
+        o: usize,
+        lead: usize,
+    ) -> f64 {
         match slot.kind {
             // The earlier one decides; what lies behind it is masked.
             Kind::Stage | Kind::Text => self.delta[lead * self.observations + o],
@@ -331,7 +370,10 @@ impl Tables {
 fn pair_probability(slot: &Slot, a: &Variant, b: &Variant, w: &Weighed) -> f64 {
     let row = |v: &Variant| match &v.rows[w.slot] {
         Some((p, _)) => (p[w.state], slot.normal.map_or(0.0, |n| p[n])),
-        None => (slot.default[w.state], slot.normal.map_or(0.0, |n| slot.default[n])),
+        None => (
+            slot.default[w.state],
+            slot.normal.map_or(0.0, |n| slot.default[n]),
+        ),
     };
     let ((pa, na), (pb, nb)) = (row(a), row(b));
     match slot.normal {
@@ -354,7 +396,9 @@ impl Posterior {
         let n = weighed.len();
         let lead = usize::from(h.lead);
         let first = self.delta[lead * n + o];
-        let Some(second) = h.second.map(usize::from) else { return first };
+        let Some(second) = h.second.map(usize::from) else {
+            return first;
+        };
         let slot = weighed[o].slot;
         let bit = 1_u128 << slot;
         let (a, b) = (&model.variants[lead], &model.variants[second]);

@@ -35,8 +35,14 @@ impl SavedCase {
         let Some(object) = value.as_object() else {
             return Err("a case is a JSON object with \"instance\" and \"evidence\"".to_owned());
         };
-        let mut case = Self { case_id: object.get("case_id").cloned(), ..Self::default() };
-        case.instance = instance(object.get("instance").unwrap_or(&Value::Null), &mut case.warnings);
+        let mut case = Self {
+            case_id: object.get("case_id").cloned(),
+            ..Self::default()
+        };
+        case.instance = instance(
+            object.get("instance").unwrap_or(&Value::Null),
+            &mut case.warnings,
+        );
         case.vantage = vantage(object.get("vantage").unwrap_or(&Value::Null));
         case.tried = object
             .get("tried")
@@ -46,7 +52,9 @@ impl SavedCase {
         match object.get("evidence") {
             Some(Value::Array(rows)) => {
                 if rows.len() > MAX_READINGS {
-                    case.warnings.push(format!("only the first {MAX_READINGS} rows of evidence are read"));
+                    case.warnings.push(format!(
+                        "only the first {MAX_READINGS} rows of evidence are read"
+                    ));
                 }
                 for row in rows.iter().take(MAX_READINGS) {
                     match reading(row) {
@@ -55,7 +63,9 @@ impl SavedCase {
                     }
                 }
             }
-            Some(_) => case.warnings.push("\"evidence\" is not a list and was ignored".to_owned()),
+            Some(_) => case
+                .warnings
+                .push("\"evidence\" is not a list and was ignored".to_owned()),
             None => case.warnings.push("the case holds no evidence".to_owned()),
         }
         Ok(case)
@@ -77,7 +87,8 @@ impl SavedCase {
 
     /// The report as JSON, with `case_id` handed through.
     pub fn finish(&self, report: &Report) -> Value {
-        let mut value = serde_json::to_value(report).unwrap_or_else(|e| json!({"error": e.to_string()}));
+        let mut value =
+            serde_json::to_value(report).unwrap_or_else(|e| json!({"error": e.to_string()}));
         if let (Some(id), Some(object)) = (&self.case_id, value.as_object_mut()) {
             object.insert("case_id".to_owned(), id.clone());
         }
@@ -90,12 +101,17 @@ fn clean(text: &str) -> String {
 }
 
 fn text(value: &Value, key: &str) -> String {
-    value.get(key).and_then(Value::as_str).map(clean).unwrap_or_default()
+    value
+        .get(key)
+        .and_then(Value::as_str)
+        .map(clean)
+        .unwrap_or_default()
 }
 
 fn texts(value: &Value, key: &str) -> Vec<String> {
     let list = value.get(key).and_then(Value::as_array);
-    list.map(|l| l.iter().filter_map(Value::as_str).map(clean).collect()).unwrap_or_default()
+    list.map(|l| l.iter().filter_map(Value::as_str).map(clean).collect())
+        .unwrap_or_default()
 }
 
 fn instance(value: &Value, warnings: &mut Vec<String>) -> InstanceSummary {
@@ -104,7 +120,9 @@ fn instance(value: &Value, warnings: &mut Vec<String>) -> InstanceSummary {
         "windows" => Os::Windows,
         "unknown" | "" => Os::Unknown,
         other => {
-            warnings.push(format!("instance.os {other} is not known; both systems are weighed"));
+            warnings.push(format!(
+                "instance.os {other} is not known; both systems are weighed"
+            ));
             Os::Unknown
         }
     };
@@ -127,8 +145,15 @@ fn instance(value: &Value, warnings: &mut Vec<String>) -> InstanceSummary {
 fn vantage(value: &Value) -> Vantage {
     Vantage {
         host: text(value, "host"),
-        paths: texts(value, "paths").iter().filter_map(|p| path(p)).collect(),
-        user_source: value.get("user_source").and_then(Value::as_str).map(clean).filter(|s| !s.is_empty()),
+        paths: texts(value, "paths")
+            .iter()
+            .filter_map(|p| path(p))
+            .collect(),
+        user_source: value
+            .get("user_source")
+            .and_then(Value::as_str)
+            .map(clean)
+            .filter(|s| !s.is_empty()),
     }
 }
 
@@ -150,21 +175,38 @@ fn reading(row: &Value) -> Result<Reading, String> {
     let status = match row.get("status").and_then(Value::as_str) {
         // A state without a status can only have been observed.
         None if state.is_some() => Status::Observed,
-        None => return Err(format!("evidence {id}: no status was given, it was ignored")),
-        Some(word) => serde_json::from_value(json!(word))
-            .map_err(|_| format!("evidence {id}: the status {} is not known and was ignored", clean(word)))?,
+        None => {
+            return Err(format!(
+                "evidence {id}: no status was given, it was ignored"
+            ));
+        }
+        Some(word) => serde_json::from_value(json!(word)).map_err(|_| {
+            format!(
+                "evidence {id}: the status {} is not known and was ignored",
+                clean(word)
+            )
+        })?,
     };
     if status == Status::Observed && state.is_none() {
-        return Err(format!("evidence {id}: observed, but no state was given; it was ignored"));
+        return Err(format!(
+            "evidence {id}: observed, but no state was given; it was ignored"
+        ));
     }
     let path = match row.get("path") {
         None | Some(Value::Null) => None,
         Some(value) => match value.as_str().and_then(path) {
             Some(path) => Some(path),
-            None => return Err(format!("evidence {id}: the path {value} is not known, it was ignored")),
+            None => {
+                return Err(format!(
+                    "evidence {id}: the path {value} is not known, it was ignored"
+                ));
+            }
         },
     };
-    let source = row.get("source").cloned().and_then(|s| serde_json::from_value(s).ok());
+    let source = row
+        .get("source")
+        .cloned()
+        .and_then(|s| serde_json::from_value(s).ok());
     let family = match row.get("family").and_then(Value::as_str) {
         Some("ipv6") => Family::Ipv6,
         _ => Family::Ipv4,
@@ -173,10 +215,17 @@ fn reading(row: &Value) -> Result<Reading, String> {
         path,
         family,
         status,
-        state: if status == Status::Observed { state } else { None },
+        state: if status == Status::Observed {
+            state
+        } else {
+            None
+        },
         detail: text(row, "detail"),
         source: source.unwrap_or_else(|| usual_source(&id)),
-        observed_at: row.get("observed_at").and_then(Value::as_str).and_then(|t| t.parse().ok()),
+        observed_at: row
+            .get("observed_at")
+            .and_then(Value::as_str)
+            .and_then(|t| t.parse().ok()),
         cost_ms: row.get("cost_ms").and_then(Value::as_u64).unwrap_or(0),
         observation: text(row, "observation"),
         needs: row.get("needs").and_then(Value::as_str).map(clean),
