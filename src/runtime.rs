@@ -1,1 +1,3 @@
 //! Carries out effects; the one place where rooms meet.
+
+pub mod execute;

@@ -6,10 +6,10 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use serde_json::Value;
 
 use super::plan::PlanError;
 use crate::domain::instance::Instance;
+use crate::domain::security_group::{References, SecurityGroup};
 
 /// A fact, or why it is not known.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -67,6 +67,8 @@ pub struct PlanContext {
     pub own_source: Option<IpAddr>,
     /// Bound groups in binding order.
     pub groups: Fact<Vec<GroupFacts>>,
+    /// Bodies of what their rules refer to, as far as read.
+    pub references: References,
     pub account_type: Fact<AccountType>,
     /// Elastic and ordinary public addresses bound to the instance.
     pub addresses: Fact<Vec<AddressFacts>>,
@@ -93,17 +95,13 @@ impl PlanContext {
 /// One security group bound to the instance.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GroupFacts {
-    pub id: String,
-    pub name: String,
-    /// `SecurityGroupPolicySet.Version`, the optimistic lock.
-    pub version: String,
-    /// `SecurityGroupPolicySet.Ingress` as the API gave it, in order.
-    pub ingress: Vec<Value>,
-    /// Other instances bound to it, as `name (id)`; how many there are may exceed the list.
+    /// As read at one version, which is the optimistic lock of every change.
+    pub group: SecurityGroup,
+    /// Other instances bound to it; `None` when that could not be read.
     pub others: Option<Others>,
 }
 
-/// Other users of a group.
+/// Other users of a group; there may be more than are named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Others {
     pub count: usize,

@@ -16,6 +16,10 @@ use super::plan::{
 };
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;
+use crate::domain::ports::Transport;
+use crate::domain::security_group::{
+    Peer, Rule, RuleAction, SecurityGroup, Service, Verdict, evaluate,
+};
 
 /// The vendor's one-click set: FTP, SSH, HTTP, HTTPS and RDP.
 pub const COMMON_PORTS: &str = "20,21,22,80,443,3389";
@@ -32,12 +36,13 @@ enum Admitted {
     Caller,
 }
 
-/// What `decide` found: the verdict (`None` where templates or other groups leave it open),
-/// and the rule.
+/// Which rule decides for one side, over all groups in binding order.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Decided {
+    /// `None` where templates or other groups leave it open.
     allows: Option<bool>,
-    group: usize,
-    rule: Option<usize>,
+    /// Group and index of the rule that decides or leaves it open.
+    rule: Option<(String, i64)>,
     text: String,
 }
 
@@ -52,9 +57,18 @@ pub(super) fn plan(
     let (admitted, source_note) = admitted(action, parameters, context)?;
     let port = parameters.port("port").unwrap_or_else(|| context.port());
     let protocol = parameters.text("protocol").unwrap_or("tcp");
+    let question = Question {
+        transport: if protocol == "udp" {
+            Transport::Udp
+        } else {
+            Transport::Tcp
+        },
+        port,
+    };
+    let rules_now: Vec<_> = groups.iter().map(|facts| facts.group.clone()).collect();
     let before: Vec<_> = admitted
         .iter()
-        .map(|side| decide(groups, side, protocol, port))
+        .map(|side| decide(context, &rules_now, side, question))
         .collect();
     if action == ActionId::OpenPort && before.iter().all(|d| d.allows == Some(true)) {
         return Err(PlanError::NothingToDo(format!(
@@ -63,7 +77,7 @@ pub(super) fn plan(
         )));
     }
     let index = choose_group(parameters.text("group"), groups, &before)?;
-    let group = &groups[index];
+    let facts = &groups[index];
     let title = if action == ActionId::OpenPort {
         format!("Open {protocol} {port} of {label} for {source_note}")
     } else {
@@ -71,38 +85,41 @@ pub(super) fn plan(
     };
     let mut plan = blank(action, context, title);
     let mark = plan.mark();
-    let new = if action == ActionId::OpenPort {
+    let new: Vec<Rule> = if action == ActionId::OpenPort {
+        let word = question.transport.as_str();
         admitted
             .iter()
-            .map(|side| {
-                rule(
-                    side,
-                    &protocol.to_ascii_uppercase(),
-                    Some(&port.to_string()),
-                    &mark,
-                )
-            })
-            .collect::<Vec<_>>()
+            .map(|side| rule(side, word, &port.to_string(), &mark))
+            .collect()
     } else {
         admitted
             .iter()
             .flat_map(|side| common(side, &mark))
             .collect()
     };
-    fill_parameters(&mut plan, action, protocol, port, &source_note, group);
-    plan.steps.push(add_step(context, group, &new, &mark));
+    fill_parameters(&mut plan, question, &source_note, &facts.group.id);
+    plan.steps
+        .push(add_step(context, &facts.group, &new, &mark));
     plan.undo = Undo::RemoveRules {
-        group: group.id.clone(),
+        group: facts.group.id.clone(),
         mark,
         count: new.len(),
     };
-    let mut after_groups = groups.clone();
-    after_groups[index].ingress = with_added(&group.ingress, &new);
-    let after = decide(&after_groups, &admitted[0], protocol, port);
-    plan.rules = Some(difference(group, &new, index, &before[0], &after));
-    describe(&mut plan, action, parameters, group, &new, &source_note);
-    warn(&mut plan, context, parameters, group, &admitted, &after);
+    let mut rules_then = rules_now.clone();
+    rules_then[index].ingress = with_added(&facts.group.ingress, &new);
+    let after = decide(context, &rules_then, &admitted[0], question);
+    plan.rules = Some(difference(&facts.group, &new, &before[0], &after));
+    describe(&mut plan, parameters, facts, new.len(), &source_note);
+    warn(&mut plan, context, parameters, &admitted, &after);
+    warn_of_group(&mut plan, facts);
     Ok(plan)
+}
+
+/// What is asked of the rules.
+#[derive(Debug, Clone, Copy)]
+struct Question {
+    transport: Transport,
+    port: u16,
 }
 
 /// Whom to let in: as asked for, or the failing user; never everyone by default.
@@ -156,53 +173,82 @@ fn choose_group(
                 .to_owned(),
         ));
     }
+    let position = |id: &str| groups.iter().position(|facts| facts.group.id == id);
     if let Some(wanted) = wanted {
-        return groups.iter().position(|g| g.id == wanted).ok_or_else(|| {
-            let ids: Vec<_> = groups.iter().map(|g| g.id.as_str()).collect();
+        return position(wanted).ok_or_else(|| {
+            let ids: Vec<_> = groups.iter().map(|facts| facts.group.id.as_str()).collect();
             PlanError::NotApplicable(format!(
                 "{wanted} is not bound to the instance; bound are {}",
                 ids.join(", ")
             ))
         });
     }
-    // A rule below the one that refuses would never be reached.
-    let last = before.iter().map(|d| d.group).min().unwrap_or(0);
-    let users = |group: &GroupFacts| group.others.as_ref().map_or(usize::MAX, |o| o.count);
-    Ok((0..=last.min(groups.len() - 1))
+    // A rule in a group behind the one that refuses would never be reached.
+    let last = before
+        .iter()
+        .filter_map(|decided| position(&decided.rule.as_ref()?.0))
+        .min()
+        .unwrap_or(groups.len() - 1);
+    let users = |facts: &GroupFacts| facts.others.as_ref().map_or(usize::MAX, |o| o.count);
+    Ok((0..=last)
         .min_by_key(|&i| (users(&groups[i]), i))
         .unwrap_or(0))
 }
 
-fn rule(side: &Admitted, protocol: &str, port: Option<&str>, mark: &str) -> Value {
-    let mut rule = json!({
-        "PolicyIndex": 0,
-        "Protocol": protocol,
-        "Action": "ACCEPT",
-        "PolicyDescription": mark,
-    });
-    if let Some(port) = port {
-        rule["Port"] = json!(port);
+fn rule(side: &Admitted, protocol: &str, port: &str, mark: &str) -> Rule {
+    Rule {
+        index: 0,
+        service: Service::Plain {
+            protocol: protocol.to_owned(),
+            port: port.to_owned(),
+        },
+        peer: Peer::Network(match side {
+            Admitted::Net(net) => net.to_string(),
+            Admitted::Caller => CALLERS_ADDRESS.to_owned(),
+        }),
+        action: Some(RuleAction::Accept),
+        description: mark.to_owned(),
     }
-    match side {
-        Admitted::Net(net @ IpNet::V4(_)) => rule["CidrBlock"] = json!(net.to_string()),
-        Admitted::Net(net @ IpNet::V6(_)) => rule["Ipv6CidrBlock"] = json!(net.to_string()),
-        Admitted::Caller => rule["CidrBlock"] = json!(CALLERS_ADDRESS),
-    }
-    rule
 }
 
-fn common(side: &Admitted, mark: &str) -> [Value; 2] {
+fn common(side: &Admitted, mark: &str) -> [Rule; 2] {
     let icmp = match side {
-        Admitted::Net(IpNet::V6(_)) => "ICMPV6",
-        _ => "ICMP",
+        Admitted::Net(IpNet::V6(_)) => Transport::Icmpv6,
+        _ => Transport::Icmp,
     };
     [
-        rule(side, "TCP", Some(COMMON_PORTS), mark),
-        rule(side, icmp, None, mark),
+        rule(side, Transport::Tcp.as_str(), COMMON_PORTS, mark),
+        // ICMP has no ports, so the field is left out.
+        rule(side, icmp.as_str(), "", mark),
     ]
 }
 
-fn add_step(context: &PlanContext, group: &GroupFacts, new: &[Value], mark: &str) -> Step {
+/// A new rule as `CreateSecurityGroupPolicies` takes it.
+fn wire(rule: &Rule) -> Value {
+    let mut wire = json!({
+        "PolicyIndex": 0,
+        "Action": "ACCEPT",
+        "PolicyDescription": rule.description,
+    });
+    if let Service::Plain { protocol, port } = &rule.service {
+        wire["Protocol"] = json!(protocol);
+        if !port.is_empty() {
+            wire["Port"] = json!(port);
+        }
+    }
+    if let Peer::Network(network) = &rule.peer {
+        let field = if network.contains(':') {
+            "Ipv6CidrBlock"
+        } else {
+            "CidrBlock"
+        };
+        wire[field] = json!(network);
+    }
+    wire
+}
+
+fn add_step(context: &PlanContext, group: &SecurityGroup, new: &[Rule], mark: &str) -> Step {
+    let ingress: Vec<_> = new.iter().map(wire).collect();
     Step::new(
         format!("add {} rule(s) on top of {}", new.len(), group.id),
         ApiCall::new(
@@ -212,7 +258,7 @@ fn add_step(context: &PlanContext, group: &GroupFacts, new: &[Value], mark: &str
             json!({
                 "SecurityGroupId": group.id,
                 // The optimistic lock: refused if anybody changed the rules meanwhile.
-                "SecurityGroupPolicySet": { "Version": group.version, "Ingress": new },
+                "SecurityGroupPolicySet": { "Version": group.version, "Ingress": ingress },
             }),
         ),
         Completion::Rules {
@@ -223,42 +269,35 @@ fn add_step(context: &PlanContext, group: &GroupFacts, new: &[Value], mark: &str
     )
 }
 
-fn fill_parameters(
-    plan: &mut Plan,
-    action: ActionId,
-    protocol: &str,
-    port: u16,
-    source: &str,
-    group: &GroupFacts,
-) {
+fn fill_parameters(plan: &mut Plan, question: Question, source: &str, group: &str) {
+    let open_port = plan.action == ActionId::OpenPort;
     let set = &mut plan.parameters;
-    if action == ActionId::OpenPort {
-        set.insert("port".to_owned(), port.into());
+    if open_port {
+        set.insert("port".to_owned(), question.port.into());
+        let protocol = question.transport.as_str().to_lowercase();
         set.insert("protocol".to_owned(), protocol.into());
     }
     set.insert("source".to_owned(), source.into());
-    set.insert("group".to_owned(), group.id.as_str().into());
+    set.insert("group".to_owned(), group.into());
 }
 
 fn describe(
     plan: &mut Plan,
-    action: ActionId,
     parameters: &Parameters,
-    group: &GroupFacts,
-    new: &[Value],
+    facts: &GroupFacts,
+    count: usize,
     source: &str,
 ) {
-    let what = if action == ActionId::OpenPort {
+    let what = if plan.action == ActionId::OpenPort {
         "the port".to_owned()
     } else {
         format!("TCP {COMMON_PORTS} and ICMP")
     };
     plan.changes = vec![format!(
-        "{} gets {} rule(s) on top that let {source} in on {what}, at once",
-        group.id,
-        new.len()
+        "{} gets {count} rule(s) on top that let {source} in on {what}, at once",
+        facts.group.id
     )];
-    plan.affected = affected(group);
+    plan.affected = affected(facts);
     if let Some(minutes) = parameters.number("minutes") {
         plan.expires_after_minutes = Some(minutes);
         plan.parameters.insert("minutes".to_owned(), minutes.into());
@@ -269,7 +308,6 @@ fn warn(
     plan: &mut Plan,
     context: &PlanContext,
     parameters: &Parameters,
-    group: &GroupFacts,
     admitted: &[Admitted],
     after: &Decided,
 ) {
@@ -298,13 +336,12 @@ fn warn(
     let only_v6 = admitted
         .iter()
         .all(|side| matches!(side, Admitted::Net(IpNet::V6(_))));
-    let has_v6 = context
+    let mut addresses = context
         .instance
         .public_addresses
         .iter()
-        .chain(&context.instance.private_addresses)
-        .any(IpAddr::is_ipv6);
-    if only_v6 && !has_v6 {
+        .chain(&context.instance.private_addresses);
+    if only_v6 && !addresses.any(IpAddr::is_ipv6) {
         plan.warnings
             .push("the instance has no IPv6 address, so this rule lets nobody in".to_owned());
     }
@@ -314,6 +351,10 @@ fn warn(
             after.text
         ));
     }
+}
+
+fn warn_of_group(plan: &mut Plan, facts: &GroupFacts) {
+    let group = &facts.group;
     if group.ingress.len() + 1 > RULE_QUOTA {
         plan.warnings.push(format!(
             "{} already has {} inbound rules; the default limit is {RULE_QUOTA}, so the cloud may refuse",
@@ -321,62 +362,58 @@ fn warn(
             group.ingress.len()
         ));
     }
-    if group.others.is_none() {
+    if facts.others.is_none() {
         plan.warnings
             .push("which other instances use this group could not be read".to_owned());
     }
 }
 
 /// Other users of a group as the preview names them.
-pub(super) fn affected(group: &GroupFacts) -> Affected {
-    match &group.others {
+pub(super) fn affected(facts: &GroupFacts) -> Affected {
+    let id = &facts.group.id;
+    match &facts.others {
         Some(others) if others.count == 0 => Affected::nobody_else(),
         Some(others) => Affected {
             count: Some(others.count),
             names: others.names.clone(),
-            note: format!("{} other instance(s) bound to {}", others.count, group.id),
+            note: format!("{} other instance(s) bound to {id}", others.count),
         },
         None => Affected {
             count: None,
             names: Vec::new(),
-            note: format!(
-                "every instance bound to {}; how many could not be read",
-                group.id
-            ),
+            note: format!("every instance bound to {id}; how many could not be read"),
         },
     }
 }
 
 /// Indexes of the inbound rules that carry `mark`, lowest first.
-pub fn marked_indexes(ingress: &[Value], mark: &str) -> Vec<i64> {
-    ingress
+pub fn marked_indexes(group: &SecurityGroup, mark: &str) -> Vec<i64> {
+    group
+        .ingress
         .iter()
-        .enumerate()
-        .filter(|(_, rule)| rule["PolicyDescription"].as_str() == Some(mark))
-        .map(|(position, rule)| index_of(rule, position))
+        .filter(|rule| rule.description == mark)
+        .map(|rule| rule.index)
         .collect()
 }
 
-fn index_of(rule: &Value, position: usize) -> i64 {
-    rule["PolicyIndex"].as_i64().unwrap_or(position as i64)
-}
-
-fn with_added(ingress: &[Value], new: &[Value]) -> Vec<Value> {
-    let mut all: Vec<Value> = new.iter().chain(ingress).cloned().collect();
+fn with_added(ingress: &[Rule], new: &[Rule]) -> Vec<Rule> {
+    let mut all: Vec<Rule> = new.iter().chain(ingress).cloned().collect();
     for (position, rule) in all.iter_mut().enumerate() {
-        rule["PolicyIndex"] = json!(position);
+        rule.index = position as i64;
     }
     all
 }
 
 fn difference(
-    group: &GroupFacts,
-    new: &[Value],
-    group_index: usize,
+    group: &SecurityGroup,
+    new: &[Rule],
     before: &Decided,
     after: &Decided,
 ) -> RuleDifference {
-    let deciding = |decided: &Decided| (decided.group == group_index).then_some(decided.rule)?;
+    let deciding = |decided: &Decided| {
+        let (id, index) = decided.rule.as_ref()?;
+        (*id == group.id).then_some(*index)
+    };
     let mut lines_after = rule_lines(&with_added(&group.ingress, new), deciding(after));
     for line in lines_after.iter_mut().take(new.len()) {
         line.added = true;
@@ -393,17 +430,16 @@ fn difference(
 }
 
 /// The difference that deleting `indexes` makes.
-pub(super) fn removal_difference(group: &GroupFacts, indexes: &[i64]) -> RuleDifference {
+pub(super) fn removal_difference(group: &SecurityGroup, indexes: &[i64]) -> RuleDifference {
     let mut before = rule_lines(&group.ingress, None);
     for line in &mut before {
         line.removed = indexes.contains(&line.index);
     }
-    let kept: Vec<Value> = group
+    let kept: Vec<Rule> = group
         .ingress
         .iter()
-        .enumerate()
-        .filter(|(position, rule)| !indexes.contains(&index_of(rule, *position)))
-        .map(|(_, rule)| rule.clone())
+        .filter(|rule| !indexes.contains(&rule.index))
+        .cloned()
         .collect();
     RuleDifference {
         group: group.id.clone(),
@@ -416,134 +452,41 @@ pub(super) fn removal_difference(group: &GroupFacts, indexes: &[i64]) -> RuleDif
     }
 }
 
-fn rule_lines(ingress: &[Value], deciding: Option<usize>) -> Vec<RuleLine> {
+fn rule_lines(ingress: &[Rule], deciding: Option<i64>) -> Vec<RuleLine> {
     ingress
         .iter()
-        .enumerate()
-        .map(|(position, rule)| RuleLine {
-            index: index_of(rule, position),
-            text: rule_text(rule),
+        .map(|rule| RuleLine {
+            index: rule.index,
+            text: rule.text(),
             added: false,
             removed: false,
-            decides: deciding == Some(position),
+            decides: deciding == Some(rule.index),
         })
         .collect()
 }
 
-/// `ACCEPT TCP 22 from 203.0.113.0/24 (office)`.
-pub fn rule_text(rule: &Value) -> String {
-    let text = |name: &str| rule[name].as_str().filter(|t| !t.is_empty());
-    let service = match (text("Protocol"), text("Port")) {
-        (Some(protocol), Some(port)) => format!("{} {port}", protocol.to_ascii_uppercase()),
-        (Some(protocol), None) => protocol.to_ascii_uppercase(),
-        (None, _) => {
-            let template = &rule["ServiceTemplate"];
-            let id = template["ServiceGroupId"]
-                .as_str()
-                .filter(|t| !t.is_empty())
-                .or_else(|| template["ServiceId"].as_str())
-                .unwrap_or("?");
-            format!("service template {id}")
-        }
-    };
-    let address = &rule["AddressTemplate"];
-    let source = text("CidrBlock")
-        .or_else(|| text("Ipv6CidrBlock"))
-        .or_else(|| text("SecurityGroupId"))
-        .or_else(|| address["AddressGroupId"].as_str().filter(|t| !t.is_empty()))
-        .or_else(|| address["AddressId"].as_str().filter(|t| !t.is_empty()))
-        .unwrap_or("anywhere");
-    let action = text("Action").unwrap_or("?").to_ascii_uppercase();
-    match text("PolicyDescription") {
-        Some(description) => format!("{action} {service} from {source} ({description})"),
-        None => format!("{action} {service} from {source}"),
-    }
-}
-
-/// Which rule decides for one side, over all groups in binding order.
-fn decide(groups: &[GroupFacts], side: &Admitted, protocol: &str, port: u16) -> Decided {
-    let undecided = |text: &str| Decided {
-        allows: None,
-        group: groups.len().saturating_sub(1),
-        rule: None,
-        text: text.to_owned(),
-    };
+fn decide(
+    context: &PlanContext,
+    groups: &[SecurityGroup],
+    side: &Admitted,
+    question: Question,
+) -> Decided {
     let Admitted::Net(net) = side else {
-        return undecided("not known beforehand: the cloud fills the address in");
+        return Decided {
+            allows: None,
+            rule: None,
+            text: "not known beforehand: the cloud fills the address in".to_owned(),
+        };
     };
-    for (position, group) in groups.iter().enumerate() {
-        for (row, rule) in group.ingress.iter().enumerate() {
-            match matches(rule, *net, protocol, port) {
-                Some(false) => {}
-                Some(true) => {
-                    return Decided {
-                        allows: Some(rule["Action"].as_str() == Some("ACCEPT")),
-                        group: position,
-                        rule: Some(row),
-                        text: format!(
-                            "{} rule {}: {}",
-                            group.id,
-                            index_of(rule, row),
-                            rule_text(rule)
-                        ),
-                    };
-                }
-                None => {
-                    return Decided {
-                        text: format!(
-                            "not certain: {} rule {} names a template or another group ({})",
-                            group.id,
-                            index_of(rule, row),
-                            rule_text(rule)
-                        ),
-                        group: position,
-                        ..undecided("")
-                    };
-                }
-            }
-        }
-    }
+    let Question { transport, port } = question;
+    let decision = evaluate(groups, &context.references, net.addr(), transport, port);
+    let deciding = decision.undecided.first().or(decision.rule.as_ref());
     Decided {
-        allows: Some(false),
-        text: "no rule matches, so it is refused".to_owned(),
-        ..undecided("")
+        allows: match decision.verdict {
+            Verdict::Unresolved => None,
+            verdict => Some(verdict == Verdict::Allow),
+        },
+        rule: deciding.map(|rule| (rule.group_id.clone(), rule.index)),
+        text: decision.sentence(&format!("{net} to {} {port}", transport.as_str())),
     }
-}
-
-/// Whether a rule matches; `None` when that depends on a template or another group.
-fn matches(rule: &Value, net: IpNet, protocol: &str, port: u16) -> Option<bool> {
-    let text = |name: &str| rule[name].as_str().filter(|t| !t.is_empty());
-    let service = text("Protocol").map(|found| {
-        found.eq_ignore_ascii_case("all")
-            || (found.eq_ignore_ascii_case(protocol)
-                && text("Port").is_none_or(|ports| port_in(ports, port)))
-    });
-    if service == Some(false) {
-        return Some(false);
-    }
-    let source = text("CidrBlock")
-        .or_else(|| text("Ipv6CidrBlock"))
-        .map(|cidr| {
-            cidr.parse::<IpNet>()
-                .or_else(|_| cidr.parse::<IpAddr>().map(IpNet::from))
-                .is_ok_and(|found| found.contains(&net))
-        });
-    match (service, source) {
-        (_, Some(false)) => Some(false),
-        (Some(true), Some(true)) => Some(true),
-        _ => None,
-    }
-}
-
-fn port_in(ports: &str, port: u16) -> bool {
-    ports.split(',').map(str::trim).any(|part| {
-        if part.eq_ignore_ascii_case("all") {
-            return true;
-        }
-        let (low, high) = part.split_once('-').unwrap_or((part, part));
-        match (low.trim().parse::<u16>(), high.trim().parse::<u16>()) {
-            (Ok(low), Ok(high)) => (low..=high).contains(&port),
-            _ => false,
-        }
-    })
 }

@@ -77,14 +77,15 @@ fn remove_rules(
     mark: &str,
     facts: &UndoFacts,
 ) -> Result<(), PlanError> {
-    let Some(group) = facts.group.as_ref().filter(|group| group.id == group_id) else {
+    let Some(facts) = facts.group.as_ref().filter(|f| f.group.id == group_id) else {
         return Err(PlanError::Unknown {
             what: format!("the rules of {group_id}"),
             why: "not read".to_owned(),
             remedy: "try again".to_owned(),
         });
     };
-    let indexes = rules::marked_indexes(&group.ingress, mark);
+    let group = &facts.group;
+    let indexes = rules::marked_indexes(group, mark);
     if indexes.is_empty() {
         return Err(PlanError::NothingToDo(format!(
             "no rule of {group_id} carries the mark {mark} any more"
@@ -117,7 +118,7 @@ fn remove_rules(
         indexes.len()
     )];
     plan.rules = Some(rules::removal_difference(group, &indexes));
-    plan.affected = rules::affected(group);
+    plan.affected = rules::affected(facts);
     plan.risk = Risk::Low;
     plan.confirmation = Confirmation::Key;
     Ok(())

@@ -1,0 +1,316 @@
+//! Follows one accepted call to its real end, by the completion that its plan names.
+//!
+//! Only reads are sent here. An answer that cannot be read is not an end: it is tried again
+//! until the time is over.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{Progress, tell};
+use crate::action::guest::outcome_lines;
+use crate::action::plan::{Completion, Plan};
+use crate::action::rules::marked_indexes;
+use crate::cloud::automation::{self, RunEnd};
+use crate::cloud::{Client, CloudError, inventory};
+use crate::domain::api_call::ApiCall;
+use crate::domain::text::sanitise;
+
+/// Synchronous changes are visible at once; this is for slow replicas.
+const VISIBLE_WITHIN_S: u64 = 20;
+
+/// Final states of an invocation that ended without the script's own end.
+const AGENT_GAVE_UP: [&str; 3] = ["TIMEOUT", "TASK_TIMEOUT", "DELIVER_FAILED"];
+
+/// What the cloud gave to recognise the operation by.
+#[derive(Debug, Clone, Default)]
+pub struct Handle {
+    pub request_id: Option<String>,
+    pub task: Option<Value>,
+    pub invocation: Option<String>,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    pub success: bool,
+    pub detail: String,
+    pub output: Vec<String>,
+}
+
+/// One look at an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    Ended(End),
+    /// Still under way; in words.
+    Pending(String),
+}
+
+fn ended(success: bool, detail: impl Into<String>) -> Look {
+    Look::Ended(End {
+        success,
+        detail: detail.into(),
+        output: Vec::new(),
+    })
+}
+
+/// Everything needed to look at an operation.
+pub struct Watch<'a> {
+    pub client: &'a Client,
+    pub plan: &'a Plan,
+    pub call: &'a ApiCall,
+    pub completion: &'a Completion,
+    pub before_request: &'a str,
+    pub handle: Handle,
+}
+
+impl Watch<'_> {
+    /// Looks until the end or until the time is over.
+    pub async fn to_the_end(
+        &self,
+        poll: Duration,
+        step: usize,
+        sink: &UnboundedSender<Progress>,
+    ) -> End {
+        let started = Instant::now();
+        let limit = Duration::from_secs(self.limit_s());
+        let mut pause = poll.min(Duration::from_millis(250));
+        loop {
+            let state = match self.look().await {
+                Ok(Look::Ended(end)) => return end,
+                Ok(Look::Pending(state)) => state,
+                Err(error) if is_final(&error) => {
+                    return End {
+                        success: false,
+                        detail: format!(
+                            "the call was accepted, but its end cannot be seen: {error}"
+                        ),
+                        output: Vec::new(),
+                    };
+                }
+                Err(error) => format!("not readable: {error}"),
+            };
+            if started.elapsed() >= limit {
+                return End {
+                    success: false,
+                    detail: format!(
+                        "the call was accepted, but after {} s it has not ended ({state}); look again later, do not send it twice",
+                        limit.as_secs()
+                    ),
+                    output: Vec::new(),
+                };
+            }
+            tell(
+                sink,
+                Progress::Following {
+                    step,
+                    state,
+                    seconds: started.elapsed().as_secs(),
+                },
+            );
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(poll);
+        }
+    }
+
+    fn limit_s(&self) -> u64 {
+        match self.completion {
+            Completion::Instance { limit_s, .. }
+            | Completion::Task { limit_s }
+            | Completion::Invocation { limit_s } => *limit_s,
+            _ => VISIBLE_WITHIN_S,
+        }
+    }
+
+    /// One look.
+    pub async fn look(&self) -> Result<Look, CloudError> {
+        match self.completion {
+            Completion::Answer => Ok(ended(true, "answered")),
+            Completion::Instance { state, .. } => self.instance(state.as_deref()).await,
+            Completion::Rules {
+                group,
+                mark,
+                present,
+            } => self.rules(group, mark, *present).await,
+            Completion::Bound { group, present } => self.bound(group, *present).await,
+            Completion::InstanceBandwidth { mbps } => self.bandwidth(*mbps).await,
+            Completion::Task { .. } => self.task().await,
+            Completion::Invocation { .. } => self.invocation().await,
+            Completion::RepairTask { task } => self.repair_task(task).await,
+        }
+    }
+
+    async fn read_instance(&self) -> Result<Option<crate::domain::instance::Instance>, CloudError> {
+        let target = &self.plan.target;
+        inventory::refresh(self.client, &target.region, &target.id).await
+    }
+
+    async fn instance(&self, wanted: Option<&str>) -> Result<Look, CloudError> {
+        let Some(instance) = self.read_instance().await? else {
+            return Ok(ended(false, "the instance does not exist any more"));
+        };
+        let state = instance.state.clone();
+        let operation = instance.last_operation.unwrap_or_default();
+        // After a crash the request id may be unknown: then it is the operation of the same
+        // kind that was not there before.
+        let ours = match &self.handle.request_id {
+            Some(id) => operation.request_id == *id,
+            None => {
+                operation.action == self.call.action && operation.request_id != self.before_request
+            }
+        };
+        let in_state = wanted.is_none_or(|wanted| wanted == state);
+        Ok(match (ours, operation.state.as_str()) {
+            (true, "FAILED") => ended(
+                false,
+                format!(
+                    "{} failed: {} (state {state})",
+                    self.call.action,
+                    sanitise(&operation.error_message, 300)
+                ),
+            ),
+            (true, "SUCCESS") if in_state => ended(true, format!("the state is {state}")),
+            (_, progress) => Look::Pending(format!(
+                "{state}, {} {}",
+                operation.action,
+                progress.to_lowercase()
+            )),
+        })
+    }
+
+    async fn rules(&self, group: &str, mark: &str, present: bool) -> Result<Look, CloudError> {
+        let rules =
+            super::prepare::read_group(self.client, &self.plan.target.region, group).await?;
+        let found = marked_indexes(&rules, mark);
+        Ok(match (found.is_empty(), present) {
+            (false, true) => ended(
+                true,
+                format!(
+                    "{} rule(s) of {group} are in force at index {}",
+                    found.len(),
+                    found[0]
+                ),
+            ),
+            (true, false) => ended(true, format!("the rules are gone from {group}")),
+            (_, true) => Look::Pending(format!("the rule is not seen in {group} yet")),
+            (_, false) => Look::Pending(format!("the rule is still seen in {group}")),
+        })
+    }
+
+    async fn bound(&self, group: &str, present: bool) -> Result<Look, CloudError> {
+        let Some(instance) = self.read_instance().await? else {
+            return Ok(ended(false, "the instance does not exist any more"));
+        };
+        let is_bound = instance.security_group_ids.iter().any(|id| id == group);
+        Ok(if is_bound == present {
+            ended(
+                true,
+                format!("bound are {}", instance.security_group_ids.join(", ")),
+            )
+        } else {
+            Look::Pending(format!(
+                "bound are {}",
+                instance.security_group_ids.join(", ")
+            ))
+        })
+    }
+
+    async fn bandwidth(&self, mbps: u64) -> Result<Look, CloudError> {
+        let now = self
+            .read_instance()
+            .await?
+            .and_then(|instance| instance.bandwidth_out_mbps);
+        Ok(if now == Some(mbps) {
+            ended(true, format!("the cap is {mbps} Mbit/s"))
+        } else {
+            Look::Pending(format!("the cap is {}", now.unwrap_or_default()))
+        })
+    }
+
+    async fn task(&self) -> Result<Look, CloudError> {
+        let id = match &self.handle.task {
+            Some(Value::String(text)) => text.parse::<u64>().ok(),
+            Some(other) => other.as_u64(),
+            None => None,
+        };
+        let Some(id) = id else {
+            return Ok(ended(true, "accepted, without a task to follow"));
+        };
+        let call = ApiCall::new(
+            "vpc",
+            "DescribeTaskResult",
+            &self.plan.target.region,
+            json!({ "TaskId": id }),
+        );
+        let answer = self.client.call(&call).await?;
+        Ok(match answer.response["Result"].as_str() {
+            Some("SUCCESS") => ended(true, format!("task {id} succeeded")),
+            Some("FAILED") => ended(false, format!("task {id} failed on the cloud's side")),
+            other => Look::Pending(format!("task {id} {}", other.unwrap_or("?").to_lowercase())),
+        })
+    }
+
+    async fn invocation(&self) -> Result<Look, CloudError> {
+        let Some(id) = &self.handle.invocation else {
+            return Ok(ended(false, "the cloud named no invocation"));
+        };
+        let region = &self.plan.target.region;
+        let run = automation::follow(self.client, region, id, Duration::ZERO).await?;
+        let output = outcome_lines(&run.output);
+        let said = output
+            .iter()
+            .rev()
+            .find(|line| line.starts_with("failed: ") || line.starts_with("done: "))
+            .cloned();
+        let (success, detail) = match &run.end {
+            RunEnd::Success => (
+                true,
+                said.unwrap_or_else(|| "the script ended well".to_owned()),
+            ),
+            RunEnd::Failed { exit_code } => (
+                false,
+                said.unwrap_or_else(|| format!("the script ended with status {exit_code}")),
+            ),
+            RunEnd::Timeout { status } if !AGENT_GAVE_UP.contains(&status.as_str()) => {
+                return Ok(Look::Pending(format!(
+                    "the script is {}",
+                    status.to_lowercase()
+                )));
+            }
+            RunEnd::Timeout { status } => (
+                false,
+                format!("the agent did not finish the script in time ({status})"),
+            ),
+        };
+        Ok(Look::Ended(End {
+            success,
+            detail,
+            output,
+        }))
+    }
+
+    async fn repair_task(&self, task: &str) -> Result<Look, CloudError> {
+        let tasks = super::prepare::read_repair_tasks(
+            self.client,
+            &self.plan.target.region,
+            &self.plan.target.id,
+        )
+        .await?;
+        Ok(match tasks.iter().find(|found| found.id == task) {
+            Some(found) if found.status == 1 => {
+                Look::Pending(format!("{task} still waits for authorisation"))
+            }
+            Some(found) => ended(
+                true,
+                format!("{task} is authorised (status {})", found.status),
+            ),
+            None => ended(true, format!("{task} no longer waits")),
+        })
+    }
+}
+
+/// Errors that another look will not mend.
+fn is_final(error: &CloudError) -> bool {
+    !error.is_transient()
+}

@@ -1,0 +1,43 @@
+//! Who acts, and the ids of journal entries.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::secret::random_bytes;
+use crate::domain::text::sanitise;
+use crate::store::journal::Author;
+
+/// The person and place behind this process.
+pub fn author() -> Author {
+    let variable = |names: &[&str]| {
+        names
+            .iter()
+            .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()))
+            .map(|value| sanitise(&value, 100))
+            .unwrap_or_default()
+    };
+    Author {
+        user: variable(&["SUDO_USER", "USER", "LOGNAME"]),
+        host: sanitise(&rustix::system::uname().nodename().to_string_lossy(), 64),
+        from: variable(&["SSH_CLIENT"])
+            .split(' ')
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// A new id: sorts by time, and two programs do not make the same one.
+pub fn new_entry_id() -> String {
+    let now = Timestamp::now()
+        .to_zoned(TimeZone::UTC)
+        .strftime("%Y%m%d-%H%M%S")
+        .to_string();
+    let tail = random_bytes::<3>().map_or_else(
+        |_| std::process::id() & 0xff_ffff,
+        |[a, b, c]| u32::from_be_bytes([0, a, b, c]),
+    );
+    format!("{now}-{tail:06x}")
+}

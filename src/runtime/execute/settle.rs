@@ -1,0 +1,349 @@
+//! Settles what a crash or hang-up left in flight, from the cloud's own state.
+//!
+//! Only reads are sent here: a call whose fate is unknown is looked for, never repeated, and a
+//! call that was not sent stays unsent.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::follow::{Handle, Look, Watch};
+use super::prepare::{addresses, read_group, read_repair_tasks};
+use super::{Desk, ExecuteError};
+use crate::action::plan::{Completion, Plan, Step};
+use crate::action::rules::marked_indexes;
+use crate::cloud::{CloudError, inventory};
+use crate::domain::api_call::ApiCall;
+use crate::store::StoreError;
+use crate::store::journal::{CallResult, CallState, Contents, Entry, EntryState, Event, Outcome};
+
+/// Looks for a call that was just sent, with pauses between.
+const LOOKS: u32 = 4;
+
+/// What became of one entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    pub entry: String,
+    pub title: String,
+    /// `None` while the operation is still under way in the cloud, or could not be read.
+    pub outcome: Option<Outcome>,
+    pub detail: String,
+}
+
+/// Entries whose time is over and that were neither kept nor taken back.
+pub fn due(contents: &Contents, now: Timestamp) -> Vec<&Entry> {
+    contents
+        .entries
+        .iter()
+        .filter(|entry| entry.is_due(now))
+        .collect()
+}
+
+/// Settles every entry in flight that no other program is at work on.
+///
+/// # Errors
+/// Only when the journal cannot be read or written.
+pub async fn settle(desk: &Desk) -> Result<Vec<Settled>, ExecuteError> {
+    let contents = desk.journal.read()?;
+    let open: Vec<_> = contents
+        .entries
+        .into_iter()
+        .filter(|entry| entry.state == EntryState::InFlight)
+        .collect();
+    let mut settled = Vec::new();
+    for entry in open {
+        // Held: the program that began it is alive.
+        let Some(_lock) = desk.journal.lock_entry(&entry.id)? else {
+            continue;
+        };
+        // It may have been closed between the read and the lock.
+        let now = desk.journal.read()?;
+        if now.find(&entry.id)?.state == EntryState::Closed {
+            continue;
+        }
+        let (outcome, detail) = one(desk, &entry).await?;
+        settled.push(Settled {
+            entry: entry.id,
+            title: entry.plan.title,
+            outcome,
+            detail,
+        });
+    }
+    Ok(settled)
+}
+
+async fn one(desk: &Desk, entry: &Entry) -> Result<(Option<Outcome>, String), StoreError> {
+    let close = |outcome: Outcome, detail: String| {
+        desk.write(
+            &entry.id,
+            Event::Closed {
+                outcome,
+                detail: detail.clone(),
+            },
+        )
+        .map(|()| (Some(outcome), detail))
+    };
+    let Some(last) = entry.calls.last() else {
+        return close(
+            Outcome::Interrupted,
+            "the program ended before anything was sent; nothing changed".to_owned(),
+        );
+    };
+    let Some(step) = entry.plan.steps.get(last.step) else {
+        return close(
+            Outcome::Unknown,
+            "the journal names a call that its plan does not have".to_owned(),
+        );
+    };
+    let unsent = entry.plan.steps.len() - last.step - 1;
+    let left = if unsent > 0 {
+        format!("; {unsent} further call(s) of the plan were never sent")
+    } else {
+        String::new()
+    };
+    let handle = match find_handle(desk, entry, last, step).await {
+        Ok(Some(handle)) => handle,
+        Ok(None) => {
+            desk.write(
+                &entry.id,
+                Event::Called {
+                    step: last.step,
+                    result: CallResult::Settled {
+                        arrived: false,
+                        detail: "no trace in the cloud's own state".to_owned(),
+                    },
+                },
+            )?;
+            return close(
+                Outcome::Interrupted,
+                format!(
+                    "the program ended while sending {}; the cloud shows no trace of it, so it did not take effect{left}",
+                    last.call.action
+                ),
+            );
+        }
+        Err(error) => return Ok((None, format!("cannot be settled yet: {error}"))),
+    };
+    if last.result.is_none() || matches!(last.result, Some(CallResult::Unknown { .. })) {
+        desk.write(
+            &entry.id,
+            Event::Called {
+                step: last.step,
+                result: CallResult::Settled {
+                    arrived: true,
+                    detail: "found in the cloud's own state".to_owned(),
+                },
+            },
+        )?;
+    }
+    let watch = Watch {
+        client: &desk.client,
+        plan: &entry.plan,
+        call: &last.call,
+        completion: &step.completion,
+        before_request: &entry.last_operation_before,
+        handle,
+    };
+    match watch.look().await {
+        Ok(Look::Ended(end)) => {
+            desk.write(
+                &entry.id,
+                Event::Ended {
+                    step: last.step,
+                    success: end.success,
+                    detail: end.detail.clone(),
+                    output: end.output,
+                },
+            )?;
+            let outcome = match (end.success, unsent) {
+                (false, _) => Outcome::Failed,
+                (true, 0) => Outcome::Done,
+                (true, _) => Outcome::Interrupted,
+            };
+            close(
+                outcome,
+                format!("settled after an interruption: {}{left}", end.detail),
+            )
+        }
+        Ok(Look::Pending(state)) => Ok((None, format!("still under way: {state}"))),
+        Err(error) => Ok((None, format!("cannot be settled yet: {error}"))),
+    }
+}
+
+/// What to recognise the last call by; `None` when it never arrived.
+async fn find_handle(
+    desk: &Desk,
+    entry: &Entry,
+    last: &CallState,
+    step: &Step,
+) -> Result<Option<Handle>, CloudError> {
+    match &last.result {
+        Some(CallResult::Answered { request_id, kept }) => {
+            let invocation = kept
+                .get("/InvocationId")
+                .and_then(|id| id.as_str())
+                .map(str::to_owned);
+            let handle = Handle {
+                request_id: Some(request_id.clone()),
+                // A task id is not kept: the state itself tells.
+                task: None,
+                invocation,
+            };
+            if matches!(step.completion, Completion::Task { .. }) {
+                return arrived(desk, &entry.plan, step, &last.call, "").await;
+            }
+            Ok(Some(handle))
+        }
+        Some(CallResult::Failed { .. } | CallResult::Settled { arrived: false, .. }) => Ok(None),
+        Some(CallResult::Settled { arrived: true, .. } | CallResult::Unknown { .. }) | None => {
+            arrived(
+                desk,
+                &entry.plan,
+                step,
+                &last.call,
+                &entry.last_operation_before,
+            )
+            .await
+        }
+    }
+}
+
+/// Looks several times for a call whose answer was lost a moment ago.
+pub(super) async fn arrived_soon(
+    desk: &Desk,
+    plan: &Plan,
+    step: &Step,
+    call: &ApiCall,
+    before_request: &str,
+) -> Result<Option<Handle>, CloudError> {
+    let mut result = Ok(None);
+    for look in 0..LOOKS {
+        tokio::time::sleep(Duration::from_millis(500) * 2_u32.pow(look)).await;
+        result = arrived(desk, plan, step, call, before_request).await;
+        if matches!(result, Ok(Some(_))) {
+            break;
+        }
+    }
+    result
+}
+
+/// Whether the cloud's own state shows that `call` took effect.
+async fn arrived(
+    desk: &Desk,
+    plan: &Plan,
+    step: &Step,
+    call: &ApiCall,
+    before_request: &str,
+) -> Result<Option<Handle>, CloudError> {
+    let client = &desk.client;
+    let target = &plan.target;
+    let region = &target.region;
+    let found = |yes: bool| Ok(yes.then(Handle::default));
+    match &step.completion {
+        // Nothing was changed by it, so nothing has to be found.
+        Completion::Answer => found(true),
+        Completion::Rules {
+            group,
+            mark,
+            present,
+        } => {
+            let rules = read_group(client, region, group).await?;
+            found(marked_indexes(&rules, mark).is_empty() != *present)
+        }
+        Completion::Instance { .. } => {
+            let instance = inventory::refresh(client, region, &target.id).await?;
+            let operation = instance.and_then(|i| i.last_operation).unwrap_or_default();
+            let ours = operation.action == call.action && operation.request_id != before_request;
+            Ok(ours.then(|| Handle {
+                request_id: Some(operation.request_id),
+                ..Handle::default()
+            }))
+        }
+        Completion::Bound { group, present } => {
+            let instance = inventory::refresh(client, region, &target.id).await?;
+            let bound = instance.is_some_and(|i| i.security_group_ids.contains(group));
+            found(bound == *present)
+        }
+        Completion::InstanceBandwidth { mbps } => {
+            let instance = inventory::refresh(client, region, &target.id).await?;
+            found(instance.and_then(|i| i.bandwidth_out_mbps) == Some(*mbps))
+        }
+        Completion::Task { .. } => found(address_call_arrived(desk, plan, call).await?),
+        Completion::Invocation { .. } => {
+            let call = ApiCall::new(
+                "tat",
+                "DescribeInvocationTasks",
+                region,
+                json!({
+                    "Filters": [{ "Name": "instance-id", "Values": [target.id] }],
+                    "Limit": 100,
+                }),
+            );
+            let answer = client.call(&call).await?;
+            let rows = answer.response["InvocationTaskSet"].as_array();
+            let wanted = call_name(step).unwrap_or_default();
+            let id = rows
+                .map(Vec::as_slice)
+                .unwrap_or_default()
+                .iter()
+                .find(|row| row["CommandName"].as_str() == Some(&wanted))
+                .and_then(|row| row["InvocationId"].as_str());
+            Ok(id.map(|id| Handle {
+                invocation: Some(id.to_owned()),
+                ..Handle::default()
+            }))
+        }
+        Completion::RepairTask { task } => {
+            let tasks = read_repair_tasks(client, region, &target.id).await?;
+            found(!tasks.iter().any(|t| t.id == *task && t.status == 1))
+        }
+    }
+}
+
+fn call_name(step: &Step) -> Option<String> {
+    step.call.parameters["CommandName"]
+        .as_str()
+        .map(str::to_owned)
+}
+
+/// Calls on elastic addresses leave their trace in `DescribeAddresses`.
+async fn address_call_arrived(
+    desk: &Desk,
+    plan: &Plan,
+    call: &ApiCall,
+) -> Result<bool, CloudError> {
+    let body = &call.parameters;
+    let id = body["AddressId"]
+        .as_str()
+        .or_else(|| body["AddressIds"][0].as_str());
+    let filter = match id {
+        Some(id) => json!({ "Name": "address-id", "Values": [id] }),
+        None => json!({ "Name": "address-name", "Values": [plan.mark()] }),
+    };
+    let read = ApiCall::new(
+        "vpc",
+        "DescribeAddresses",
+        &plan.target.region,
+        json!({ "Filters": [filter] }),
+    );
+    let answer = match desk.client.call(&read).await {
+        Ok(answer) => answer,
+        Err(CloudError::NotFound { .. }) if call.action == "ReleaseAddresses" => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    let first = addresses(&answer.response).into_iter().next();
+    let bound_to = answer.response["AddressSet"][0]["InstanceId"]
+        .as_str()
+        .unwrap_or_default();
+    Ok(match call.action.as_str() {
+        "AssociateAddress" => bound_to == plan.target.id,
+        "DisassociateAddress" => first.is_some() && bound_to != plan.target.id,
+        "ReleaseAddresses" => first.is_none(),
+        "ModifyAddressesBandwidth" => {
+            first.and_then(|a| a.bandwidth) == body["InternetMaxBandwidthOut"].as_u64()
+        }
+        // AllocateAddresses: found by the name that it was given.
+        _ => first.is_some(),
+    })
+}

@@ -1,0 +1,81 @@
+//! Prepares the undo of a journal entry: re-reads what has to be re-read and plans from it.
+
+use serde_json::json;
+
+use super::prepare::{addresses, read_group};
+use super::{Desk, ExecuteError, new_entry_id};
+use crate::action::context::{GroupFacts, PlanContext};
+use crate::action::plan::{Plan, Undo};
+use crate::action::undo::{UndoFacts, undo_plan};
+use crate::cloud::inventory;
+use crate::domain::instance::Instance;
+use crate::store::journal::{Entry, EntryState};
+
+/// The plan that takes `entry` back, made on the rules as they are now, and the instance.
+///
+/// # Errors
+/// When the entry has no way back, was taken back already, or the cloud cannot be read.
+pub async fn prepare_undo(desk: &Desk, entry: &Entry) -> Result<(Plan, Instance), ExecuteError> {
+    if let Some(by) = &entry.undone_by {
+        return Err(ExecuteError::Busy(format!(
+            "entry {} was already taken back by {by}",
+            entry.id
+        )));
+    }
+    if entry.state == EntryState::InFlight && desk.journal.lock_entry(&entry.id)?.is_none() {
+        return Err(ExecuteError::Busy(format!(
+            "entry {} is still being carried out by {} on {}; wait for its end",
+            entry.id, entry.author.user, entry.author.host
+        )));
+    }
+    let target = &entry.plan.target;
+    let found = inventory::refresh(&desk.client, &target.region, &target.id).await?;
+    let instance = found.unwrap_or_else(|| Instance {
+        // The rules of its group can be taken back even when the instance is gone.
+        id: target.id.clone(),
+        name: target.name.clone(),
+        region: target.region.clone(),
+        ..Instance::default()
+    });
+    let mut facts = UndoFacts {
+        kept: entry.kept(),
+        ..UndoFacts::default()
+    };
+    if let Undo::RemoveRules { group, .. } = &entry.plan.undo {
+        facts.group = Some(GroupFacts {
+            group: read_group(&desk.client, &target.region, group).await?,
+            others: None,
+        });
+    }
+    find_lost_address(desk, entry, &mut facts).await;
+    let context = PlanContext {
+        entry: new_entry_id(),
+        instance: instance.clone(),
+        ..PlanContext::default()
+    };
+    Ok((undo_plan(&entry.plan, &context, &facts)?, instance))
+}
+
+/// A crash between sending and answer leaves the id of a bought address unknown; its name has
+/// the mark.
+async fn find_lost_address(desk: &Desk, entry: &Entry, facts: &mut UndoFacts) {
+    let wanted = (0, "/AddressSet/0".to_owned());
+    let bought = entry
+        .calls
+        .iter()
+        .any(|call| call.call.action == "AllocateAddresses");
+    if !bought || facts.kept.contains_key(&wanted) {
+        return;
+    }
+    let call = crate::domain::api_call::ApiCall::new(
+        "vpc",
+        "DescribeAddresses",
+        &entry.plan.target.region,
+        json!({ "Filters": [{ "Name": "address-name", "Values": [entry.plan.mark()] }] }),
+    );
+    if let Ok(answer) = desk.client.call(&call).await
+        && let Some(address) = addresses(&answer.response).first()
+    {
+        facts.kept.insert(wanted, json!(address.id));
+    }
+}
