@@ -216,9 +216,9 @@ fn instance(machine: &Machine) -> Value {
         &mut value,
         json!({
         "ImageId": stable_id("img", &machine.os_name),
-        "RenewFlag": if prepaid { "NOTIFY_AND_MANUAL_RENEW" } else { "" },
+        "RenewFlag": if prepaid { json!("NOTIFY_AND_MANUAL_RENEW") } else { Value::Null },
         "CreatedTime": iso(machine.created),
-        "ExpiredTime": machine.expires.map(iso).unwrap_or_default(),
+        "ExpiredTime": machine.expires.map(iso),
         "OsName": machine.os_name,
         "SecurityGroupIds": machine.groups,
         "LoginSettings": {
@@ -304,7 +304,7 @@ fn tasks(call: &mut Call<'_>) -> Answer {
             "TaskDetail": task.detail, "Zone": machine.zone, "Region": machine.region,
             "VpcId": machine.vpc_id, "VpcName": "demo", "SubnetId": machine.subnet_id,
             "SubnetName": "demo", "WanIp": public, "LanIp": machine.private.to_string(),
-            "Product": "CVM", "TaskSubType": "", "AuthType": 2, "AuthSource": "Unset",
+            "Product": "CVM", "TaskSubType": "", "AuthType": 2, "AuthSource": if task.status == 1 { "Waiting_auth" } else { "Customer_auth" },
         }));
     }
     let total = set.len();

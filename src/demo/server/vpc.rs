@@ -323,7 +323,7 @@ fn route_tables(call: &mut Call<'_>) -> Answer {
             json!({
                 "DestinationCidrBlock": target, "GatewayType": kind, "GatewayId": gateway,
                 "RouteId": number, "RouteDescription": "", "Enabled": enabled,
-                "RouteType": if kind == "LOCAL" { "NETD" } else { "USER" },
+                "RouteType": "USER",
                 "RouteTableId": s.route_table_id,
                 "RouteItemId": stable_id("rti", &format!("{}{number}", s.route_table_id)),
                 "PublishedToVbc": false, "CreatedTime": CREATED,
@@ -338,7 +338,7 @@ fn route_tables(call: &mut Call<'_>) -> Answer {
             .collect();
         // The jump host's network is reached over a VPN; a broken table has that route switched off.
         let routes = vec![
-            route(&s.cidr, "LOCAL", "Local", 1, true),
+            route("10.0.0.0/8", "PEERCONNECTION", "pcx-3b7wq0da", 1, true),
             route("127.0.0.0/16", "VPN", "vpngw-5k2m8c1d", 2, main),
         ];
         set.push(json!({
@@ -433,7 +433,10 @@ fn addresses(call: &mut Call<'_>) -> Answer {
                 "instance-id" => f.any(&[&text("InstanceId")]),
                 "private-ip-address" => f.any(&[&text("PrivateAddressIp")]),
                 "instance-type" => f.any(&[&text("InstanceType")]),
-                "is-arrears" => f.any(&[&a["IsArrears"].to_string()]),
+                "is-arrears" => f.any(&[
+                    &a["IsArrears"].to_string(),
+                    &a["IsArrears"].to_string().to_uppercase(),
+                ]),
                 "address-type" => true,
                 _ => false,
             })
