@@ -1,1 +1,40 @@
-//! State, messages, commands and effects of the console. Pure.
+//! The console as data: state, messages, commands and effects.
+//!
+//! Everything here is pure: no terminal, no network, no clock. `update` is the only way the
+//! state changes, and what should happen in the world leaves as `Effect` values.
+
+pub mod case;
+pub mod command;
+pub mod effect;
+pub mod filter;
+pub mod fleet;
+pub mod geometry;
+pub mod health;
+pub mod jobs;
+pub mod line_edit;
+pub mod locale;
+pub mod message;
+pub mod notices;
+pub mod overlay;
+pub mod state;
+pub mod tone;
+pub mod update;
+
+use crate::domain::report::{CauseProbability, Report};
+
+/// Share below which a cause is folded into "others".
+const WORTH_SHOWING: f64 = 0.02;
+/// Most causes that get a row of their own.
+const CAUSES_SHOWN: usize = 7;
+
+/// The causes that get a row; the cursor of the diagnosis pane moves over them.
+pub fn causes_shown(report: &Report) -> &[CauseProbability] {
+    let n = report
+        .causes
+        .iter()
+        .take(CAUSES_SHOWN)
+        .take_while(|cause| cause.probability >= WORTH_SHOWING)
+        .count()
+        .max(1.min(report.causes.len()));
+    &report.causes[..n]
+}

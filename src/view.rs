@@ -1,1 +1,13 @@
-//! State to cells; reads state, returns hit boxes, nothing else.
+//! State to cells: layout, themes, glyphs, panes and overlays.
+//!
+//! Reads the state and fills a buffer; returns where things are. Must not live here: changing
+//! the state, reading the terminal, time.
+
+pub mod frame;
+pub mod glyphs;
+pub mod layout;
+pub mod overlays;
+pub mod panes;
+pub mod text;
+pub mod theme;
+pub mod widgets;

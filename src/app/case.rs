@@ -1,0 +1,100 @@
+//! What is known about one instance's login: readings, the diagnosis, what is on its way.
+//!
+//! Lives here: merging readings as they arrive and forgetting those of an older run.
+//! Must not live here: weighing them (`diagnosis`).
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+
+use crate::domain::evidence::{Path, Reading};
+use crate::domain::report::Report;
+
+/// Identifies one triage or one action, so that late answers of an older one are dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct RunId(pub u64);
+
+/// Points of the latency history.
+const HISTORY: usize = 30;
+
+/// The open file on one instance.
+#[derive(Debug, Clone, Default)]
+pub struct Case {
+    pub readings: Vec<Reading>,
+    pub report: Option<Report>,
+    /// The triage in progress.
+    pub run: Option<RunId>,
+    /// Whether that triage looks inside the guest.
+    pub deep: bool,
+    pub finished_at: Option<Timestamp>,
+    pub error: Option<String>,
+    /// What the user's client printed, as pasted.
+    pub pasted: String,
+    /// Cost of the last `reach` readings in milliseconds; `None` where nothing answered.
+    pub public_history: VecDeque<Option<u32>>,
+    pub private_history: VecDeque<Option<u32>>,
+    /// Cause rows that are unfolded.
+    pub unfolded: Vec<String>,
+    /// The cause that the operator confirmed.
+    pub confirmed: Option<String>,
+}
+
+impl Case {
+    /// Takes a reading; a later one of the same key replaces the earlier, except pasted errors,
+    /// of which several may hold at once.
+    pub fn merge(&mut self, reading: Reading) {
+        self.remember_latency(&reading);
+        if reading.id == "pasted-error" {
+            if !self
+                .readings
+                .iter()
+                .any(|r| r.id == reading.id && r.state == reading.state)
+            {
+                self.readings.push(reading);
+            }
+            return;
+        }
+        match self.readings.iter_mut().find(|r| r.key() == reading.key()) {
+            Some(old) => *old = reading,
+            None => self.readings.push(reading),
+        }
+    }
+
+    fn remember_latency(&mut self, reading: &Reading) {
+        if reading.id != "reach" {
+            return;
+        }
+        let Some(state) = reading.observed_state() else {
+            return;
+        };
+        let history = match reading.path {
+            Some(Path::Public) => &mut self.public_history,
+            Some(Path::Private) => &mut self.private_history,
+            None => return,
+        };
+        if history.len() == HISTORY {
+            history.pop_front();
+        }
+        let answered = matches!(state, "open" | "open-login-only" | "refused");
+        history.push_back(answered.then(|| reading.cost_ms.min(u64::from(u32::MAX)) as u32));
+    }
+
+    /// Puts new findings of the operator in place of the old ones.
+    pub fn replace_pasted(&mut self, text: &str, readings: Vec<Reading>) {
+        text.clone_into(&mut self.pasted);
+        self.readings.retain(|r| r.id != "pasted-error");
+        for reading in readings {
+            self.merge(reading);
+        }
+    }
+
+    /// The reading of a group on a path.
+    pub fn reading(&self, id: &str, path: Option<Path>) -> Option<&Reading> {
+        self.readings.iter().find(|r| r.id == id && r.path == path)
+    }
+
+    /// Time of the newest reading.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.readings.iter().filter_map(|r| r.observed_at).max()
+    }
+}

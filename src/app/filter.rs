@@ -1,0 +1,241 @@
+//! The filter language of the instances pane.
+//!
+//! `web !test state:stopped region:ap-seoul cause:security-group os:windows tag:env=prod
+//! login:refused`: words match fuzzily, fields by substring, `!` turns either around, and all
+//! must hold. Must not live here: drawing or the order of the list.
+
+use nucleo_matcher::pattern::{Atom, AtomKind, CaseMatching, Normalization};
+use nucleo_matcher::{Config, Matcher, Utf32Str};
+
+use super::fleet::Row;
+
+/// Fields that can be asked for.
+pub const FIELDS: &[&str] = &[
+    "state", "region", "zone", "cause", "os", "tag", "login", "name", "id", "ip", "health",
+];
+
+/// A parsed filter; the empty one lets everything pass.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    terms: Vec<Term>,
+    unknown_fields: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Term {
+    negated: bool,
+    test: Test,
+}
+
+#[derive(Debug, Clone)]
+enum Test {
+    Fuzzy(Atom),
+    Field { name: &'static str, value: String },
+}
+
+impl Filter {
+    /// Parses any text; what is not a known field is a word to match.
+    pub fn parse(text: &str) -> Self {
+        let mut filter = Self::default();
+        for word in text.split_whitespace() {
+            let (negated, word) = match word.strip_prefix('!') {
+                Some(rest) => (true, rest),
+                None => (false, word),
+            };
+            if word.is_empty() {
+                continue;
+            }
+            if let Some((name, value)) = word.split_once(':')
+                && name.chars().all(|c| c.is_ascii_alphabetic())
+                && !name.is_empty()
+            {
+                let name = name.to_ascii_lowercase();
+                match FIELDS.iter().find(|known| **known == name) {
+                    Some(name) => {
+                        let value = value.to_lowercase();
+                        filter.terms.push(Term {
+                            negated,
+                            test: Test::Field { name, value },
+                        });
+                    }
+                    None => filter.unknown_fields.push(name),
+                }
+                continue;
+            }
+            // An inverse match by scattered letters would hide nearly everything.
+            let kind = if negated {
+                AtomKind::Substring
+            } else {
+                AtomKind::Fuzzy
+            };
+            filter.terms.push(Term {
+                negated,
+                test: Test::Fuzzy(Atom::new(
+                    word,
+                    CaseMatching::Ignore,
+                    Normalization::Smart,
+                    kind,
+                    false,
+                )),
+            });
+        }
+        filter
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.terms.is_empty()
+    }
+
+    /// Fields that do not exist, to be told to the operator.
+    pub fn unknown_fields(&self) -> &[String] {
+        &self.unknown_fields
+    }
+
+    /// Whether a row passes. `matching` holds the buffers of the fuzzy matcher.
+    pub fn passes(&self, row: &Row, matching: &mut Matching) -> bool {
+        self.terms.iter().all(|term| {
+            let hit = match &term.test {
+                Test::Fuzzy(atom) => matching.score(atom, &row.haystack).is_some(),
+                Test::Field { name, value } => field(row, name, value),
+            };
+            hit != term.negated
+        })
+    }
+}
+
+fn field(row: &Row, name: &str, value: &str) -> bool {
+    let instance = &row.instance;
+    let has = |text: &str| text.to_lowercase().contains(value);
+    match name {
+        "state" => {
+            has(&instance.state) || instance.state_class().is_some_and(|class| class == value)
+        }
+        "region" => has(&instance.region),
+        "zone" => has(&instance.zone),
+        "os" => has(instance.os.as_str()) || has(&instance.os_name),
+        "name" => has(&instance.name),
+        "id" => has(&instance.id),
+        "ip" => instance
+            .public_addresses
+            .iter()
+            .chain(&instance.private_addresses)
+            .any(|address| address.to_string().contains(value)),
+        "login" => row.login.as_ref().is_some_and(|login| login.word.contains(value)),
+        "health" => format!("{:?}", row.health()).to_lowercase().contains(value),
+        "cause" => row.cause.as_deref().is_some_and(has),
+        "tag" => match value.split_once('=') {
+            Some((key, wanted)) => instance
+                .tags
+                .iter()
+                .any(|(k, v)| k.to_lowercase() == key && v.to_lowercase().contains(wanted)),
+            None => instance.tags.keys().any(|key| has(key)),
+        },
+        _ => false,
+    }
+}
+
+/// Buffers of the fuzzy matcher; made once, since they are large.
+pub struct Matching {
+    matcher: Matcher,
+    chars: Vec<char>,
+}
+
+impl Default for Matching {
+    fn default() -> Self {
+        Self {
+            matcher: Matcher::new(Config::DEFAULT),
+            chars: Vec::new(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Matching {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Matching")
+    }
+}
+
+impl Matching {
+    /// Score of one word against a text; `None` when it does not match.
+    pub fn score(&mut self, atom: &Atom, text: &str) -> Option<u16> {
+        atom.score(Utf32Str::new(text, &mut self.chars), &mut self.matcher)
+    }
+
+    /// Ranks texts against a query for the palette, best first; everything for an empty query.
+    pub fn rank<'a>(&mut self, query: &str, texts: impl Iterator<Item = &'a str>) -> Vec<usize> {
+        let atoms: Vec<Atom> = query
+            .split_whitespace()
+            .map(|word| {
+                Atom::new(
+                    word,
+                    CaseMatching::Ignore,
+                    Normalization::Smart,
+                    AtomKind::Fuzzy,
+                    false,
+                )
+            })
+            .collect();
+        let mut ranked: Vec<(i32, usize)> = texts
+            .enumerate()
+            .filter_map(|(index, text)| {
+                let mut total = 0;
+                for atom in &atoms {
+                    total -= i32::from(self.score(atom, text)?);
+                }
+                Some((total, index))
+            })
+            .collect();
+        ranked.sort_unstable();
+        ranked.into_iter().map(|(_, index)| index).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::instance::{Instance, Os};
+    use proptest::prelude::*;
+
+    fn row() -> Row {
+        let mut instance = Instance {
+            id: "ins-1".into(),
+            name: "web-frontend".into(),
+            region: "ap-seoul".into(),
+            os: Os::Windows,
+            state: "STOPPED".into(),
+            ..Instance::default()
+        };
+        instance.tags.insert("env".into(), "prod".into());
+        Row::new(instance)
+    }
+
+    fn passes(text: &str) -> bool {
+        Filter::parse(text).passes(&row(), &mut Matching::default())
+    }
+
+    #[test]
+    fn fields_words_and_inverses() {
+        assert!(passes("state:stopped region:seoul os:windows tag:env=prod"));
+        assert!(passes("wfe"));
+        assert!(passes("!db"));
+        assert!(!passes("!web"));
+        assert!(!passes("!state:stopped"));
+        assert!(!passes("tag:env=dev"));
+        assert!(!passes("login:refused"));
+        assert!(passes("!login:refused"));
+    }
+
+    #[test]
+    fn an_unknown_field_is_named_and_hides_nothing() {
+        let filter = Filter::parse("colour:red");
+        assert_eq!(filter.unknown_fields(), ["colour"]);
+        assert!(passes("colour:red"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_filter_text_is_survived(text in ".{0,60}") {
+            let _ = passes(&text);
+        }
+    }
+}

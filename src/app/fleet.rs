@@ -1,0 +1,423 @@
+//! The instances known, their order, filter, marks and selection.
+//!
+//! Lives here: the list as data, with an index that is only recomputed when something in it
+//! changed. Must not live here: fetching (`runtime`) or drawing (`view`).
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+
+use super::filter::{Filter, Matching};
+use super::health::{Health, Login};
+use crate::domain::instance::Instance;
+
+/// One instance with what the console knows about its login.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub instance: Instance,
+    pub login: Option<Login>,
+    pub checked_at: Option<Timestamp>,
+    /// A check is on its way.
+    pub checking: bool,
+    /// Id of the leading cause of the last diagnosis.
+    pub cause: Option<String>,
+    /// What a plain filter word is matched against.
+    pub haystack: String,
+}
+
+impl Row {
+    pub fn new(instance: Instance) -> Self {
+        let mut haystack = format!("{} {} {}", instance.name, instance.id, instance.region);
+        for address in instance
+            .public_addresses
+            .iter()
+            .chain(&instance.private_addresses)
+        {
+            haystack.push(' ');
+            haystack.push_str(&address.to_string());
+        }
+        Self {
+            instance,
+            login: None,
+            checked_at: None,
+            checking: false,
+            cause: None,
+            haystack,
+        }
+    }
+
+    /// Health for the order of the list: a restriction or a failing login leads, an instance
+    /// that is switched off follows, because nobody expects to log in there.
+    pub fn health(&self) -> Health {
+        let restricted = !matches!(self.instance.restrict_state.as_str(), "" | "NORMAL");
+        match self.instance.state_class() {
+            Some("launch-failed") => Health::Failing,
+            _ if restricted => Health::Failing,
+            Some("stopped" | "terminating") => Health::Off,
+            _ => self.login.as_ref().map_or(Health::Unknown, |l| l.health),
+        }
+    }
+}
+
+/// Column the list is ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sort {
+    #[default]
+    Health,
+    Name,
+    State,
+    Region,
+    Age,
+}
+
+impl Sort {
+    /// The next column of the cycle.
+    #[must_use]
+    pub fn next(self) -> Self {
+        match self {
+            Self::Health => Self::Name,
+            Self::Name => Self::State,
+            Self::State => Self::Region,
+            Self::Region => Self::Age,
+            Self::Age => Self::Health,
+        }
+    }
+}
+
+/// How far the inventory is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loading {
+    pub running: bool,
+    /// Total that the cloud announced so far.
+    pub expected: usize,
+    pub regions_done: usize,
+    pub regions: usize,
+    /// One sentence for each region that failed.
+    pub failures: Vec<String>,
+}
+
+/// The list of the instances pane.
+#[derive(Debug, Default)]
+pub struct Fleet {
+    rows: Vec<Row>,
+    by_id: HashMap<String, usize>,
+    /// Rows that pass the filter, in order.
+    visible: Vec<u32>,
+    stale: bool,
+    filter_text: String,
+    filter: Filter,
+    pub sort: Sort,
+    pub reversed: bool,
+    pub marks: HashSet<String>,
+    selected: Option<String>,
+    selected_at: usize,
+    pub offset: usize,
+    pub loading: Loading,
+    pub generation: u64,
+    /// Set while a listing runs that may drop instances which no longer exist.
+    seen: HashSet<String>,
+    matching: Matching,
+    counts: HashMap<Health, usize>,
+    /// The operator has moved the selection; until then it stays on the first row.
+    chosen: bool,
+}
+
+impl Fleet {
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Number of rows that pass the filter.
+    pub fn visible_len(&self) -> usize {
+        self.visible.len()
+    }
+
+    /// The rows from `start` on, at most `count`.
+    pub fn window(&self, start: usize, count: usize) -> impl Iterator<Item = &Row> {
+        self.visible
+            .iter()
+            .skip(start)
+            .take(count)
+            .filter_map(|index| self.rows.get(*index as usize))
+    }
+
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    pub fn get(&self, id: &str) -> Option<&Row> {
+        self.by_id.get(id).and_then(|index| self.rows.get(*index))
+    }
+
+    /// A row to change; the order is recomputed at the next [`Fleet::settle`].
+    pub fn get_mut(&mut self, id: &str) -> Option<&mut Row> {
+        self.stale = true;
+        let index = *self.by_id.get(id)?;
+        self.rows.get_mut(index)
+    }
+
+    pub fn selected(&self) -> Option<&Row> {
+        self.selected.as_deref().and_then(|id| self.get(id))
+    }
+
+    pub fn selected_id(&self) -> Option<&str> {
+        self.selected.as_deref()
+    }
+
+    /// Position of the selection among the visible rows.
+    pub fn selected_at(&self) -> usize {
+        self.selected_at
+    }
+
+    /// Moves the selection on the operator's behalf. True when it changed.
+    pub fn choose_at(&mut self, position: usize) -> bool {
+        self.chosen = true;
+        self.select_at(position)
+    }
+
+    /// Selects the visible row at `position`, or the last one before it. True when it changed.
+    fn select_at(&mut self, position: usize) -> bool {
+        self.selected_at = position.min(self.visible.len().saturating_sub(1));
+        let id = self
+            .visible
+            .get(self.selected_at)
+            .and_then(|index| self.rows.get(*index as usize))
+            .map(|row| row.instance.id.clone());
+        let changed = id != self.selected;
+        self.selected = id;
+        changed
+    }
+
+    /// Selects by id, name or address. False when nothing matches.
+    pub fn select_target(&mut self, target: &str) -> bool {
+        let found = self.rows.iter().position(|row| {
+            let i = &row.instance;
+            i.id == target
+                || i.name == target
+                || i.public_addresses
+                    .iter()
+                    .chain(&i.private_addresses)
+                    .any(|a| a.to_string() == target)
+        });
+        let Some(index) = found else { return false };
+        self.chosen = true;
+        self.selected = self.rows.get(index).map(|row| row.instance.id.clone());
+        self.stale = true;
+        true
+    }
+
+    /// Begins a listing; what was known stays until the listing is complete.
+    pub fn begin_listing(&mut self, regions: usize) -> u64 {
+        self.generation += 1;
+        self.seen.clear();
+        self.loading = Loading {
+            running: true,
+            regions,
+            ..Loading::default()
+        };
+        self.generation
+    }
+
+    /// Adds or refreshes instances.
+    pub fn insert(&mut self, page: Vec<Instance>) {
+        for instance in page {
+            self.seen.insert(instance.id.clone());
+            if let Some(index) = self.by_id.get(&instance.id) {
+                if let Some(row) = self.rows.get_mut(*index) {
+                    let fresh = Row::new(instance);
+                    row.haystack = fresh.haystack;
+                    row.instance = fresh.instance;
+                }
+            } else {
+                self.by_id.insert(instance.id.clone(), self.rows.len());
+                self.rows.push(Row::new(instance));
+            }
+        }
+        self.stale = true;
+    }
+
+    /// Ends a listing. Instances that were not seen are dropped, but only after a listing
+    /// without failures: a region that did not answer has not lost its instances.
+    pub fn end_listing(&mut self) {
+        self.loading.running = false;
+        if self.loading.failures.is_empty() {
+            let seen = std::mem::take(&mut self.seen);
+            self.rows.retain(|row| seen.contains(&row.instance.id));
+            self.by_id = self
+                .rows
+                .iter()
+                .enumerate()
+                .map(|(index, row)| (row.instance.id.clone(), index))
+                .collect();
+        }
+        self.stale = true;
+    }
+
+    pub fn filter_text(&self) -> &str {
+        &self.filter_text
+    }
+
+    pub fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    pub fn set_filter(&mut self, text: &str) {
+        if text != self.filter_text {
+            text.clone_into(&mut self.filter_text);
+            self.filter = Filter::parse(text);
+            self.stale = true;
+        }
+    }
+
+    /// Marks the order as out of date.
+    pub fn touch(&mut self) {
+        self.stale = true;
+    }
+
+    /// Recomputes filter, order and the place of the selection where something changed. The
+    /// selected row keeps its line on the screen, so that nothing jumps under the reader.
+    pub fn settle(&mut self) {
+        if !std::mem::take(&mut self.stale) {
+            return;
+        }
+        let mut matching = std::mem::take(&mut self.matching);
+        self.visible.clear();
+        for (index, row) in self.rows.iter().enumerate() {
+            if self.filter.passes(row, &mut matching) {
+                self.visible.push(index as u32);
+            }
+        }
+        self.matching = matching;
+        self.counts.clear();
+        for row in &self.rows {
+            *self.counts.entry(row.health()).or_default() += 1;
+        }
+        self.order();
+        if !self.chosen {
+            self.offset = 0;
+            self.select_at(0);
+            return;
+        }
+        let line = self.selected_at.saturating_sub(self.offset);
+        let position = self.selected.as_deref().and_then(|id| {
+            self.visible
+                .iter()
+                .position(|index| self.rows[*index as usize].instance.id == id)
+        });
+        match position {
+            Some(position) => self.selected_at = position,
+            None => {
+                self.select_at(self.selected_at);
+            }
+        }
+        self.offset = self.selected_at.saturating_sub(line);
+    }
+
+    fn order(&mut self) {
+        let rows = &self.rows;
+        let row = |index: &u32| &rows[*index as usize];
+        let name = |a: &u32, b: &u32| {
+            let (a, b) = (&row(a).instance, &row(b).instance);
+            (&a.name, &a.id).cmp(&(&b.name, &b.id))
+        };
+        match self.sort {
+            Sort::Health => {
+                let mut keyed: Vec<(Health, u32)> = self
+                    .visible
+                    .iter()
+                    .map(|index| (row(index).health(), *index))
+                    .collect();
+                keyed.sort_unstable_by(|(ha, a), (hb, b)| ha.cmp(hb).then_with(|| name(a, b)));
+                self.visible = keyed.into_iter().map(|(_, index)| index).collect();
+            }
+            Sort::Name => self.visible.sort_unstable_by(name),
+            Sort::State => self.visible.sort_unstable_by(|a, b| {
+                let key = |i: &u32| &row(i).instance.state;
+                key(a).cmp(key(b)).then_with(|| name(a, b))
+            }),
+            Sort::Region => self.visible.sort_unstable_by(|a, b| {
+                let key = |i: &u32| (&row(i).instance.region, &row(i).instance.zone);
+                key(a).cmp(&key(b)).then_with(|| name(a, b))
+            }),
+            Sort::Age => self.visible.sort_unstable_by(|a, b| {
+                let key = |i: &u32| std::cmp::Reverse(row(i).checked_at);
+                key(a).cmp(&key(b)).then_with(|| name(a, b))
+            }),
+        }
+        if self.reversed {
+            self.visible.reverse();
+        }
+    }
+
+    /// Instances per health, for the title.
+    pub fn count(&self, health: Health) -> usize {
+        self.counts.get(&health).copied().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instance(id: &str) -> Instance {
+        Instance {
+            id: id.into(),
+            name: format!("name-{id}"),
+            state: "RUNNING".into(),
+            ..Instance::default()
+        }
+    }
+
+    fn fleet(ids: &[&str]) -> Fleet {
+        let mut fleet = Fleet::default();
+        fleet.begin_listing(1);
+        fleet.insert(ids.iter().map(|id| instance(id)).collect());
+        fleet.end_listing();
+        fleet.settle();
+        fleet
+    }
+
+    #[test]
+    fn the_selection_survives_a_change_of_order() {
+        let mut fleet = fleet(&["a", "b", "c"]);
+        fleet.choose_at(0);
+        fleet.get_mut("c").unwrap().login = Some(Login {
+            health: Health::Failing,
+            word: "silent",
+        });
+        fleet.settle();
+        assert_eq!(fleet.selected_id(), Some("a"));
+        assert_eq!(fleet.selected_at(), 1);
+        assert_eq!(fleet.window(0, 1).next().unwrap().instance.id, "c");
+    }
+
+    #[test]
+    fn a_failed_region_loses_no_instances() {
+        let mut fleet = fleet(&["a", "b"]);
+        fleet.begin_listing(2);
+        fleet.insert(vec![instance("a")]);
+        fleet.loading.failures.push("ap-tokyo did not answer".into());
+        fleet.end_listing();
+        assert_eq!(fleet.len(), 2);
+        fleet.begin_listing(2);
+        fleet.insert(vec![instance("b")]);
+        fleet.end_listing();
+        fleet.settle();
+        assert_eq!(fleet.len(), 1);
+        assert_eq!(fleet.get("b").unwrap().instance.id, "b");
+    }
+
+    #[test]
+    fn a_filter_that_hides_the_selection_moves_it() {
+        let mut fleet = fleet(&["a", "b", "c"]);
+        fleet.choose_at(2);
+        fleet.set_filter("name:name-a");
+        fleet.settle();
+        assert_eq!(fleet.selected_id(), Some("a"));
+        assert_eq!(fleet.visible_len(), 1);
+    }
+}

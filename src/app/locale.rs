@@ -1,0 +1,377 @@
+//! The catalogues of texts, one file per language, checked when they are read.
+//!
+//! Every fixed text is a field of [`Ui`], so a text that is missing or left over in a catalogue
+//! fails the test of this module. Must not live here: guides (`guide`), wording of readings.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::command::Why;
+use crate::domain::action::Risk;
+use crate::domain::evidence::{Path, Status};
+use crate::domain::instance::Os;
+
+/// Languages of the console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum Lang {
+    #[default]
+    En,
+    Ko,
+    Zh,
+}
+
+impl Lang {
+    pub const ALL: [Self; 3] = [Self::En, Self::Ko, Self::Zh];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::Ko => "ko",
+            Self::Zh => "zh",
+        }
+    }
+
+    /// From `en`, `ko_KR.UTF-8`, `zh-CN` and the like.
+    pub fn parse(text: &str) -> Option<Self> {
+        let word = text.split(['_', '-', '.', '@']).next()?.to_ascii_lowercase();
+        Self::ALL.into_iter().find(|lang| lang.as_str() == word)
+    }
+
+    /// The language of a locale from the first of `LC_ALL`, `LC_MESSAGES`, `LANG` that is set.
+    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
+        ["LC_ALL", "LC_MESSAGES", "LANG"]
+            .into_iter()
+            .find_map(|name| variable(name).filter(|value| !value.is_empty()))
+            .and_then(|value| Self::parse(&value))
+            .unwrap_or_default()
+    }
+
+    #[must_use]
+    pub fn next(self) -> Self {
+        match self {
+            Self::En => Self::Ko,
+            Self::Ko => Self::Zh,
+            Self::Zh => Self::En,
+        }
+    }
+}
+
+macro_rules! ui_texts {
+    ($($field:ident),+ $(,)?) => {
+        /// Fixed texts; `{name}` in them is filled in.
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct Ui { $(pub $field: String,)+ }
+
+        impl Ui {
+            /// Names and texts, for the test that compares languages.
+            pub fn all(&self) -> Vec<(&'static str, &str)> {
+                vec![$((stringify!($field), self.$field.as_str())),+]
+            }
+        }
+    };
+}
+
+ui_texts! {
+    pane_instances, pane_diagnosis, pane_actions,
+    column_name, column_address, column_state, column_login, column_age, column_region,
+    count_failing, count_impaired, count_off, count_unknown, count_healthy,
+    badge_demo, badge_read_only, badge_paused, badge_privacy,
+    loading, loading_progress, sweep_progress, no_instances, filter_hides_all, listing_failed,
+    checking, nothing_selected, not_triaged, looking, looking_deep,
+    verdict_healthy, verdict_faulty, verdict_inconclusive, vantage, user_unknown, masked,
+    confirmed, port, no_address, no_answer,
+    why, coverage, range, other_causes, also_broken, conflict, prior,
+    very_likely, likely, leading, undecided,
+    next_evidence, evidence_price, facts, not_permitted, probe_failed, not_observed,
+    do_next, no_actions, actions_wait, actions_none_yet, read_only_note, cures, reversible,
+    guides, no_guides,
+    job_preparing, job_running, job_done, job_verified, job_not_better,
+    help_title, help_everywhere, help_reader, help_filter, log_title, log_empty,
+    palette_title, palette_empty,
+    paste_title, paste_hint, paste_unrecognised, paste_keys, paste_taken,
+    user_source_title, user_source_text, user_source_bad, user_source_set, user_source_cleared,
+    deep_title, deep_text, deep_keys, quit_title, quit_text, quit_keys,
+    confirm_cause_title, confirm_cause_text, cause_confirmed,
+    copied, nothing_found, filter_unknown_field, task_failed, listed, target_missing,
+    read_only_locked, read_only_on, read_only_off, stopped_work, not_now,
+    just_now, seconds_ago, minutes_ago, hours_ago, days_ago,
+}
+
+/// One catalogue.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Texts {
+    pub ui: Ui,
+    command: BTreeMap<String, String>,
+    /// Titles short enough for the foot of the screen.
+    short: BTreeMap<String, String>,
+    why_not: BTreeMap<String, String>,
+    cause: BTreeMap<String, String>,
+    evidence: BTreeMap<String, String>,
+    layer: BTreeMap<String, String>,
+    state: BTreeMap<String, String>,
+    status: BTreeMap<String, String>,
+    action: BTreeMap<String, String>,
+    parameter: BTreeMap<String, String>,
+    risk: BTreeMap<String, String>,
+    instance_state: BTreeMap<String, String>,
+    login: BTreeMap<String, String>,
+    path: BTreeMap<String, String>,
+    os: BTreeMap<String, String>,
+}
+
+static CATALOGUES: OnceLock<[Texts; 3]> = OnceLock::new();
+
+impl Texts {
+    /// The catalogue of a language.
+    pub fn of(lang: Lang) -> &'static Self {
+        let all = CATALOGUES.get_or_init(|| {
+            [
+                include_str!("../../assets/locales/en.toml"),
+                include_str!("../../assets/locales/ko.toml"),
+                include_str!("../../assets/locales/zh.toml"),
+            ]
+            .map(|text| {
+                toml::from_str(text).expect("shipped catalogues are read by a test of this module")
+            })
+        });
+        &all[lang as usize]
+    }
+
+    fn word<'a>(map: &'a BTreeMap<String, String>, key: &'a str) -> &'a str {
+        map.get(key).map_or(key, String::as_str)
+    }
+
+    pub fn command<'a>(&'a self, id: &'a str) -> &'a str {
+        Self::word(&self.command, id)
+    }
+
+    pub fn short_command<'a>(&'a self, id: &'a str) -> &'a str {
+        self.short.get(id).map_or_else(|| self.command(id), String::as_str)
+    }
+
+    /// Title of a cause; the report's own where the catalogue has none.
+    pub fn cause<'a>(&'a self, id: &str, fallback: &'a str) -> &'a str {
+        self.cause.get(id).map_or(fallback, String::as_str)
+    }
+
+    pub fn evidence<'a>(&'a self, id: &'a str) -> &'a str {
+        Self::word(&self.evidence, id)
+    }
+
+    /// Short name of a column of the matrix.
+    pub fn layer<'a>(&'a self, id: &'a str) -> &'a str {
+        self.layer.get(id).map_or_else(|| self.evidence(id), String::as_str)
+    }
+
+    /// A state of a group in words: the group's own wording, the common one, or the id.
+    pub fn state<'a>(&'a self, group: &str, state: &'a str) -> &'a str {
+        self.state
+            .get(&format!("{group}.{state}"))
+            .or_else(|| self.state.get(state))
+            .map_or(state, String::as_str)
+    }
+
+    pub fn status(&self, status: Status) -> &str {
+        Self::word(&self.status, status.as_str())
+    }
+
+    pub fn action<'a>(&'a self, id: &str, fallback: &'a str) -> &'a str {
+        // Advice has no title of its own: its text is the advice.
+        if id == "advice" && !fallback.is_empty() {
+            return fallback;
+        }
+        self.action.get(id).map_or(fallback, String::as_str)
+    }
+
+    pub fn parameter<'a>(&'a self, name: &'a str) -> &'a str {
+        Self::word(&self.parameter, name)
+    }
+
+    pub fn risk(&self, risk: Risk) -> &str {
+        Self::word(
+            &self.risk,
+            match risk {
+                Risk::None => "none",
+                Risk::Low => "low",
+                Risk::Medium => "medium",
+                Risk::High => "high",
+            },
+        )
+    }
+
+    pub fn instance_state<'a>(&'a self, state: &'a str) -> &'a str {
+        Self::word(&self.instance_state, state)
+    }
+
+    pub fn login_word<'a>(&'a self, word: &'a str) -> &'a str {
+        Self::word(&self.login, word)
+    }
+
+    pub fn path(&self, path: Path) -> &str {
+        Self::word(&self.path, path.as_str())
+    }
+
+    pub fn os(&self, os: Os) -> &str {
+        Self::word(&self.os, os.as_str())
+    }
+
+    pub fn why(&self, why: Why) -> &str {
+        Self::word(
+            &self.why_not,
+            match why {
+                Why::NoInstance => "no-instance",
+                Why::NoReport => "no-report",
+                Why::NoSuchAction => "no-such-action",
+                Why::ReadOnly => "read-only",
+                Why::NothingRunning => "nothing-running",
+                Why::NothingToUndo => "nothing-to-undo",
+                Why::NoErrors => "no-errors",
+                Why::Unavailable => "unavailable",
+            },
+        )
+    }
+
+    /// How long ago, in at most five cells: `12s`, `3m`, `2h`, `5d`.
+    pub fn age_short(&self, now: Timestamp, at: Timestamp) -> String {
+        let (n, unit) = age(now, at);
+        format!("{n}{}", ["s", "m", "h", "d"][unit])
+    }
+
+    /// How long ago, as part of a sentence.
+    pub fn age_sentence(&self, now: Timestamp, at: Timestamp) -> String {
+        let (n, unit) = age(now, at);
+        if unit == 0 && n < AGE_STEP_S {
+            return self.ui.just_now.clone();
+        }
+        let text = [
+            &self.ui.seconds_ago,
+            &self.ui.minutes_ago,
+            &self.ui.hours_ago,
+            &self.ui.days_ago,
+        ][unit];
+        fill(text, &[("n", &n.to_string())])
+    }
+}
+
+/// Ages below a minute move in steps, so that a quiet screen stays quiet.
+pub const AGE_STEP_S: i64 = 5;
+
+/// Number and unit (0 seconds, 1 minutes, 2 hours, 3 days) of an age.
+fn age(now: Timestamp, at: Timestamp) -> (i64, usize) {
+    let seconds = now.duration_since(at).as_secs().max(0);
+    match seconds {
+        0..60 => (seconds / AGE_STEP_S * AGE_STEP_S, 0),
+        60..3_600 => (seconds / 60, 1),
+        3_600..86_400 => (seconds / 3_600, 2),
+        _ => (seconds / 86_400, 3),
+    }
+}
+
+/// Seconds until the text of an age changes.
+pub fn age_changes_in(now: Timestamp, at: Timestamp) -> i64 {
+    let seconds = now.duration_since(at).as_secs().max(0);
+    let step = match seconds {
+        0..60 => AGE_STEP_S,
+        60..3_600 => 60,
+        3_600..86_400 => 3_600,
+        _ => 86_400,
+    };
+    step - seconds % step
+}
+
+/// Replaces `{name}` by its value.
+pub fn fill(text: &str, values: &[(&str, &str)]) -> String {
+    let mut out = text.to_owned();
+    for (name, value) in values {
+        out = out.replace(&format!("{{{name}}}"), value);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::command::Command;
+
+    fn placeholders(text: &str) -> Vec<&str> {
+        let mut all: Vec<&str> = text
+            .split('{')
+            .skip(1)
+            .filter_map(|rest| rest.split('}').next())
+            .collect();
+        all.sort_unstable();
+        all
+    }
+
+    #[test]
+    fn every_language_has_the_same_texts_with_the_same_blanks() {
+        let en = Texts::of(Lang::En);
+        for lang in [Lang::Ko, Lang::Zh] {
+            let other = Texts::of(lang);
+            for ((name, a), (_, b)) in en.ui.all().into_iter().zip(other.ui.all()) {
+                assert_eq!(placeholders(a), placeholders(b), "{lang:?} ui.{name}");
+                assert!(!b.trim().is_empty(), "{lang:?} ui.{name} is empty");
+            }
+            for (section, a, b) in [
+                ("command", &en.command, &other.command),
+                ("short", &en.short, &other.short),
+                ("why_not", &en.why_not, &other.why_not),
+                ("cause", &en.cause, &other.cause),
+                ("evidence", &en.evidence, &other.evidence),
+                ("layer", &en.layer, &other.layer),
+                ("state", &en.state, &other.state),
+                ("status", &en.status, &other.status),
+                ("action", &en.action, &other.action),
+                ("parameter", &en.parameter, &other.parameter),
+                ("risk", &en.risk, &other.risk),
+                ("instance_state", &en.instance_state, &other.instance_state),
+                ("login", &en.login, &other.login),
+                ("path", &en.path, &other.path),
+                ("os", &en.os, &other.os),
+            ] {
+                let missing: Vec<_> = a.keys().filter(|key| !b.contains_key(*key)).collect();
+                let extra: Vec<_> = b.keys().filter(|key| !a.contains_key(*key)).collect();
+                assert!(missing.is_empty(), "{lang:?} [{section}] lacks {missing:?}");
+                assert!(extra.is_empty(), "{lang:?} [{section}] has {extra:?}, en has not");
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_and_action_has_a_title() {
+        let en = Texts::of(Lang::En);
+        for command in Command::ALL {
+            assert!(en.command.contains_key(command.as_str()), "{command:?}");
+        }
+        for action in crate::domain::action::ActionId::ALL {
+            assert!(en.action.contains_key(action.as_str()), "{action}");
+        }
+    }
+
+    #[test]
+    fn a_locale_names_its_language() {
+        let env = |value: &'static str| {
+            Lang::from_environment(move |name| (name == "LANG").then(|| value.to_owned()))
+        };
+        assert_eq!(env("ko_KR.UTF-8"), Lang::Ko);
+        assert_eq!(env("zh_CN"), Lang::Zh);
+        assert_eq!(env("C.UTF-8"), Lang::En);
+    }
+
+    #[test]
+    fn ages_move_in_steps() {
+        let at = Timestamp::UNIX_EPOCH;
+        let later = |s: i64| Timestamp::from_second(s).unwrap();
+        let texts = Texts::of(Lang::En);
+        assert_eq!(texts.age_short(later(13), at), "10s");
+        assert_eq!(texts.age_short(later(61), at), "1m");
+        assert_eq!(texts.age_short(later(7_300), at), "2h");
+        assert_eq!(age_changes_in(later(13), at), 2);
+        assert_eq!(age_changes_in(later(61), at), 59);
+    }
+}

@@ -1,0 +1,66 @@
+//! Everything that can happen to the console.
+//!
+//! Must not live here: what follows from it (`app::update`).
+
+use jiff::Timestamp;
+
+use super::case::RunId;
+use super::effect::Effect;
+use super::geometry::Geometry;
+use super::notices::Severity;
+use crate::domain::evidence::Reading;
+use crate::domain::instance::Instance;
+use crate::input::chord::Chord;
+
+/// One event, from the terminal, the clock, or a task.
+#[derive(Debug)]
+pub enum Message {
+    Key(Chord),
+    /// Text pasted into the terminal, as one piece.
+    Pasted(String),
+    Mouse { kind: MouseKind, x: u16, y: u16 },
+    Resized { width: u16, height: u16 },
+    /// The time, before every other message of a batch and at wake-ups.
+    Tick(Timestamp),
+    /// Where the last frame put things.
+    Drawn(Geometry),
+    Listed { generation: u64, event: Listing },
+    /// A reading of a triage.
+    Read { run: RunId, instance: String, reading: Box<Reading> },
+    TriageEnded { run: RunId, instance: String, error: Option<String> },
+    /// The sweep begins to look at an instance, or has looked.
+    LoginChecking { instance: String },
+    LoginChecked { instance: String, readings: Vec<Reading> },
+    SweepEnded { run: RunId },
+    /// Something to tell, from a task.
+    Told { severity: Severity, text: String },
+    /// Text of an overlay that was asked for.
+    Fetched { title: String, body: String },
+    /// A task died.
+    TaskPanicked { what: String },
+    /// The effect could not be begun.
+    Refused { effect: Box<Effect>, why: String },
+}
+
+/// Progress of a listing.
+#[derive(Debug)]
+pub enum Listing {
+    /// Regions that will be asked.
+    Regions(usize),
+    /// Total of one region.
+    Expected(usize),
+    Page(Vec<Instance>),
+    RegionDone,
+    RegionFailed { region: String, why: String },
+    End,
+    /// Nothing could be listed at all.
+    Failed(String),
+}
+
+/// What the mouse did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MouseKind {
+    Click,
+    WheelUp,
+    WheelDown,
+}

@@ -1,0 +1,79 @@
+//! What lies over the panes, as a stack; the topmost takes the keys.
+//!
+//! Must not live here: what the keys do (`app::update`) or how it looks (`view::overlays`).
+
+use tui_textarea::TextArea;
+
+use super::line_edit::LineEdit;
+
+/// Scroll position and search of a reading overlay.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    pub title: String,
+    pub body: Vec<String>,
+    pub offset: usize,
+    /// Search being typed.
+    pub typing: Option<LineEdit>,
+    pub search: String,
+}
+
+impl Reading {
+    pub fn new(title: impl Into<String>, body: &str) -> Self {
+        Self {
+            title: title.into(),
+            body: body.lines().map(str::to_owned).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Moves to the next line after `from` that holds the search words.
+    pub fn search_from(&mut self, from: usize) -> bool {
+        let wanted = self.search.to_lowercase();
+        if wanted.is_empty() {
+            return false;
+        }
+        let hit = |line: &String| line.to_lowercase().contains(&wanted);
+        let found = self
+            .body
+            .iter()
+            .enumerate()
+            .skip(from)
+            .find(|(_, line)| hit(line))
+            .or_else(|| self.body.iter().enumerate().find(|(_, line)| hit(line)));
+        if let Some((index, _)) = found {
+            self.offset = index;
+        }
+        found.is_some()
+    }
+}
+
+/// One layer.
+#[derive(Debug)]
+pub enum Overlay {
+    /// Keys of the console; the text is made from the live keymap when drawn.
+    Help { offset: usize },
+    /// The log, newest last; the text is made when drawn.
+    Log { offset: usize },
+    Palette { edit: LineEdit, selected: usize },
+    /// The filter line at the top of the list.
+    Filter { edit: LineEdit, before: String },
+    /// The address that the failing user comes from.
+    UserSource { edit: LineEdit, error: Option<String> },
+    /// The client's error text.
+    Paste { editor: Box<TextArea<'static>> },
+    /// Consent to read-only commands in the guest.
+    DeepConsent,
+    /// Which cause was the true one.
+    ConfirmCause { selected: usize },
+    /// Guide, journal and other texts.
+    Reader(Reading),
+    /// Leave although an action is under way.
+    QuitAnyway,
+}
+
+impl Overlay {
+    /// True for overlays whose text scrolls with the movement keys.
+    pub fn is_reader(&self) -> bool {
+        matches!(self, Self::Help { .. } | Self::Log { .. } | Self::Reader(_))
+    }
+}

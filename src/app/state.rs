@@ -1,0 +1,198 @@
+//! The whole state of the console.
+//!
+//! Must not live here: how it changes (`app::update`), how it looks (`view`).
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+
+use super::case::{Case, RunId};
+use super::command::{Keys, shipped_keys};
+use super::filter::Matching;
+use super::fleet::{Fleet, Row};
+use super::geometry::Geometry;
+use super::jobs::Jobs;
+use super::locale::{Lang, Texts};
+use super::notices::{Notices, Severity};
+use super::overlay::Overlay;
+use crate::domain::instance::Instance;
+use crate::domain::report::Report;
+
+/// The three panes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Pane {
+    #[default]
+    Instances,
+    Diagnosis,
+    Actions,
+}
+
+impl Pane {
+    pub const ALL: [Self; 3] = [Self::Instances, Self::Diagnosis, Self::Actions];
+
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self::ALL[(self as usize + 1) % 3]
+    }
+
+    #[must_use]
+    pub fn previous(self) -> Self {
+        Self::ALL[(self as usize + 2) % 3]
+    }
+}
+
+/// What the operator can change about the looks while it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Looks {
+    pub theme: String,
+    pub themes: Vec<String>,
+    pub ascii: bool,
+    pub mouse: bool,
+    /// Masks addresses and ids, for sharing a screen.
+    pub privacy: bool,
+}
+
+impl Default for Looks {
+    fn default() -> Self {
+        Self {
+            theme: "dark".into(),
+            themes: vec!["dark".into()],
+            ascii: false,
+            mouse: false,
+            privacy: false,
+        }
+    }
+}
+
+/// Progress of a background look at the login ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sweep {
+    pub run: RunId,
+    pub done: usize,
+    pub total: usize,
+}
+
+/// Everything the console knows.
+#[derive(Debug)]
+pub struct State {
+    pub now: Timestamp,
+    pub size: (u16, u16),
+    pub texts: &'static Texts,
+    pub keys: Keys,
+    pub looks: Looks,
+    pub read_only: bool,
+    /// True when read-only was demanded from outside and cannot be switched off here.
+    pub read_only_locked: bool,
+    pub demo: bool,
+    /// One word for the title: profile or endpoint.
+    pub place: String,
+    /// Name of this host, named in sentences as the vantage.
+    pub vantage: String,
+    pub user_source: Option<IpAddr>,
+    /// Instance to open once it is listed.
+    pub target: Option<String>,
+    pub fleet: Fleet,
+    pub cases: HashMap<String, Case>,
+    pub jobs: Jobs,
+    pub focus: Pane,
+    pub zoomed: bool,
+    pub paused: bool,
+    pub diagnosis_offset: usize,
+    /// Selected cause in the diagnosis pane.
+    pub cause_at: usize,
+    /// Selected line in the actions pane: actions first, then guides.
+    pub action_at: usize,
+    pub actions_offset: usize,
+    pub overlays: Vec<Overlay>,
+    pub palette_history: Vec<String>,
+    pub notices: Notices,
+    pub sweep: Option<Sweep>,
+    pub geometry: Geometry,
+    /// Readings that arrived while the display is paused.
+    pub held_back: usize,
+    pub matching: Matching,
+    next_run: u64,
+}
+
+impl State {
+    /// A console that has not heard from the world yet.
+    pub fn new(now: Timestamp, lang: Lang) -> Self {
+        Self {
+            now,
+            size: (80, 24),
+            texts: Texts::of(lang),
+            keys: shipped_keys(),
+            looks: Looks::default(),
+            read_only: false,
+            read_only_locked: false,
+            demo: false,
+            place: String::new(),
+            vantage: String::new(),
+            user_source: None,
+            target: None,
+            fleet: Fleet::default(),
+            cases: HashMap::new(),
+            jobs: Jobs::default(),
+            focus: Pane::default(),
+            zoomed: false,
+            paused: false,
+            diagnosis_offset: 0,
+            cause_at: 0,
+            action_at: 0,
+            actions_offset: 0,
+            overlays: Vec::new(),
+            palette_history: Vec::new(),
+            notices: Notices::default(),
+            sweep: None,
+            geometry: Geometry::default(),
+            held_back: 0,
+            matching: Matching::default(),
+            next_run: 0,
+        }
+    }
+
+    pub fn new_run(&mut self) -> RunId {
+        self.next_run += 1;
+        RunId(self.next_run)
+    }
+
+    pub fn selected_row(&self) -> Option<&Row> {
+        self.fleet.selected()
+    }
+
+    pub fn selected_instance(&self) -> Option<&Instance> {
+        self.selected_row().map(|row| &row.instance)
+    }
+
+    pub fn selected_case(&self) -> Option<&Case> {
+        self.fleet.selected_id().and_then(|id| self.cases.get(id))
+    }
+
+    pub fn selected_case_mut(&mut self) -> Option<&mut Case> {
+        let id = self.fleet.selected_id()?.to_owned();
+        Some(self.cases.entry(id).or_default())
+    }
+
+    pub fn selected_report(&self) -> Option<&Report> {
+        self.selected_case().and_then(|case| case.report.as_ref())
+    }
+
+    /// True while anything is on its way.
+    pub fn busy(&self) -> bool {
+        self.fleet.loading.running
+            || self.sweep.is_some()
+            || self.jobs.running().next().is_some()
+            || self.cases.values().any(|case| case.run.is_some())
+    }
+
+    /// Tells the operator something.
+    pub fn tell(&mut self, severity: Severity, text: impl Into<String>) {
+        self.notices.push(self.now, severity, text);
+    }
+
+    /// Recomputes what follows from the rest; before a frame and before a key.
+    pub fn settle(&mut self) {
+        self.fleet.settle();
+    }
+}

@@ -1,0 +1,170 @@
+//! The one function that changes the state: a message in, what to redraw and what to do out.
+//!
+//! Must not live here: waiting, time, or anything of the outside world.
+
+mod arrivals;
+mod commands;
+mod movement;
+mod overlay_keys;
+pub mod palette;
+pub mod paste;
+
+use super::effect::Effect;
+use super::message::{Message, MouseKind};
+use super::notices::Severity;
+use super::state::{Pane, State};
+use crate::app::locale::fill;
+
+/// Whether a frame is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dirty {
+    Nothing,
+    Frame,
+}
+
+impl Dirty {
+    /// The larger of two.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        if self == Self::Frame { self } else { other }
+    }
+
+    pub fn when(changed: bool) -> Self {
+        if changed { Self::Frame } else { Self::Nothing }
+    }
+}
+
+/// Applies one message.
+pub fn update(state: &mut State, message: Message) -> (Dirty, Vec<Effect>) {
+    let mut effects = Vec::new();
+    let dirty = match message {
+        Message::Key(chord) => {
+            state.settle();
+            overlay_keys::key(state, chord, &mut effects)
+        }
+        Message::Pasted(text) => overlay_keys::pasted(state, &text, &mut effects),
+        Message::Mouse { kind, x, y } => mouse(state, kind, x, y),
+        Message::Resized { width, height } => {
+            let changed = state.size != (width, height);
+            state.size = (width, height);
+            Dirty::when(changed)
+        }
+        Message::Tick(now) => tick(state, now),
+        Message::Drawn(geometry) => {
+            state.fleet.offset = geometry.list_offset;
+            state.diagnosis_offset = state
+                .diagnosis_offset
+                .min(geometry.diagnosis.max_offset());
+            state.geometry = geometry;
+            Dirty::Nothing
+        }
+        Message::TaskPanicked { what } => {
+            let text = fill(&state.texts.ui.task_failed, &[("what", &what)]);
+            state.tell(Severity::Error, text);
+            Dirty::Frame
+        }
+        other => arrivals::arrive(state, other, &mut effects),
+    };
+    (dirty, effects)
+}
+
+/// What the console asks for when it opens.
+pub fn start(state: &mut State) -> Vec<Effect> {
+    let generation = state.fleet.begin_listing(0);
+    vec![Effect::List { generation }]
+}
+
+fn tick(state: &mut State, now: jiff::Timestamp) -> Dirty {
+    // A clock that jumps back must not freeze what waits for a time.
+    let before = state.now;
+    state.now = now;
+    let expired = state.notices.expire(now);
+    Dirty::when(expired || ages_changed(state, before))
+}
+
+/// True when an age that is on the screen reads differently now.
+fn ages_changed(state: &State, before: jiff::Timestamp) -> bool {
+    visible_times(state)
+        .any(|at| state.texts.age_sentence(before, at) != state.texts.age_sentence(state.now, at))
+}
+
+/// Times whose age is on the screen.
+fn visible_times(state: &State) -> impl Iterator<Item = jiff::Timestamp> + '_ {
+    let shows = |pane: Pane| state.geometry.panes.iter().any(|(shown, _)| *shown == pane);
+    let rows = if shows(Pane::Instances) {
+        usize::from(state.geometry.list.height)
+    } else {
+        0
+    };
+    let listed = state
+        .fleet
+        .window(state.geometry.list_offset, rows)
+        .filter_map(|row| row.checked_at);
+    let read = state
+        .selected_case()
+        .filter(|_| shows(Pane::Diagnosis))
+        .and_then(super::case::Case::newest);
+    let jobs = state
+        .fleet
+        .selected_id()
+        .filter(|_| shows(Pane::Actions))
+        .into_iter()
+        .flat_map(|id| state.jobs.of(id).rev().take(2))
+        .map(|job| job.ended_at.unwrap_or(job.started_at));
+    listed.chain(read).chain(jobs)
+}
+
+/// Milliseconds until something on the screen changes by time alone; `None` when nothing will.
+pub fn next_wake(state: &State) -> Option<u64> {
+    let ages = visible_times(state)
+        .map(|at| super::locale::age_changes_in(state.now, at).max(1) as u64 * 1_000)
+        .min();
+    let notice = state.notices.expires_at().map(|at| {
+        let left = at.duration_since(state.now).as_millis();
+        left.clamp(1, 60_000) as u64
+    });
+    // Age texts are frozen while the display is paused.
+    let ages = if state.paused { None } else { ages };
+    match (ages, notice) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+fn mouse(state: &mut State, kind: MouseKind, x: u16, y: u16) -> Dirty {
+    if !state.looks.mouse {
+        return Dirty::Nothing;
+    }
+    let lines = match kind {
+        MouseKind::WheelUp => Some(-3),
+        MouseKind::WheelDown => Some(3),
+        MouseKind::Click => None,
+    };
+    if !state.overlays.is_empty() {
+        if let Some(lines) = lines {
+            movement::scroll_overlay(state, lines);
+        }
+        return Dirty::when(lines.is_some());
+    }
+    let hit = state
+        .geometry
+        .panes
+        .iter()
+        .find(|(_, area)| area.contains(x, y))
+        .map(|(pane, _)| *pane);
+    let Some(pane) = hit else {
+        return Dirty::Nothing;
+    };
+    state.focus = pane;
+    match lines {
+        Some(lines) => movement::step(state, lines),
+        None if pane == Pane::Instances && state.geometry.list.contains(x, y) => {
+            let row = state.geometry.list_offset + usize::from(y - state.geometry.list.y);
+            if row < state.fleet.visible_len() {
+                movement::select(state, row);
+            }
+        }
+        None => {}
+    }
+    Dirty::Frame
+}

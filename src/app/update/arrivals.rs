@@ -1,0 +1,208 @@
+//! What comes back from the world: pages of instances, readings, results.
+//!
+//! Answers of an older run or generation are dropped. Must not live here: keys.
+
+use super::Dirty;
+use crate::app::effect::Effect;
+use crate::app::health::Login;
+use crate::app::locale::fill;
+use crate::app::message::{Listing, Message};
+use crate::app::notices::Severity;
+use crate::app::overlay::{Overlay, Reading as ReadingOverlay};
+use crate::app::state::{State, Sweep};
+use crate::domain::evidence::Reading;
+
+pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) -> Dirty {
+    match message {
+        Message::Listed { generation, event } => listed(state, generation, event, effects),
+        Message::Read {
+            run,
+            instance,
+            reading,
+        } => {
+            let Some(case) = state.cases.get_mut(&instance) else {
+                return Dirty::Nothing;
+            };
+            if case.run != Some(run) {
+                return Dirty::Nothing;
+            }
+            case.merge(*reading);
+            if state.paused {
+                state.held_back += 1;
+            }
+            weigh(state, &instance);
+            seen_from(state, &instance)
+        }
+        Message::TriageEnded {
+            run,
+            instance,
+            error,
+        } => {
+            let now = state.now;
+            let Some(case) = state.cases.get_mut(&instance) else {
+                return Dirty::Nothing;
+            };
+            if case.run != Some(run) {
+                return Dirty::Nothing;
+            }
+            case.run = None;
+            case.finished_at = Some(now);
+            case.error = error;
+            weigh(state, &instance);
+            Dirty::Frame
+        }
+        Message::LoginChecking { instance } => {
+            if let Some(row) = state.fleet.get_mut(&instance) {
+                row.checking = true;
+            }
+            Dirty::Frame
+        }
+        Message::LoginChecked { instance, readings } => {
+            login_checked(state, &instance, &readings);
+            if let Some(sweep) = &mut state.sweep {
+                sweep.done += 1;
+            }
+            Dirty::Frame
+        }
+        Message::SweepEnded { run } => {
+            if state.sweep.is_some_and(|sweep| sweep.run == run) {
+                state.sweep = None;
+            }
+            Dirty::Frame
+        }
+        Message::Told { severity, text } => {
+            state.tell(severity, text);
+            Dirty::Frame
+        }
+        Message::Fetched { title, body } => {
+            state
+                .overlays
+                .push(Overlay::Reader(ReadingOverlay::new(title, &body)));
+            Dirty::Frame
+        }
+        Message::Refused { why, .. } => {
+            state.tell(Severity::Error, why);
+            Dirty::Frame
+        }
+        _ => Dirty::Nothing,
+    }
+}
+
+fn listed(
+    state: &mut State,
+    generation: u64,
+    event: Listing,
+    effects: &mut Vec<Effect>,
+) -> Dirty {
+    if generation != state.fleet.generation {
+        return Dirty::Nothing;
+    }
+    match event {
+        Listing::Regions(n) => state.fleet.loading.regions = n,
+        Listing::Expected(n) => state.fleet.loading.expected += n,
+        Listing::Page(page) => {
+            state.fleet.insert(page);
+            open_target(state, effects);
+        }
+        Listing::RegionDone => state.fleet.loading.regions_done += 1,
+        Listing::RegionFailed { region, why } => {
+            let text = format!("{region}: {why}");
+            state.tell(Severity::Warning, text.clone());
+            state.fleet.loading.failures.push(text);
+            state.fleet.loading.regions_done += 1;
+        }
+        Listing::Failed(why) => {
+            state.tell(Severity::Error, why.clone());
+            state.fleet.loading.failures.push(why);
+            state.fleet.loading.running = false;
+        }
+        Listing::End => {
+            state.fleet.end_listing();
+            state.settle();
+            if let Some(target) = state.target.take() {
+                let text = fill(&state.texts.ui.target_missing, &[("target", &target)]);
+                state.tell(Severity::Error, text);
+            }
+            let unchecked: Vec<String> = state
+                .fleet
+                .rows()
+                .iter()
+                .filter(|row| row.login.is_none() && row.instance.state_class() != Some("stopped"))
+                .map(|row| row.instance.id.clone())
+                .collect();
+            begin_sweep(state, unchecked, effects);
+        }
+    }
+    Dirty::Frame
+}
+
+/// Opens the instance that was named on the command line, once it is listed.
+fn open_target(state: &mut State, effects: &mut Vec<Effect>) {
+    if let Some(target) = state.target.take() {
+        if state.fleet.select_target(&target) {
+            state.settle();
+            super::commands::triage(state, false, effects);
+        } else {
+            state.target = Some(target);
+        }
+    }
+}
+
+/// Looks at the login ports of `instances` in the background, instead of any earlier sweep.
+pub fn begin_sweep(state: &mut State, instances: Vec<String>, effects: &mut Vec<Effect>) {
+    if instances.is_empty() {
+        return;
+    }
+    if let Some(old) = state.sweep.take() {
+        effects.push(Effect::Cancel { run: old.run });
+    }
+    let run = state.new_run();
+    state.sweep = Some(Sweep {
+        run,
+        done: 0,
+        total: instances.len(),
+    });
+    effects.push(Effect::Sweep { run, instances });
+}
+
+fn login_checked(state: &mut State, instance: &str, readings: &[Reading]) {
+    let now = state.now;
+    if let Some(row) = state.fleet.get_mut(instance) {
+        row.checking = false;
+        let login = Login::from_readings(readings, row.instance.os);
+        if login.is_some() {
+            row.login = login;
+            row.checked_at = readings.iter().filter_map(|r| r.observed_at).max().or(Some(now));
+        }
+    }
+}
+
+/// A reading is only worth a frame when its case is on the screen.
+fn seen_from(state: &State, instance: &str) -> Dirty {
+    Dirty::when(!state.paused && state.fleet.selected_id() == Some(instance))
+}
+
+/// Weighs the selected case anew.
+pub fn weigh_selected(state: &mut State) {
+    if let Some(id) = state.fleet.selected_id().map(str::to_owned) {
+        weigh(state, &id);
+    }
+}
+
+/// Weighs a case with what is known so far and carries the result into the list.
+fn weigh(state: &mut State, instance: &str) {
+    let Some(case) = state.cases.get(instance) else {
+        return;
+    };
+    let readings = case.readings.clone();
+    login_checked(state, instance, &readings);
+    let top = state
+        .cases
+        .get(instance)
+        .and_then(|case| case.report.as_ref())
+        .and_then(|report| report.causes.first())
+        .map(|cause| cause.id.clone());
+    if let Some(row) = state.fleet.get_mut(instance) {
+        row.cause = top;
+    }
+}

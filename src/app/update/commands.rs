@@ -1,0 +1,364 @@
+//! What each command does.
+//!
+//! Must not live here: which key runs it (`input::keymap`), or when it is available
+//! (`app::command`).
+
+use super::{Dirty, movement, paste};
+use crate::app::command::{Command, Why};
+use crate::app::effect::Effect;
+use crate::app::fleet::Sort;
+use crate::app::line_edit::LineEdit;
+use crate::app::locale::{Lang, Texts, fill};
+use crate::app::notices::Severity;
+use crate::app::overlay::Overlay;
+use crate::app::state::{Pane, State};
+use crate::domain::evidence::{Reading, Source};
+
+/// Runs a command, or says why it is not available.
+pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Dirty {
+    if let Err(why) = command.enabled(state) {
+        return refuse(state, command, why);
+    }
+    if let Some(index) = command.action_index() {
+        open_action(state, index, effects);
+        return Dirty::Frame;
+    }
+    match command {
+        Command::Up => movement::step(state, -1),
+        Command::Down => movement::step(state, 1),
+        Command::PageUp => movement::page(state, -1),
+        Command::PageDown => movement::page(state, 1),
+        Command::Top => movement::edge(state, false),
+        Command::Bottom => movement::edge(state, true),
+        Command::Left | Command::PreviousPane => state.focus = state.focus.previous(),
+        Command::Right | Command::NextPane => state.focus = state.focus.next(),
+        Command::Zoom => state.zoomed = !state.zoomed,
+        Command::Cancel => cancel(state),
+        Command::Triage => triage(state, false, effects),
+        Command::Explain => explain(state),
+        Command::Open => open_item(state, effects),
+        Command::Mark => mark(state),
+        Command::Sort => sort(state, state.fleet.sort.next()),
+        Command::SortReverse => {
+            state.fleet.reversed = !state.fleet.reversed;
+            state.fleet.touch();
+        }
+        Command::Refresh => refresh(state, effects),
+        Command::Sweep => sweep(state, effects),
+        Command::StopWork => stop_work(state, effects),
+        Command::Pause => {
+            state.paused = !state.paused;
+            state.held_back = 0;
+        }
+        Command::ConfirmCause => state.overlays.push(Overlay::ConfirmCause {
+            selected: state.cause_at,
+        }),
+        Command::Quit => quit(state, effects),
+        Command::Repaint => effects.push(Effect::Repaint),
+        Command::Suspend => effects.push(Effect::Suspend),
+        Command::Copy => copy(state, effects),
+        Command::ReadOnly => read_only(state),
+        Command::Privacy => state.looks.privacy = !state.looks.privacy,
+        Command::Mouse => {
+            state.looks.mouse = !state.looks.mouse;
+            effects.push(Effect::SetMouse(state.looks.mouse));
+        }
+        Command::Theme => next_theme(state),
+        Command::Language => next_language(state),
+        Command::Glyphs => state.looks.ascii = !state.looks.ascii,
+        other => open_overlay(state, other),
+    }
+    Dirty::Frame
+}
+
+fn open_overlay(state: &mut State, command: Command) {
+    let overlay = match command {
+        Command::Help => Overlay::Help { offset: 0 },
+        Command::Log => Overlay::Log { offset: 0 },
+        Command::Palette => Overlay::Palette {
+            edit: LineEdit::default(),
+            selected: 0,
+        },
+        Command::Filter => {
+            state.focus = Pane::Instances;
+            let before = state.fleet.filter_text().to_owned();
+            Overlay::Filter {
+                edit: LineEdit::new(&before),
+                before,
+            }
+        }
+        Command::UserSource => Overlay::UserSource {
+            edit: LineEdit::new(&state.user_source.map_or_else(String::new, |a| a.to_string())),
+            error: None,
+        },
+        Command::PasteError => {
+            let text = state
+                .selected_case()
+                .map_or_else(String::new, |case| case.pasted.clone());
+            let mut editor = tui_textarea::TextArea::new(text.lines().map(str::to_owned).collect());
+            editor.set_max_histories(50);
+            editor.move_cursor(tui_textarea::CursorMove::Bottom);
+            editor.move_cursor(tui_textarea::CursorMove::End);
+            Overlay::Paste {
+                editor: Box::new(editor),
+            }
+        }
+        Command::DeepCheck => Overlay::DeepConsent,
+        _ => return,
+    };
+    state.overlays.push(overlay);
+}
+
+fn refuse(state: &mut State, command: Command, why: Why) -> Dirty {
+    let text = fill(
+        &state.texts.ui.not_now,
+        &[
+            ("command", state.texts.command(command.as_str())),
+            ("why", state.texts.why(why)),
+        ],
+    );
+    state.tell(Severity::Warning, text);
+    Dirty::Frame
+}
+
+/// Esc: takes back one thing, the nearest first, and never does anything else.
+fn cancel(state: &mut State) {
+    if state.notices.dismiss() {
+        return;
+    }
+    if state.zoomed {
+        state.zoomed = false;
+    } else if !state.fleet.filter_text().is_empty() {
+        state.fleet.set_filter("");
+    } else if !state.fleet.marks.is_empty() {
+        state.fleet.marks.clear();
+    } else if state.focus != Pane::Instances {
+        state.focus = Pane::Instances;
+    }
+}
+
+/// Collects everything about the selected instance.
+pub fn triage(state: &mut State, deep: bool, effects: &mut Vec<Effect>) {
+    let Some(instance) = state.fleet.selected_id().map(str::to_owned) else {
+        return;
+    };
+    let run = state.new_run();
+    let user_source = state.user_source;
+    let case = state.cases.entry(instance.clone()).or_default();
+    if let Some(old) = case.run.replace(run) {
+        effects.push(Effect::Cancel { run: old });
+    }
+    case.deep = deep;
+    case.error = None;
+    effects.push(Effect::Triage {
+        run,
+        instance,
+        deep,
+        user_source,
+        error_text: case.pasted.clone(),
+    });
+    if state.focus == Pane::Instances && state.size.0 < 90 {
+        state.focus = Pane::Diagnosis;
+    }
+}
+
+/// Takes the pasted error text as evidence, at once and for every later triage.
+pub fn take_pasted(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
+    let now = state.now;
+    let readings: Vec<Reading> = paste::recognised(text)
+        .into_iter()
+        .map(|hit| {
+            Reading::observed("pasted-error", Source::Operator, &hit.state, hit.matched).at(now, 0)
+        })
+        .collect();
+    let told = fill(
+        &state.texts.ui.paste_taken,
+        &[("n", &readings.len().to_string())],
+    );
+    let Some(case) = state.selected_case_mut() else {
+        return;
+    };
+    case.replace_pasted(text, readings);
+    let fresh = case.report.is_none() && case.run.is_none();
+    state.tell(Severity::Info, told);
+    if fresh {
+        triage(state, false, effects);
+    } else {
+        super::arrivals::weigh_selected(state);
+    }
+}
+
+fn explain(state: &mut State) {
+    let at = state.cause_at;
+    let Some(id) = state
+        .selected_report()
+        .and_then(|report| crate::app::causes_shown(report).get(at))
+        .map(|cause| cause.id.clone())
+    else {
+        return;
+    };
+    if let Some(case) = state.selected_case_mut() {
+        match case.unfolded.iter().position(|open| *open == id) {
+            Some(index) => {
+                case.unfolded.remove(index);
+            }
+            None => case.unfolded.push(id),
+        }
+    }
+}
+
+/// Notes the cause that the operator found to be the true one.
+pub fn confirm_cause(state: &mut State, index: usize) {
+    let Some(id) = state
+        .selected_report()
+        .and_then(|report| report.causes.get(index))
+        .map(|cause| cause.id.clone())
+    else {
+        return;
+    };
+    let told = fill(
+        &state.texts.ui.cause_confirmed,
+        &[("cause", state.texts.cause(&id, &id))],
+    );
+    if let Some(case) = state.selected_case_mut() {
+        case.confirmed = Some(id);
+    }
+    state.tell(Severity::Good, told);
+}
+
+fn open_item(state: &mut State, effects: &mut Vec<Effect>) {
+    let actions = state.selected_report().map_or(0, |r| r.actions.len());
+    if state.action_at < actions {
+        open_action(state, state.action_at, effects);
+    }
+}
+
+fn open_action(_state: &mut State, _index: usize, _effects: &mut Vec<Effect>) {}
+
+fn mark(state: &mut State) {
+    if let Some(id) = state.fleet.selected_id().map(str::to_owned)
+        && !state.fleet.marks.remove(&id)
+    {
+        state.fleet.marks.insert(id);
+    }
+    movement::step(state, 1);
+}
+
+fn sort(state: &mut State, by: Sort) {
+    state.fleet.sort = by;
+    state.fleet.touch();
+}
+
+/// The case in view again; from the list, the inventory too.
+fn refresh(state: &mut State, effects: &mut Vec<Effect>) {
+    if state.focus != Pane::Instances && state.selected_case().is_some() {
+        let deep = state.selected_case().is_some_and(|case| case.deep);
+        triage(state, deep, effects);
+        return;
+    }
+    let generation = state.fleet.begin_listing(0);
+    effects.push(Effect::List { generation });
+}
+
+/// Looks at the login ports of the marked instances, or of all that pass the filter.
+pub fn sweep(state: &mut State, effects: &mut Vec<Effect>) {
+    let marked = &state.fleet.marks;
+    let instances: Vec<String> = state
+        .fleet
+        .window(0, usize::MAX)
+        .filter(|row| marked.is_empty() || marked.contains(&row.instance.id))
+        .filter(|row| row.instance.state_class() != Some("stopped"))
+        .map(|row| row.instance.id.clone())
+        .collect();
+    super::arrivals::begin_sweep(state, instances, effects);
+}
+
+fn stop_work(state: &mut State, effects: &mut Vec<Effect>) {
+    if let Some(sweep) = state.sweep.take() {
+        effects.push(Effect::Cancel { run: sweep.run });
+    }
+    for case in state.cases.values_mut() {
+        if let Some(run) = case.run.take() {
+            effects.push(Effect::Cancel { run });
+        }
+    }
+    let told = state.texts.ui.stopped_work.clone();
+    state.tell(Severity::Info, told);
+}
+
+fn quit(state: &mut State, effects: &mut Vec<Effect>) {
+    let asked = matches!(state.overlays.last(), Some(Overlay::QuitAnyway));
+    if state.jobs.running().next().is_some() && !asked {
+        state.overlays.push(Overlay::QuitAnyway);
+    } else {
+        effects.push(Effect::Quit);
+    }
+}
+
+/// Copies what is most useful to paste elsewhere: the text being read, or address and cause.
+fn copy(state: &mut State, effects: &mut Vec<Effect>) {
+    let text = match state.overlays.last() {
+        Some(Overlay::Reader(reading)) => reading.body.join("\n"),
+        _ => summary(state),
+    };
+    if text.is_empty() {
+        return;
+    }
+    let told = state.texts.ui.copied.clone();
+    effects.push(Effect::Copy { text });
+    state.tell(Severity::Info, told);
+}
+
+fn summary(state: &State) -> String {
+    let Some(instance) = state.selected_instance() else {
+        return String::new();
+    };
+    let address = instance
+        .public_addresses
+        .first()
+        .or(instance.private_addresses.first())
+        .map_or_else(String::new, ToString::to_string);
+    let mut text = format!("{} {} {address}", instance.id, instance.name);
+    if let Some(cause) = state.selected_report().and_then(|report| report.causes.first()) {
+        text.push_str(&format!(
+            " {} {:.0}%",
+            state.texts.cause(&cause.id, &cause.title),
+            cause.probability * 100.0
+        ));
+    }
+    text
+}
+
+fn read_only(state: &mut State) {
+    let text = if state.read_only_locked {
+        &state.texts.ui.read_only_locked
+    } else {
+        state.read_only = !state.read_only;
+        if state.read_only {
+            &state.texts.ui.read_only_on
+        } else {
+            &state.texts.ui.read_only_off
+        }
+    };
+    let text = text.clone();
+    state.tell(Severity::Info, text);
+}
+
+fn next_theme(state: &mut State) {
+    let themes = &state.looks.themes;
+    let at = themes
+        .iter()
+        .position(|name| *name == state.looks.theme)
+        .map_or(0, |at| at + 1);
+    if let Some(name) = themes.get(at % themes.len().max(1)) {
+        state.looks.theme.clone_from(name);
+    }
+}
+
+fn next_language(state: &mut State) {
+    let current = Lang::ALL
+        .into_iter()
+        .find(|lang| std::ptr::eq(Texts::of(*lang), state.texts))
+        .unwrap_or_default();
+    state.texts = Texts::of(current.next());
+}

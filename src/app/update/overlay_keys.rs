@@ -1,0 +1,320 @@
+//! Keys: first the topmost overlay, then the keymap.
+//!
+//! Must not live here: what a command does (`commands`).
+
+use tui_textarea::{Input, Key as EditorKey};
+
+use super::{Dirty, commands, movement, palette};
+use crate::app::command::{Command, Context};
+use crate::app::effect::Effect;
+use crate::app::line_edit::LineEdit;
+use crate::app::notices::Severity;
+use crate::app::overlay::Overlay;
+use crate::app::state::{Pane, State};
+use crate::input::chord::{Chord, Key};
+
+/// Largest pasted text that is looked at, in characters.
+const MAX_PASTE: usize = 64 * 1024;
+
+/// Applies a key press.
+pub fn key(state: &mut State, chord: Chord, effects: &mut Vec<Effect>) -> Dirty {
+    // Leaving with Ctrl-C works everywhere, whatever is open.
+    if chord == Chord::ctrl('c')
+        && state.keys.lookup(&[Context::Global], chord) == Some(Command::Quit)
+    {
+        return commands::run(state, Command::Quit, effects);
+    }
+    let Some(top) = state.overlays.pop() else {
+        let pane = match state.focus {
+            Pane::Instances => Context::Instances,
+            Pane::Diagnosis => Context::Diagnosis,
+            Pane::Actions => Context::Actions,
+        };
+        return match state.keys.lookup(&[pane, Context::Global], chord) {
+            Some(command) => commands::run(state, command, effects),
+            None => Dirty::Nothing,
+        };
+    };
+    if top.is_reader() {
+        return reader_key(state, top, chord, effects);
+    }
+    match top {
+        Overlay::Filter { edit, before } => filter_key(state, edit, before, chord, effects),
+        Overlay::Palette { edit, selected } => palette_key(state, edit, selected, chord, effects),
+        Overlay::UserSource { edit, .. } => user_source_key(state, edit, chord, effects),
+        Overlay::Paste { editor } => paste_key(state, editor, chord, effects),
+        Overlay::DeepConsent => {
+            if chord.typed() == Some('Y') {
+                commands::triage(state, true, effects);
+            } else if chord.key != Key::Esc {
+                state.overlays.push(Overlay::DeepConsent);
+            }
+        }
+        Overlay::QuitAnyway => {
+            if chord.typed() == Some('Y') {
+                effects.push(Effect::Quit);
+            } else if chord.key != Key::Esc {
+                state.overlays.push(Overlay::QuitAnyway);
+            }
+        }
+        Overlay::ConfirmCause { selected } => confirm_cause_key(state, selected, chord),
+        Overlay::Help { .. } | Overlay::Log { .. } | Overlay::Reader(_) => {}
+    }
+    Dirty::Frame
+}
+
+/// Text pasted into the terminal goes where text is being typed, and nowhere else: a paste must
+/// never act as keys.
+pub fn pasted(state: &mut State, text: &str, _effects: &mut Vec<Effect>) -> Dirty {
+    let text = crate::domain::text::sanitise_block(text, MAX_PASTE);
+    match state.overlays.last_mut() {
+        Some(Overlay::Filter { edit, .. }) => {
+            edit.insert_str(text.lines().next().unwrap_or_default());
+            let wanted = edit.text().to_owned();
+            state.fleet.set_filter(&wanted);
+        }
+        Some(Overlay::Palette { edit, .. } | Overlay::UserSource { edit, .. }) => {
+            edit.insert_str(text.lines().next().unwrap_or_default().trim());
+        }
+        Some(Overlay::Paste { editor }) => {
+            editor.insert_str(&text);
+        }
+        _ => return Dirty::Nothing,
+    }
+    Dirty::Frame
+}
+
+fn reader_key(state: &mut State, top: Overlay, chord: Chord, effects: &mut Vec<Effect>) -> Dirty {
+    let mut top = top;
+    if let Overlay::Reader(reading) = &mut top
+        && let Some(mut edit) = reading.typing.take()
+    {
+        match chord.key {
+            Key::Esc => reading.search.clear(),
+            Key::Enter => {
+                edit.text().clone_into(&mut reading.search);
+                reading.search_from(reading.offset);
+            }
+            _ => {
+                edit.key(chord);
+                reading.typing = Some(edit);
+            }
+        }
+        state.overlays.push(top);
+        return Dirty::Frame;
+    }
+    let command = state
+        .keys
+        .lookup(&[Context::Reader, Context::Global], chord);
+    let mut keep = true;
+    let height = state.geometry.overlay.height.max(2) as isize;
+    let mut lines = None;
+    match command {
+        Some(Command::Close | Command::Cancel) => keep = false,
+        Some(Command::Up) => lines = Some(-1),
+        Some(Command::Down) => lines = Some(1),
+        Some(Command::PageUp) => lines = Some(-(height.max(10) - 1)),
+        Some(Command::PageDown) => lines = Some(height.max(10) - 1),
+        Some(Command::Top) => lines = Some(isize::MIN),
+        Some(Command::Bottom) => lines = Some(isize::MAX),
+        Some(Command::Search) => {
+            if let Overlay::Reader(reading) = &mut top {
+                reading.typing = Some(LineEdit::default());
+            }
+        }
+        Some(Command::SearchNext) => {
+            if let Overlay::Reader(reading) = &mut top {
+                reading.search_from(reading.offset + 1);
+            }
+        }
+        Some(Command::Help) if matches!(top, Overlay::Help { .. }) => keep = false,
+        Some(Command::Log) if matches!(top, Overlay::Log { .. }) => keep = false,
+        Some(command @ (Command::Copy | Command::Repaint | Command::Suspend | Command::Quit)) => {
+            state.overlays.push(top);
+            return commands::run(state, command, effects);
+        }
+        _ => {}
+    }
+    if keep {
+        state.overlays.push(top);
+        if let Some(lines) = lines {
+            movement::scroll_overlay(state, lines);
+        }
+    }
+    Dirty::Frame
+}
+
+fn filter_key(
+    state: &mut State,
+    mut edit: LineEdit,
+    before: String,
+    chord: Chord,
+    effects: &mut Vec<Effect>,
+) {
+    match chord.key {
+        Key::Esc => state.fleet.set_filter(&before),
+        Key::Enter => {
+            if let Some(field) = state.fleet.filter().unknown_fields().first() {
+                let text = crate::app::locale::fill(
+                    &state.texts.ui.filter_unknown_field,
+                    &[
+                        ("field", field),
+                        ("fields", &crate::app::filter::FIELDS.join(" ")),
+                    ],
+                );
+                state.tell(Severity::Warning, text);
+            }
+        }
+        // The list can be walked while filtering.
+        Key::Up => {
+            commands::run(state, Command::Up, effects);
+            state.overlays.push(Overlay::Filter { edit, before });
+        }
+        Key::Down => {
+            commands::run(state, Command::Down, effects);
+            state.overlays.push(Overlay::Filter { edit, before });
+        }
+        _ => {
+            edit.key(chord);
+            state.fleet.set_filter(edit.text());
+            state.overlays.push(Overlay::Filter { edit, before });
+        }
+    }
+}
+
+fn palette_key(
+    state: &mut State,
+    mut edit: LineEdit,
+    selected: usize,
+    chord: Chord,
+    effects: &mut Vec<Effect>,
+) {
+    let found = palette::matches(state, edit.text());
+    let last = found.len().saturating_sub(1);
+    let selected = selected.min(last);
+    match (chord.ctrl, chord.key) {
+        (_, Key::Esc) => {}
+        (_, Key::Enter) => {
+            if let Some(command) = found.get(selected) {
+                state.palette_history.push(command.as_str().to_owned());
+                commands::run(state, *command, effects);
+            }
+        }
+        (_, Key::Up) | (true, Key::Char('p')) => state.overlays.push(Overlay::Palette {
+            edit,
+            selected: selected.saturating_sub(1),
+        }),
+        (_, Key::Down) | (true, Key::Char('n')) => state.overlays.push(Overlay::Palette {
+            edit,
+            selected: (selected + 1).min(last),
+        }),
+        _ => {
+            let before = edit.clone();
+            edit.key(chord);
+            let selected = if before.text() == edit.text() { selected } else { 0 };
+            state.overlays.push(Overlay::Palette { edit, selected });
+        }
+    }
+}
+
+fn user_source_key(
+    state: &mut State,
+    mut edit: LineEdit,
+    chord: Chord,
+    effects: &mut Vec<Effect>,
+) {
+    match chord.key {
+        Key::Esc => {}
+        Key::Enter => {
+            let text = edit.text().trim().to_owned();
+            if text.is_empty() {
+                state.user_source = None;
+                let told = state.texts.ui.user_source_cleared.clone();
+                state.tell(Severity::Info, told);
+            } else if let Ok(address) = text.parse() {
+                state.user_source = Some(address);
+                let told =
+                    crate::app::locale::fill(&state.texts.ui.user_source_set, &[("address", &text)]);
+                state.tell(Severity::Good, told);
+            } else {
+                let error =
+                    crate::app::locale::fill(&state.texts.ui.user_source_bad, &[("text", &text)]);
+                state.overlays.push(Overlay::UserSource {
+                    edit,
+                    error: Some(error),
+                });
+                return;
+            }
+            if state.selected_case().is_some() {
+                commands::triage(state, false, effects);
+            }
+        }
+        _ => {
+            edit.key(chord);
+            state.overlays.push(Overlay::UserSource { edit, error: None });
+        }
+    }
+}
+
+fn paste_key(
+    state: &mut State,
+    mut editor: Box<tui_textarea::TextArea<'static>>,
+    chord: Chord,
+    effects: &mut Vec<Effect>,
+) {
+    match (chord.ctrl, chord.key) {
+        (_, Key::Esc) => {}
+        // Ctrl-S is taken by flow control on some terminals, so Ctrl-D, which ends an input in
+        // every shell, takes the text too.
+        (true, Key::Char('d' | 's')) => commands::take_pasted(state, &editor.lines().join("\n"), effects),
+        _ => {
+            editor.input(editor_input(chord));
+            state.overlays.push(Overlay::Paste { editor });
+        }
+    }
+}
+
+fn editor_input(chord: Chord) -> Input {
+    let key = match chord.key {
+        Key::Char(c) => EditorKey::Char(c),
+        Key::Enter => EditorKey::Enter,
+        Key::Esc => EditorKey::Esc,
+        Key::Tab => EditorKey::Tab,
+        Key::Backspace => EditorKey::Backspace,
+        Key::Delete => EditorKey::Delete,
+        Key::Insert => EditorKey::Null,
+        Key::Up => EditorKey::Up,
+        Key::Down => EditorKey::Down,
+        Key::Left => EditorKey::Left,
+        Key::Right => EditorKey::Right,
+        Key::Home => EditorKey::Home,
+        Key::End => EditorKey::End,
+        Key::PageUp => EditorKey::PageUp,
+        Key::PageDown => EditorKey::PageDown,
+        Key::F(n) => EditorKey::F(n),
+    };
+    Input {
+        key,
+        ctrl: chord.ctrl,
+        alt: chord.alt,
+        shift: chord.shift,
+    }
+}
+
+fn confirm_cause_key(state: &mut State, selected: usize, chord: Chord) {
+    let last = state
+        .selected_report()
+        .map_or(0, |report| report.causes.len().saturating_sub(1));
+    let selected = selected.min(last);
+    match chord.key {
+        Key::Esc => {}
+        Key::Enter => commands::confirm_cause(state, selected),
+        Key::Up | Key::Char('k') => state.overlays.push(Overlay::ConfirmCause {
+            selected: selected.saturating_sub(1),
+        }),
+        Key::Down | Key::Char('j') => state.overlays.push(Overlay::ConfirmCause {
+            selected: (selected + 1).min(last),
+        }),
+        _ => state.overlays.push(Overlay::ConfirmCause { selected }),
+    }
+}

@@ -1,0 +1,26 @@
+//! Which commands fit a query, best first.
+
+use crate::app::command::Command;
+use crate::app::filter::Matching;
+use crate::app::state::State;
+
+/// Commands whose name or title fits; for an empty query the recent ones lead.
+pub fn matches(state: &State, query: &str) -> Vec<Command> {
+    let texts: Vec<String> = Command::ALL
+        .iter()
+        .map(|command| format!("{} {}", command.as_str(), state.texts.command(command.as_str())))
+        .collect();
+    let ranked = Matching::default().rank(query, texts.iter().map(String::as_str));
+    let mut found: Vec<Command> = ranked.into_iter().map(|index| Command::ALL[index]).collect();
+    if query.trim().is_empty() {
+        found.sort_by_key(|command| {
+            state
+                .palette_history
+                .iter()
+                .rev()
+                .position(|id| id == command.as_str())
+                .unwrap_or(usize::MAX)
+        });
+    }
+    found
+}

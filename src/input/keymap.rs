@@ -1,0 +1,303 @@
+//! Bindings in layers: the shipped file first, the operator's own on top.
+//!
+//! A user's chord always wins and takes the chord from whatever had it; `none` unbinds.
+//! Mistakes are reported with file and line and never stop the program.
+//! Must not live here: the list of commands (`app::command`).
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::chord::Chord;
+
+/// Bindings of commands `C` in contexts `X` (a pane, a reader, everywhere).
+#[derive(Debug, Clone)]
+pub struct Keymap<X, C> {
+    bindings: HashMap<(X, Chord), C>,
+    /// Chords of a command in the order they were written, for help and hints.
+    chords: HashMap<C, Vec<Chord>>,
+    warnings: Vec<String>,
+}
+
+/// What a key file may name; given by the registry of commands.
+pub trait Vocabulary<X, C> {
+    /// The context of that name.
+    fn context(&self, name: &str) -> Option<X>;
+    /// The command of that name in that context.
+    fn command(&self, context: X, name: &str) -> Option<C>;
+    /// All command names of a context, for "did you mean".
+    fn names(&self, context: X) -> Vec<&'static str>;
+    /// True when a chord of `a` and a chord of `b` can meet in one key press.
+    fn overlap(&self, a: X, b: X) -> bool;
+}
+
+#[derive(Deserialize)]
+struct KeyFile {
+    #[serde(default)]
+    keys: BTreeMap<String, BTreeMap<String, Spanned<Chords>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Chords {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Chords {
+    fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+impl<X: Copy + Eq + Hash, C: Copy + Eq + Hash> Keymap<X, C> {
+    /// The shipped bindings. `text` has the same form as a user's config: tables `[keys.<context>]`.
+    pub fn shipped(text: &str, vocabulary: &impl Vocabulary<X, C>) -> Self {
+        let mut keymap = Self {
+            bindings: HashMap::new(),
+            chords: HashMap::new(),
+            warnings: Vec::new(),
+        };
+        keymap.layer("keymap-default.toml", text, vocabulary);
+        keymap
+    }
+
+    /// Puts the `[keys.*]` tables of `text` on top. Everything else in `text` is ignored here.
+    pub fn layer(&mut self, file: &str, text: &str, vocabulary: &impl Vocabulary<X, C>) {
+        let parsed: KeyFile = match toml::from_str(text) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                let line = error.span().map_or(1, |span| line_of(text, span.start));
+                self.warnings.push(format!(
+                    "{file}:{line}: the key bindings cannot be read and are ignored: {}",
+                    error.message()
+                ));
+                return;
+            }
+        };
+        let mut seen: HashMap<(X, Chord), (String, usize)> = HashMap::new();
+        for (context_name, commands) in &parsed.keys {
+            for (name, chords) in commands {
+                let line = line_of(text, chords.span().start);
+                let place = format!("{file}:{line}");
+                let Some(context) = vocabulary.context(context_name) else {
+                    self.warnings.push(format!(
+                        "{place}: there is no key context `{context_name}`; use global, instances, diagnosis, actions or reader"
+                    ));
+                    continue;
+                };
+                let Some(command) = vocabulary.command(context, name) else {
+                    let hint = nearest(name, &vocabulary.names(context));
+                    self.warnings.push(format!(
+                        "{place}: there is no command `{name}` in [keys.{context_name}]{hint}"
+                    ));
+                    continue;
+                };
+                let chords = self.read_chords(&place, chords.get_ref().as_slice());
+                for chord in &chords {
+                    if let Some((other, other_line)) =
+                        seen.insert((context, *chord), (name.clone(), line))
+                    {
+                        self.warnings.push(format!(
+                            "{place}: `{chord}` is bound to `{other}` on line {other_line} and to `{name}` here; the last one wins"
+                        ));
+                    }
+                }
+                self.bind(context, command, &chords, vocabulary);
+            }
+        }
+    }
+
+    fn read_chords(&mut self, place: &str, spelled: &[String]) -> Vec<Chord> {
+        let mut chords = Vec::new();
+        for text in spelled.iter().filter(|text| *text != "none") {
+            match Chord::parse(text) {
+                Ok(chord) => chords.push(chord),
+                Err(error) => self.warnings.push(format!("{place}: {error}")),
+            }
+        }
+        chords
+    }
+
+    /// Replaces all chords of `command`; each chord is taken from whatever had it.
+    fn bind(
+        &mut self,
+        context: X,
+        command: C,
+        chords: &[Chord],
+        vocabulary: &impl Vocabulary<X, C>,
+    ) {
+        self.bindings.retain(|_, bound| *bound != command);
+        for chord in chords {
+            let taken: Vec<(X, Chord)> = self
+                .bindings
+                .keys()
+                .filter(|(other, bound)| bound == chord && vocabulary.overlap(*other, context))
+                .copied()
+                .collect();
+            for key in taken {
+                if let Some(loser) = self.bindings.remove(&key)
+                    && let Some(list) = self.chords.get_mut(&loser)
+                {
+                    list.retain(|other| other != chord);
+                }
+            }
+            self.bindings.insert((context, *chord), command);
+        }
+        self.chords.insert(command, chords.to_vec());
+    }
+
+    /// The command of a chord: contexts are tried in the order given.
+    pub fn lookup(&self, contexts: &[X], chord: Chord) -> Option<C> {
+        contexts
+            .iter()
+            .find_map(|context| self.bindings.get(&(*context, chord)).copied())
+    }
+
+    /// The chords of a command, first the one to show.
+    pub fn chords(&self, command: C) -> &[Chord] {
+        self.chords.get(&command).map_or(&[], Vec::as_slice)
+    }
+
+    /// What was wrong in the files, with file and line.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1
+}
+
+/// `; did you mean ...?` for the nearest known name, or nothing when none is near.
+fn nearest(name: &str, known: &[&'static str]) -> String {
+    known
+        .iter()
+        .map(|candidate| (distance(name, candidate), candidate))
+        .min()
+        .filter(|(distance, candidate)| *distance <= candidate.len() / 2)
+        .map_or_else(String::new, |(_, candidate)| {
+            format!("; did you mean `{candidate}`?")
+        })
+}
+
+/// Levenshtein distance over characters.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let substitute = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = substitute.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    struct Words;
+
+    impl Vocabulary<u8, &'static str> for Words {
+        fn context(&self, name: &str) -> Option<u8> {
+            ["global", "instances", "actions"]
+                .iter()
+                .position(|known| *known == name)
+                .map(|index| index as u8)
+        }
+        fn command(&self, context: u8, name: &str) -> Option<&'static str> {
+            self.names(context)
+                .into_iter()
+                .find(|known| *known == name)
+        }
+        fn names(&self, context: u8) -> Vec<&'static str> {
+            match context {
+                0 => vec!["quit", "filter"],
+                1 => vec!["triage"],
+                _ => vec!["preview"],
+            }
+        }
+        fn overlap(&self, a: u8, b: u8) -> bool {
+            a == b || a == 0 || b == 0
+        }
+    }
+
+    const DEFAULTS: &str = "[keys.global]\nquit = [\"q\", \"ctrl-c\"]\nfilter = \"/\"\n[keys.instances]\ntriage = \"enter\"\n[keys.actions]\npreview = \"enter\"\n";
+
+    fn layered(user: &str) -> Keymap<u8, &'static str> {
+        let mut keymap = Keymap::shipped(DEFAULTS, &Words);
+        assert!(keymap.warnings().is_empty());
+        keymap.layer("config.toml", user, &Words);
+        keymap
+    }
+
+    #[test]
+    fn one_chord_may_mean_two_things_in_two_panes() {
+        let keymap = layered("");
+        let enter = Chord::parse("enter").unwrap();
+        assert_eq!(keymap.lookup(&[1, 0], enter), Some("triage"));
+        assert_eq!(keymap.lookup(&[2, 0], enter), Some("preview"));
+    }
+
+    #[test]
+    fn a_users_chord_wins_and_none_unbinds() {
+        let keymap = layered("[keys.global]\nfilter = [\"q\"]\nquit = \"none\"\n");
+        assert_eq!(keymap.lookup(&[0], Chord::char('q')), Some("filter"));
+        assert_eq!(keymap.lookup(&[0], Chord::char('/')), None);
+        assert!(keymap.chords("quit").is_empty());
+    }
+
+    #[test]
+    fn a_global_chord_of_the_user_is_not_shadowed_by_a_shipped_one() {
+        let keymap = layered("[keys.global]\nquit = \"enter\"\n");
+        let enter = Chord::parse("enter").unwrap();
+        assert_eq!(keymap.lookup(&[1, 0], enter), Some("quit"));
+        assert!(keymap.chords("triage").is_empty());
+    }
+
+    #[test]
+    fn mistakes_are_named_with_file_and_line() {
+        let keymap = layered(
+            "[ui]\nlang = \"en\"\n[keys.global]\nqiut = \"x\"\nquit = \"hyper-x\"\n[keys.list]\na = \"b\"\n",
+        );
+        let all = keymap.warnings().join("\n");
+        assert!(all.contains("config.toml:4: there is no command `qiut`"), "{all}");
+        assert!(all.contains("did you mean `quit`?"), "{all}");
+        assert!(all.contains("config.toml:5: `hyper-x` is not a key"), "{all}");
+        assert!(all.contains("config.toml:7: there is no key context `list`"), "{all}");
+    }
+
+    #[test]
+    fn two_commands_on_one_chord_are_a_conflict() {
+        let keymap = layered("[keys.global]\nquit = \"x\"\nfilter = \"x\"\n");
+        assert!(keymap.warnings()[0].contains("`x` is bound to"), "{:?}", keymap.warnings());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_in_a_key_file_is_survived(text in ".{0,200}") {
+            let _ = layered(&text);
+        }
+
+        #[test]
+        fn after_a_merge_every_listed_chord_runs_its_command(a in "[a-z]", b in "[a-z]") {
+            let keymap = layered(&format!("[keys.global]\nquit = \"{a}\"\nfilter = \"{b}\"\n"));
+            for command in ["quit", "filter"] {
+                for chord in keymap.chords(command) {
+                    prop_assert_eq!(keymap.lookup(&[0], *chord), Some(command));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! One frame: title, panes, footer, overlays.
+//!
+//! Lives here: the order of drawing and the lines at the edges. Must not live here: what is
+//! inside the panes (`view::panes`) and overlays (`view::overlays`).
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::glyphs::{self, Glyphs};
+use super::layout::{self, Layout};
+use super::text;
+use super::theme::{Depth, Theme};
+use super::widgets::paint::Paint;
+use super::{overlays, panes};
+use crate::app::command::Command;
+use crate::app::geometry::{Area, Geometry};
+use crate::app::health::Health;
+use crate::app::locale::fill;
+use crate::app::notices::Severity;
+use crate::app::state::{Pane, State};
+
+/// Everything about the looks that is not state: colours and signs of this terminal.
+#[derive(Debug, Clone)]
+pub struct Look {
+    pub theme: Theme,
+    pub glyphs: &'static Glyphs,
+    /// The terminal draws East Asian "ambiguous" characters two cells wide.
+    pub ambiguous_wide: bool,
+}
+
+impl Look {
+    /// The looks for a theme on a terminal. Ambiguous-wide terminals get the ASCII signs, whose
+    /// width is beyond doubt.
+    pub fn new(theme: Theme, depth: Depth, ascii: bool, ambiguous_wide: bool) -> Self {
+        Self {
+            theme: theme.degraded(depth),
+            glyphs: if ascii || ambiguous_wide {
+                &glyphs::ASCII
+            } else {
+                &glyphs::UNICODE
+            },
+            ambiguous_wide,
+        }
+    }
+}
+
+/// Draws the state and tells where things are.
+pub fn draw(state: &State, look: &Look, buf: &mut Buffer) -> Geometry {
+    let screen = buf.area;
+    buf.set_style(screen, look.theme.text);
+    let layout = layout::divide(screen.width, screen.height, state.focus, state.zoomed);
+    let mut paint = Paint { buf, look };
+    let mut geometry = Geometry::default();
+    title(state, &mut paint, layout.title);
+    tabs(state, &mut paint, &layout);
+    for (pane, area) in &layout.panes {
+        if area.is_empty() {
+            continue;
+        }
+        geometry.panes.push((*pane, to_area(*area)));
+        let focused = *pane == state.focus && state.overlays.is_empty();
+        match pane {
+            Pane::Instances => {
+                panes::instances::draw(state, &mut paint, *area, focused, &mut geometry);
+            }
+            Pane::Diagnosis => {
+                geometry.diagnosis = panes::diagnosis::draw(state, &mut paint, *area, focused);
+            }
+            Pane::Actions => {
+                geometry.actions = panes::actions::draw(state, &mut paint, *area, focused);
+            }
+        }
+    }
+    footer(state, &mut paint, layout.footer);
+    for overlay in &state.overlays {
+        if let Some(scrolled) = overlays::draw(overlay, state, &mut paint, screen) {
+            geometry.overlay = scrolled;
+        }
+    }
+    geometry
+}
+
+/// A rectangle as plain numbers.
+pub fn to_area(rect: Rect) -> Area {
+    Area {
+        x: rect.x,
+        y: rect.y,
+        width: rect.width,
+        height: rect.height,
+    }
+}
+
+fn title(state: &State, paint: &mut Paint<'_>, area: Rect) {
+    if area.is_empty() {
+        return;
+    }
+    let theme = &paint.look.theme;
+    let ui = &state.texts.ui;
+    let mut left = vec![Span::styled(" cvmtop", theme.title)];
+    if !state.place.is_empty() {
+        left.push(Span::styled(format!("  {}", state.place), theme.dim));
+    }
+    let mut badges: Vec<Span<'_>> = Vec::new();
+    let mut badge = |text: &str| {
+        badges.push(Span::raw(" "));
+        badges.push(Span::styled(format!(" {text} "), theme.badge));
+    };
+    if state.demo {
+        badge(&ui.badge_demo);
+    }
+    if state.read_only {
+        badge(&ui.badge_read_only);
+    }
+    if state.paused {
+        badge(&fill(&ui.badge_paused, &[("n", &state.held_back.to_string())]));
+    }
+    if state.looks.privacy {
+        badge(&ui.badge_privacy);
+    }
+    let glyphs = paint.look.glyphs;
+    let mut counts = Vec::new();
+    for (health, glyph, style, word) in [
+        (Health::Failing, glyphs.bad, theme.bad, &ui.count_failing),
+        (Health::Impaired, glyphs.warn, theme.warn, &ui.count_impaired),
+        (Health::Off, glyphs.off, theme.dim, &ui.count_off),
+        (Health::Unknown, glyphs.unknown, theme.dim, &ui.count_unknown),
+        (Health::Healthy, glyphs.good, theme.good, &ui.count_healthy),
+    ] {
+        let n = state.fleet.count(health);
+        if n > 0 {
+            counts.push(Span::styled(format!("  {glyph} {n} {word}"), style));
+        }
+    }
+    let width = |spans: &[Span<'_>]| spans.iter().map(|s| text::width(&s.content)).sum::<usize>();
+    let total = usize::from(area.width);
+    // Badges must be seen; counts give way from the right, then the place.
+    while !counts.is_empty() && width(&left) + width(&counts) + width(&badges) > total {
+        counts.pop();
+    }
+    if width(&left) + width(&badges) > total {
+        left.truncate(1);
+    }
+    left.extend(badges);
+    let right = width(&counts) as u16;
+    paint.line(area.x, area.y, area.width, &Line::from(left));
+    paint.line(area.right().saturating_sub(right + 1), area.y, right, &Line::from(counts));
+}
+
+fn tabs(state: &State, paint: &mut Paint<'_>, layout: &Layout) {
+    let area = layout.tabs;
+    if area.is_empty() {
+        return;
+    }
+    let theme = &paint.look.theme;
+    let ui = &state.texts.ui;
+    let mut spans = Vec::new();
+    for (pane, name) in Pane::ALL
+        .into_iter()
+        .zip([&ui.pane_instances, &ui.pane_diagnosis, &ui.pane_actions])
+    {
+        let style = if pane == state.focus { theme.selected } else { theme.dim };
+        spans.push(Span::raw(" "));
+        spans.push(Span::styled(format!(" {name} "), style));
+    }
+    if let Some(row) = state.selected_row()
+        && state.focus != Pane::Instances
+    {
+        spans.push(Span::styled(
+            format!("  {} {}", paint.look.glyphs.cursor, row.instance.name),
+            theme.title,
+        ));
+    }
+    paint.line(area.x, area.y, area.width, &Line::from(spans));
+}
+
+fn footer(state: &State, paint: &mut Paint<'_>, area: Rect) {
+    if area.is_empty() {
+        return;
+    }
+    let theme = &paint.look.theme;
+    let glyphs = paint.look.glyphs;
+    if let Some(notice) = state.notices.shown() {
+        let (glyph, style) = match notice.severity {
+            Severity::Info => (glyphs.bullet, theme.accent),
+            Severity::Good => (glyphs.good, theme.good),
+            Severity::Warning => (glyphs.warn, theme.warn),
+            Severity::Error => (glyphs.bad, theme.bad),
+        };
+        let line = Line::from(vec![
+            Span::styled(format!(" {glyph} "), style),
+            Span::styled(notice.text.clone(), theme.text),
+        ]);
+        paint.line(area.x, area.y, area.width, &line);
+        return;
+    }
+    let mut spans = Vec::new();
+    let mut used = 0;
+    for command in hints(state) {
+        let Some(chord) = state.keys.chords(command).first() else {
+            continue;
+        };
+        let key = chord_label(&chord.to_string());
+        let title = state.texts.short_command(command.as_str());
+        let width = text::width(&key) + text::width(title) + 3;
+        if used + width > usize::from(area.width) {
+            continue;
+        }
+        used += width;
+        spans.push(Span::styled(format!(" {key}"), theme.key));
+        spans.push(Span::styled(format!(" {title} "), theme.dim));
+    }
+    paint.line(area.x, area.y, area.width, &Line::from(spans));
+}
+
+/// What to offer at the foot, most useful first; all of it can be done now.
+fn hints(state: &State) -> Vec<Command> {
+    use Command as C;
+    let by_pane: &[C] = match state.focus {
+        Pane::Instances => &[C::Triage, C::Filter, C::Sort, C::NextPane],
+        Pane::Diagnosis => &[C::Explain, C::DeepCheck, C::PasteError, C::UserSource, C::NextPane],
+        Pane::Actions => &[C::Open, C::Action1, C::Guides, C::Undo, C::Ticket, C::NextPane],
+    };
+    // Help and leaving come first so that they are never the ones that do not fit.
+    [C::Help, C::Quit]
+        .iter()
+        .chain(by_pane)
+        .chain(&[C::Palette, C::PasteError, C::Refresh, C::Journal, C::Log])
+        .copied()
+        .filter(|command| command.enabled(state).is_ok())
+        .fold(Vec::new(), |mut all, command| {
+            if !all.contains(&command) {
+                all.push(command);
+            }
+            all
+        })
+}
+
+/// A chord as it is shown: named keys with a capital.
+pub fn chord_label(chord: &str) -> String {
+    let (modifiers, key) = match chord.rfind('-') {
+        Some(at) if at > 0 && at + 1 < chord.len() => chord.split_at(at + 1),
+        _ => ("", chord),
+    };
+    let capital = |word: &str| {
+        let mut chars = word.chars();
+        chars.next().map_or_else(String::new, |first| {
+            first.to_uppercase().chain(chars).collect()
+        })
+    };
+    let modifiers = modifiers
+        .split_inclusive('-')
+        .map(&capital)
+        .collect::<String>();
+    let key = if key.chars().count() > 1 || !modifiers.is_empty() {
+        capital(key)
+    } else {
+        key.to_owned()
+    };
+    format!("{modifiers}{key}")
+}

@@ -1,0 +1,57 @@
+//! What lies over the panes.
+//!
+//! Must not live here: what the keys do (`app::update`).
+
+pub mod dialogs;
+pub mod help;
+pub mod log;
+pub mod palette;
+pub mod paste;
+pub mod reader;
+
+use ratatui::layout::Rect;
+
+use super::widgets::paint::Paint;
+use crate::app::geometry::Scrolled;
+use crate::app::overlay::Overlay;
+use crate::app::state::State;
+
+/// Draws one layer; gives what scrolls in it.
+pub fn draw(
+    overlay: &Overlay,
+    state: &State,
+    paint: &mut Paint<'_>,
+    screen: Rect,
+) -> Option<Scrolled> {
+    match overlay {
+        // The filter is a line of the list, not a box over it.
+        Overlay::Filter { .. } => None,
+        Overlay::Help { offset } => Some(help::draw(state, *offset, paint, screen)),
+        Overlay::Log { offset } => Some(log::draw(state, *offset, paint, screen)),
+        Overlay::Reader(reading) => Some(reader::draw(reading, state, paint, screen)),
+        Overlay::Palette { edit, selected } => {
+            palette::draw(state, edit, *selected, paint, screen);
+            None
+        }
+        Overlay::Paste { editor } => {
+            paste::draw(state, editor, paint, screen);
+            None
+        }
+        Overlay::UserSource { edit, error } => {
+            dialogs::user_source(state, edit, error.as_deref(), paint, screen);
+            None
+        }
+        Overlay::DeepConsent => {
+            dialogs::deep_consent(state, paint, screen);
+            None
+        }
+        Overlay::ConfirmCause { selected } => {
+            dialogs::confirm_cause(state, *selected, paint, screen);
+            None
+        }
+        Overlay::QuitAnyway => {
+            dialogs::quit_anyway(state, paint, screen);
+            None
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Help, made from the live keymap: what is shown is what is bound.
+
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use crate::app::command::{Command, Context};
+use crate::app::geometry::Scrolled;
+use crate::app::state::State;
+use crate::view::frame::{Look, chord_label};
+use crate::view::layout::centred;
+use crate::view::text::fit;
+use crate::view::widgets::paint::Paint;
+
+pub fn draw(state: &State, offset: usize, paint: &mut Paint<'_>, screen: Rect) -> Scrolled {
+    let area = centred(screen, 78, screen.height);
+    paint.clear(area);
+    let title = Line::from(Span::styled(
+        state.texts.ui.help_title.clone(),
+        paint.look.theme.title,
+    ));
+    let inner = paint.frame(area, &title, true);
+    let lines = lines(state, paint.look, usize::from(inner.width));
+    paint.scrolled(inner, &lines, offset)
+}
+
+/// All commands by context, with every chord they have.
+pub fn lines(state: &State, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let theme = &look.theme;
+    let ui = &state.texts.ui;
+    let mut lines = Vec::new();
+    for (context, name) in [
+        (Context::Instances, &ui.pane_instances),
+        (Context::Diagnosis, &ui.pane_diagnosis),
+        (Context::Actions, &ui.pane_actions),
+        (Context::Global, &ui.help_everywhere),
+        (Context::Reader, &ui.help_reader),
+    ] {
+        lines.push(Line::from(Span::styled(name.clone(), theme.title)));
+        for command in Command::ALL.iter().filter(|c| c.context() == context) {
+            let chords: Vec<String> = state
+                .keys
+                .chords(*command)
+                .iter()
+                .map(|chord| chord_label(&chord.to_string()))
+                .collect();
+            let keys = if chords.is_empty() {
+                format!(":{}", command.as_str())
+            } else {
+                chords.join(" ")
+            };
+            let mut text = state.texts.command(command.as_str()).to_owned();
+            if let Err(why) = command.enabled(state) {
+                text.push_str(&format!(" ({})", state.texts.why(why)));
+            }
+            lines.push(Line::from(vec![
+                Span::styled(fit(&keys, 22.min(cells / 3), look.glyphs.ellipsis), theme.key),
+                Span::raw(" "),
+                Span::styled(text, theme.text),
+            ]));
+        }
+        lines.push(Line::default());
+    }
+    for line in crate::view::text::wrap(&ui.help_filter, cells) {
+        lines.push(Line::from(Span::styled(line, theme.dim)));
+    }
+    lines
+}

@@ -1,0 +1,69 @@
+//! The command palette: a query, and the commands that fit with their keys.
+
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use crate::app::geometry::keep_visible;
+use crate::app::line_edit::LineEdit;
+use crate::app::state::State;
+use crate::app::update::palette::matches;
+use crate::view::frame::chord_label;
+use crate::view::layout::centred;
+use crate::view::text::{fit, width};
+use crate::view::widgets::paint::Paint;
+
+pub fn draw(
+    state: &State,
+    edit: &LineEdit,
+    selected: usize,
+    paint: &mut Paint<'_>,
+    screen: Rect,
+) {
+    let area = centred(screen, 70, 18);
+    paint.clear(area);
+    let theme = &paint.look.theme;
+    let title = Line::from(Span::styled(
+        state.texts.ui.palette_title.clone(),
+        theme.title,
+    ));
+    let inner = paint.frame(area, &title, true);
+    if inner.is_empty() {
+        return;
+    }
+    super::dialogs::edit_line(paint, inner.x, inner.y, inner.width, ":", edit);
+    let rows = usize::from(inner.height.saturating_sub(1));
+    let found = matches(state, edit.text());
+    let selected = selected.min(found.len().saturating_sub(1));
+    let offset = keep_visible(0, selected, rows, found.len());
+    for (row, command) in found.iter().enumerate().skip(offset).take(rows) {
+        let y = inner.y + 1 + (row - offset) as u16;
+        let keys: Vec<String> = state
+            .keys
+            .chords(*command)
+            .iter()
+            .take(2)
+            .map(|chord| chord_label(&chord.to_string()))
+            .collect();
+        let keys = keys.join(" ");
+        let why = command.enabled(state).err();
+        let mut text = state.texts.command(command.as_str()).to_owned();
+        if let Some(why) = why {
+            text.push_str(&format!(" ({})", state.texts.why(why)));
+        }
+        let style = match (row == selected, why.is_some()) {
+            (true, _) => theme.selected,
+            (false, true) => theme.dim,
+            (false, false) => theme.text,
+        };
+        let room = usize::from(inner.width).saturating_sub(width(&keys) + 2);
+        let line = Line::from(vec![
+            Span::styled(format!(" {}", fit(&text, room, paint.look.glyphs.ellipsis)), style),
+            Span::styled(keys, theme.key),
+        ]);
+        paint.line(inner.x, y, inner.width, &line);
+    }
+    if found.is_empty() {
+        let text = state.texts.ui.palette_empty.clone();
+        paint.text(inner.x, inner.y + 1, inner.width, &text, theme.dim);
+    }
+}

@@ -1,0 +1,9 @@
+//! The three panes.
+//!
+//! Must not live here: what lies over them (`view::overlays`).
+
+pub mod actions;
+pub mod causes;
+pub mod diagnosis;
+pub mod instances;
+pub mod matrix;

@@ -1,0 +1,235 @@
+//! The right pane: what is running, what to do next with its key, and the guides that fit.
+//!
+//! Must not live here: ranking, planning, or anything that could start an action.
+
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use crate::app::geometry::{Scrolled, keep_visible};
+use crate::app::jobs::{Job, JobState};
+use crate::app::locale::fill;
+use crate::app::state::State;
+use crate::domain::report::{GuideMatch, RankedAction, Report};
+use crate::view::frame::Look;
+use crate::view::text::{fit, wrap};
+use crate::view::widgets::paint::Paint;
+use crate::view::widgets::probability_bar::percent;
+
+/// Steps shown of a running action.
+const STEPS: usize = 6;
+
+pub fn draw(state: &State, paint: &mut Paint<'_>, area: Rect, focused: bool) -> Scrolled {
+    let title = Line::from(Span::styled(
+        state.texts.ui.pane_actions.clone(),
+        paint.look.theme.title,
+    ));
+    let inner = paint.frame(area, &title, focused);
+    if inner.is_empty() {
+        return Scrolled::default();
+    }
+    let text = Rect {
+        width: inner.width.saturating_sub(1),
+        ..inner
+    };
+    let (lines, selected) = content(state, paint.look, usize::from(text.width), focused);
+    let offset = match selected {
+        Some(line) if focused => keep_visible(
+            state.actions_offset,
+            line,
+            usize::from(text.height),
+            lines.len(),
+        ),
+        _ => state.actions_offset,
+    };
+    paint.scrolled(text, &lines, offset)
+}
+
+fn content(
+    state: &State,
+    look: &Look,
+    cells: usize,
+    focused: bool,
+) -> (Vec<Line<'static>>, Option<usize>) {
+    let theme = &look.theme;
+    let ui = &state.texts.ui;
+    let mut lines = Vec::new();
+    let mut selected = None;
+    if let Some(id) = state.fleet.selected_id() {
+        for job in state.jobs.of(id).rev().take(2) {
+            lines.extend(job_lines(state, job, look, cells));
+            lines.push(Line::default());
+        }
+    }
+    let Some(report) = state.selected_report() else {
+        let text = if state.selected_case().is_some_and(|case| case.run.is_some()) {
+            &ui.actions_wait
+        } else {
+            &ui.actions_none_yet
+        };
+        lines.extend(plain(text, cells, theme.dim));
+        return (lines, None);
+    };
+    if state.read_only {
+        lines.extend(plain(&ui.read_only_note, cells, theme.warn));
+    }
+    lines.push(Line::from(Span::styled(ui.do_next.clone(), theme.title)));
+    if report.actions.is_empty() {
+        lines.extend(plain(&ui.no_actions, cells, theme.dim));
+    }
+    let at = state.action_at.min(item_count(report).saturating_sub(1));
+    for (index, action) in report.actions.iter().enumerate() {
+        let here = focused && index == at;
+        if index == at {
+            selected = Some(lines.len());
+        }
+        lines.extend(action_lines(state, index, action, here, look, cells));
+    }
+    lines.push(Line::default());
+    lines.push(Line::from(Span::styled(ui.guides.clone(), theme.title)));
+    if report.guides.is_empty() {
+        lines.extend(plain(&ui.no_guides, cells, theme.dim));
+    }
+    for (index, guide) in report.guides.iter().enumerate() {
+        let place = report.actions.len() + index;
+        if place == at {
+            selected = Some(lines.len());
+        }
+        lines.extend(guide_lines(guide, focused && place == at, look, cells));
+    }
+    (lines, selected)
+}
+
+/// Lines that the cursor can stand on.
+pub fn item_count(report: &Report) -> usize {
+    report.actions.len() + report.guides.len()
+}
+
+fn plain(text: &str, cells: usize, style: ratatui::style::Style) -> Vec<Line<'static>> {
+    wrap(text, cells)
+        .into_iter()
+        .map(|line| Line::from(Span::styled(line, style)))
+        .collect()
+}
+
+fn action_lines(
+    state: &State,
+    index: usize,
+    action: &RankedAction,
+    here: bool,
+    look: &Look,
+    cells: usize,
+) -> Vec<Line<'static>> {
+    let theme = &look.theme;
+    let texts = state.texts;
+    let key = if index < 9 {
+        format!("{}", index + 1)
+    } else {
+        " ".to_owned()
+    };
+    let mut title = texts.action(&action.id, &action.title).to_owned();
+    let parameters = parameters(state, action);
+    if !parameters.is_empty() {
+        title = format!("{title} {parameters}");
+    }
+    let style = if here { theme.selected } else { theme.text };
+    let mut lines = Vec::new();
+    for (row, line) in wrap(&title, cells.saturating_sub(4)).into_iter().enumerate() {
+        let lead = if row == 0 {
+            Span::styled(format!(" {key}  "), theme.key)
+        } else {
+            Span::raw("    ")
+        };
+        lines.push(Line::from(vec![lead, Span::styled(line, style)]));
+    }
+    let separator = format!(" {} ", look.glyphs.separator);
+    let mut notes = vec![
+        fill(&texts.ui.cures, &[("share", &percent(action.probability_cures))]),
+        texts.risk(action.risk).to_owned(),
+    ];
+    if action.reversible {
+        notes.push(texts.ui.reversible.clone());
+    }
+    for line in wrap(&notes.join(&separator), cells.saturating_sub(4)) {
+        lines.push(Line::from(vec![
+            Span::raw("    "),
+            Span::styled(line, theme.dim),
+        ]));
+    }
+    lines
+}
+
+/// Parameters as `port 22, source 203.0.113.7/32`.
+fn parameters(state: &State, action: &RankedAction) -> String {
+    let mut all = Vec::new();
+    for (name, value) in &action.parameters {
+        let text = match value {
+            serde_json::Value::String(text) => text.clone(),
+            serde_json::Value::Null => continue,
+            other => other.to_string(),
+        };
+        if text.is_empty() {
+            continue;
+        }
+        let hidden = state.looks.privacy && text.contains(['.', ':']);
+        let text = if hidden { state.texts.ui.masked.clone() } else { text };
+        all.push(format!("{} {text}", state.texts.parameter(name)));
+    }
+    if all.is_empty() {
+        String::new()
+    } else {
+        format!("({})", all.join(", "))
+    }
+}
+
+fn guide_lines(guide: &GuideMatch, here: bool, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let theme = &look.theme;
+    let style = if here { theme.selected } else { theme.text };
+    let title = fit(&guide.title, cells.saturating_sub(4), look.glyphs.ellipsis);
+    let mut lines = vec![Line::from(vec![
+        Span::styled(format!(" {}  ", look.glyphs.bullet), theme.accent),
+        Span::styled(title.trim_end().to_owned(), style),
+    ])];
+    if !guide.reason.is_empty() {
+        for line in wrap(&guide.reason, cells.saturating_sub(4)).into_iter().take(2) {
+            lines.push(Line::from(vec![
+                Span::raw("    "),
+                Span::styled(line, theme.dim),
+            ]));
+        }
+    }
+    lines
+}
+
+fn job_lines(state: &State, job: &Job, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let theme = &look.theme;
+    let glyphs = look.glyphs;
+    let ui = &state.texts.ui;
+    let (glyph, style, word) = match &job.state {
+        JobState::Preparing => (glyphs.working, theme.accent, ui.job_preparing.clone()),
+        JobState::Running => (glyphs.working, theme.accent, ui.job_running.clone()),
+        JobState::Done => (glyphs.good, theme.good, ui.job_done.clone()),
+        JobState::Verified => (glyphs.good, theme.good, ui.job_verified.clone()),
+        JobState::NotBetter => (glyphs.warn, theme.warn, ui.job_not_better.clone()),
+        JobState::Failed(why) => (glyphs.bad, theme.bad, why.clone()),
+    };
+    let age = state
+        .texts
+        .age_sentence(state.now, job.ended_at.unwrap_or(job.started_at));
+    let mut lines = Vec::new();
+    for line in wrap(&format!("{} ({age})", job.title), cells) {
+        lines.push(Line::from(Span::styled(line, theme.title)));
+    }
+    for line in wrap(&format!("{glyph} {word}"), cells) {
+        lines.push(Line::from(Span::styled(line, style)));
+    }
+    let skip = job.steps.len().saturating_sub(STEPS);
+    for (_, step) in job.steps.iter().skip(skip) {
+        for line in wrap(&format!("{} {step}", glyphs.bullet), cells.saturating_sub(2)) {
+            lines.push(Line::from(vec![
+                Span::raw("  "),
+                Span::styled(line, theme.dim),
+            ]));
+        }
+    }
+    lines
+}

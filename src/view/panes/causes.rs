@@ -1,0 +1,170 @@
+//! The cause bars, and the reasons for and against the one that is unfolded.
+//!
+//! Must not live here: weighing. Figures are rounded as far as they can be trusted.
+
+use ratatui::text::{Line, Span};
+
+use crate::app::causes_shown;
+use crate::app::locale::fill;
+use crate::app::state::State;
+use crate::domain::report::{CauseProbability, Contribution, Report};
+use crate::view::frame::Look;
+use crate::view::text::{fit, width, wrap};
+use crate::view::widgets::probability_bar::{filled, percent, word};
+
+/// Lines of the breakdown; the second value is the line of the selected cause.
+pub fn lines(
+    state: &State,
+    report: &Report,
+    unfolded: &[String],
+    focused: bool,
+    look: &Look,
+    cells: usize,
+) -> (Vec<Line<'static>>, usize) {
+    let theme = &look.theme;
+    let ui = &state.texts.ui;
+    let shown = causes_shown(report);
+    let selected = state.cause_at.min(shown.len().saturating_sub(1));
+    let bar_cells = if cells >= 60 { 14 } else { 8 };
+    let mut lines = Vec::new();
+    let mut selected_line = 0;
+    for (index, cause) in shown.iter().enumerate() {
+        if index == selected {
+            selected_line = lines.len();
+        }
+        let open = unfolded.contains(&cause.id);
+        lines.push(bar_line(
+            state,
+            cause,
+            look,
+            cells,
+            bar_cells,
+            focused && index == selected,
+            open,
+        ));
+        if index == 0 {
+            let mut text = word(cause.probability, state.texts).to_owned();
+            if let Some([low, high]) = cause.range {
+                text.push_str(&fill(
+                    &ui.range,
+                    &[("low", &percent(low)), ("high", &percent(high))],
+                ));
+            }
+            lines.push(Line::from(vec![
+                Span::raw("  "),
+                Span::styled(text, theme.accent),
+            ]));
+        }
+        if open {
+            lines.extend(reasons(state, cause, look, cells));
+        }
+    }
+    let rest = report.causes.len() - shown.len();
+    if rest > 0 {
+        let share: f64 = report.causes[shown.len()..].iter().map(|c| c.probability).sum();
+        lines.push(Line::from(Span::styled(
+            fill(
+                &ui.other_causes,
+                &[("n", &rest.to_string()), ("share", &percent(share))],
+            ),
+            theme.dim,
+        )));
+    }
+    let also: Vec<String> = report
+        .also_broken
+        .iter()
+        .filter(|also| report.causes.first().is_none_or(|top| top.id != also.id))
+        .take(3)
+        .map(|also| {
+            format!(
+                "{} {}",
+                state.texts.cause(&also.id, &also.id),
+                percent(also.probability)
+            )
+        })
+        .collect();
+    if !also.is_empty() {
+        for line in wrap(&fill(&ui.also_broken, &[("causes", &also.join(", "))]), cells) {
+            lines.push(Line::from(Span::styled(line, theme.warn)));
+        }
+    }
+    (lines, selected_line)
+}
+
+fn bar_line(
+    state: &State,
+    cause: &CauseProbability,
+    look: &Look,
+    cells: usize,
+    bar_cells: usize,
+    selected: bool,
+    open: bool,
+) -> Line<'static> {
+    let theme = &look.theme;
+    let glyphs = look.glyphs;
+    let cursor = match (open, selected) {
+        (true, _) => glyphs.unfolded,
+        (false, true) => glyphs.cursor,
+        (false, false) => " ",
+    };
+    let full = filled(cause.probability, bar_cells);
+    let figure = percent(cause.probability);
+    let figure = format!("{}{figure} ", " ".repeat(6usize.saturating_sub(width(&figure))));
+    let title = state.texts.cause(&cause.id, &cause.title);
+    let room = cells.saturating_sub(2 + width(&figure) + bar_cells + 1);
+    let title_style = if selected { theme.selected } else { theme.text };
+    Line::from(vec![
+        Span::styled(format!("{cursor} "), theme.accent),
+        Span::styled(figure, theme.title),
+        Span::styled(glyphs.bar.repeat(full), theme.bar),
+        Span::styled(glyphs.bar_rest.repeat(bar_cells - full), theme.dim),
+        Span::raw(" "),
+        Span::styled(fit(title, room, glyphs.ellipsis), title_style),
+    ])
+}
+
+/// The terms of a cause's log-odds, strongest first, each with the reading it rests on.
+fn reasons(
+    state: &State,
+    cause: &CauseProbability,
+    look: &Look,
+    cells: usize,
+) -> Vec<Line<'static>> {
+    let theme = &look.theme;
+    let mut terms: Vec<&Contribution> = cause.contributions.iter().collect();
+    terms.sort_by(|a, b| b.weight_db.abs().total_cmp(&a.weight_db.abs()));
+    let mut lines = Vec::new();
+    for term in terms.iter().filter(|t| t.weight_db.abs() >= 0.5) {
+        let style = if term.weight_db >= 0.0 {
+            theme.good
+        } else {
+            theme.bad
+        };
+        let what = if term.evidence == "prior" {
+            state.texts.ui.prior.clone()
+        } else {
+            let path = term
+                .path
+                .map_or_else(String::new, |p| format!(" ({})", state.texts.path(p)));
+            format!(
+                "{}{path}: {}",
+                state.texts.evidence(&term.evidence),
+                state.texts.state(&term.evidence, &term.state)
+            )
+        };
+        let weight = format!("{:+5.1} dB ", term.weight_db);
+        let cite = if term.observation.is_empty() {
+            String::new()
+        } else {
+            format!(" [{}]", term.observation)
+        };
+        let room = cells.saturating_sub(4 + width(&weight) + width(&cite));
+        lines.push(Line::from(vec![
+            Span::raw("    "),
+            Span::styled(weight, style),
+            Span::styled(fit(&what, room, look.glyphs.ellipsis), theme.text),
+            Span::styled(cite, theme.dim),
+        ]));
+    }
+    lines
+}

@@ -1,0 +1,300 @@
+//! The middle pane: verdict, matrix, causes, facts, and what is not known.
+//!
+//! Must not live here: weighing or wording of causes.
+
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::{causes, matrix};
+use crate::app::case::Case;
+use crate::app::geometry::Scrolled;
+use crate::app::locale::fill;
+use crate::app::state::State;
+use crate::app::tone::{Tone, tone};
+use crate::domain::evidence::{Reading, Source, Status};
+use crate::domain::instance::Instance;
+use crate::domain::report::{Report, Verdict};
+use crate::view::frame::Look;
+use crate::view::text::wrap;
+use crate::view::widgets::paint::Paint;
+
+pub fn draw(state: &State, paint: &mut Paint<'_>, area: Rect, focused: bool) -> Scrolled {
+    let title = Line::from(Span::styled(
+        state.texts.ui.pane_diagnosis.clone(),
+        paint.look.theme.title,
+    ));
+    let inner = paint.frame(area, &title, focused);
+    let cells = usize::from(inner.width.saturating_sub(1));
+    if inner.is_empty() {
+        return Scrolled::default();
+    }
+    let lines = content(state, paint.look, cells, focused);
+    let text = Rect {
+        width: inner.width.saturating_sub(1),
+        ..inner
+    };
+    paint.scrolled(text, &lines, state.diagnosis_offset)
+}
+
+/// All lines of the pane.
+pub fn content(state: &State, look: &Look, cells: usize, focused: bool) -> Vec<Line<'static>> {
+    let theme = &look.theme;
+    let ui = &state.texts.ui;
+    let Some(instance) = state.selected_instance() else {
+        return wrapped(&ui.nothing_selected, cells, theme.dim);
+    };
+    let case = state.selected_case();
+    let mut lines = identity(state, instance, look, cells);
+    lines.extend(status(state, case, look, cells));
+    lines.push(Line::default());
+    lines.extend(matrix::lines(state, case, instance, look, cells));
+    let Some(case) = case else {
+        return lines;
+    };
+    if let Some(report) = &case.report {
+        lines.push(Line::default());
+        lines.push(heading(
+            &ui.why,
+            &fill(&ui.coverage, &[("share", &whole_percent(report.coverage))]),
+            look,
+        ));
+        let (bars, _) = causes::lines(state, report, &case.unfolded, focused, look, cells);
+        lines.extend(bars);
+        if let Some(conflict) = &report.conflict {
+            let names: Vec<&str> = conflict
+                .surprising
+                .iter()
+                .map(|id| state.texts.evidence(id))
+                .collect();
+            let text = fill(&ui.conflict, &[("what", &names.join(", "))]);
+            lines.extend(wrapped(&format!("{} {text}", look.glyphs.warn), cells, theme.warn));
+        }
+        lines.extend(next_evidence(state, report, look, cells));
+    }
+    lines.extend(facts(state, case, look, cells));
+    lines.extend(unknowns(state, case, look, cells));
+    lines
+}
+
+fn wrapped(text: &str, cells: usize, style: ratatui::style::Style) -> Vec<Line<'static>> {
+    wrap(text, cells)
+        .into_iter()
+        .map(|line| Line::from(Span::styled(line, style)))
+        .collect()
+}
+
+fn heading(title: &str, aside: &str, look: &Look) -> Line<'static> {
+    Line::from(vec![
+        Span::styled(title.to_owned(), look.theme.title),
+        Span::styled(format!("  {aside}"), look.theme.dim),
+    ])
+}
+
+fn whole_percent(share: f64) -> String {
+    format!("{:.0} %", (share * 100.0).clamp(0.0, 100.0))
+}
+
+fn identity(state: &State, instance: &Instance, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let texts = state.texts;
+    let separator = format!(" {} ", look.glyphs.separator);
+    let mut facts = Vec::new();
+    if !state.looks.privacy {
+        facts.push(instance.id.clone());
+    }
+    for fact in [
+        instance.zone.as_str(),
+        texts.os(instance.os),
+        texts.instance_state(&instance.state),
+    ] {
+        if !fact.is_empty() {
+            facts.push(fact.to_owned());
+        }
+    }
+    facts.push(format!("{} {}", texts.ui.port, instance.login_port()));
+    let mut lines = vec![Line::from(Span::styled(
+        instance.name.clone(),
+        look.theme.title,
+    ))];
+    lines.extend(wrapped(&facts.join(&separator), cells, look.theme.dim));
+    lines
+}
+
+/// The verdict in words, or what is going on.
+fn status(state: &State, case: Option<&Case>, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let theme = &look.theme;
+    let glyphs = look.glyphs;
+    let ui = &state.texts.ui;
+    let mut lines = Vec::new();
+    let Some(case) = case else {
+        let key = state
+            .keys
+            .chords(crate::app::command::Command::Triage)
+            .first()
+            .map_or_else(String::new, |c| crate::view::frame::chord_label(&c.to_string()));
+        return wrapped(&fill(&ui.not_triaged, &[("key", &key)]), cells, theme.accent);
+    };
+    if case.run.is_some() {
+        let text = if case.deep { &ui.looking_deep } else { &ui.looking };
+        let text = fill(text, &[("n", &case.readings.len().to_string())]);
+        lines.extend(wrapped(&format!("{} {text}", glyphs.working), cells, theme.accent));
+    }
+    if let Some(error) = &case.error {
+        lines.extend(wrapped(&format!("{} {error}", glyphs.bad), cells, theme.bad));
+    }
+    if let Some(report) = &case.report {
+        let (glyph, style, text) = match report.verdict {
+            Verdict::Healthy => (glyphs.good, theme.good, &ui.verdict_healthy),
+            Verdict::Faulty => (glyphs.bad, theme.bad, &ui.verdict_faulty),
+            Verdict::Inconclusive => (glyphs.unknown, theme.warn, &ui.verdict_inconclusive),
+        };
+        lines.extend(wrapped(&format!("{glyph} {text}"), cells, style));
+        let age = case
+            .newest()
+            .map_or_else(String::new, |at| state.texts.age_sentence(state.now, at));
+        let user = match state.user_source {
+            Some(address) if !state.looks.privacy => address.to_string(),
+            Some(_) => ui.masked.clone(),
+            None => ui.user_unknown.clone(),
+        };
+        let text = fill(
+            &ui.vantage,
+            &[("age", &age), ("host", &state.vantage), ("user", &user)],
+        );
+        lines.extend(wrapped(&text, cells, theme.dim));
+    }
+    if let Some(cause) = &case.confirmed {
+        let text = fill(&ui.confirmed, &[("cause", state.texts.cause(cause, cause))]);
+        lines.extend(wrapped(&format!("{} {text}", glyphs.good), cells, theme.good));
+    }
+    lines
+}
+
+fn next_evidence(state: &State, report: &Report, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let ui = &state.texts.ui;
+    if report.next_evidence.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![Line::default(), heading(&ui.next_evidence, "", look)];
+    for next in report.next_evidence.iter().take(3) {
+        let path = next
+            .path
+            .map_or_else(String::new, |p| format!(" ({})", state.texts.path(p)));
+        let mut text = format!(
+            "{} {}{path}: {}",
+            look.glyphs.bullet,
+            state.texts.evidence(&next.id),
+            fill(
+                &ui.evidence_price,
+                &[
+                    ("bits", &format!("{:.1}", next.bits)),
+                    ("seconds", &format!("{:.0}", next.cost_s)),
+                ],
+            )
+        );
+        if !next.needs.is_empty() {
+            text.push_str(&format!("; {}", next.needs));
+        }
+        lines.extend(wrapped(&text, cells, look.theme.text));
+    }
+    lines
+}
+
+/// What the cloud, the guest and the operator say, worst first, as sentences.
+fn facts(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let mut readings: Vec<&Reading> = case
+        .readings
+        .iter()
+        .filter(|r| {
+            (r.status == Status::Observed || r.status == Status::Stale)
+                && (r.source != Source::Probe || r.path.is_none())
+        })
+        .collect();
+    if readings.is_empty() {
+        return Vec::new();
+    }
+    let rank = |reading: &Reading| match tone(reading) {
+        Tone::Bad => 0,
+        Tone::Warn => 1,
+        Tone::Neutral => 2,
+        Tone::Good => 3,
+        Tone::Unknown => 4,
+    };
+    readings.sort_by_key(|r| rank(r));
+    let mut lines = vec![Line::default(), heading(&state.texts.ui.facts, "", look)];
+    for reading in readings {
+        lines.extend(fact(state, reading, look, cells));
+    }
+    lines
+}
+
+fn fact(state: &State, reading: &Reading, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let theme = &look.theme;
+    let glyphs = look.glyphs;
+    let (glyph, style) = match tone(reading) {
+        Tone::Good => (glyphs.good, theme.good),
+        Tone::Warn => (glyphs.warn, theme.warn),
+        Tone::Bad => (glyphs.bad, theme.bad),
+        Tone::Neutral => (glyphs.bullet, theme.text),
+        Tone::Unknown => (glyphs.unknown, theme.dim),
+    };
+    let mut text = format!(
+        "{}: {}",
+        state.texts.evidence(&reading.id),
+        state
+            .texts
+            .state(&reading.id, reading.state.as_deref().unwrap_or_default())
+    );
+    if reading.status == Status::Stale {
+        text.push_str(&format!(" ({})", state.texts.status(Status::Stale)));
+    }
+    if !reading.detail.is_empty() && !state.looks.privacy {
+        text.push_str(&format!(" {} {}", glyphs.absent, reading.detail));
+    }
+    wrap(&text, cells.saturating_sub(2))
+        .into_iter()
+        .enumerate()
+        .map(|(row, line)| {
+            let lead = if row == 0 { format!("{glyph} ") } else { "  ".to_owned() };
+            let text_style = if reading.status == Status::Stale { theme.dim } else { theme.text };
+            Line::from(vec![Span::styled(lead, style), Span::styled(line, text_style)])
+        })
+        .collect()
+}
+
+/// What was not observed, not permitted, or failed on our side; never drawn as a fault.
+fn unknowns(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let theme = &look.theme;
+    let ui = &state.texts.ui;
+    let mut lines = Vec::new();
+    for (status, title) in [
+        (Status::NotPermitted, &ui.not_permitted),
+        (Status::ProbeFailed, &ui.probe_failed),
+        (Status::NotAttempted, &ui.not_observed),
+    ] {
+        let readings: Vec<&Reading> = case.readings.iter().filter(|r| r.status == status).collect();
+        if readings.is_empty() {
+            continue;
+        }
+        lines.push(Line::default());
+        lines.push(heading(title, "", look));
+        if status == Status::NotAttempted {
+            let mut names: Vec<&str> = readings.iter().map(|r| state.texts.evidence(&r.id)).collect();
+            names.dedup();
+            lines.extend(wrapped(&names.join(", "), cells, theme.dim));
+            continue;
+        }
+        for reading in readings {
+            let path = reading
+                .path
+                .map_or_else(String::new, |p| format!(" ({})", state.texts.path(p)));
+            let why = reading.needs.as_deref().unwrap_or(&reading.detail);
+            let text = format!(
+                "{} {}{path}: {why}",
+                look.glyphs.unknown,
+                state.texts.evidence(&reading.id)
+            );
+            lines.extend(wrapped(&text, cells, theme.dim));
+        }
+    }
+    lines
+}

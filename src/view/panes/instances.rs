@@ -1,0 +1,348 @@
+//! The problem-first list: sign, name, address, state, login result, age.
+//!
+//! Only the visible rows are formatted, whatever the size of the fleet. Must not live here:
+//! order and filter (`app::fleet`).
+
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use crate::app::fleet::{Row, Sort};
+use crate::app::geometry::{Geometry, keep_visible};
+use crate::app::health::Health;
+use crate::app::locale::{Texts, fill};
+use crate::app::overlay::Overlay;
+use crate::app::state::State;
+use crate::view::frame::to_area;
+use crate::view::text::{fit, width};
+use crate::view::widgets::paint::Paint;
+
+pub fn draw(
+    state: &State,
+    paint: &mut Paint<'_>,
+    area: Rect,
+    focused: bool,
+    geometry: &mut Geometry,
+) {
+    let inner = paint.frame(area, &title(state, paint), focused);
+    if inner.is_empty() {
+        return;
+    }
+    let mut body = inner;
+    if let Some(filter) = filter_line(state, paint) {
+        paint.line(body.x, body.y, body.width, &filter);
+        body = below(body);
+    }
+    for line in progress_lines(state, paint) {
+        paint.line(body.x, body.y, body.width, &line);
+        body = below(body);
+    }
+    if state.fleet.visible_len() == 0 {
+        empty(state, paint, body);
+        return;
+    }
+    let columns = Columns::of(body.width, state.looks.privacy);
+    if body.height > 4 {
+        header(state, paint, body, &columns);
+        body = below(body);
+    }
+    let rows = usize::from(body.height);
+    let offset = keep_visible(
+        state.fleet.offset,
+        state.fleet.selected_at(),
+        rows,
+        state.fleet.visible_len(),
+    );
+    for (line, row) in state.fleet.window(offset, rows).enumerate() {
+        let y = body.y + line as u16;
+        let selected = offset + line == state.fleet.selected_at();
+        draw_row(state, paint, Rect { y, height: 1, ..body }, row, &columns, selected);
+    }
+    geometry.list = to_area(body);
+    geometry.list_offset = offset;
+}
+
+fn below(area: Rect) -> Rect {
+    Rect {
+        y: area.y + u16::from(area.height > 0),
+        height: area.height.saturating_sub(1),
+        ..area
+    }
+}
+
+fn title<'a>(state: &'a State, paint: &Paint<'_>) -> Line<'a> {
+    let ui = &state.texts.ui;
+    let fleet = &state.fleet;
+    let count = if fleet.visible_len() == fleet.len() {
+        fleet.len().to_string()
+    } else {
+        format!("{}/{}", fleet.visible_len(), fleet.len())
+    };
+    let mut spans = vec![
+        Span::styled(ui.pane_instances.as_str(), paint.look.theme.title),
+        Span::styled(format!(" {count}"), paint.look.theme.dim),
+    ];
+    if !fleet.marks.is_empty() {
+        let marked = format!(" {}{}", paint.look.glyphs.mark, fleet.marks.len());
+        spans.push(Span::styled(marked, paint.look.theme.accent));
+    }
+    Line::from(spans)
+}
+
+fn filter_line(state: &State, paint: &Paint<'_>) -> Option<Line<'static>> {
+    let theme = &paint.look.theme;
+    let editing = state.overlays.iter().find_map(|overlay| match overlay {
+        Overlay::Filter { edit, .. } => Some(edit),
+        _ => None,
+    });
+    match editing {
+        Some(edit) => {
+            let (before, rest): (String, String) = {
+                let chars: Vec<char> = edit.text().chars().collect();
+                let at = edit.cursor().min(chars.len());
+                (chars[..at].iter().collect(), chars[at..].iter().collect())
+            };
+            let mut rest = rest.chars();
+            let under = rest.next().map_or(" ".to_owned(), |c| c.to_string());
+            Some(Line::from(vec![
+                Span::styled("/", theme.key),
+                Span::styled(before, theme.text),
+                Span::styled(under, theme.selected),
+                Span::styled(rest.collect::<String>(), theme.text),
+            ]))
+        }
+        None if !state.fleet.filter_text().is_empty() => Some(Line::from(vec![
+            Span::styled("/", theme.key),
+            Span::styled(state.fleet.filter_text().to_owned(), theme.accent),
+        ])),
+        None => None,
+    }
+}
+
+fn progress_lines(state: &State, paint: &Paint<'_>) -> Vec<Line<'static>> {
+    let theme = &paint.look.theme;
+    let glyphs = paint.look.glyphs;
+    let ui = &state.texts.ui;
+    let loading = &state.fleet.loading;
+    let mut lines = Vec::new();
+    let working = |text: String| {
+        Line::from(Span::styled(format!("{} {text}", glyphs.working), theme.accent))
+    };
+    if loading.running && !state.fleet.is_empty() {
+        lines.push(working(fill(
+            &ui.loading_progress,
+            &[
+                ("n", &state.fleet.len().to_string()),
+                ("total", &loading.expected.max(state.fleet.len()).to_string()),
+                ("done", &loading.regions_done.to_string()),
+                ("regions", &loading.regions.to_string()),
+            ],
+        )));
+    }
+    if let Some(sweep) = state.sweep
+        && sweep.done < sweep.total
+    {
+        lines.push(working(fill(
+            &ui.sweep_progress,
+            &[
+                ("n", &sweep.done.to_string()),
+                ("total", &sweep.total.to_string()),
+            ],
+        )));
+    }
+    for failure in loading.failures.iter().take(2) {
+        lines.push(Line::from(Span::styled(
+            format!("{} {failure}", glyphs.warn),
+            theme.warn,
+        )));
+    }
+    lines
+}
+
+/// What to say when there is nothing to list.
+fn empty(state: &State, paint: &mut Paint<'_>, area: Rect) {
+    let theme = &paint.look.theme;
+    let ui = &state.texts.ui;
+    let (text, style) = if state.fleet.loading.running {
+        (ui.loading.as_str(), theme.accent)
+    } else if !state.fleet.is_empty() {
+        (ui.filter_hides_all.as_str(), theme.dim)
+    } else if state.fleet.loading.failures.is_empty() {
+        (ui.no_instances.as_str(), theme.dim)
+    } else {
+        (ui.listing_failed.as_str(), theme.warn)
+    };
+    for (row, line) in crate::view::text::wrap(text, usize::from(area.width))
+        .iter()
+        .take(usize::from(area.height))
+        .enumerate()
+    {
+        paint.text(area.x, area.y + row as u16, area.width, line, style);
+    }
+}
+
+/// Widths of the columns; zero means left out.
+struct Columns {
+    name: usize,
+    address: usize,
+    state: usize,
+    login: usize,
+    age: usize,
+    region: usize,
+}
+
+impl Columns {
+    /// Sign and mark take three cells. The login result and the name are never left out.
+    fn of(total: u16, privacy: bool) -> Self {
+        let total = usize::from(total);
+        let mut columns = Self {
+            name: 0,
+            address: if total >= 36 && !privacy { 16 } else { 0 },
+            state: if total >= 62 { 10 } else { 0 },
+            login: if total >= 50 { 13 } else { 11 },
+            age: if total >= 30 { 5 } else { 0 },
+            region: if total >= 76 { 14 } else { 0 },
+        };
+        let others =
+            3 + columns.address + columns.state + columns.login + columns.age + columns.region;
+        columns.name = total.saturating_sub(others);
+        // A name of less than ten cells is worth less than the address beside it.
+        if columns.name < 10 {
+            columns.name += columns.address;
+            columns.address = 0;
+        }
+        columns
+    }
+}
+
+fn header(state: &State, paint: &mut Paint<'_>, area: Rect, columns: &Columns) {
+    let ui = &state.texts.ui;
+    let ellipsis = paint.look.glyphs.ellipsis;
+    let sorted = |sort: Sort, name: &str| {
+        if state.fleet.sort == sort {
+            let arrow = if state.fleet.reversed {
+                paint.look.glyphs.more_above
+            } else {
+                paint.look.glyphs.more_below
+            };
+            format!("{name}{arrow}")
+        } else {
+            name.to_owned()
+        }
+    };
+    let mut text = String::from("   ");
+    text.push_str(&fit(&sorted(Sort::Name, &ui.column_name), columns.name, ellipsis));
+    for (cells, name) in [
+        (columns.address, ui.column_address.clone()),
+        (columns.state, sorted(Sort::State, &ui.column_state)),
+        (columns.login, sorted(Sort::Health, &ui.column_login)),
+        (columns.age, sorted(Sort::Age, &ui.column_age)),
+        (columns.region, sorted(Sort::Region, &ui.column_region)),
+    ] {
+        push_column(&mut text, &name, cells, ellipsis);
+    }
+    let style = paint.look.theme.dim;
+    paint.text(area.x, area.y, area.width, &text, style);
+}
+
+fn push_column(text: &mut String, content: &str, cells: usize, ellipsis: &str) {
+    if cells > 0 {
+        text.push_str(&fit(&format!(" {content}"), cells, ellipsis));
+    }
+}
+
+fn draw_row(
+    state: &State,
+    paint: &mut Paint<'_>,
+    area: Rect,
+    row: &Row,
+    columns: &Columns,
+    selected: bool,
+) {
+    let theme = &paint.look.theme;
+    let glyphs = paint.look.glyphs;
+    let instance = &row.instance;
+    let (glyph, style) = sign(row, paint);
+    let base = if selected { theme.selected } else { theme.text };
+    let over = |style: Style| if selected { theme.selected } else { style };
+    let mark = if state.fleet.marks.contains(&instance.id) {
+        glyphs.mark
+    } else {
+        " "
+    };
+    let name = if instance.name.is_empty() {
+        &instance.id
+    } else {
+        &instance.name
+    };
+    let address = instance
+        .public_addresses
+        .first()
+        .or(instance.private_addresses.first())
+        .map_or_else(|| glyphs.absent.to_owned(), ToString::to_string);
+    let login = login_word(row, columns, state.texts);
+    let age = row
+        .checked_at
+        .map_or_else(String::new, |at| state.texts.age_short(state.now, at));
+    let mut text = String::new();
+    push_column(&mut text, &address, columns.address, glyphs.ellipsis);
+    push_column(
+        &mut text,
+        state.texts.instance_state(&instance.state),
+        columns.state,
+        glyphs.ellipsis,
+    );
+    let mut tail = String::new();
+    push_column(&mut tail, &age, columns.age, glyphs.ellipsis);
+    push_column(&mut tail, &instance.region, columns.region, glyphs.ellipsis);
+    let mut word = String::new();
+    push_column(&mut word, &login, columns.login, glyphs.ellipsis);
+    let name = fit(name, columns.name, glyphs.ellipsis);
+    let line = Line::from(vec![
+        Span::styled(mark, over(theme.accent)),
+        Span::styled(glyph, over(style)),
+        Span::styled(" ", base),
+        Span::styled(name, base),
+        Span::styled(text, over(theme.dim)),
+        Span::styled(word, over(style)),
+        Span::styled(tail, over(theme.dim)),
+    ]);
+    let used: usize = line.spans.iter().map(|s| width(&s.content)).sum();
+    paint.line(area.x, area.y, area.width, &line);
+    if selected {
+        let rest = usize::from(area.width).saturating_sub(used);
+        paint.text(area.x + used as u16, area.y, rest as u16, &" ".repeat(rest), base);
+    }
+}
+
+/// Sign and colour of a row's health.
+pub fn sign(row: &Row, paint: &Paint<'_>) -> (&'static str, Style) {
+    let glyphs = paint.look.glyphs;
+    let theme = &paint.look.theme;
+    match row.health() {
+        Health::Failing => (glyphs.bad, theme.bad),
+        Health::Impaired => (glyphs.warn, theme.warn),
+        Health::Off => (glyphs.off, theme.dim),
+        Health::Unknown if row.checking => (glyphs.working, theme.accent),
+        Health::Unknown => (glyphs.unknown, theme.dim),
+        Health::Healthy => (glyphs.good, theme.good),
+    }
+}
+
+/// The login result; where there is no column for the state, a state that explains the result
+/// takes its place.
+fn login_word(row: &Row, columns: &Columns, texts: &Texts) -> String {
+    let instance = &row.instance;
+    if !matches!(instance.restrict_state.as_str(), "" | "NORMAL") {
+        return texts.instance_state(&instance.restrict_state).to_owned();
+    }
+    let plain = matches!(instance.state_class(), Some("running")) || instance.state.is_empty();
+    if columns.state == 0 && !plain {
+        return texts.instance_state(&instance.state).to_owned();
+    }
+    match &row.login {
+        Some(login) => texts.login_word(login.word).to_owned(),
+        None if row.checking => texts.ui.checking.clone(),
+        None => String::new(),
+    }
+}

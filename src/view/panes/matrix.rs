@@ -1,0 +1,124 @@
+//! The path x layer matrix: what each way to the instance gave at each layer of a login.
+//!
+//! Must not live here: causes. A cell without a reading says why there is none.
+
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use crate::app::case::Case;
+use crate::app::locale::Texts;
+use crate::app::state::State;
+use crate::app::tone::{Tone, tone};
+use crate::domain::evidence::{Path, Reading, Status};
+use crate::domain::instance::{Instance, Os};
+use crate::view::frame::Look;
+use crate::view::text::fit;
+use crate::view::widgets::sparkline::sparkline;
+
+/// Layers of the two login protocols, outermost first.
+const SSH_LAYERS: &[&str] = &["reach", "banner", "kex", "auth-methods", "path-quality"];
+const RDP_LAYERS: &[&str] = &["reach", "rdp-negotiation", "rdp-certificate", "path-quality"];
+
+/// Lines of the matrix for `cells` of width.
+pub fn lines(state: &State, case: Option<&Case>, instance: &Instance, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let texts = state.texts;
+    let layers = if instance.os == Os::Windows {
+        RDP_LAYERS
+    } else {
+        SSH_LAYERS
+    };
+    let label = 9.min(cells / 4).max(4);
+    let column = (cells.saturating_sub(label) / layers.len()).clamp(4, 18);
+    let mut head = vec![Span::raw(" ".repeat(label))];
+    for layer in layers {
+        head.push(Span::styled(
+            fit(texts.layer(layer), column.saturating_sub(1), look.glyphs.ellipsis) + " ",
+            look.theme.dim,
+        ));
+    }
+    let mut lines = vec![Line::from(head)];
+    for (path, addresses) in [
+        (Path::Public, &instance.public_addresses),
+        (Path::Private, &instance.private_addresses),
+    ] {
+        let name = fit(texts.path(path), label, look.glyphs.ellipsis);
+        let mut spans = vec![Span::styled(name, look.theme.title)];
+        if addresses.is_empty() {
+            spans.push(Span::styled(
+                format!("{} {}", look.glyphs.absent, texts.ui.no_address),
+                look.theme.dim,
+            ));
+            lines.push(Line::from(spans));
+            continue;
+        }
+        for layer in layers {
+            let (text, style) = cell(case, layer, path, texts, look);
+            spans.push(Span::styled(
+                fit(&text, column.saturating_sub(1), look.glyphs.ellipsis) + " ",
+                style,
+            ));
+        }
+        lines.push(Line::from(spans));
+        if let Some(history) = history(case, path, look, texts) {
+            lines.push(Line::from(vec![
+                Span::raw(" ".repeat(label)),
+                Span::styled(history, look.theme.dim),
+            ]));
+        }
+    }
+    lines
+}
+
+fn find<'a>(case: &'a Case, layer: &str, path: Path) -> Option<&'a Reading> {
+    case.reading(layer, Some(path))
+        .or_else(|| case.reading(layer, None))
+}
+
+fn cell(
+    case: Option<&Case>,
+    layer: &str,
+    path: Path,
+    texts: &Texts,
+    look: &Look,
+) -> (String, Style) {
+    let glyphs = look.glyphs;
+    let theme = &look.theme;
+    let running = case.is_some_and(|case| case.run.is_some());
+    let Some(reading) = case.and_then(|case| find(case, layer, path)) else {
+        let glyph = if running { glyphs.working } else { glyphs.absent };
+        return (glyph.to_owned(), theme.dim);
+    };
+    if reading.status != Status::Observed {
+        let glyph = match reading.status {
+            Status::NotPermitted | Status::ProbeFailed => glyphs.unknown,
+            _ => glyphs.absent,
+        };
+        return (format!("{glyph} {}", texts.status(reading.status)), theme.dim);
+    }
+    let state = reading.state.as_deref().unwrap_or_default();
+    let (glyph, style) = match tone(reading) {
+        Tone::Good => (glyphs.good, theme.good),
+        Tone::Warn => (glyphs.warn, theme.warn),
+        Tone::Bad => (glyphs.bad, theme.bad),
+        Tone::Neutral | Tone::Unknown => (glyphs.bullet, theme.text),
+    };
+    (format!("{glyph} {}", texts.state(layer, state)), style)
+}
+
+/// Connect times of the last tries, once there is more than one.
+fn history(case: Option<&Case>, path: Path, look: &Look, texts: &Texts) -> Option<String> {
+    let case = case?;
+    let points = match path {
+        Path::Public => &case.public_history,
+        Path::Private => &case.private_history,
+    };
+    if points.len() < 2 {
+        return None;
+    }
+    let last = points.back().copied().flatten();
+    let bars = sparkline(points.iter(), 16, look.glyphs);
+    Some(match last {
+        Some(ms) => format!("{bars} {ms} ms"),
+        None => format!("{bars} {}", texts.ui.no_answer),
+    })
+}

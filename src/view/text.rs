@@ -1,0 +1,141 @@
+//! Width arithmetic: how many cells a text takes, and cutting it to fit.
+//!
+//! The one place that truncates. Must not live here: making text safe (`domain::text`).
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Cells that a text takes, by the arithmetic that the buffer uses too.
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// `text` cut to at most `cells`, ending in `ellipsis` where something was cut. Never splits a
+/// wide character or a combining sequence.
+pub fn truncate(text: &str, cells: usize, ellipsis: &str) -> String {
+    if width(text) <= cells {
+        return text.to_owned();
+    }
+    let mark = if width(ellipsis) <= cells { ellipsis } else { "" };
+    let room = cells - width(mark);
+    let mut out = String::new();
+    let mut used = 0;
+    for grapheme in text.graphemes(true) {
+        let w = width(grapheme);
+        if used + w > room {
+            break;
+        }
+        out.push_str(grapheme);
+        used += w;
+    }
+    out.push_str(mark);
+    out
+}
+
+/// `text` cut or filled with spaces to exactly `cells`.
+pub fn fit(text: &str, cells: usize, ellipsis: &str) -> String {
+    let mut out = truncate(text, cells, ellipsis);
+    let used = width(&out);
+    out.extend(std::iter::repeat_n(' ', cells.saturating_sub(used)));
+    out
+}
+
+/// Breaks a text into lines of at most `cells`: at spaces where possible, and anywhere between
+/// two wide characters, as Chinese and Korean text is set.
+pub fn wrap(text: &str, cells: usize) -> Vec<String> {
+    if cells == 0 {
+        return Vec::new();
+    }
+    let mut lines = Vec::new();
+    for paragraph in text.split('\n') {
+        let mut line = String::new();
+        let mut used = 0;
+        for piece in paragraph.split_word_bounds() {
+            let w = width(piece);
+            if used + w > cells && used > 0 {
+                lines.push(std::mem::take(&mut line).trim_end().to_owned());
+                used = 0;
+                if piece.trim().is_empty() {
+                    continue;
+                }
+            }
+            if w <= cells {
+                line.push_str(piece);
+                used += w;
+                continue;
+            }
+            for grapheme in piece.graphemes(true) {
+                let gw = width(grapheme);
+                if used + gw > cells && used > 0 {
+                    lines.push(std::mem::take(&mut line));
+                    used = 0;
+                }
+                line.push_str(grapheme);
+                used += gw;
+            }
+        }
+        lines.push(line.trim_end().to_owned());
+    }
+    lines
+}
+
+/// Replaces characters whose width a terminal may count differently (East Asian "ambiguous"),
+/// for terminals that draw them two cells wide.
+pub fn unambiguous(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.width() == c.width_cjk() {
+                return c;
+            }
+            match c {
+                '…' => '.',
+                '–' | '—' => '-',
+                '“' | '”' => '"',
+                '‘' | '’' => '\'',
+                '·' => '.',
+                '×' => 'x',
+                _ => '?',
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn wide_characters_are_never_halved() {
+        assert_eq!(truncate("한국어", 5, "…"), "한국…");
+        assert_eq!(truncate("한국어", 4, "…"), "한…");
+        assert_eq!(fit("한국어", 4, "…"), "한… ");
+    }
+
+    #[test]
+    fn text_breaks_at_spaces_and_between_wide_characters() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("安全组拒绝", 4), ["安全", "组拒", "绝"]);
+        assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_cut_text_fits(text in "\\PC{0,40}", cells in 0usize..30) {
+            prop_assert!(width(&truncate(&text, cells, "…")) <= cells);
+        }
+
+        #[test]
+        fn every_wrapped_line_fits(text in "[a-z 한국어安全é]{0,80}", cells in 2usize..30) {
+            for line in wrap(&text, cells) {
+                prop_assert!(width(&line) <= cells, "{:?}", line);
+            }
+        }
+
+        #[test]
+        fn nothing_ambiguous_is_left(text in "\\PC{0,40}") {
+            let clean = unambiguous(&text);
+            prop_assert!(clean.chars().all(|c| c.width() == c.width_cjk()));
+        }
+    }
+}
