@@ -21,6 +21,17 @@ pub struct Keymap<X, C> {
     warnings: Vec<String>,
 }
 
+/// One line of a key file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding<'a> {
+    /// Context, as written.
+    pub scope: &'a str,
+    pub command: &'a str,
+    pub chords: &'a [String],
+    /// `file:line`.
+    pub place: String,
+}
+
 /// What a key file may name; given by the registry of commands.
 pub trait Vocabulary<X, C> {
     /// The context of that name.
@@ -68,7 +79,7 @@ impl<X: Copy + Eq + Hash, C: Copy + Eq + Hash> Keymap<X, C> {
     }
 
     /// Puts the `[keys.*]` tables of `text` on top. Everything else in `text` is ignored here.
-    pub fn layer(&mut self, file: &str, text: &str, vocabulary: &impl Vocabulary<X, C>) {
+    fn layer(&mut self, file: &str, text: &str, vocabulary: &impl Vocabulary<X, C>) {
         let parsed: KeyFile = match toml::from_str(text) {
             Ok(parsed) => parsed,
             Err(error) => {
@@ -80,36 +91,53 @@ impl<X: Copy + Eq + Hash, C: Copy + Eq + Hash> Keymap<X, C> {
                 return;
             }
         };
-        let mut seen: HashMap<(X, Chord), (String, usize)> = HashMap::new();
-        for (context_name, commands) in &parsed.keys {
-            for (name, chords) in commands {
-                let line = line_of(text, chords.span().start);
-                let place = format!("{file}:{line}");
-                let Some(context) = vocabulary.context(context_name) else {
-                    self.warnings.push(format!(
-                        "{place}: there is no key context `{context_name}`; use global, instances, diagnosis, actions or reader"
-                    ));
-                    continue;
-                };
-                let Some(command) = vocabulary.command(context, name) else {
-                    let hint = nearest(name, &vocabulary.names(context));
-                    self.warnings.push(format!(
-                        "{place}: there is no command `{name}` in [keys.{context_name}]{hint}"
-                    ));
-                    continue;
-                };
-                let chords = self.read_chords(&place, chords.get_ref().as_slice());
-                for chord in &chords {
-                    if let Some((other, other_line)) =
-                        seen.insert((context, *chord), (name.clone(), line))
-                    {
-                        self.warnings.push(format!(
-                            "{place}: `{chord}` is bound to `{other}` on line {other_line} and to `{name}` here; the last one wins"
-                        ));
-                    }
-                }
-                self.bind(context, command, &chords, vocabulary);
+        let mut bindings = Vec::new();
+        for (scope, commands) in &parsed.keys {
+            for (command, chords) in commands {
+                bindings.push(Binding {
+                    scope,
+                    command,
+                    chords: chords.get_ref().as_slice(),
+                    place: format!("{file}:{}", line_of(text, chords.span().start)),
+                });
             }
+        }
+        self.bind_all(bindings, vocabulary);
+    }
+
+    /// Puts an operator's bindings on top of what is there.
+    pub fn bind_all<'a>(
+        &mut self,
+        bindings: impl IntoIterator<Item = Binding<'a>>,
+        vocabulary: &impl Vocabulary<X, C>,
+    ) {
+        let mut seen: HashMap<(X, Chord), (&str, String)> = HashMap::new();
+        for binding in bindings {
+            let Binding { scope, command: name, place, .. } = &binding;
+            let Some(context) = vocabulary.context(scope) else {
+                self.warnings.push(format!(
+                    "{place}: there is no key context `{scope}`; use global, instances, diagnosis, actions or reader"
+                ));
+                continue;
+            };
+            let Some(command) = vocabulary.command(context, name) else {
+                let hint = nearest(name, &vocabulary.names(context));
+                self.warnings.push(format!(
+                    "{place}: there is no command `{name}` in [keys.{scope}]{hint}"
+                ));
+                continue;
+            };
+            let chords = self.read_chords(place, binding.chords);
+            for chord in &chords {
+                if let Some((other, other_place)) =
+                    seen.insert((context, *chord), (binding.command, place.clone()))
+                {
+                    self.warnings.push(format!(
+                        "{place}: `{chord}` is bound to `{other}` at {other_place} and to `{name}` here; the last one wins"
+                    ));
+                }
+            }
+            self.bind(context, command, &chords, vocabulary);
         }
     }
 
