@@ -8,6 +8,7 @@ pub mod act;
 pub mod args;
 pub mod completions;
 pub mod config;
+pub mod console;
 pub mod demo_cloud;
 pub mod diagnose;
 pub mod doctor;
@@ -58,7 +59,7 @@ pub fn main() -> ExitCode {
 async fn run(cli: &Cli) -> anyhow::Result<u8> {
     let global = &cli.global;
     match &cli.command {
-        None => anyhow::bail!("the console is not part of this build yet"),
+        None => console::run(&cli.console, global).await,
         Some(Command::List(args)) => list::run(args, global).await,
         Some(Command::Diagnose(args)) => diagnose::run(args, global).await,
         Some(Command::Act(args)) => act::run(args, global).await,

@@ -1,3 +1,12 @@
 //! Carries out effects; the one place where rooms meet.
+//!
+//! Lives here: sessions, triage, execution of approved plans, the console's loop.
+//! Must not live here: rules that could be pure.
 
+pub mod backend;
+pub mod clock;
+pub mod console;
+pub mod event_loop;
 pub mod execute;
+pub mod executor;
+pub mod health;

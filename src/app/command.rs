@@ -240,17 +240,13 @@ impl Vocabulary<Context, Command> for Registry {
     fn overlap(&self, a: Context, b: Context) -> bool {
         // A reader lies over the panes: its keys shadow theirs while it is open, on purpose.
         let reader = |c| c == Context::Reader;
-        a == b
-            || (!reader(a) && !reader(b) && (a == Context::Global || b == Context::Global))
+        a == b || (!reader(a) && !reader(b) && (a == Context::Global || b == Context::Global))
     }
 }
 
 /// The shipped bindings.
 pub fn shipped_keys() -> Keys {
-    Keymap::shipped(
-        include_str!("../../assets/keymap-default.toml"),
-        &Registry,
-    )
+    Keymap::shipped(include_str!("../../assets/keymap-default.toml"), &Registry)
 }
 
 #[cfg(test)]

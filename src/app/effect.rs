@@ -10,7 +10,9 @@ use super::case::RunId;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// List all instances of the configured regions.
-    List { generation: u64 },
+    List {
+        generation: u64,
+    },
     /// Collect everything about one instance.
     Triage {
         run: RunId,
@@ -20,11 +22,18 @@ pub enum Effect {
         error_text: String,
     },
     /// Look at login ports in the background.
-    Sweep { run: RunId, instances: Vec<String> },
+    Sweep {
+        run: RunId,
+        instances: Vec<String>,
+    },
     /// Stop a run; its late answers are dropped anyway.
-    Cancel { run: RunId },
+    Cancel {
+        run: RunId,
+    },
     /// Put text on the operator's clipboard.
-    Copy { text: String },
+    Copy {
+        text: String,
+    },
     /// Draw everything again.
     Repaint,
     /// Hand the terminal back to the shell until resumed.

@@ -120,7 +120,10 @@ fn field(row: &Row, name: &str, value: &str) -> bool {
             .iter()
             .chain(&instance.private_addresses)
             .any(|address| address.to_string().contains(value)),
-        "login" => row.login.as_ref().is_some_and(|login| login.word.contains(value)),
+        "login" => row
+            .login
+            .as_ref()
+            .is_some_and(|login| login.word.contains(value)),
         "health" => format!("{:?}", row.health()).to_lowercase().contains(value),
         "cause" => row.cause.as_deref().is_some_and(has),
         "tag" => match value.split_once('=') {

@@ -273,6 +273,13 @@ impl Fleet {
         }
     }
 
+    /// No look is on its way any more.
+    pub fn nothing_checking(&mut self) {
+        for row in &mut self.rows {
+            row.checking = false;
+        }
+    }
+
     /// Marks the order as out of date.
     pub fn touch(&mut self) {
         self.stale = true;
@@ -400,7 +407,10 @@ mod tests {
         let mut fleet = fleet(&["a", "b"]);
         fleet.begin_listing(2);
         fleet.insert(vec![instance("a")]);
-        fleet.loading.failures.push("ap-tokyo did not answer".into());
+        fleet
+            .loading
+            .failures
+            .push("ap-tokyo did not answer".into());
         fleet.end_listing();
         assert_eq!(fleet.len(), 2);
         fleet.begin_listing(2);

@@ -63,7 +63,11 @@ fn on_path(readings: &[Reading], path: Path, os: Os) -> Option<Login> {
     }
     let ssh = state_of(readings, "banner", path);
     let rdp = state_of(readings, "rdp-negotiation", path);
-    let spoken = if os == Os::Windows { rdp.or(ssh) } else { ssh.or(rdp) };
+    let spoken = if os == Os::Windows {
+        rdp.or(ssh)
+    } else {
+        ssh.or(rdp)
+    };
     let kex = state_of(readings, "kex", path);
     Some(match (spoken, kex) {
         (_, Some("none" | "host-key-missing" | "hang" | "closed")) => {

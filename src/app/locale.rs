@@ -36,7 +36,10 @@ impl Lang {
 
     /// From `en`, `ko_KR.UTF-8`, `zh-CN` and the like.
     pub fn parse(text: &str) -> Option<Self> {
-        let word = text.split(['_', '-', '.', '@']).next()?.to_ascii_lowercase();
+        let word = text
+            .split(['_', '-', '.', '@'])
+            .next()?
+            .to_ascii_lowercase();
         Self::ALL.into_iter().find(|lang| lang.as_str() == word)
     }
 
@@ -151,7 +154,9 @@ impl Texts {
     }
 
     pub fn short_command<'a>(&'a self, id: &'a str) -> &'a str {
-        self.short.get(id).map_or_else(|| self.command(id), String::as_str)
+        self.short
+            .get(id)
+            .map_or_else(|| self.command(id), String::as_str)
     }
 
     /// Title of a cause; the report's own where the catalogue has none.
@@ -165,7 +170,9 @@ impl Texts {
 
     /// Short name of a column of the matrix.
     pub fn layer<'a>(&'a self, id: &'a str) -> &'a str {
-        self.layer.get(id).map_or_else(|| self.evidence(id), String::as_str)
+        self.layer
+            .get(id)
+            .map_or_else(|| self.evidence(id), String::as_str)
     }
 
     /// A state of a group in words: the group's own wording, the common one, or the id.
@@ -337,7 +344,10 @@ mod tests {
                 let missing: Vec<_> = a.keys().filter(|key| !b.contains_key(*key)).collect();
                 let extra: Vec<_> = b.keys().filter(|key| !a.contains_key(*key)).collect();
                 assert!(missing.is_empty(), "{lang:?} [{section}] lacks {missing:?}");
-                assert!(extra.is_empty(), "{lang:?} [{section}] has {extra:?}, en has not");
+                assert!(
+                    extra.is_empty(),
+                    "{lang:?} [{section}] has {extra:?}, en has not"
+                );
             }
         }
     }

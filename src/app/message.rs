@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::case::RunId;
 use super::effect::Effect;
 use super::geometry::Geometry;
+use super::health::Login;
 use super::notices::Severity;
 use crate::domain::evidence::Reading;
 use crate::domain::instance::Instance;
@@ -18,28 +19,63 @@ pub enum Message {
     Key(Chord),
     /// Text pasted into the terminal, as one piece.
     Pasted(String),
-    Mouse { kind: MouseKind, x: u16, y: u16 },
-    Resized { width: u16, height: u16 },
+    Mouse {
+        kind: MouseKind,
+        x: u16,
+        y: u16,
+    },
+    Resized {
+        width: u16,
+        height: u16,
+    },
     /// The time, before every other message of a batch and at wake-ups.
     Tick(Timestamp),
     /// Where the last frame put things.
     Drawn(Geometry),
-    Listed { generation: u64, event: Listing },
+    Listed {
+        generation: u64,
+        event: Listing,
+    },
     /// A reading of a triage.
-    Read { run: RunId, instance: String, reading: Box<Reading> },
-    TriageEnded { run: RunId, instance: String, error: Option<String> },
-    /// The sweep begins to look at an instance, or has looked.
-    LoginChecking { instance: String },
-    LoginChecked { instance: String, readings: Vec<Reading> },
-    SweepEnded { run: RunId },
+    Read {
+        run: RunId,
+        instance: String,
+        reading: Box<Reading>,
+    },
+    TriageEnded {
+        run: RunId,
+        instance: String,
+        error: Option<String>,
+    },
+    /// The sweep has looked at an instance; `None` when it could not look.
+    LoginChecked {
+        run: RunId,
+        instance: String,
+        login: Option<Login>,
+        at: Timestamp,
+    },
+    SweepEnded {
+        run: RunId,
+    },
     /// Something to tell, from a task.
-    Told { severity: Severity, text: String },
+    Told {
+        severity: Severity,
+        text: String,
+    },
     /// Text of an overlay that was asked for.
-    Fetched { title: String, body: String },
+    Fetched {
+        title: String,
+        body: String,
+    },
     /// A task died.
-    TaskPanicked { what: String },
+    TaskPanicked {
+        what: String,
+    },
     /// The effect could not be begun.
-    Refused { effect: Box<Effect>, why: String },
+    Refused {
+        effect: Box<Effect>,
+        why: String,
+    },
 }
 
 /// Progress of a listing.
@@ -51,7 +87,10 @@ pub enum Listing {
     Expected(usize),
     Page(Vec<Instance>),
     RegionDone,
-    RegionFailed { region: String, why: String },
+    RegionFailed {
+        region: String,
+        why: String,
+    },
     End,
     /// Nothing could be listed at all.
     Failed(String),

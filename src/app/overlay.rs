@@ -51,20 +51,37 @@ impl Reading {
 #[derive(Debug)]
 pub enum Overlay {
     /// Keys of the console; the text is made from the live keymap when drawn.
-    Help { offset: usize },
+    Help {
+        offset: usize,
+    },
     /// The log, newest last; the text is made when drawn.
-    Log { offset: usize },
-    Palette { edit: LineEdit, selected: usize },
+    Log {
+        offset: usize,
+    },
+    Palette {
+        edit: LineEdit,
+        selected: usize,
+    },
     /// The filter line at the top of the list.
-    Filter { edit: LineEdit, before: String },
+    Filter {
+        edit: LineEdit,
+        before: String,
+    },
     /// The address that the failing user comes from.
-    UserSource { edit: LineEdit, error: Option<String> },
+    UserSource {
+        edit: LineEdit,
+        error: Option<String>,
+    },
     /// The client's error text.
-    Paste { editor: Box<TextArea<'static>> },
+    Paste {
+        editor: Box<TextArea<'static>>,
+    },
     /// Consent to read-only commands in the guest.
     DeepConsent,
     /// Which cause was the true one.
-    ConfirmCause { selected: usize },
+    ConfirmCause {
+        selected: usize,
+    },
     /// Guide, journal and other texts.
     Reader(Reading),
     /// Leave although an action is under way.

@@ -52,9 +52,7 @@ pub fn update(state: &mut State, message: Message) -> (Dirty, Vec<Effect>) {
         Message::Tick(now) => tick(state, now),
         Message::Drawn(geometry) => {
             state.fleet.offset = geometry.list_offset;
-            state.diagnosis_offset = state
-                .diagnosis_offset
-                .min(geometry.diagnosis.max_offset());
+            state.diagnosis_offset = state.diagnosis_offset.min(geometry.diagnosis.max_offset());
             state.geometry = geometry;
             Dirty::Nothing
         }

@@ -113,7 +113,12 @@ impl<X: Copy + Eq + Hash, C: Copy + Eq + Hash> Keymap<X, C> {
     ) {
         let mut seen: HashMap<(X, Chord), (&str, String)> = HashMap::new();
         for binding in bindings {
-            let Binding { scope, command: name, place, .. } = &binding;
+            let Binding {
+                scope,
+                command: name,
+                place,
+                ..
+            } = &binding;
             let Some(context) = vocabulary.context(scope) else {
                 self.warnings.push(format!(
                     "{place}: there is no key context `{scope}`; use global, instances, diagnosis, actions or reader"
@@ -245,9 +250,7 @@ mod tests {
                 .map(|index| index as u8)
         }
         fn command(&self, context: u8, name: &str) -> Option<&'static str> {
-            self.names(context)
-                .into_iter()
-                .find(|known| *known == name)
+            self.names(context).into_iter().find(|known| *known == name)
         }
         fn names(&self, context: u8) -> Vec<&'static str> {
             match context {
@@ -300,16 +303,29 @@ mod tests {
             "[ui]\nlang = \"en\"\n[keys.global]\nqiut = \"x\"\nquit = \"hyper-x\"\n[keys.list]\na = \"b\"\n",
         );
         let all = keymap.warnings().join("\n");
-        assert!(all.contains("config.toml:4: there is no command `qiut`"), "{all}");
+        assert!(
+            all.contains("config.toml:4: there is no command `qiut`"),
+            "{all}"
+        );
         assert!(all.contains("did you mean `quit`?"), "{all}");
-        assert!(all.contains("config.toml:5: `hyper-x` is not a key"), "{all}");
-        assert!(all.contains("config.toml:7: there is no key context `list`"), "{all}");
+        assert!(
+            all.contains("config.toml:5: `hyper-x` is not a key"),
+            "{all}"
+        );
+        assert!(
+            all.contains("config.toml:7: there is no key context `list`"),
+            "{all}"
+        );
     }
 
     #[test]
     fn two_commands_on_one_chord_are_a_conflict() {
         let keymap = layered("[keys.global]\nquit = \"x\"\nfilter = \"x\"\n");
-        assert!(keymap.warnings()[0].contains("`x` is bound to"), "{:?}", keymap.warnings());
+        assert!(
+            keymap.warnings()[0].contains("`x` is bound to"),
+            "{:?}",
+            keymap.warnings()
+        );
     }
 
     proptest! {

@@ -2,7 +2,9 @@
 //!
 //! Must not live here: what they mean.
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{
+    Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
 
 use crate::app::message::{Message, MouseKind};
 use crate::input::chord::{Chord, Key};

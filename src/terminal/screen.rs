@@ -97,7 +97,10 @@ mod tests {
         assert!(screen.frame(put("hello")).1.is_none());
         let second = screen.frame(put("hellO")).1.unwrap();
         let text = String::from_utf8(second).unwrap();
-        assert!(text.contains('O') && !text.contains('h') || !text.contains("hell"), "{text:?}");
+        assert!(
+            text.contains('O') && !text.contains('h') || !text.contains("hell"),
+            "{text:?}"
+        );
     }
 
     #[test]
@@ -106,6 +109,9 @@ mod tests {
         screen.frame(put("hello"));
         screen.repaint();
         let bytes = String::from_utf8(screen.frame(put("hello")).1.unwrap()).unwrap();
-        assert!(bytes.contains("hello") && !bytes.contains("\x1b[6n"), "{bytes:?}");
+        assert!(
+            bytes.contains("hello") && !bytes.contains("\x1b[6n"),
+            "{bytes:?}"
+        );
     }
 }

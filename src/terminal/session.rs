@@ -19,8 +19,7 @@ const ENTER: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[?25l";
 const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
 const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
 /// Ends whatever sequence was cut short (CAN) and undoes all of the above.
-const LEAVE: &[u8] =
-    b"\x18\x1b[?2026l\x1b[0m\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[?1049l\x1b[?25h";
+const LEAVE: &[u8] = b"\x18\x1b[?2026l\x1b[0m\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[?1049l\x1b[?25h";
 
 /// Set while the terminal is ours; the panic hook and the guard restore it once.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -47,11 +46,19 @@ impl Session {
     /// Takes the terminal over again after [`Session::suspend`] or a SIGCONT.
     pub fn resume(&self) -> Result<(), TerminalError> {
         let setup = |what| move |source| TerminalError::Setup { what, source };
+        // After a stop from outside the shell has set its own mode, which is not known here.
+        let _ = crossterm::terminal::disable_raw_mode();
         crossterm::terminal::enable_raw_mode().map_err(setup("raw mode"))?;
         TAKEN.store(true, Ordering::SeqCst);
         let mut out = stdout().lock();
         out.write_all(ENTER)
-            .and_then(|()| if self.mouse { out.write_all(MOUSE_ON) } else { Ok(()) })
+            .and_then(|()| {
+                if self.mouse {
+                    out.write_all(MOUSE_ON)
+                } else {
+                    Ok(())
+                }
+            })
             .and_then(|()| out.flush())
             .map_err(setup("alternate screen"))
     }

@@ -36,7 +36,11 @@ impl Writer {
                 while let Ok(frame) = queue.recv() {
                     // One write(2) for one frame: stdout's line buffer would cut it up.
                     let result = write_whole(&frame);
-                    let outcome = if result.is_ok() { Written::Done } else { Written::Lost };
+                    let outcome = if result.is_ok() {
+                        Written::Done
+                    } else {
+                        Written::Lost
+                    };
                     if told.blocking_send(outcome).is_err() {
                         break;
                     }
@@ -82,7 +86,9 @@ fn write_whole(frame: &[u8]) -> std::io::Result<()> {
             Ok(n) => rest = &rest[n..],
             Err(rustix::io::Errno::INTR) => {}
             // Somebody may have made the shared open file non-blocking.
-            Err(rustix::io::Errno::AGAIN) => std::thread::sleep(std::time::Duration::from_millis(5)),
+            Err(rustix::io::Errno::AGAIN) => {
+                std::thread::sleep(std::time::Duration::from_millis(5))
+            }
             Err(error) => return Err(error.into()),
         }
     }

@@ -113,7 +113,10 @@ fn title(state: &State, paint: &mut Paint<'_>, area: Rect) {
         badge(&ui.badge_read_only);
     }
     if state.paused {
-        badge(&fill(&ui.badge_paused, &[("n", &state.held_back.to_string())]));
+        badge(&fill(
+            &ui.badge_paused,
+            &[("n", &state.held_back.to_string())],
+        ));
     }
     if state.looks.privacy {
         badge(&ui.badge_privacy);
@@ -122,9 +125,19 @@ fn title(state: &State, paint: &mut Paint<'_>, area: Rect) {
     let mut counts = Vec::new();
     for (health, glyph, style, word) in [
         (Health::Failing, glyphs.bad, theme.bad, &ui.count_failing),
-        (Health::Impaired, glyphs.warn, theme.warn, &ui.count_impaired),
+        (
+            Health::Impaired,
+            glyphs.warn,
+            theme.warn,
+            &ui.count_impaired,
+        ),
         (Health::Off, glyphs.off, theme.dim, &ui.count_off),
-        (Health::Unknown, glyphs.unknown, theme.dim, &ui.count_unknown),
+        (
+            Health::Unknown,
+            glyphs.unknown,
+            theme.dim,
+            &ui.count_unknown,
+        ),
         (Health::Healthy, glyphs.good, theme.good, &ui.count_healthy),
     ] {
         let n = state.fleet.count(health);
@@ -144,7 +157,12 @@ fn title(state: &State, paint: &mut Paint<'_>, area: Rect) {
     left.extend(badges);
     let right = width(&counts) as u16;
     paint.line(area.x, area.y, area.width, &Line::from(left));
-    paint.line(area.right().saturating_sub(right + 1), area.y, right, &Line::from(counts));
+    paint.line(
+        area.right().saturating_sub(right + 1),
+        area.y,
+        right,
+        &Line::from(counts),
+    );
 }
 
 fn tabs(state: &State, paint: &mut Paint<'_>, layout: &Layout) {
@@ -155,11 +173,16 @@ fn tabs(state: &State, paint: &mut Paint<'_>, layout: &Layout) {
     let theme = &paint.look.theme;
     let ui = &state.texts.ui;
     let mut spans = Vec::new();
-    for (pane, name) in Pane::ALL
-        .into_iter()
-        .zip([&ui.pane_instances, &ui.pane_diagnosis, &ui.pane_actions])
+    for (pane, name) in
+        Pane::ALL
+            .into_iter()
+            .zip([&ui.pane_instances, &ui.pane_diagnosis, &ui.pane_actions])
     {
-        let style = if pane == state.focus { theme.selected } else { theme.dim };
+        let style = if pane == state.focus {
+            theme.selected
+        } else {
+            theme.dim
+        };
         spans.push(Span::raw(" "));
         spans.push(Span::styled(format!(" {name} "), style));
     }
@@ -218,8 +241,21 @@ fn hints(state: &State) -> Vec<Command> {
     use Command as C;
     let by_pane: &[C] = match state.focus {
         Pane::Instances => &[C::Triage, C::Filter, C::Sort, C::NextPane],
-        Pane::Diagnosis => &[C::Explain, C::DeepCheck, C::PasteError, C::UserSource, C::NextPane],
-        Pane::Actions => &[C::Open, C::Action1, C::Guides, C::Undo, C::Ticket, C::NextPane],
+        Pane::Diagnosis => &[
+            C::Explain,
+            C::DeepCheck,
+            C::PasteError,
+            C::UserSource,
+            C::NextPane,
+        ],
+        Pane::Actions => &[
+            C::Open,
+            C::Action1,
+            C::Guides,
+            C::Undo,
+            C::Ticket,
+            C::NextPane,
+        ],
     };
     // Help and leaving come first so that they are never the ones that do not fit.
     [C::Help, C::Quit]

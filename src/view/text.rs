@@ -16,7 +16,11 @@ pub fn truncate(text: &str, cells: usize, ellipsis: &str) -> String {
     if width(text) <= cells {
         return text.to_owned();
     }
-    let mark = if width(ellipsis) <= cells { ellipsis } else { "" };
+    let mark = if width(ellipsis) <= cells {
+        ellipsis
+    } else {
+        ""
+    };
     let room = cells - width(mark);
     let mut out = String::new();
     let mut used = 0;

@@ -69,9 +69,15 @@ struct RoleFile {
 const SHIPPED: &[(&str, &str)] = &[
     ("dark", include_str!("../../themes/dark.toml")),
     ("light", include_str!("../../themes/light.toml")),
-    ("high-contrast", include_str!("../../themes/high-contrast.toml")),
+    (
+        "high-contrast",
+        include_str!("../../themes/high-contrast.toml"),
+    ),
     ("16-colour", include_str!("../../themes/16-colour.toml")),
-    ("colour-blind", include_str!("../../themes/colour-blind.toml")),
+    (
+        "colour-blind",
+        include_str!("../../themes/colour-blind.toml"),
+    ),
 ];
 
 impl Theme {
@@ -119,9 +125,9 @@ impl Theme {
             what,
         };
         let parsed: ThemeFile = toml::from_str(text).map_err(|error| {
-            let line = error
-                .span()
-                .map_or(1, |s| text[..s.start.min(text.len())].lines().count().max(1));
+            let line = error.span().map_or(1, |s| {
+                text[..s.start.min(text.len())].lines().count().max(1)
+            });
             fault(format!("line {line}: {}", error.message()))
         })?;
         let mut theme = Self::blank();
@@ -302,23 +308,38 @@ mod tests {
         for name in Theme::shipped_names() {
             let theme = Theme::shipped(name).unwrap().degraded(Depth::Mono);
             assert!(!format!("{theme:?}").contains("fg: Some"), "{theme:?}");
-            assert!(theme.selected.add_modifier.contains(Modifier::REVERSED), "{name}");
+            assert!(
+                theme.selected.add_modifier.contains(Modifier::REVERSED),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn sixteen_colours_are_only_the_sixteen() {
         for name in Theme::shipped_names() {
-            let text = format!("{:?}", Theme::shipped(name).unwrap().degraded(Depth::Ansi16));
-            assert!(!text.contains("Rgb(") && !text.contains("Indexed("), "{text}");
+            let text = format!(
+                "{:?}",
+                Theme::shipped(name).unwrap().degraded(Depth::Ansi16)
+            );
+            assert!(
+                !text.contains("Rgb(") && !text.contains("Indexed("),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn a_wrong_colour_is_named() {
-        let error = Theme::parse("mine.toml", "name = \"x\"\n[roles]\nbad = { fg = \"rot\" }\n")
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("mine.toml") && error.contains("`rot`"), "{error}");
+        let error = Theme::parse(
+            "mine.toml",
+            "name = \"x\"\n[roles]\nbad = { fg = \"rot\" }\n",
+        )
+        .unwrap_err()
+        .to_string();
+        assert!(
+            error.contains("mine.toml") && error.contains("`rot`"),
+            "{error}"
+        );
     }
 }

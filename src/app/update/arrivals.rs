@@ -51,22 +51,34 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
             weigh(state, &instance);
             Dirty::Frame
         }
-        Message::LoginChecking { instance } => {
+        Message::LoginChecked {
+            run,
+            instance,
+            login,
+            at,
+        } => {
+            let Some(sweep) = state.sweep.as_mut().filter(|sweep| sweep.run == run) else {
+                return Dirty::Nothing;
+            };
+            sweep.done += 1;
+            // A diagnosis of the same instance knows more than the short look.
+            let diagnosed = state
+                .cases
+                .get(&instance)
+                .is_some_and(|c| c.report.is_some());
             if let Some(row) = state.fleet.get_mut(&instance) {
-                row.checking = true;
-            }
-            Dirty::Frame
-        }
-        Message::LoginChecked { instance, readings } => {
-            login_checked(state, &instance, &readings);
-            if let Some(sweep) = &mut state.sweep {
-                sweep.done += 1;
+                row.checking = false;
+                if login.is_some() && !diagnosed {
+                    row.login = login;
+                    row.checked_at = Some(at);
+                }
             }
             Dirty::Frame
         }
         Message::SweepEnded { run } => {
             if state.sweep.is_some_and(|sweep| sweep.run == run) {
                 state.sweep = None;
+                state.fleet.nothing_checking();
             }
             Dirty::Frame
         }
@@ -88,12 +100,7 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
     }
 }
 
-fn listed(
-    state: &mut State,
-    generation: u64,
-    event: Listing,
-    effects: &mut Vec<Effect>,
-) -> Dirty {
+fn listed(state: &mut State, generation: u64, event: Listing, effects: &mut Vec<Effect>) -> Dirty {
     if generation != state.fleet.generation {
         return Dirty::Nothing;
     }
@@ -156,6 +163,11 @@ pub fn begin_sweep(state: &mut State, instances: Vec<String>, effects: &mut Vec<
     if let Some(old) = state.sweep.take() {
         effects.push(Effect::Cancel { run: old.run });
     }
+    for id in &instances {
+        if let Some(row) = state.fleet.get_mut(id) {
+            row.checking = true;
+        }
+    }
     let run = state.new_run();
     state.sweep = Some(Sweep {
         run,
@@ -165,14 +177,18 @@ pub fn begin_sweep(state: &mut State, instances: Vec<String>, effects: &mut Vec<
     effects.push(Effect::Sweep { run, instances });
 }
 
-fn login_checked(state: &mut State, instance: &str, readings: &[Reading]) {
+fn login_known(state: &mut State, instance: &str, readings: &[Reading]) {
     let now = state.now;
     if let Some(row) = state.fleet.get_mut(instance) {
         row.checking = false;
         let login = Login::from_readings(readings, row.instance.os);
         if login.is_some() {
             row.login = login;
-            row.checked_at = readings.iter().filter_map(|r| r.observed_at).max().or(Some(now));
+            row.checked_at = readings
+                .iter()
+                .filter_map(|r| r.observed_at)
+                .max()
+                .or(Some(now));
         }
     }
 }
@@ -195,7 +211,7 @@ fn weigh(state: &mut State, instance: &str) {
         return;
     };
     let readings = case.readings.clone();
-    login_checked(state, instance, &readings);
+    login_known(state, instance, &readings);
     let top = state
         .cases
         .get(instance)

@@ -88,7 +88,11 @@ fn open_overlay(state: &mut State, command: Command) {
             }
         }
         Command::UserSource => Overlay::UserSource {
-            edit: LineEdit::new(&state.user_source.map_or_else(String::new, |a| a.to_string())),
+            edit: LineEdit::new(
+                &state
+                    .user_source
+                    .map_or_else(String::new, |a| a.to_string()),
+            ),
             error: None,
         },
         Command::PasteError => {
@@ -319,7 +323,10 @@ fn summary(state: &State) -> String {
         .or(instance.private_addresses.first())
         .map_or_else(String::new, ToString::to_string);
     let mut text = format!("{} {} {address}", instance.id, instance.name);
-    if let Some(cause) = state.selected_report().and_then(|report| report.causes.first()) {
+    if let Some(cause) = state
+        .selected_report()
+        .and_then(|report| report.causes.first())
+    {
         text.push_str(&format!(
             " {} {:.0}%",
             state.texts.cause(&cause.id, &cause.title),

@@ -211,18 +211,17 @@ fn palette_key(
         _ => {
             let before = edit.clone();
             edit.key(chord);
-            let selected = if before.text() == edit.text() { selected } else { 0 };
+            let selected = if before.text() == edit.text() {
+                selected
+            } else {
+                0
+            };
             state.overlays.push(Overlay::Palette { edit, selected });
         }
     }
 }
 
-fn user_source_key(
-    state: &mut State,
-    mut edit: LineEdit,
-    chord: Chord,
-    effects: &mut Vec<Effect>,
-) {
+fn user_source_key(state: &mut State, mut edit: LineEdit, chord: Chord, effects: &mut Vec<Effect>) {
     match chord.key {
         Key::Esc => {}
         Key::Enter => {
@@ -233,8 +232,10 @@ fn user_source_key(
                 state.tell(Severity::Info, told);
             } else if let Ok(address) = text.parse() {
                 state.user_source = Some(address);
-                let told =
-                    crate::app::locale::fill(&state.texts.ui.user_source_set, &[("address", &text)]);
+                let told = crate::app::locale::fill(
+                    &state.texts.ui.user_source_set,
+                    &[("address", &text)],
+                );
                 state.tell(Severity::Good, told);
             } else {
                 let error =
@@ -251,7 +252,9 @@ fn user_source_key(
         }
         _ => {
             edit.key(chord);
-            state.overlays.push(Overlay::UserSource { edit, error: None });
+            state
+                .overlays
+                .push(Overlay::UserSource { edit, error: None });
         }
     }
 }
@@ -266,7 +269,9 @@ fn paste_key(
         (_, Key::Esc) => {}
         // Ctrl-S is taken by flow control on some terminals, so Ctrl-D, which ends an input in
         // every shell, takes the text too.
-        (true, Key::Char('d' | 's')) => commands::take_pasted(state, &editor.lines().join("\n"), effects),
+        (true, Key::Char('d' | 's')) => {
+            commands::take_pasted(state, &editor.lines().join("\n"), effects)
+        }
         _ => {
             editor.input(editor_input(chord));
             state.overlays.push(Overlay::Paste { editor });

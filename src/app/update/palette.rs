@@ -8,10 +8,19 @@ use crate::app::state::State;
 pub fn matches(state: &State, query: &str) -> Vec<Command> {
     let texts: Vec<String> = Command::ALL
         .iter()
-        .map(|command| format!("{} {}", command.as_str(), state.texts.command(command.as_str())))
+        .map(|command| {
+            format!(
+                "{} {}",
+                command.as_str(),
+                state.texts.command(command.as_str())
+            )
+        })
         .collect();
     let ranked = Matching::default().rank(query, texts.iter().map(String::as_str));
-    let mut found: Vec<Command> = ranked.into_iter().map(|index| Command::ALL[index]).collect();
+    let mut found: Vec<Command> = ranked
+        .into_iter()
+        .map(|index| Command::ALL[index])
+        .collect();
     if query.trim().is_empty() {
         found.sort_by_key(|command| {
             state

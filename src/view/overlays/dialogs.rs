@@ -13,14 +13,7 @@ use crate::view::widgets::paint::Paint;
 use crate::view::widgets::probability_bar::percent;
 
 /// A line of text being edited, with its cursor.
-pub fn edit_line(
-    paint: &mut Paint<'_>,
-    x: u16,
-    y: u16,
-    width: u16,
-    lead: &str,
-    edit: &LineEdit,
-) {
+pub fn edit_line(paint: &mut Paint<'_>, x: u16, y: u16, width: u16, lead: &str, edit: &LineEdit) {
     let theme = &paint.look.theme;
     let chars: Vec<char> = edit.text().chars().collect();
     let at = edit.cursor().min(chars.len());
@@ -114,15 +107,21 @@ pub fn confirm_cause(state: &State, selected: usize, paint: &mut Paint<'_>, scre
     let Some(report) = state.selected_report() else {
         return;
     };
-    let rows = report.causes.len().min(usize::from(screen.height.saturating_sub(6))) as u16;
+    let rows = report
+        .causes
+        .len()
+        .min(usize::from(screen.height.saturating_sub(6))) as u16;
     let text = [(ui.confirm_cause_text.clone(), theme.text)];
     let rest = message(paint, screen, &ui.confirm_cause_title, &text, rows);
     let selected = selected.min(report.causes.len().saturating_sub(1));
     let height = usize::from(rest.height);
-    let offset =
-        crate::app::geometry::keep_visible(0, selected, height, report.causes.len());
+    let offset = crate::app::geometry::keep_visible(0, selected, height, report.causes.len());
     for (row, cause) in report.causes.iter().enumerate().skip(offset).take(height) {
-        let style = if row == selected { theme.selected } else { theme.text };
+        let style = if row == selected {
+            theme.selected
+        } else {
+            theme.text
+        };
         let line = format!(
             "{:>6}  {}",
             percent(cause.probability),

@@ -53,7 +53,10 @@ pub fn lines(state: &State, look: &Look, cells: usize) -> Vec<Line<'static>> {
                 text.push_str(&format!(" ({})", state.texts.why(why)));
             }
             lines.push(Line::from(vec![
-                Span::styled(fit(&keys, 22.min(cells / 3), look.glyphs.ellipsis), theme.key),
+                Span::styled(
+                    fit(&keys, 22.min(cells / 3), look.glyphs.ellipsis),
+                    theme.key,
+                ),
                 Span::raw(" "),
                 Span::styled(text, theme.text),
             ]));

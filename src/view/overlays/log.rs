@@ -28,7 +28,10 @@ pub fn draw(state: &State, offset: usize, paint: &mut Paint<'_>, screen: Rect) -
             Severity::Error => (glyphs.bad, theme.bad),
         };
         let time = notice.at.strftime("%H:%M:%SZ").to_string();
-        for (row, line) in wrap(&notice.text, cells.saturating_sub(12)).into_iter().enumerate() {
+        for (row, line) in wrap(&notice.text, cells.saturating_sub(12))
+            .into_iter()
+            .enumerate()
+        {
             let lead = if row == 0 { time.as_str() } else { "         " };
             lines.push(Line::from(vec![
                 Span::styled(format!("{lead} "), theme.dim),

@@ -12,13 +12,7 @@ use crate::view::layout::centred;
 use crate::view::text::{fit, width};
 use crate::view::widgets::paint::Paint;
 
-pub fn draw(
-    state: &State,
-    edit: &LineEdit,
-    selected: usize,
-    paint: &mut Paint<'_>,
-    screen: Rect,
-) {
+pub fn draw(state: &State, edit: &LineEdit, selected: usize, paint: &mut Paint<'_>, screen: Rect) {
     let area = centred(screen, 70, 18);
     paint.clear(area);
     let theme = &paint.look.theme;
@@ -57,7 +51,10 @@ pub fn draw(
         };
         let room = usize::from(inner.width).saturating_sub(width(&keys) + 2);
         let line = Line::from(vec![
-            Span::styled(format!(" {}", fit(&text, room, paint.look.glyphs.ellipsis)), style),
+            Span::styled(
+                format!(" {}", fit(&text, room, paint.look.glyphs.ellipsis)),
+                style,
+            ),
             Span::styled(keys, theme.key),
         ]);
         paint.line(inner.x, y, inner.width, &line);

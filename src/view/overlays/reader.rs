@@ -40,7 +40,11 @@ pub fn draw(reading: &Reading, state: &State, paint: &mut Paint<'_>, screen: Rec
             theme.text
         };
         let shown = line.trim_start_matches('#').trim_end();
-        let shown = if line.starts_with('#') { shown.trim_start() } else { shown };
+        let shown = if line.starts_with('#') {
+            shown.trim_start()
+        } else {
+            shown
+        };
         for part in wrap(shown, cells) {
             lines.push(Line::from(Span::styled(part, style)));
         }

@@ -133,7 +133,10 @@ fn action_lines(
     }
     let style = if here { theme.selected } else { theme.text };
     let mut lines = Vec::new();
-    for (row, line) in wrap(&title, cells.saturating_sub(4)).into_iter().enumerate() {
+    for (row, line) in wrap(&title, cells.saturating_sub(4))
+        .into_iter()
+        .enumerate()
+    {
         let lead = if row == 0 {
             Span::styled(format!(" {key}  "), theme.key)
         } else {
@@ -143,7 +146,10 @@ fn action_lines(
     }
     let separator = format!(" {} ", look.glyphs.separator);
     let mut notes = vec![
-        fill(&texts.ui.cures, &[("share", &percent(action.probability_cures))]),
+        fill(
+            &texts.ui.cures,
+            &[("share", &percent(action.probability_cures))],
+        ),
         texts.risk(action.risk).to_owned(),
     ];
     if action.reversible {
@@ -171,7 +177,11 @@ fn parameters(state: &State, action: &RankedAction) -> String {
             continue;
         }
         let hidden = state.looks.privacy && text.contains(['.', ':']);
-        let text = if hidden { state.texts.ui.masked.clone() } else { text };
+        let text = if hidden {
+            state.texts.ui.masked.clone()
+        } else {
+            text
+        };
         all.push(format!("{} {text}", state.texts.parameter(name)));
     }
     if all.is_empty() {
@@ -190,7 +200,10 @@ fn guide_lines(guide: &GuideMatch, here: bool, look: &Look, cells: usize) -> Vec
         Span::styled(title.trim_end().to_owned(), style),
     ])];
     if !guide.reason.is_empty() {
-        for line in wrap(&guide.reason, cells.saturating_sub(4)).into_iter().take(2) {
+        for line in wrap(&guide.reason, cells.saturating_sub(4))
+            .into_iter()
+            .take(2)
+        {
             lines.push(Line::from(vec![
                 Span::raw("    "),
                 Span::styled(line, theme.dim),
@@ -224,7 +237,10 @@ fn job_lines(state: &State, job: &Job, look: &Look, cells: usize) -> Vec<Line<'s
     }
     let skip = job.steps.len().saturating_sub(STEPS);
     for (_, step) in job.steps.iter().skip(skip) {
-        for line in wrap(&format!("{} {step}", glyphs.bullet), cells.saturating_sub(2)) {
+        for line in wrap(
+            &format!("{} {step}", glyphs.bullet),
+            cells.saturating_sub(2),
+        ) {
             lines.push(Line::from(vec![
                 Span::raw("  "),
                 Span::styled(line, theme.dim),

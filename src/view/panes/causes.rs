@@ -61,7 +61,10 @@ pub fn lines(
     }
     let rest = report.causes.len() - shown.len();
     if rest > 0 {
-        let share: f64 = report.causes[shown.len()..].iter().map(|c| c.probability).sum();
+        let share: f64 = report.causes[shown.len()..]
+            .iter()
+            .map(|c| c.probability)
+            .sum();
         lines.push(Line::from(Span::styled(
             fill(
                 &ui.other_causes,
@@ -84,7 +87,10 @@ pub fn lines(
         })
         .collect();
     if !also.is_empty() {
-        for line in wrap(&fill(&ui.also_broken, &[("causes", &also.join(", "))]), cells) {
+        for line in wrap(
+            &fill(&ui.also_broken, &[("causes", &also.join(", "))]),
+            cells,
+        ) {
             lines.push(Line::from(Span::styled(line, theme.warn)));
         }
     }
@@ -109,7 +115,10 @@ fn bar_line(
     };
     let full = filled(cause.probability, bar_cells);
     let figure = percent(cause.probability);
-    let figure = format!("{}{figure} ", " ".repeat(6usize.saturating_sub(width(&figure))));
+    let figure = format!(
+        "{}{figure} ",
+        " ".repeat(6usize.saturating_sub(width(&figure)))
+    );
     let title = state.texts.cause(&cause.id, &cause.title);
     let room = cells.saturating_sub(2 + width(&figure) + bar_cells + 1);
     let title_style = if selected { theme.selected } else { theme.text };

@@ -67,7 +67,11 @@ pub fn content(state: &State, look: &Look, cells: usize, focused: bool) -> Vec<L
                 .map(|id| state.texts.evidence(id))
                 .collect();
             let text = fill(&ui.conflict, &[("what", &names.join(", "))]);
-            lines.extend(wrapped(&format!("{} {text}", look.glyphs.warn), cells, theme.warn));
+            lines.extend(wrapped(
+                &format!("{} {text}", look.glyphs.warn),
+                cells,
+                theme.warn,
+            ));
         }
         lines.extend(next_evidence(state, report, look, cells));
     }
@@ -130,16 +134,34 @@ fn status(state: &State, case: Option<&Case>, look: &Look, cells: usize) -> Vec<
             .keys
             .chords(crate::app::command::Command::Triage)
             .first()
-            .map_or_else(String::new, |c| crate::view::frame::chord_label(&c.to_string()));
-        return wrapped(&fill(&ui.not_triaged, &[("key", &key)]), cells, theme.accent);
+            .map_or_else(String::new, |c| {
+                crate::view::frame::chord_label(&c.to_string())
+            });
+        return wrapped(
+            &fill(&ui.not_triaged, &[("key", &key)]),
+            cells,
+            theme.accent,
+        );
     };
     if case.run.is_some() {
-        let text = if case.deep { &ui.looking_deep } else { &ui.looking };
+        let text = if case.deep {
+            &ui.looking_deep
+        } else {
+            &ui.looking
+        };
         let text = fill(text, &[("n", &case.readings.len().to_string())]);
-        lines.extend(wrapped(&format!("{} {text}", glyphs.working), cells, theme.accent));
+        lines.extend(wrapped(
+            &format!("{} {text}", glyphs.working),
+            cells,
+            theme.accent,
+        ));
     }
     if let Some(error) = &case.error {
-        lines.extend(wrapped(&format!("{} {error}", glyphs.bad), cells, theme.bad));
+        lines.extend(wrapped(
+            &format!("{} {error}", glyphs.bad),
+            cells,
+            theme.bad,
+        ));
     }
     if let Some(report) = &case.report {
         let (glyph, style, text) = match report.verdict {
@@ -164,7 +186,11 @@ fn status(state: &State, case: Option<&Case>, look: &Look, cells: usize) -> Vec<
     }
     if let Some(cause) = &case.confirmed {
         let text = fill(&ui.confirmed, &[("cause", state.texts.cause(cause, cause))]);
-        lines.extend(wrapped(&format!("{} {text}", glyphs.good), cells, theme.good));
+        lines.extend(wrapped(
+            &format!("{} {text}", glyphs.good),
+            cells,
+            theme.good,
+        ));
     }
     lines
 }
@@ -254,9 +280,20 @@ fn fact(state: &State, reading: &Reading, look: &Look, cells: usize) -> Vec<Line
         .into_iter()
         .enumerate()
         .map(|(row, line)| {
-            let lead = if row == 0 { format!("{glyph} ") } else { "  ".to_owned() };
-            let text_style = if reading.status == Status::Stale { theme.dim } else { theme.text };
-            Line::from(vec![Span::styled(lead, style), Span::styled(line, text_style)])
+            let lead = if row == 0 {
+                format!("{glyph} ")
+            } else {
+                "  ".to_owned()
+            };
+            let text_style = if reading.status == Status::Stale {
+                theme.dim
+            } else {
+                theme.text
+            };
+            Line::from(vec![
+                Span::styled(lead, style),
+                Span::styled(line, text_style),
+            ])
         })
         .collect()
 }
@@ -271,14 +308,21 @@ fn unknowns(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'
         (Status::ProbeFailed, &ui.probe_failed),
         (Status::NotAttempted, &ui.not_observed),
     ] {
-        let readings: Vec<&Reading> = case.readings.iter().filter(|r| r.status == status).collect();
+        let readings: Vec<&Reading> = case
+            .readings
+            .iter()
+            .filter(|r| r.status == status)
+            .collect();
         if readings.is_empty() {
             continue;
         }
         lines.push(Line::default());
         lines.push(heading(title, "", look));
         if status == Status::NotAttempted {
-            let mut names: Vec<&str> = readings.iter().map(|r| state.texts.evidence(&r.id)).collect();
+            let mut names: Vec<&str> = readings
+                .iter()
+                .map(|r| state.texts.evidence(&r.id))
+                .collect();
             names.dedup();
             lines.extend(wrapped(&names.join(", "), cells, theme.dim));
             continue;

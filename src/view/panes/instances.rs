@@ -56,7 +56,18 @@ pub fn draw(
     for (line, row) in state.fleet.window(offset, rows).enumerate() {
         let y = body.y + line as u16;
         let selected = offset + line == state.fleet.selected_at();
-        draw_row(state, paint, Rect { y, height: 1, ..body }, row, &columns, selected);
+        draw_row(
+            state,
+            paint,
+            Rect {
+                y,
+                height: 1,
+                ..body
+            },
+            row,
+            &columns,
+            selected,
+        );
     }
     geometry.list = to_area(body);
     geometry.list_offset = offset;
@@ -126,14 +137,20 @@ fn progress_lines(state: &State, paint: &Paint<'_>) -> Vec<Line<'static>> {
     let loading = &state.fleet.loading;
     let mut lines = Vec::new();
     let working = |text: String| {
-        Line::from(Span::styled(format!("{} {text}", glyphs.working), theme.accent))
+        Line::from(Span::styled(
+            format!("{} {text}", glyphs.working),
+            theme.accent,
+        ))
     };
     if loading.running && !state.fleet.is_empty() {
         lines.push(working(fill(
             &ui.loading_progress,
             &[
                 ("n", &state.fleet.len().to_string()),
-                ("total", &loading.expected.max(state.fleet.len()).to_string()),
+                (
+                    "total",
+                    &loading.expected.max(state.fleet.len()).to_string(),
+                ),
                 ("done", &loading.regions_done.to_string()),
                 ("regions", &loading.regions.to_string()),
             ],
@@ -231,7 +248,11 @@ fn header(state: &State, paint: &mut Paint<'_>, area: Rect, columns: &Columns) {
         }
     };
     let mut text = String::from("   ");
-    text.push_str(&fit(&sorted(Sort::Name, &ui.column_name), columns.name, ellipsis));
+    text.push_str(&fit(
+        &sorted(Sort::Name, &ui.column_name),
+        columns.name,
+        ellipsis,
+    ));
     for (cells, name) in [
         (columns.address, ui.column_address.clone()),
         (columns.state, sorted(Sort::State, &ui.column_state)),
@@ -311,7 +332,13 @@ fn draw_row(
     paint.line(area.x, area.y, area.width, &line);
     if selected {
         let rest = usize::from(area.width).saturating_sub(used);
-        paint.text(area.x + used as u16, area.y, rest as u16, &" ".repeat(rest), base);
+        paint.text(
+            area.x + used as u16,
+            area.y,
+            rest as u16,
+            &" ".repeat(rest),
+            base,
+        );
     }
 }
 

@@ -17,10 +17,21 @@ use crate::view::widgets::sparkline::sparkline;
 
 /// Layers of the two login protocols, outermost first.
 const SSH_LAYERS: &[&str] = &["reach", "banner", "kex", "auth-methods", "path-quality"];
-const RDP_LAYERS: &[&str] = &["reach", "rdp-negotiation", "rdp-certificate", "path-quality"];
+const RDP_LAYERS: &[&str] = &[
+    "reach",
+    "rdp-negotiation",
+    "rdp-certificate",
+    "path-quality",
+];
 
 /// Lines of the matrix for `cells` of width.
-pub fn lines(state: &State, case: Option<&Case>, instance: &Instance, look: &Look, cells: usize) -> Vec<Line<'static>> {
+pub fn lines(
+    state: &State,
+    case: Option<&Case>,
+    instance: &Instance,
+    look: &Look,
+    cells: usize,
+) -> Vec<Line<'static>> {
     let texts = state.texts;
     let layers = if instance.os == Os::Windows {
         RDP_LAYERS
@@ -32,7 +43,11 @@ pub fn lines(state: &State, case: Option<&Case>, instance: &Instance, look: &Loo
     let mut head = vec![Span::raw(" ".repeat(label))];
     for layer in layers {
         head.push(Span::styled(
-            fit(texts.layer(layer), column.saturating_sub(1), look.glyphs.ellipsis) + " ",
+            fit(
+                texts.layer(layer),
+                column.saturating_sub(1),
+                look.glyphs.ellipsis,
+            ) + " ",
             look.theme.dim,
         ));
     }
@@ -85,7 +100,11 @@ fn cell(
     let theme = &look.theme;
     let running = case.is_some_and(|case| case.run.is_some());
     let Some(reading) = case.and_then(|case| find(case, layer, path)) else {
-        let glyph = if running { glyphs.working } else { glyphs.absent };
+        let glyph = if running {
+            glyphs.working
+        } else {
+            glyphs.absent
+        };
         return (glyph.to_owned(), theme.dim);
     };
     if reading.status != Status::Observed {
@@ -93,7 +112,10 @@ fn cell(
             Status::NotPermitted | Status::ProbeFailed => glyphs.unknown,
             _ => glyphs.absent,
         };
-        return (format!("{glyph} {}", texts.status(reading.status)), theme.dim);
+        return (
+            format!("{glyph} {}", texts.status(reading.status)),
+            theme.dim,
+        );
     }
     let state = reading.state.as_deref().unwrap_or_default();
     let (glyph, style) = match tone(reading) {

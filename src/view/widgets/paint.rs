@@ -113,7 +113,13 @@ impl Paint<'_> {
                 self.text(right, area.y, 1, self.look.glyphs.more_above, dim);
             }
             if offset < scrolled.max_offset() {
-                self.text(right, area.bottom() - 1, 1, self.look.glyphs.more_below, dim);
+                self.text(
+                    right,
+                    area.bottom() - 1,
+                    1,
+                    self.look.glyphs.more_below,
+                    dim,
+                );
             }
         }
         scrolled

@@ -44,13 +44,26 @@ mod tests {
 
     #[test]
     fn figures_are_rounded_to_what_is_known() {
-        let shown: Vec<String> = [0.0, 0.049, 0.05, 0.074, 0.076, 0.42, 0.938, 0.97, 0.99, f64::NAN]
-            .into_iter()
-            .map(percent)
-            .collect();
+        let shown: Vec<String> = [
+            0.0,
+            0.049,
+            0.05,
+            0.074,
+            0.076,
+            0.42,
+            0.938,
+            0.97,
+            0.99,
+            f64::NAN,
+        ]
+        .into_iter()
+        .map(percent)
+        .collect();
         assert_eq!(
             shown,
-            ["<5 %", "<5 %", "5 %", "5 %", "10 %", "40 %", "95 %", "95 %", ">95 %", "<5 %"]
+            [
+                "<5 %", "<5 %", "5 %", "5 %", "10 %", "40 %", "95 %", "95 %", ">95 %", "<5 %"
+            ]
         );
     }
 

@@ -11,7 +11,13 @@ pub fn sparkline<'a>(
     glyphs: &Glyphs,
 ) -> String {
     let skip = points.len().saturating_sub(width);
-    let largest = points.clone().skip(skip).flatten().max().copied().unwrap_or(0);
+    let largest = points
+        .clone()
+        .skip(skip)
+        .flatten()
+        .max()
+        .copied()
+        .unwrap_or(0);
     points
         .skip(skip)
         .map(|point| match point {

@@ -1,0 +1,318 @@
+//! The console's loop: signals, keys, answers, frames; asleep when nothing happens.
+//!
+//! Everything that is queued is taken in before at most one frame is drawn, and no frame is
+//! drawn while the terminal has not taken the last one. Must not live here: what a message
+//! changes (`app::update`) or what an effect does (`executor`).
+
+use std::time::{Duration, Instant};
+
+use crossterm::event::{Event, EventStream};
+use futures_util::{FutureExt, StreamExt};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use super::clock;
+use super::executor::Executor;
+use crate::app::effect::Effect;
+use crate::app::message::Message;
+use crate::app::notices::Severity;
+use crate::app::state::State;
+use crate::app::update::{Dirty, next_wake, update};
+use crate::terminal::capability::Capability;
+use crate::terminal::clipboard::copy_sequence;
+use crate::terminal::frame_clock::FrameClock;
+use crate::terminal::screen::Screen;
+use crate::terminal::session::Session as TerminalSession;
+use crate::terminal::writer::{Writer, Written};
+use crate::terminal::{TerminalError, events, hangup};
+use crate::view::frame::{Look, draw};
+use crate::view::theme::Theme;
+
+/// Messages taken in at once before a frame.
+const BATCH: usize = 256;
+/// How long leaving waits for the last frame before it is dropped.
+const PATIENCE: Duration = Duration::from_millis(150);
+
+/// How the console ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The operator left.
+    Quit,
+    /// The terminal went away (SIGHUP, or the tty is gone): status 129.
+    HangUp,
+    /// SIGINT from outside: status 130.
+    Interrupted,
+    /// SIGTERM: status 143.
+    Terminated,
+}
+
+/// Everything about the terminal that the loop uses.
+#[derive(Debug)]
+pub struct Looks {
+    pub capability: Capability,
+    pub theme: Theme,
+    pub themes: Vec<Theme>,
+    pub no_color: bool,
+    pub ambiguous_wide: bool,
+    pub sync_output: bool,
+    pub frames_per_second: u16,
+}
+
+impl Looks {
+    fn look(&self, state: &State) -> Look {
+        let theme = self
+            .themes
+            .iter()
+            .find(|theme| theme.name == state.looks.theme)
+            .unwrap_or(&self.theme);
+        let depth = if self.no_color {
+            crate::view::theme::Depth::Mono
+        } else {
+            self.capability.depth
+        };
+        Look::new(theme.clone(), depth, state.looks.ascii, self.ambiguous_wide)
+    }
+}
+
+struct Signals {
+    hangup: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+    resume: Signal,
+}
+
+impl Signals {
+    fn install() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            resume: signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
+        })
+    }
+
+    /// The next signal: an end, or `None` for a resumption.
+    async fn next(&mut self) -> Option<End> {
+        tokio::select! {
+            _ = self.hangup.recv() => Some(End::HangUp),
+            _ = self.interrupt.recv() => Some(End::Interrupted),
+            _ = self.terminate.recv() => Some(End::Terminated),
+            _ = self.resume.recv() => None,
+        }
+    }
+}
+
+/// The loop with everything it holds.
+struct Loop<'a> {
+    state: &'a mut State,
+    looks: &'a Looks,
+    executor: Executor,
+    terminal: TerminalSession,
+    writer: Writer,
+    screen: Screen,
+    pace: FrameClock,
+    dirty: Dirty,
+    end: Option<End>,
+    /// A copy that waits for the writer.
+    outbox: Vec<u8>,
+}
+
+/// Runs the console until it ends; the terminal is restored on every way out.
+pub async fn run(
+    state: &mut State,
+    looks: &Looks,
+    executor: Executor,
+    mut arriving: mpsc::Receiver<Message>,
+    first: Vec<Effect>,
+) -> Result<End, TerminalError> {
+    let setup = |what| move |source| TerminalError::Setup { what, source };
+    let terminal = TerminalSession::enter(state.looks.mouse)?;
+    let (width, height) = crossterm::terminal::size().map_err(setup("size"))?;
+    let mut signals = Signals::install().map_err(setup("signals"))?;
+    let mut gone = hangup::watch();
+    let mut keys = EventStream::new();
+    state.size = (width, height);
+    let mut this = Loop {
+        state,
+        looks,
+        executor,
+        terminal,
+        writer: Writer::start().map_err(setup("writer"))?,
+        screen: Screen::new(width, height, looks.sync_output),
+        pace: FrameClock::new(looks.frames_per_second),
+        dirty: Dirty::Frame,
+        end: None,
+        outbox: Vec::new(),
+    };
+    this.paint();
+    for effect in first {
+        this.carry_out(effect);
+    }
+    let mut batch = Vec::with_capacity(BATCH);
+    while this.end.is_none() {
+        this.wait(
+            &mut signals,
+            &mut gone,
+            &mut keys,
+            &mut arriving,
+            &mut batch,
+        )
+        .await;
+        this.take_all(&mut keys, &mut batch);
+        this.flush_outbox();
+        if this.wants_frame() && this.pace.due(Instant::now()).is_none() {
+            this.paint();
+        }
+    }
+    let end = this.end.unwrap_or(End::Quit);
+    if end != End::HangUp && !this.writer.is_free() {
+        // Let the last frame out, so that it is not cut in half; a stalled link does not hold
+        // up the exit.
+        let _ = tokio::time::timeout(PATIENCE, this.writer.written()).await;
+    }
+    Ok(end)
+}
+
+impl Loop<'_> {
+    fn wants_frame(&self) -> bool {
+        self.dirty == Dirty::Frame && self.writer.is_free()
+    }
+
+    /// Sleeps until something happens; what arrived is left in `batch`.
+    async fn wait(
+        &mut self,
+        signals: &mut Signals,
+        gone: &mut oneshot::Receiver<()>,
+        keys: &mut EventStream,
+        arriving: &mut mpsc::Receiver<Message>,
+        batch: &mut Vec<Message>,
+    ) {
+        let now = Instant::now();
+        let frame_due = self
+            .wants_frame()
+            .then(|| self.pace.due(now).unwrap_or(now));
+        let wake = next_wake(self.state).map(|ms| now + Duration::from_millis(ms));
+        tokio::select! {
+            biased;
+            end = signals.next() => match end {
+                Some(end) => self.end = Some(end),
+                None => self.resume(),
+            },
+            _ = &mut *gone => self.end = Some(End::HangUp),
+            event = keys.next() => match event {
+                Some(Ok(event)) => batch.extend(events::message(event)),
+                // The reader gave up: the terminal is gone, or soon known to be.
+                Some(Err(_)) | None => self.end = Some(End::HangUp),
+            },
+            count = arriving.recv_many(batch, BATCH) => {
+                debug_assert!(count > 0, "the executor keeps a sender while the loop runs");
+            }
+            what = self.executor.next_panic() => batch.push(Message::TaskPanicked { what }),
+            written = self.writer.written(), if !self.writer.is_free() => {
+                if written == Written::Lost {
+                    self.end = Some(End::HangUp);
+                }
+            }
+            () = sleep_until(frame_due), if frame_due.is_some() => {}
+            () = sleep_until(wake), if wake.is_some() => {}
+        }
+    }
+
+    /// Applies what arrived and whatever keys are queued behind it.
+    fn take_all(&mut self, keys: &mut EventStream, batch: &mut Vec<Message>) {
+        self.apply(Message::Tick(clock::now()));
+        for message in batch.drain(..) {
+            self.apply(message);
+        }
+        for _ in 0..BATCH {
+            match keys.next().now_or_never() {
+                Some(Some(Ok(event))) => {
+                    if let Some(message) = events::message(event) {
+                        self.apply(message);
+                    }
+                }
+                _ => break,
+            }
+        }
+    }
+
+    fn apply(&mut self, message: Message) {
+        if let Message::Resized { width, height } = message {
+            self.screen.resize(width, height);
+            self.dirty = Dirty::Frame;
+        }
+        let (dirty, effects) = update(self.state, message);
+        self.dirty = self.dirty.or(dirty);
+        for effect in effects {
+            self.carry_out(effect);
+        }
+    }
+
+    /// Effects on the terminal are done here; all others go to the executor.
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Quit => self.end = Some(End::Quit),
+            Effect::Repaint => {
+                self.screen.repaint();
+                self.dirty = Dirty::Frame;
+            }
+            Effect::SetMouse(on) => self.outbox.extend_from_slice(self.terminal.set_mouse(on)),
+            Effect::Copy { text } => {
+                match copy_sequence(&text, self.looks.capability.multiplexer) {
+                    Some(bytes) => self.outbox.extend_from_slice(&bytes),
+                    None => self.state.tell(
+                        Severity::Error,
+                        "the text is too long for the terminal's clipboard; copy a part of it",
+                    ),
+                }
+            }
+            Effect::Suspend => {
+                // Stopped inside; SIGCONT leads to `resume`.
+                if let Err(error) = self.terminal.suspend() {
+                    self.state.tell(Severity::Error, error.to_string());
+                    self.resume();
+                }
+            }
+            other => self.executor.start(other),
+        }
+    }
+
+    fn flush_outbox(&mut self) {
+        if !self.outbox.is_empty() && self.writer.is_free() {
+            let bytes = std::mem::take(&mut self.outbox);
+            self.writer.write(bytes);
+        }
+    }
+
+    /// Takes the terminal over again and draws everything.
+    fn resume(&mut self) {
+        if self.terminal.resume().is_err() {
+            self.end = Some(End::HangUp);
+            return;
+        }
+        if let Ok((width, height)) = crossterm::terminal::size() {
+            self.apply(Message::Resized { width, height });
+        }
+        self.screen.repaint();
+        self.dirty = Dirty::Frame;
+    }
+
+    fn paint(&mut self) {
+        self.state.settle();
+        let look = self.looks.look(self.state);
+        let state = &*self.state;
+        let (geometry, bytes) = self.screen.frame(|buf| draw(state, &look, buf));
+        if let Some(bytes) = bytes {
+            self.writer.write(bytes);
+            self.pace.drawn(Instant::now());
+        }
+        self.dirty = Dirty::Nothing;
+        self.apply(Message::Drawn(geometry));
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    if let Some(at) = at {
+        tokio::time::sleep_until(at.into()).await;
+    }
+}
