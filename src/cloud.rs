@@ -8,6 +8,7 @@ pub mod client;
 pub mod credentials;
 pub mod endpoint;
 pub mod error;
+pub mod facts;
 pub mod inventory;
 pub mod sign;
 pub mod throttle;

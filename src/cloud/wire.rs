@@ -4,8 +4,12 @@
 //! Must not live here: what a value means (`inventory`, `facts`). Field names are the vendor's.
 
 mod instance;
+mod network;
+mod watch;
 
 pub use instance::*;
+pub use network::*;
+pub use watch::*;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};

@@ -202,6 +202,69 @@ pub fn evaluate(
     }
 }
 
+/// Judges a source on the Internet whose address nobody knows: the verdict for an address that no
+/// rule singles out, or `Unresolved` where a rule for some public network could say otherwise.
+pub fn evaluate_unknown(
+    groups: &[SecurityGroup],
+    references: &References,
+    family_v6: bool,
+    transport: Transport,
+    port: u16,
+) -> Decision {
+    // From the documentation networks (RFC 5737, RFC 3849), which no rule names.
+    let anybody = if family_v6 {
+        IpAddr::from([0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1])
+    } else {
+        IpAddr::from([192, 0, 2, 251])
+    };
+    let mut decision = evaluate(groups, references, anybody, transport, port);
+    if decision.verdict == Verdict::Unresolved {
+        return decision;
+    }
+    let outcome = if decision.verdict == Verdict::Allow {
+        RuleAction::Accept
+    } else {
+        RuleAction::Drop
+    };
+    for (group, rule) in inbound(groups) {
+        let here = reference(group, rule);
+        if Some(&here) == decision.rule.as_ref() {
+            break;
+        }
+        let on_the_way = matches_service(&rule.service, references, transport, port) != Some(false)
+            && rule.action != Some(outcome)
+            && names_public_network(&rule.peer, references, family_v6);
+        if on_the_way {
+            decision.undecided.push(here);
+        }
+    }
+    if !decision.undecided.is_empty() {
+        decision.verdict = Verdict::Unresolved;
+    }
+    decision
+}
+
+/// True if a rule may single out some public address of the family.
+fn names_public_network(peer: &Peer, references: &References, family_v6: bool) -> bool {
+    let is_public = |text: &str| {
+        let first = text.split(['/', '-']).next().unwrap_or_default();
+        match first.trim().parse::<IpAddr>() {
+            Ok(IpAddr::V4(v4)) => !family_v6 && !(v4.is_private() || v4.is_loopback()),
+            Ok(IpAddr::V6(v6)) => family_v6 && !v6.is_unique_local(),
+            Err(_) => true,
+        }
+    };
+    match peer {
+        Peer::Network(text) => is_public(text),
+        Peer::Group(_) => false,
+        Peer::Template(id) => references
+            .addresses
+            .get(id)
+            .is_none_or(|entries| entries.iter().any(|entry| is_public(entry))),
+        Peer::Unknown => true,
+    }
+}
+
 /// Inbound rules in the order in which they are tried.
 fn inbound(groups: &[SecurityGroup]) -> Vec<(&SecurityGroup, &Rule)> {
     let mut ordered = Vec::new();

@@ -248,6 +248,43 @@ fn an_unreadable_rule_only_counts_if_it_could_have_changed_the_answer() {
     assert_eq!(verdict(&["ACCEPT TCP ssh 0.0.0.0/0"]), Verdict::Unresolved);
 }
 
+#[test]
+fn an_unknown_source_is_judged_only_where_no_rule_singles_out_a_public_network() {
+    let verdict = |lines: &[&str]| {
+        evaluate_unknown(
+            &[group("sg-1", lines)],
+            &References::default(),
+            false,
+            Transport::Tcp,
+            22,
+        )
+        .verdict
+    };
+    assert_eq!(verdict(&["ACCEPT TCP 22 0.0.0.0/0"]), Verdict::Allow);
+    assert_eq!(
+        verdict(&["ACCEPT TCP 22 10.0.0.0/8"]),
+        Verdict::AllowOtherSourceOnly
+    );
+    assert_eq!(verdict(&["ACCEPT TCP 80 0.0.0.0/0"]), Verdict::DenyDefault);
+    assert_eq!(verdict(&["DROP TCP 22 0.0.0.0/0"]), Verdict::DenyExplicit);
+    assert_eq!(
+        verdict(&["ACCEPT TCP 22 203.0.113.0/24"]),
+        Verdict::Unresolved
+    );
+    assert_eq!(
+        verdict(&["DROP TCP 22 203.0.113.0/24", "ACCEPT ALL ALL 0.0.0.0/0"]),
+        Verdict::Unresolved
+    );
+    assert_eq!(
+        verdict(&["ACCEPT ALL ALL 0.0.0.0/0", "DROP TCP 22 203.0.113.0/24"]),
+        Verdict::Allow
+    );
+    assert_eq!(
+        verdict(&["ACCEPT TCP 22 2001:db8::/32"]),
+        Verdict::AllowOtherSourceOnly
+    );
+}
+
 fn any_rule() -> impl Strategy<Value = Rule> {
     let protocol = prop::sample::select(vec!["TCP", "udp", "ALL", "icmp", "tcp"]);
     let port = prop::sample::select(vec!["22", "80,443", "20-30", "ALL", "all", "3389"]);

@@ -1,0 +1,384 @@
+//! vpc: security groups, templates, addresses, subnets, ACLs, routes.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{flexible_integer, null_default};
+use crate::domain::network_acl::{Entry, NetworkAcl};
+use crate::domain::security_group::{Peer, Rule, RuleAction, SecurityGroup, Service};
+use crate::domain::text::sanitise;
+
+/// Longest description that is kept.
+const MAX_TEXT: usize = 200;
+
+/// An element of `Ingress` or `Egress` of `DescribeSecurityGroupPolicies`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct PolicyItem {
+    #[serde(deserialize_with = "flexible_integer")]
+    pub policy_index: Option<i64>,
+    #[serde(deserialize_with = "null_default")]
+    pub protocol: String,
+    #[serde(deserialize_with = "null_default")]
+    pub port: String,
+    #[serde(deserialize_with = "null_default")]
+    pub service_template: ServiceTemplateReference,
+    #[serde(deserialize_with = "null_default")]
+    pub cidr_block: String,
+    #[serde(deserialize_with = "null_default")]
+    pub ipv6_cidr_block: String,
+    #[serde(deserialize_with = "null_default")]
+    pub security_group_id: String,
+    #[serde(deserialize_with = "null_default")]
+    pub address_template: AddressTemplateReference,
+    #[serde(deserialize_with = "null_default")]
+    pub action: String,
+    #[serde(deserialize_with = "null_default")]
+    pub policy_description: String,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ServiceTemplateReference {
+    #[serde(deserialize_with = "null_default")]
+    pub service_id: String,
+    #[serde(deserialize_with = "null_default")]
+    pub service_group_id: String,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct AddressTemplateReference {
+    #[serde(deserialize_with = "null_default")]
+    pub address_id: String,
+    #[serde(deserialize_with = "null_default")]
+    pub address_group_id: String,
+}
+
+/// The first text that is not empty.
+fn first<'a>(texts: &[&'a String]) -> Option<&'a String> {
+    texts.iter().copied().find(|text| !text.trim().is_empty())
+}
+
+pub(crate) fn rule_action(word: &str) -> Option<RuleAction> {
+    match word.trim().to_ascii_uppercase().as_str() {
+        "ACCEPT" => Some(RuleAction::Accept),
+        "DROP" => Some(RuleAction::Drop),
+        _ => None,
+    }
+}
+
+impl PolicyItem {
+    /// The rule; `place` is its place in the answer, for rules without an index.
+    pub fn into_domain(self, place: usize) -> Rule {
+        let clean = |text: &String| sanitise(text, MAX_TEXT);
+        let service = first(&[
+            &self.service_template.service_id,
+            &self.service_template.service_group_id,
+        ])
+        .map_or_else(
+            || Service::Plain {
+                protocol: clean(&self.protocol),
+                port: clean(&self.port),
+            },
+            |id| Service::Template(clean(id)),
+        );
+        let template = first(&[
+            &self.address_template.address_id,
+            &self.address_template.address_group_id,
+        ]);
+        let peer = if let Some(network) = first(&[&self.cidr_block, &self.ipv6_cidr_block]) {
+            Peer::Network(clean(network))
+        } else if let Some(id) = first(&[&self.security_group_id]) {
+            Peer::Group(clean(id))
+        } else if let Some(id) = template {
+            Peer::Template(clean(id))
+        } else {
+            Peer::Unknown
+        };
+        Rule {
+            index: self.policy_index.unwrap_or(place as i64),
+            service,
+            peer,
+            action: rule_action(&self.action),
+            description: clean(&self.policy_description),
+        }
+    }
+}
+
+/// A group from `SecurityGroupPolicySet`. `None` if it holds an entry that cannot be read: a rule
+/// that is missing would change every verdict below it.
+pub fn security_group(id: &str, name: &str, set: &Value) -> Option<SecurityGroup> {
+    let direction = |field: &str| {
+        let (items, unreadable) = super::list::<PolicyItem>(set, field);
+        (unreadable == 0).then(|| {
+            items
+                .into_iter()
+                .enumerate()
+                .map(|(place, item)| item.into_domain(place))
+                .collect::<Vec<_>>()
+        })
+    };
+    let version = match set.get("Version") {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => String::new(),
+    };
+    Some(SecurityGroup {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        version: sanitise(&version, 40),
+        ingress: direction("Ingress")?,
+        egress: direction("Egress")?,
+    })
+}
+
+/// An element of `AddressSet` of `DescribeAddresses`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct AddressItem {
+    #[serde(deserialize_with = "null_default")]
+    pub address_id: String,
+    #[serde(deserialize_with = "null_default")]
+    pub address_ip: String,
+    /// `BIND`, `UNBIND`, `BIND_ENI`, ...
+    #[serde(deserialize_with = "null_default")]
+    pub address_status: String,
+    /// `EIP`, `WanIP`, ...
+    #[serde(deserialize_with = "null_default")]
+    pub address_type: String,
+    #[serde(deserialize_with = "null_default")]
+    pub instance_id: String,
+    pub is_blocked: Option<bool>,
+    pub is_arrears: Option<bool>,
+    /// Mbit/s; not set on legacy accounts.
+    #[serde(deserialize_with = "flexible_integer")]
+    pub bandwidth: Option<i64>,
+    #[serde(deserialize_with = "null_default")]
+    pub internet_charge_type: String,
+    #[serde(deserialize_with = "null_default")]
+    pub bandwidth_package_id: String,
+}
+
+/// An element of `SubnetSet`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct SubnetItem {
+    #[serde(deserialize_with = "null_default")]
+    pub network_acl_id: String,
+    #[serde(deserialize_with = "null_default")]
+    pub route_table_id: String,
+    #[serde(deserialize_with = "null_default")]
+    pub cidr_block: String,
+}
+
+/// An element of `RouteSet` of `DescribeRouteTables`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct RouteItem {
+    #[serde(deserialize_with = "null_default")]
+    pub destination_cidr_block: String,
+    #[serde(deserialize_with = "null_default")]
+    pub destination_ipv6_cidr_block: String,
+    #[serde(deserialize_with = "null_default")]
+    pub gateway_type: String,
+    #[serde(deserialize_with = "null_default")]
+    pub gateway_id: String,
+    pub enabled: Option<bool>,
+}
+
+/// An element of `NetworkAclSet`, triple form.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct NetworkAclItem {
+    #[serde(deserialize_with = "null_default")]
+    pub network_acl_id: String,
+    #[serde(deserialize_with = "null_default")]
+    pub network_acl_name: String,
+    /// `TRIPLE` or `QUINTUPLE`.
+    #[serde(deserialize_with = "null_default")]
+    pub network_acl_type: String,
+    #[serde(deserialize_with = "null_default")]
+    pub ingress_entries: Vec<TripleEntry>,
+    #[serde(deserialize_with = "null_default")]
+    pub egress_entries: Vec<TripleEntry>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct TripleEntry {
+    #[serde(deserialize_with = "null_default")]
+    pub protocol: String,
+    #[serde(deserialize_with = "null_default")]
+    pub port: String,
+    #[serde(deserialize_with = "null_default")]
+    pub cidr_block: String,
+    #[serde(deserialize_with = "null_default")]
+    pub ipv6_cidr_block: String,
+    #[serde(deserialize_with = "null_default")]
+    pub action: String,
+    #[serde(deserialize_with = "flexible_integer")]
+    pub priority: Option<i64>,
+}
+
+impl TripleEntry {
+    /// The entry; a triple entry's port is the destination's, which is inside the subnet on the
+    /// way in and outside on the way out.
+    fn into_domain(self, place: usize, inbound: bool) -> Entry {
+        let clean = |text: &String| sanitise(text, MAX_TEXT);
+        let port = clean(&self.port);
+        let (local_port, remote_port) = if inbound {
+            (port, String::new())
+        } else {
+            (String::new(), port)
+        };
+        Entry {
+            priority: self.priority.unwrap_or(place as i64 + 1),
+            protocol: clean(&self.protocol),
+            remote: first(&[&self.cidr_block, &self.ipv6_cidr_block])
+                .map(clean)
+                .unwrap_or_default(),
+            remote_port,
+            local: String::new(),
+            local_port,
+            action: rule_action(&self.action),
+        }
+    }
+}
+
+impl NetworkAclItem {
+    /// The ACL with its triple entries.
+    pub fn into_domain(self) -> NetworkAcl {
+        let side = |entries: Vec<TripleEntry>, inbound| {
+            entries
+                .into_iter()
+                .enumerate()
+                .map(|(place, entry)| entry.into_domain(place, inbound))
+                .collect()
+        };
+        NetworkAcl {
+            id: sanitise(&self.network_acl_id, 64),
+            name: sanitise(&self.network_acl_name, MAX_TEXT),
+            ingress: side(self.ingress_entries, true),
+            egress: side(self.egress_entries, false),
+        }
+    }
+}
+
+/// An element of `NetworkAclQuintupleSet`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct QuintupleEntry {
+    #[serde(deserialize_with = "null_default")]
+    pub protocol: String,
+    #[serde(deserialize_with = "null_default")]
+    pub source_port: String,
+    #[serde(deserialize_with = "null_default")]
+    pub source_cidr: String,
+    #[serde(rename = "SourceIPv6Cidr", deserialize_with = "null_default")]
+    pub source_ipv6_cidr: String,
+    #[serde(deserialize_with = "null_default")]
+    pub destination_port: String,
+    #[serde(deserialize_with = "null_default")]
+    pub destination_cidr: String,
+    #[serde(rename = "DestinationIPv6Cidr", deserialize_with = "null_default")]
+    pub destination_ipv6_cidr: String,
+    #[serde(deserialize_with = "null_default")]
+    pub action: String,
+    #[serde(deserialize_with = "flexible_integer")]
+    pub priority: Option<i64>,
+    /// `INGRESS` or `EGRESS`.
+    #[serde(deserialize_with = "null_default")]
+    pub network_acl_direction: String,
+}
+
+impl QuintupleEntry {
+    pub fn is_inbound(&self) -> bool {
+        self.network_acl_direction.eq_ignore_ascii_case("INGRESS")
+    }
+
+    /// The entry with its sides named from the subnet's view.
+    pub fn into_domain(self, place: usize) -> Entry {
+        let inbound = self.is_inbound();
+        let clean = |text: &String| sanitise(text, MAX_TEXT);
+        let side = |v4: &String, v6: &String| first(&[v4, v6]).map(clean).unwrap_or_default();
+        let source = (
+            side(&self.source_cidr, &self.source_ipv6_cidr),
+            clean(&self.source_port),
+        );
+        let destination = (
+            side(&self.destination_cidr, &self.destination_ipv6_cidr),
+            clean(&self.destination_port),
+        );
+        let (remote, local) = if inbound {
+            (source, destination)
+        } else {
+            (destination, source)
+        };
+        Entry {
+            priority: self.priority.unwrap_or(place as i64 + 1),
+            protocol: clean(&self.protocol),
+            remote: remote.0,
+            remote_port: remote.1,
+            local: local.0,
+            local_port: local.1,
+            action: rule_action(&self.action),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn rules_are_read_in_each_of_their_forms() {
+        let set = json!({"Version": "12", "Egress": null, "Ingress": [
+            {"PolicyIndex": 0, "Protocol": "tcp", "Port": "22", "CidrBlock": "10.0.0.0/8", "Action": "ACCEPT", "PolicyDescription": "x\u{1b}[2J"},
+            {"PolicyIndex": "1", "Protocol": "", "Port": "", "ServiceTemplate": {"ServiceId": "ppm-1", "ServiceGroupId": ""}, "AddressTemplate": {"AddressGroupId": "ipmg-1"}, "Action": "drop"},
+            {"Protocol": "ALL", "Port": "all", "CidrBlock": "", "SecurityGroupId": "sg-2", "Action": "ACCEPT"},
+            {"Protocol": "TCP", "Port": "22", "Ipv6CidrBlock": "::/0", "Action": "MAYBE"}
+        ]});
+        let group = security_group("sg-1", "web", &set).expect("readable");
+        assert_eq!(group.version, "12");
+        assert_eq!(
+            group.ingress[0].text(),
+            "ACCEPT TCP 22 from 10.0.0.0/8 \"x\""
+        );
+        assert_eq!(group.ingress[1].service, Service::Template("ppm-1".into()));
+        assert_eq!(group.ingress[1].peer, Peer::Template("ipmg-1".into()));
+        assert_eq!(group.ingress[1].action, Some(RuleAction::Drop));
+        assert_eq!(group.ingress[2].peer, Peer::Group("sg-2".into()));
+        assert_eq!(group.ingress[2].index, 2);
+        assert_eq!(group.ingress[3].action, None);
+    }
+
+    #[test]
+    fn a_group_with_an_unreadable_rule_is_not_judged() {
+        let set = json!({"Ingress": [{"Protocol": ["TCP"]}]});
+        assert_eq!(security_group("sg-1", "", &set), None);
+    }
+
+    #[test]
+    fn acl_entries_keep_their_sides() {
+        let entry: QuintupleEntry = serde_json::from_value(json!({
+            "Protocol": "TCP", "SourcePort": "all", "SourceCidr": "10.0.0.0/24", "DestinationPort": "1024-65535",
+            "DestinationCidr": "0.0.0.0/0", "Action": "ACCEPT", "Priority": 3, "NetworkAclDirection": "EGRESS"
+        })).expect("entry");
+        let entry = entry.into_domain(0);
+        assert_eq!(
+            (entry.remote.as_str(), entry.remote_port.as_str()),
+            ("0.0.0.0/0", "1024-65535")
+        );
+        assert_eq!((entry.local.as_str(), entry.priority), ("10.0.0.0/24", 3));
+        let acl: NetworkAclItem = serde_json::from_value(json!({
+            "NetworkAclId": "acl-1", "NetworkAclType": "TRIPLE",
+            "IngressEntries": [{"Protocol": "TCP", "Port": "22", "CidrBlock": "0.0.0.0/0", "Action": "ACCEPT", "Priority": 1}],
+            "EgressEntries": [{"Protocol": "TCP", "Port": "1024-65535", "CidrBlock": "0.0.0.0/0", "Action": "ACCEPT"}]
+        })).expect("acl");
+        let acl = acl.into_domain();
+        assert_eq!(acl.ingress[0].local_port, "22");
+        assert_eq!(acl.egress[0].remote_port, "1024-65535");
+    }
+}

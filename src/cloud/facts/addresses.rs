@@ -1,0 +1,213 @@
+//! `public-address`, `public-bandwidth`, and with `attack` `ddos-block`: vpc `DescribeAddresses`,
+//! `DescribeNetworkAccountType`.
+//!
+//! Ordinary public addresses (`WanIP`) are only listed when asked for by type, so two queries
+//! make the whole. Must not live here: use of the bandwidth (`metrics`).
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::{Gatherer, attack};
+use crate::cloud::error::CloudError;
+use crate::cloud::wire::{self, AddressItem};
+use crate::domain::evidence::{Reading, Status};
+
+/// Addresses and what follows from them.
+#[derive(Default)]
+pub(super) struct Addresses {
+    pub readings: Vec<Reading>,
+    pub addresses: Option<Vec<AddressItem>>,
+    pub account_type: Option<String>,
+}
+
+impl Addresses {
+    /// Bandwidth caps in Mbit/s that apply to the instance; empty if none is known.
+    pub fn caps(&self, gatherer: &Gatherer) -> Vec<u64> {
+        let bound = self.addresses.as_deref().unwrap_or_default();
+        let on_address: Vec<u64> = bound
+            .iter()
+            .filter_map(|address| u64::try_from(address.bandwidth?).ok())
+            .collect();
+        let legacy = self.account_type.as_deref() == Some("LEGACY");
+        if on_address.is_empty() || legacy {
+            // On a standard account with an address of unknown cap the instance's 0 says nothing.
+            let unknown_elastic =
+                bound.iter().any(|address| address.address_type == "EIP") && !legacy;
+            return gatherer
+                .instance
+                .bandwidth_out_mbps
+                .filter(|cap| *cap > 0 || !unknown_elastic)
+                .into_iter()
+                .collect();
+        }
+        on_address
+    }
+}
+
+pub(super) async fn read(gatherer: &Gatherer) -> Addresses {
+    let started = Instant::now();
+    let (elastic, ordinary, account) = tokio::join!(
+        query(gatherer, None),
+        query(gatherer, Some("WanIP")),
+        gatherer.ask("vpc", "DescribeNetworkAccountType", json!({})),
+    );
+    let account_type = account
+        .ok()
+        .and_then(|answer| answer["NetworkAccountType"].as_str().map(str::to_owned));
+    let bound = elastic.and_then(|mut list| {
+        for address in ordinary? {
+            if !list
+                .iter()
+                .any(|known| known.address_ip == address.address_ip)
+            {
+                list.push(address);
+            }
+        }
+        Ok(list)
+    });
+    let (addresses, failure) = match bound {
+        Ok(list) => (Some(list), None),
+        Err(error) => (None, Some(error)),
+    };
+    let mut found = Addresses {
+        readings: Vec::new(),
+        addresses,
+        account_type,
+    };
+    let first = vec![
+        public_address(gatherer, &found, failure.as_ref()),
+        public_bandwidth(gatherer, &found, failure.as_ref()),
+    ];
+    found.readings = gatherer.emit(started, first).await;
+    let block = attack::read(gatherer, &found, failure.as_ref()).await;
+    found
+        .readings
+        .extend(gatherer.emit(started, vec![block]).await);
+    found
+}
+
+async fn query(gatherer: &Gatherer, kind: Option<&str>) -> Result<Vec<AddressItem>, CloudError> {
+    let mut filters = vec![json!({"Name": "instance-id", "Values": [gatherer.instance.id]})];
+    if let Some(kind) = kind {
+        filters.push(json!({"Name": "address-type", "Values": [kind]}));
+    }
+    let parameters = json!({"Filters": filters, "Offset": 0, "Limit": 100});
+    let answer = gatherer.ask("vpc", "DescribeAddresses", parameters).await?;
+    Ok(wire::list(&answer, "AddressSet").0)
+}
+
+/// True if the instance has a public address by either API.
+pub(super) fn has_public(gatherer: &Gatherer, found: &Addresses) -> bool {
+    !gatherer.instance.public_addresses.is_empty()
+        || found
+            .addresses
+            .iter()
+            .flatten()
+            .any(|address| is_bound(address))
+}
+
+fn is_bound(address: &AddressItem) -> bool {
+    matches!(address.address_status.as_str(), "BIND" | "BIND_ENI" | "")
+}
+
+fn public_address(gatherer: &Gatherer, found: &Addresses, failure: Option<&CloudError>) -> Reading {
+    let id = "public-address";
+    let addresses = found.addresses.as_deref().unwrap_or_default();
+    if let Some(address) = addresses.iter().find(|a| a.is_arrears == Some(true)) {
+        return gatherer.observed(
+            id,
+            "arrears",
+            format!("{} is isolated for arrears", named(address)),
+        );
+    }
+    if !has_public(gatherer, found) {
+        if let Some(address) = addresses.first() {
+            return gatherer.observed(
+                id,
+                "unbound",
+                format!(
+                    "{} is {}, not bound",
+                    named(address),
+                    address.address_status
+                ),
+            );
+        }
+        let hint = if gatherer.instance.stop_charging_mode == "STOP_CHARGING" {
+            "; it was stopped without charge, which releases an ordinary public address"
+        } else {
+            ""
+        };
+        return gatherer.observed(id, "none", format!("no public address is bound{hint}"));
+    }
+    match failure {
+        // That there is one is known, but not whether it works.
+        Some(error) => gatherer.failed(id, error),
+        None => {
+            let list: Vec<String> = gatherer
+                .instance
+                .public_addresses
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            let list = if list.is_empty() {
+                addresses.iter().map(named).collect()
+            } else {
+                list
+            };
+            gatherer.observed(id, "present", format!("public address {}", list.join(", ")))
+        }
+    }
+}
+
+fn public_bandwidth(
+    gatherer: &Gatherer,
+    found: &Addresses,
+    failure: Option<&CloudError>,
+) -> Reading {
+    let id = "public-bandwidth";
+    if !has_public(gatherer, found) {
+        return gatherer.without_state(id, Status::NotApplicable, "there is no public address");
+    }
+    let place = match found.account_type.as_deref() {
+        Some("LEGACY") => "on the instance (legacy account)",
+        _ if found
+            .addresses
+            .iter()
+            .flatten()
+            .any(|a| a.bandwidth.is_some()) =>
+        {
+            "on the address"
+        }
+        _ => "on the instance",
+    };
+    let caps = found.caps(gatherer);
+    match (caps.iter().max(), failure) {
+        (Some(0), None) => gatherer.observed(
+            id,
+            "zero",
+            format!("the outbound cap is 0 Mbit/s, set {place}"),
+        ),
+        // Without the addresses a 0 on the instance may be overruled by one of them.
+        (Some(0) | None, Some(error)) => gatherer.failed(id, error),
+        (Some(cap), _) => gatherer.observed(
+            id,
+            "nonzero",
+            format!("the outbound cap is {cap} Mbit/s, set {place}"),
+        ),
+        (None, None) => gatherer.without_state(
+            id,
+            Status::ProbeFailed,
+            "the cloud names no bandwidth cap for this instance or its addresses",
+        ),
+    }
+}
+
+fn named(address: &AddressItem) -> String {
+    let text = if address.address_id.is_empty() {
+        address.address_ip.clone()
+    } else {
+        format!("{} ({})", address.address_ip, address.address_id)
+    };
+    crate::domain::text::sanitise(&text, 100)
+}

@@ -1,0 +1,209 @@
+//! `platform-event`: repair tasks (cvm `DescribeTaskInfo`), platform incidents (monitor
+//! `DescribeAccidentEventList`) and product events (`DescribeProductEventList`).
+//!
+//! The last one is marked as no longer used in its specification, so its refusal is no failure.
+//! Must not live here: what people changed (`changes`).
+
+use std::time::Instant;
+
+use jiff::{Timestamp, ToSpan};
+use serde_json::json;
+
+use super::Gatherer;
+use crate::cloud::error::CloudError;
+use crate::cloud::wire::{self, AccidentItem, ProductEvent, RepairTaskItem};
+use crate::domain::evidence::Reading;
+use crate::domain::text::sanitise;
+
+const ID: &str = "platform-event";
+/// The vendor's own checks look back this far.
+const LOOK_BACK_HOURS: i64 = 12;
+/// Running out of memory longer ago says little about now.
+const RECENT_SECONDS: i64 = 2 * 3600;
+
+/// Product events that speak of the guest; the text says when.
+#[derive(Debug, Default)]
+pub(super) struct Product {
+    pub out_of_memory: Option<String>,
+    pub read_only_disk: Option<String>,
+    reboot: Option<String>,
+    crash: Option<String>,
+}
+
+#[derive(Default)]
+pub(super) struct Events {
+    pub readings: Vec<Reading>,
+    pub open_tasks: Vec<RepairTaskItem>,
+    pub product: Product,
+}
+
+pub(super) async fn read(gatherer: &Gatherer) -> Events {
+    let started = Instant::now();
+    let (tasks, accidents, product) =
+        tokio::join!(tasks(gatherer), accidents(gatherer), product(gatherer));
+    let product = product.unwrap_or_default();
+    let reading = judge(gatherer, &tasks, &accidents, &product);
+    let open_tasks = tasks
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|task| matches!(task.task_status, Some(1 | 2 | 4)))
+        .collect();
+    Events {
+        readings: gatherer.emit(started, vec![reading]).await,
+        open_tasks,
+        product,
+    }
+}
+
+async fn tasks(gatherer: &Gatherer) -> Result<Vec<RepairTaskItem>, CloudError> {
+    // The default range is today only; the vendor's dates are in UTC+8.
+    let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
+    let date = |time: Timestamp| {
+        let local = time.to_zoned(zone.clone());
+        local.strftime("%Y-%m-%d %H:%M:%S").to_string()
+    };
+    let now = Timestamp::now();
+    let start = now.checked_sub((24 * 30).hours()).unwrap_or(now);
+    let parameters = json!({
+        "Product": "CVM",
+        "InstanceIds": [gatherer.instance.id],
+        "StartDate": date(start),
+        "EndDate": date(now),
+        "OrderField": "CreateTime",
+        "Order": 1,
+        "Offset": 0,
+        "Limit": 20,
+    });
+    let answer = gatherer.ask("cvm", "DescribeTaskInfo", parameters).await?;
+    let (tasks, _) = wire::list::<RepairTaskItem>(&answer, "RepairTaskInfoSet");
+    Ok(tasks
+        .into_iter()
+        .filter(|task| task.instance_id.is_empty() || task.instance_id == gatherer.instance.id)
+        .collect())
+}
+
+async fn accidents(gatherer: &Gatherer) -> Result<Vec<AccidentItem>, CloudError> {
+    let now = Timestamp::now().as_second();
+    let parameters = json!({
+        "Module": "monitor",
+        "StartTime": now - 24 * 3600,
+        "EndTime": now,
+        "AffectResource": gatherer.instance.id,
+        "Offset": 0,
+        "Limit": 20,
+    });
+    let answer = gatherer
+        .ask("monitor", "DescribeAccidentEventList", parameters)
+        .await?;
+    Ok(wire::list(&answer, "Alarms").0)
+}
+
+async fn product(gatherer: &Gatherer) -> Result<Product, CloudError> {
+    let now = Timestamp::now().as_second();
+    let parameters = json!({
+        "Module": "monitor",
+        "ProductName": ["cvm"],
+        "InstanceId": [gatherer.instance.id],
+        "StartTime": now - LOOK_BACK_HOURS * 3600,
+        "EndTime": now,
+        "Offset": 0,
+        "Limit": 50,
+    });
+    let answer = gatherer
+        .ask("monitor", "DescribeProductEventList", parameters)
+        .await?;
+    let (events, _) = wire::list::<ProductEvent>(&answer, "Events");
+    let mut product = Product::default();
+    for event in events {
+        if event.instance_id != gatherer.instance.id {
+            continue;
+        }
+        let at = event.start_time.unwrap_or(now);
+        let is_recent = now - at <= RECENT_SECONDS || event.status == "alarm";
+        let when =
+            Timestamp::from_second(at).map_or_else(|_| "recently".to_owned(), |t| t.to_string());
+        let name = if event.event_name.is_empty() {
+            &event.event_e_name
+        } else {
+            &event.event_name
+        };
+        match name.replace(['_', ' '], "").to_lowercase().as_str() {
+            "guestoom" if is_recent => product.out_of_memory = Some(when),
+            "diskreadonly" if is_recent => product.read_only_disk = Some(when),
+            "guestreboot" => product.reboot = Some(when),
+            "guestcoreerror" => product.crash = Some(when),
+            _ => {}
+        }
+    }
+    Ok(product)
+}
+
+/// The worst that any source names wins.
+fn judge(
+    gatherer: &Gatherer,
+    tasks: &Result<Vec<RepairTaskItem>, CloudError>,
+    accidents: &Result<Vec<AccidentItem>, CloudError>,
+    product: &Product,
+) -> Reading {
+    let known_tasks = tasks.as_deref().unwrap_or_default();
+    let task = |fits: &dyn Fn(&RepairTaskItem) -> bool| {
+        known_tasks.iter().find(|task| fits(task)).map(|task| {
+            format!(
+                "repair task {}: {} ({})",
+                sanitise(&task.task_id, 40),
+                sanitise(&task.task_type_name, 80),
+                sanitise(&task.create_time, 30)
+            )
+        })
+    };
+    let incident = accidents
+        .as_deref()
+        .unwrap_or_default()
+        .iter()
+        .find(|item| item.event_status == Some(1) && item.affect_resource == gatherer.instance.id)
+        .map(|item| {
+            format!(
+                "platform incident not recovered: {} ({})",
+                sanitise(&item.accident_type_desc, 80),
+                sanitise(&item.occur_time, 30)
+            )
+        });
+    let open = |task: &RepairTaskItem| matches!(task.task_status, Some(1 | 2 | 4));
+    let broken = |task: &RepairTaskItem| {
+        open(task)
+            && matches!(task.task_type_id, Some(102..=104))
+            && !matches!(task.device_status, Some(3..=6))
+    };
+    let findings = [
+        ("fault", incident.or_else(|| task(&broken))),
+        (
+            "guest-crash",
+            product
+                .crash
+                .as_ref()
+                .map(|at| format!("the guest's kernel failed at {at}")),
+        ),
+        (
+            "guest-reboot",
+            product
+                .reboot
+                .as_ref()
+                .map(|at| format!("the guest restarted at {at}")),
+        ),
+        ("maintenance", task(&|task| task.task_status == Some(2))),
+        (
+            "maintenance-planned",
+            task(&|task| matches!(task.task_status, Some(1 | 4))),
+        ),
+    ];
+    for (state, detail) in findings {
+        if let Some(detail) = detail {
+            return gatherer.observed(ID, state, detail);
+        }
+    }
+    // Without both lists nobody can say that there is nothing.
+    match (tasks, accidents) {
+        (Err(error), _) | (_, Err(error)) => gatherer.failed(ID, error),
+        _ => gatherer.observed(ID, "none", "no repair task or platform incident is open"),
+    }
+}

@@ -1,0 +1,442 @@
+//! `cpu`, `memory`, `disk`, `disk-io`, `bandwidth-use`: monitor `GetMonitorData`.
+//!
+//! An empty series is "no data", never zero; what the agent in the guest measures stops with it,
+//! what the host measures does not. Must not live here: events of the platform (`events`).
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use jiff::{Timestamp, ToSpan};
+use serde_json::{Value, json};
+
+use super::Gatherer;
+use super::addresses::{Addresses, has_public};
+use super::events::Product;
+use crate::cloud::error::CloudError;
+use crate::cloud::wire::{self, DataPoint, DiskItem};
+use crate::domain::evidence::{Reading, Status};
+use crate::domain::text::sanitise;
+
+/// History asked for, in minutes.
+const HISTORY_MINUTES: i64 = 60;
+/// Points of one minute that count as "now".
+const RECENT_POINTS: usize = 5;
+/// Older points say nothing about now.
+const FRESH_SECONDS: i64 = 900;
+/// The inbound cap where less was bought (vendor's rule).
+const LEAST_INBOUND_CAP: f64 = 10.0;
+
+/// Measured by the host, or by the agent in the guest.
+const METRICS: &[&str] = &[
+    "BaseCpuUsage",
+    "CPUUsage",
+    "MemUsage",
+    "CvmDiskUsage",
+    "WanOuttraffic",
+    "WanIntraffic",
+];
+
+/// Time (UNIX seconds) and value, oldest first, without gaps.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Series {
+    pub points: Vec<(i64, f64)>,
+}
+
+impl Series {
+    /// Mean of the newest points, if they are fresh at `now` (UNIX seconds).
+    pub fn recent(&self, now: i64) -> Option<f64> {
+        let fresh: Vec<f64> = self
+            .points
+            .iter()
+            .rev()
+            .filter(|(time, _)| now - time <= FRESH_SECONDS)
+            .take(RECENT_POINTS)
+            .map(|(_, value)| *value)
+            .collect();
+        (!fresh.is_empty()).then(|| fresh.iter().sum::<f64>() / fresh.len() as f64)
+    }
+
+    /// Difference of the largest and smallest of the newest points.
+    fn spread(&self) -> f64 {
+        let recent = self.points.iter().rev().take(RECENT_POINTS * 3);
+        let (low, high) = recent.fold((f64::MAX, f64::MIN), |(low, high), (_, value)| {
+            (low.min(*value), high.max(*value))
+        });
+        (high - low).max(0.0)
+    }
+}
+
+type Measured = Result<Series, CloudError>;
+
+#[derive(Default)]
+pub(super) struct Metrics {
+    pub readings: Vec<Reading>,
+    pub series: BTreeMap<String, Series>,
+    failures: BTreeMap<String, CloudError>,
+}
+
+impl Metrics {
+    fn get(&self, name: &str) -> Option<Result<&Series, &CloudError>> {
+        match (self.series.get(name), self.failures.get(name)) {
+            (Some(series), _) => Some(Ok(series)),
+            (None, Some(error)) => Some(Err(error)),
+            (None, None) => None,
+        }
+    }
+}
+
+/// Reads all series; `product` gives the events that beat them.
+pub(super) async fn read(gatherer: &Gatherer, product: &Product) -> Metrics {
+    let started = Instant::now();
+    let mut metrics = Metrics::default();
+    if gatherer.is_off() {
+        let why = "the instance does not run";
+        let readings = ["cpu", "memory", "disk", "disk-io"]
+            .map(|id| gatherer.without_state(id, Status::NotApplicable, why))
+            .to_vec();
+        metrics.readings = gatherer.emit(started, readings).await;
+        return metrics;
+    }
+    let fetched = join_all(METRICS.iter().map(|name| async {
+        let measured = instance_series(gatherer, name).await;
+        ((*name).to_owned(), measured)
+    }));
+    let (fetched, disks) = tokio::join!(fetched, disks(gatherer));
+    for (name, measured) in fetched {
+        match measured {
+            Ok(series) => {
+                metrics.series.insert(name, series);
+            }
+            Err(error) => {
+                metrics.failures.insert(name, error);
+            }
+        }
+    }
+    let readings = vec![
+        cpu(gatherer, &metrics),
+        memory(gatherer, &metrics, product),
+        disk(gatherer, &metrics, product, disks.as_ref().ok()),
+        disk_io(gatherer, &disks),
+    ];
+    if let Ok(disks) = disks {
+        for disk in disks.measured {
+            if let Ok(series) = disk.utilisation {
+                metrics
+                    .series
+                    .insert(format!("DiskUtil {}", disk.id), series);
+            }
+        }
+    }
+    metrics.readings = gatherer.emit(started, readings).await;
+    metrics
+}
+
+async fn instance_series(gatherer: &Gatherer, name: &str) -> Measured {
+    let dimension = ("InstanceId", gatherer.instance.id.as_str());
+    match series(gatherer, "QCE/CVM", name, dimension).await {
+        // The metric is spelled both ways in the vendor's pages.
+        Err(CloudError::Invalid { .. }) if name == "CPUUsage" => {
+            series(gatherer, "QCE/CVM", "CpuUsage", dimension).await
+        }
+        other => other,
+    }
+}
+
+async fn series(
+    gatherer: &Gatherer,
+    namespace: &str,
+    metric: &str,
+    dimension: (&str, &str),
+) -> Measured {
+    let now = Timestamp::now();
+    let start = now.checked_sub(HISTORY_MINUTES.minutes()).unwrap_or(now);
+    let stamp = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
+    let parameters = json!({
+        "Namespace": namespace,
+        "MetricName": metric,
+        "Instances": [{"Dimensions": [{"Name": dimension.0, "Value": dimension.1}]}],
+        "Period": 60,
+        "StartTime": stamp(start),
+        "EndTime": stamp(now),
+    });
+    let answer: Value = gatherer
+        .ask("monitor", "GetMonitorData", parameters)
+        .await?;
+    let (points, _) = wire::list::<DataPoint>(&answer, "DataPoints");
+    Ok(Series {
+        points: points.first().map(DataPoint::series).unwrap_or_default(),
+    })
+}
+
+fn now() -> i64 {
+    Timestamp::now().as_second()
+}
+
+fn cpu(gatherer: &Gatherer, metrics: &Metrics) -> Reading {
+    let id = "cpu";
+    let (base, guest) = (metrics.get("BaseCpuUsage"), metrics.get("CPUUsage"));
+    let value = |measured: &Option<Result<&Series, &CloudError>>| match measured {
+        Some(Ok(series)) => series.recent(now()),
+        _ => None,
+    };
+    let (host_value, guest_value) = (value(&base), value(&guest));
+    let Some(level) = host_value.or(guest_value) else {
+        return match (base, guest) {
+            (Some(Err(error)), _) | (_, Some(Err(error))) => gatherer.failed(id, error),
+            _ => gatherer.observed(id, "no-data", "neither host nor agent gives a CPU figure"),
+        };
+    };
+    let mut detail = match (host_value, guest_value) {
+        (Some(host), Some(guest)) => {
+            format!("CPU {host:.0} % seen by the host, {guest:.0} % by the agent, last 5 min")
+        }
+        (Some(host), None) => format!("CPU {host:.0} % seen by the host, last 5 min"),
+        _ => format!("CPU {level:.0} % seen by the agent, last 5 min"),
+    };
+    if host_value.is_some() && guest_value.is_none() && matches!(guest, Some(Ok(_))) {
+        detail.push_str("; the agent's own figures are missing");
+    }
+    // A guest that is always busy while its host grants it a steady part only is held back.
+    let held = match (host_value, guest_value, &base) {
+        (Some(host), Some(guest), Some(Ok(series))) => {
+            guest >= 95.0 && host <= 60.0 && series.spread() < 3.0
+        }
+        _ => false,
+    };
+    let state = if held {
+        "capped"
+    } else if level >= 95.0 {
+        "pegged"
+    } else if level >= 80.0 {
+        "high"
+    } else {
+        "normal"
+    };
+    gatherer.observed(id, state, detail)
+}
+
+fn memory(gatherer: &Gatherer, metrics: &Metrics, product: &Product) -> Reading {
+    let id = "memory";
+    if let Some(when) = &product.out_of_memory {
+        let detail = format!("the guest ran out of memory ({when})");
+        return gatherer.observed(id, "exhausted", detail);
+    }
+    share(gatherer, id, metrics.get("MemUsage"), "memory", |value| {
+        if value >= 97.0 {
+            "exhausted"
+        } else if value >= 90.0 {
+            "high"
+        } else {
+            "normal"
+        }
+    })
+}
+
+fn disk(
+    gatherer: &Gatherer,
+    metrics: &Metrics,
+    product: &Product,
+    disks: Option<&Disks>,
+) -> Reading {
+    let id = "disk";
+    if let Some(when) = &product.read_only_disk {
+        let detail = format!("a disk turned read-only ({when})");
+        return gatherer.observed(id, "read-only", detail);
+    }
+    let what = "disk use over all disks together";
+    let mut reading = share(gatherer, id, metrics.get("CvmDiskUsage"), what, |value| {
+        if value >= 99.0 {
+            "full"
+        } else if value >= 90.0 {
+            "nearly-full"
+        } else {
+            "normal"
+        }
+    });
+    for note in disks.map(|disks| &disks.notes).into_iter().flatten() {
+        reading.detail.push_str("; ");
+        reading.detail.push_str(note);
+    }
+    reading
+}
+
+/// A reading of a percentage that the agent measures.
+fn share(
+    gatherer: &Gatherer,
+    id: &str,
+    measured: Option<Result<&Series, &CloudError>>,
+    what: &str,
+    state: impl Fn(f64) -> &'static str,
+) -> Reading {
+    match measured {
+        Some(Err(error)) => gatherer.failed(id, error),
+        Some(Ok(series)) => match series.recent(now()) {
+            Some(value) => {
+                gatherer.observed(id, state(value), format!("{what} {value:.0} %, last 5 min"))
+            }
+            None => gatherer.observed(
+                id,
+                "no-data",
+                format!("no figure for {what}: the monitoring agent is silent"),
+            ),
+        },
+        None => gatherer.without_state(id, Status::NotAttempted, "not asked for"),
+    }
+}
+
+struct MeasuredDisk {
+    id: String,
+    utilisation: Measured,
+    wait: Measured,
+}
+
+#[derive(Default)]
+struct Disks {
+    measured: Vec<MeasuredDisk>,
+    /// Sentences about disks that are in a bad state.
+    notes: Vec<String>,
+}
+
+/// Disks of the instance (cbs `DescribeDisks`) with their load.
+async fn disks(gatherer: &Gatherer) -> Result<Disks, CloudError> {
+    let parameters = json!({
+        "Filters": [{"Name": "instance-id", "Values": [gatherer.instance.id]}],
+        "Offset": 0,
+        "Limit": 20,
+    });
+    let answer = gatherer.ask("cbs", "DescribeDisks", parameters).await?;
+    let (items, _) = wire::list::<DiskItem>(&answer, "DiskSet");
+    let mut disks = Disks::default();
+    for item in &items {
+        let id = sanitise(&item.disk_id, 60);
+        for (flag, what) in [
+            (item.deadline_error, "has expired"),
+            (item.rollbacking, "is being rolled back"),
+            (item.migrating, "is being migrated"),
+        ] {
+            if flag == Some(true) {
+                disks.notes.push(format!("disk {id} {what}"));
+            }
+        }
+    }
+    disks.measured = join_all(items.iter().map(|item| async {
+        let dimension = ("diskId", item.disk_id.as_str());
+        let (utilisation, wait) = tokio::join!(
+            series(gatherer, "QCE/BLOCK_STORAGE", "DiskUtil", dimension),
+            series(gatherer, "QCE/BLOCK_STORAGE", "DiskAwait", dimension),
+        );
+        MeasuredDisk {
+            id: sanitise(&item.disk_id, 60),
+            utilisation,
+            wait,
+        }
+    }))
+    .await;
+    Ok(disks)
+}
+
+fn disk_io(gatherer: &Gatherer, disks: &Result<Disks, CloudError>) -> Reading {
+    let id = "disk-io";
+    let disks = match disks {
+        Ok(disks) => disks,
+        Err(error) => return gatherer.failed(id, error),
+    };
+    let recent = |measured: &Measured| measured.as_ref().ok().and_then(|s| s.recent(now()));
+    let busiest = disks
+        .measured
+        .iter()
+        .filter_map(|disk| Some((recent(&disk.utilisation)?, recent(&disk.wait), &disk.id)))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    if let Some((busy, wait, disk)) = busiest {
+        let waiting = wait.map_or(String::new(), |ms| format!(", {ms:.0} ms a request"));
+        let state = match (busy, wait) {
+            (busy, Some(ms)) if busy >= 99.0 && ms >= 10_000.0 => "hang",
+            (busy, _) if busy >= 99.0 => "saturated",
+            (busy, _) if busy >= 80.0 => "high",
+            _ => "normal",
+        };
+        return gatherer.observed(id, state, format!("disk {disk} {busy:.0} % busy{waiting}"));
+    }
+    let failure = disks
+        .measured
+        .iter()
+        .find_map(|disk| disk.utilisation.as_ref().err());
+    match failure {
+        Some(error) => gatherer.failed(id, error),
+        None => gatherer.observed(id, "no-data", "the cloud has no disk figures"),
+    }
+}
+
+/// `bandwidth-use`: the public rate of the last five minutes against the caps.
+pub(super) async fn bandwidth_use(
+    gatherer: &Gatherer,
+    metrics: &Metrics,
+    addresses: &Addresses,
+) -> Vec<Reading> {
+    let started = Instant::now();
+    let reading = judge_bandwidth(gatherer, metrics, addresses);
+    gatherer.emit(started, vec![reading]).await
+}
+
+fn judge_bandwidth(gatherer: &Gatherer, metrics: &Metrics, addresses: &Addresses) -> Reading {
+    let id = "bandwidth-use";
+    if !has_public(gatherer, addresses) {
+        return gatherer.without_state(id, Status::NotApplicable, "there is no public address");
+    }
+    if gatherer.is_off() {
+        return gatherer.without_state(id, Status::NotApplicable, "the instance does not run");
+    }
+    let caps = addresses.caps(gatherer);
+    let Some(cap) = caps
+        .iter()
+        .max()
+        .map(|cap| *cap as f64)
+        .filter(|cap| *cap > 0.0)
+    else {
+        let why = "no bandwidth cap is known to compare the traffic with";
+        return gatherer.without_state(id, Status::ProbeFailed, why);
+    };
+    let mut shares = Vec::new();
+    for (metric, cap, way) in [
+        ("WanOuttraffic", cap, "out"),
+        ("WanIntraffic", cap.max(LEAST_INBOUND_CAP), "in"),
+    ] {
+        match metrics.get(metric) {
+            Some(Err(error)) => return gatherer.failed(id, error),
+            Some(Ok(series)) => {
+                if let Some(rate) = series.recent(now()) {
+                    shares.push((rate / cap, format!("{rate:.1} of {cap:.0} Mbit/s {way}")));
+                }
+            }
+            None => {}
+        }
+    }
+    let Some((share, _)) = shares.iter().max_by(|a, b| a.0.total_cmp(&b.0)) else {
+        return gatherer.observed(id, "no-data", "the cloud has no traffic figures");
+    };
+    let state = if *share >= 0.95 {
+        "saturated"
+    } else if *share >= 0.7 {
+        "high"
+    } else {
+        "low"
+    };
+    let texts: Vec<&str> = shares.iter().map(|(_, text)| text.as_str()).collect();
+    gatherer.observed(id, state, format!("{}, last 5 min", texts.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_fresh_points_count_as_now() {
+        let series = Series {
+            points: vec![(0, 90.0), (9000, 10.0), (9060, 20.0)],
+        };
+        assert_eq!(series.recent(9100), Some(15.0));
+        assert_eq!(series.recent(90_000), None);
+        assert_eq!(Series::default().recent(0), None);
+    }
+}
