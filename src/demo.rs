@@ -8,6 +8,7 @@ mod hosts;
 mod server;
 mod world;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -108,6 +109,15 @@ impl DemoCloud {
         let scripted = world.machines.iter().filter(|m| !m.generated);
         scripted
             .map(|m| (m.name.clone(), m.id.clone(), m.cause.clone()))
+            .collect()
+    }
+
+    /// What is not in order inside each scripted guest, by `guest-*` group.
+    pub fn guest_findings(&self) -> Vec<(String, BTreeMap<String, String>)> {
+        let world = self.shared.world();
+        let scripted = world.machines.iter().filter(|m| !m.generated);
+        scripted
+            .map(|m| (m.name.clone(), m.guest.clone()))
             .collect()
     }
 }

@@ -1,32 +1,110 @@
-//! What a command in a demo guest prints, made from the facts of that guest.
+//! What a command in a demo guest prints and changes, made from the facts of that guest.
 //!
-//! Lives here: the answer to a script that the automation agent was asked to run.
-//! Must not live here: a shell; only scripts that name themselves are understood.
+//! Lives here: the answers to the program's own guest check and repairs, and to a plain echo.
+//! Must not live here: a shell; a script that is none of these prints nothing and changes nothing.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::LazyLock;
 
 /// The facts of a guest that a script can find out.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
-    pub name: &'a str,
     pub windows: bool,
     /// Port the login service is expected on.
     pub port: u16,
+    pub address: Ipv4Addr,
     /// State of each `guest-*` group that is not in order.
     pub states: &'a BTreeMap<String, String>,
+    /// What removes the guest's fault, by the names used in the fleet's `cured_by`.
+    pub cured_by: &'a std::collections::BTreeSet<String>,
+    /// The repair that removed a fault and could be taken back.
+    pub undoable: Option<&'a str>,
 }
 
 /// What a script did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
     pub exit_code: i64,
-    pub output: Vec<u8>,
-    /// Repairs that it carried out, by the names used in the fleet's `cured_by`.
-    pub cures: Vec<String>,
+    pub output: String,
+    pub effect: Effect,
 }
 
-/// Runs a script: an `echo` (or `Write-Output`) prints its words; anything else prints nothing and succeeds.
-pub fn run(_facts: &Facts<'_>, script: &str) -> Outcome {
+/// What a script changed in the guest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Effect {
+    #[default]
+    None,
+    Cured(&'static str),
+    /// The repair of this name was taken back.
+    Undone(&'static str),
+}
+
+/// The check's answer of a guest in order, and what each finding changes in it.
+#[derive(Debug, serde::Deserialize)]
+struct Answers {
+    linux: System,
+    windows: System,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct System {
+    base: String,
+    states: BTreeMap<String, String>,
+}
+
+static ANSWERS: LazyLock<Answers> = LazyLock::new(|| {
+    toml::from_str(include_str!("../../assets/demo/guest.toml"))
+        .expect("the embedded guest answers are well formed, as their test shows")
+});
+
+macro_rules! repair {
+    ($name:literal, $file:literal) => {
+        (
+            $name,
+            include_str!(concat!("../../assets/guest/repair/", $file)),
+        )
+    };
+}
+
+const CHECKS: [&str; 2] = [
+    include_str!("../../assets/guest/check-linux.sh"),
+    include_str!("../../assets/guest/check-windows.ps1"),
+];
+const REPAIRS: [(&str, &str); 11] = [
+    repair!("allow-port", "linux-allow-port.sh"),
+    repair!("allow-port", "windows-allow-port.ps1"),
+    repair!("restart-service", "linux-restart-login-service.sh"),
+    repair!("restart-service", "windows-restart-login-service.ps1"),
+    repair!("unblock-source", "linux-unblock-source.sh"),
+    repair!("unblock-source", "windows-unblock-source.ps1"),
+    repair!("unlock-account", "linux-unlock-account.sh"),
+    repair!("unlock-account", "windows-unlock-account.ps1"),
+    repair!("fix-config", "linux-repair-sshd.sh"),
+    repair!("free-log", "linux-free-login-log.sh"),
+    repair!("enable-rdp", "windows-enable-rdp.ps1"),
+];
+
+/// Runs a script in a guest.
+pub fn run(facts: &Facts<'_>, script: &str) -> Outcome {
+    let script = script.replace("\r\n", "\n");
+    if CHECKS.iter().any(|check| script.contains(check)) {
+        return Outcome {
+            output: check(facts, &script),
+            ..Outcome::default()
+        };
+    }
+    if let Some((name, _)) = REPAIRS.iter().find(|(_, body)| script.contains(body)) {
+        return repair(facts, name, &script);
+    }
+    Outcome {
+        output: echo(&script),
+        ..Outcome::default()
+    }
+}
+
+/// `echo` and `Write-Output` at the start of a line print their words.
+fn echo(script: &str) -> String {
     let mut output = String::new();
     for line in script.lines() {
         let words = line
@@ -37,9 +115,90 @@ pub fn run(_facts: &Facts<'_>, script: &str) -> Outcome {
             output.push('\n');
         }
     }
+    output
+}
+
+/// The value of an assignment like `CVMTOP_USER='root'` or `$CvmtopUser = 'root'`.
+fn assigned<'a>(script: &'a str, names: [&str; 2]) -> &'a str {
+    let line = script
+        .lines()
+        .take(8)
+        .find(|line| names.iter().any(|name| line.starts_with(name)));
+    line.and_then(|line| line.split('\'').nth(1)).unwrap_or("")
+}
+
+fn check(facts: &Facts<'_>, script: &str) -> String {
+    let system = if facts.windows {
+        &ANSWERS.windows
+    } else {
+        &ANSWERS.linux
+    };
+    let mut lines: Vec<String> = system.base.lines().map(str::to_owned).collect();
+    for (group, state) in facts.states {
+        if let Some(change) = system.states.get(&format!("{group}={state}")) {
+            replace(&mut lines, change);
+        }
+    }
+    let user = assigned(script, ["CVMTOP_USER=", "$CvmtopUser ="]);
+    let source = match assigned(script, ["CVMTOP_SOURCE=", "$CvmtopSource ="]) {
+        "" => "203.0.113.7",
+        source => source,
+    };
+    let mut output = String::new();
+    for line in lines.iter().filter(|line| !line.is_empty()) {
+        let line = line
+            .replace("{user}", user)
+            .replace("{source}", source)
+            .replace("{address}", &facts.address.to_string())
+            .replace("{port}", &facts.port.to_string());
+        let mut words = line.splitn(3, ' ');
+        let mut next = || words.next().unwrap_or_default();
+        let (group, key, value) = (next(), next(), next());
+        output.push_str(&format!("{group}\t{key}\t{value}\n"));
+    }
+    output
+}
+
+/// Puts the lines of a finding in the place of those of the same group and key.
+fn replace(lines: &mut Vec<String>, change: &str) {
+    let subject = |line: &str| -> String {
+        let mut words = line.trim_start_matches('-').split(' ');
+        format!(
+            "{} {} ",
+            words.next().unwrap_or_default(),
+            words.next().unwrap_or_default()
+        )
+    };
+    for line in change.lines().filter(|line| !line.is_empty()) {
+        let subject = subject(line);
+        lines.retain(|old| !old.starts_with(&subject));
+    }
+    let added = change
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('-'));
+    lines.extend(added.map(str::to_owned));
+}
+
+fn repair(facts: &Facts<'_>, name: &'static str, script: &str) -> Outcome {
+    let undo = script
+        .lines()
+        .take(3)
+        .any(|line| line.contains("MODE='undo'") || line.contains("$Mode = 'undo'"));
+    let effect = if undo && facts.undoable == Some(name) {
+        Effect::Undone(name)
+    } else if !undo && facts.cured_by.contains(name) {
+        Effect::Cured(name)
+    } else {
+        Effect::None
+    };
+    let output = match effect {
+        Effect::None => format!("unchanged: {name}: nothing to change\ndone: 0 change(s)\n"),
+        Effect::Cured(_) => format!("changed: {name}\ndone: 1 change(s)\n"),
+        Effect::Undone(_) => format!("changed: took back {name}\ndone: 1 change(s)\n"),
+    };
     Outcome {
         exit_code: 0,
-        output: output.into_bytes(),
-        cures: Vec::new(),
+        output,
+        effect,
     }
 }

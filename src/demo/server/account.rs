@@ -360,7 +360,7 @@ fn disk(m: &Machine, id: &str) -> Value {
         "Portable": false, "SnapshotAbility": true, "DeadlineError": false,
         "RollbackPercent": 100, "DifferDaysOfDeadline": Value::Null, "ReturnFailCode": 0,
         "Shareable": false, "CreateTime": iso(m.created), "DeleteSnapshot": 0,
-        "DiskBackupQuota": 0, "DiskBackupCount": 0, "InstanceType": "S6.MEDIUM4",
+        "DiskBackupQuota": 0, "DiskBackupCount": 0, "InstanceType": "CVM",
         "LastAttachInsId": Value::Null, "ErrorPrompt": "", "BurstPerformance": false,
     });
     extend(&mut value, more);

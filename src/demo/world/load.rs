@@ -382,6 +382,7 @@ impl World {
             soft_hangs: spec.soft_hangs,
             booting: false,
             lost_address: None,
+            before: None,
             since: shift(now, -3_600 * 30),
             id,
         });
@@ -486,6 +487,7 @@ impl World {
                 soft_hangs: false,
                 booting: false,
                 lost_address: None,
+                before: None,
                 since: shift(now, -86_400),
             };
             if number % 23 == 5 {

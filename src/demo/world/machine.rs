@@ -187,6 +187,8 @@ pub(crate) struct Machine {
     pub booting: bool,
     /// The ordinary address given up by a stop without charges.
     pub lost_address: Option<PublicAddress>,
+    /// The cure that removed the fault, and the machine as it was before.
+    pub before: Option<(String, Box<Machine>)>,
     /// Time of the last boot or fault.
     pub since: Timestamp,
 }
@@ -218,6 +220,9 @@ impl Machine {
         if !self.cured_by.contains(cure) {
             return false;
         }
+        let mut before = self.clone();
+        before.before = None;
+        self.before = Some((cure.to_owned(), Box::new(before)));
         self.cured_by.clear();
         self.login = self.healthy_face();
         self.public_login = None;
@@ -233,5 +238,23 @@ impl Machine {
             self.agent = Agent::Online;
         }
         true
+    }
+
+    /// Brings the fault back that `cure` had removed.
+    pub fn undo_cure(&mut self, cure: &str) {
+        let Some((_, before)) = self.before.take_if(|(name, _)| name == cure) else {
+            return;
+        };
+        self.cured_by = before.cured_by;
+        self.login = before.login;
+        self.public_login = before.public_login;
+        self.dead = before.dead;
+        self.firewall = before.firewall;
+        self.other_port = before.other_port;
+        self.mute = before.mute;
+        self.metrics = before.metrics;
+        self.guest = before.guest;
+        self.events = before.events;
+        self.agent = before.agent;
     }
 }

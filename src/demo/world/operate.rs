@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::machine::{Agent, LatestOperation};
 use super::{AuditEvent, Invocation, Machine, Pending, World};
-use crate::demo::guest;
+use crate::demo::guest::{self, Effect};
 
 /// An operation that takes time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,7 +200,7 @@ impl World {
         let wait = if machine.agent == Agent::Hanging {
             Duration::from_secs(invocation.timeout_s.min(60))
         } else {
-            Duration::from_millis(400)
+            self.reboot / 10
         };
         invocation.due = Instant::now() + wait;
         self.invocations.push(invocation);
@@ -219,22 +219,29 @@ impl World {
             } else if invocation.status == "CANCELLING" {
                 ("CANCELLED", -1, Vec::new())
             } else {
+                let undoable = machine.before.as_ref().map(|(cure, _)| cure.as_str());
                 let facts = guest::Facts {
-                    name: &machine.name,
                     windows: machine.windows,
                     port: machine.login_port,
+                    address: machine.private,
                     states: &machine.guest,
+                    cured_by: &machine.cured_by,
+                    undoable,
                 };
                 let outcome = guest::run(&facts, &invocation.script);
-                for cure in &outcome.cures {
-                    machine.cure(cure);
+                match outcome.effect {
+                    Effect::None => {}
+                    Effect::Cured(cure) => {
+                        machine.cure(cure);
+                    }
+                    Effect::Undone(cure) => machine.undo_cure(cure),
                 }
                 let status = if outcome.exit_code == 0 {
                     "SUCCESS"
                 } else {
                     "FAILED"
                 };
-                (status, outcome.exit_code, outcome.output)
+                (status, outcome.exit_code, outcome.output.into_bytes())
             };
             let invocation = &mut self.invocations[position];
             invocation.status = status;

@@ -13,7 +13,7 @@ use super::{AclEntry, World};
 /// Where every client of the demo comes from.
 const CLIENT: Ipv4Addr = Ipv4Addr::LOCALHOST;
 /// A second service of each machine, so that a filtered port can be told from a dead host.
-pub(crate) const NEIGHBOUR_PORT: u16 = 18080;
+pub(crate) const NEIGHBOUR_PORT: u16 = 8080;
 
 impl World {
     /// Every socket that should exist and what it should do.

@@ -1,0 +1,378 @@
+//! Every request that the client sends and every answer of the demo cloud agrees with the vendor's
+//! specification: names, types, required fields, documented values.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use cvmtop::cloud::client::{Client, ClientConfig};
+use cvmtop::cloud::credentials::{Credentials, Provider};
+use cvmtop::demo::{self, DemoCloud, DemoOptions};
+use cvmtop::domain::api_call::ApiCall;
+use serde_json::{Value, json};
+
+#[path = "support/python.rs"]
+mod python;
+
+struct Run {
+    client: Client,
+}
+
+impl Run {
+    async fn send(&self, service: &str, action: &str, parameters: Value) -> Value {
+        self.send_as("", service, action, parameters).await
+    }
+
+    async fn send_as(
+        &self,
+        version: &str,
+        service: &str,
+        action: &str,
+        parameters: Value,
+    ) -> Value {
+        let mut call = ApiCall::new(service, action, "ap-seoul", parameters);
+        if !version.is_empty() {
+            call = call.with_version(version);
+        }
+        match self.client.call(&call).await {
+            Ok(answer) => answer.response,
+            Err(error) => panic!("{action} was refused: {error}"),
+        }
+    }
+
+    /// The instance with this name in Seoul.
+    async fn instance(&self, name: &str) -> Value {
+        let filter = json!({"Filters": [{"Name": "instance-name", "Values": [name]}]});
+        let answer = self.send("cvm", "DescribeInstances", filter).await;
+        answer["InstanceSet"][0].clone()
+    }
+
+    async fn id(&self, name: &str) -> Value {
+        self.instance(name).await["InstanceId"].clone()
+    }
+
+    async fn settled(&self, name: &str) {
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while self.instance(name).await["LatestOperationState"] == "OPERATING" {
+            assert!(std::time::Instant::now() < deadline, "{name} never settled");
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+}
+
+async fn read_machines(run: &Run) {
+    let web = run.instance("shop-web-01").await;
+    let id = &web["InstanceId"];
+    let page = json!({"Limit": 100});
+    run.send("cvm", "DescribeInstances", page.clone()).await;
+    run.send("cvm", "DescribeInstancesStatus", page.clone())
+        .await;
+    run.send("cvm", "DescribeZones", json!({})).await;
+    run.send("cvm", "DescribeKeyPairs", json!({})).await;
+    for name in [
+        "DescribeInstanceInternetBandwidthConfigs",
+        "DescribeInstanceVncUrl",
+    ] {
+        run.send("cvm", name, json!({"InstanceId": id})).await;
+    }
+    let price = json!({"InstanceIds": [id], "InternetAccessible": {"InternetMaxBandwidthOut": 10}});
+    run.send(
+        "cvm",
+        "InquiryPriceResetInstancesInternetMaxBandwidth",
+        price,
+    )
+    .await;
+    run.send("cbs", "DescribeDisks", page.clone()).await;
+    run.send("tat", "DescribeAutomationAgentStatus", page.clone())
+        .await;
+    for metric in ["CPUUsage", "BaseCpuUsage", "WanOuttraffic"] {
+        let instances: Vec<Value> = [id.clone(), run.id("analytics-01").await]
+            .iter()
+            .map(|id| json!({"Dimensions": [{"Name": "InstanceId", "Value": id}]}))
+            .collect();
+        let query = json!({
+            "Namespace": "QCE/CVM", "MetricName": metric, "Period": 60, "Instances": instances,
+            "SpecifyStatistics": 7,
+        });
+        run.send("monitor", "GetMonitorData", query).await;
+    }
+    run.send(
+        "monitor",
+        "DescribeBaseMetrics",
+        json!({"Namespace": "QCE/CVM"}),
+    )
+    .await;
+    for action in ["DescribeAccidentEventList", "DescribeProductEventList"] {
+        run.send("monitor", action, json!({"Module": "monitor"}))
+            .await;
+    }
+}
+
+async fn read_networks(run: &Run) {
+    let web = run.instance("shop-web-01").await;
+    let group = &web["SecurityGroupIds"][0];
+    for action in [
+        "DescribeSecurityGroups",
+        "DescribeServiceTemplates",
+        "DescribeAddressTemplates",
+        "DescribeServiceTemplateGroups",
+        "DescribeAddressTemplateGroups",
+        "DescribeSecurityGroupLimits",
+        "DescribeNetworkInterfaces",
+        "DescribeSubnets",
+        "DescribeVpcs",
+        "DescribeNetworkAcls",
+        "DescribeRouteTables",
+        "DescribeAddresses",
+        "DescribeNetworkAccountType",
+    ] {
+        run.send("vpc", action, json!({})).await;
+    }
+    for wanted in ["office-only", "bastion-members"] {
+        let filter = json!({"Filters": [{"Name": "security-group-name", "Values": [wanted]}]});
+        let groups = run.send("vpc", "DescribeSecurityGroups", filter).await;
+        let id = &groups["SecurityGroupSet"][0]["SecurityGroupId"];
+        for action in [
+            "DescribeSecurityGroupPolicies",
+            "DescribeSecurityGroupExpandedPolicies",
+        ] {
+            run.send("vpc", action, json!({"SecurityGroupId": id}))
+                .await;
+        }
+    }
+    let statistics = json!({"SecurityGroupIds": [group]});
+    run.send(
+        "vpc",
+        "DescribeSecurityGroupAssociationStatistics",
+        statistics,
+    )
+    .await;
+    let ordinary = json!({"Filters": [{"Name": "address-type", "Values": ["WanIP"]}]});
+    run.send("vpc", "DescribeAddresses", ordinary).await;
+    let acls = run.send("vpc", "DescribeNetworkAcls", json!({})).await;
+    let acl = &acls["NetworkAclSet"][0]["NetworkAclId"];
+    run.send(
+        "vpc",
+        "DescribeNetworkAclQuintupleEntries",
+        json!({"NetworkAclId": acl}),
+    )
+    .await;
+}
+
+fn iso(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()
+}
+
+async fn read_account(run: &Run) {
+    for action in ["DescribeIpBlockList", "DescribePendingRiskInfo"] {
+        run.send("antiddos", action, json!({})).await;
+    }
+    run.send(
+        "antiddos",
+        "DescribeBasicDeviceStatus",
+        json!({"IpList": ["127.0.0.9"]}),
+    )
+    .await;
+    let range = json!({"StartTime": "2026-01-01 00:00:00", "EndTime": "2026-12-31 00:00:00"});
+    run.send("antiddos", "DescribeOverviewDDoSEventList", range)
+        .await;
+    let now = jiff::Timestamp::now();
+    let day = jiff::SignedDuration::from_hours(24);
+    let range = json!({"StartTime": iso(now - day), "EndTime": iso(now)});
+    let records = run
+        .send_as("2025-09-03", "antiddos", "DescribeDDoSBlockRecords", range)
+        .await;
+    let blocked = records["BlockRecords"][0]["Resource"].clone();
+    let resources = json!({"Resources": [blocked]});
+    run.send_as("2025-09-03", "antiddos", "UnblockResources", resources)
+        .await;
+    run.send("billing", "DescribeAccountBalance", json!({}))
+        .await;
+    let seconds = now.as_second();
+    let range = json!({"StartTime": seconds - 86_400, "EndTime": seconds, "MaxResults": 50});
+    run.send("cloudaudit", "DescribeEvents", range).await;
+    run.send("region", "DescribeRegions", json!({"Product": "cvm"}))
+        .await;
+    run.send("sts", "GetCallerIdentity", json!({})).await;
+}
+
+async fn change_machines(run: &Run) {
+    let (web, staging) = (run.id("shop-web-01").await, run.id("staging-web-01").await);
+    let one = |id: &Value| json!({"InstanceIds": [id]});
+    run.send("cvm", "StartInstances", one(&staging)).await;
+    run.send("cvm", "RebootInstances", one(&web)).await;
+    run.settled("shop-web-01").await;
+    run.send("cvm", "StopInstances", one(&web)).await;
+    run.settled("shop-web-01").await;
+    let password = json!({"InstanceIds": [web], "Password": "Correct-Horse-9"});
+    run.send("cvm", "ResetInstancesPassword", password).await;
+    run.settled("shop-web-01").await;
+    let keys = json!({"InstanceIds": [web], "KeyIds": ["skey-abcdefgh"]});
+    for action in [
+        "AssociateInstancesKeyPairs",
+        "DisassociateInstancesKeyPairs",
+    ] {
+        run.send("cvm", action, keys.clone()).await;
+        run.settled("shop-web-01").await;
+    }
+    let groups = run.send("vpc", "DescribeSecurityGroups", json!({})).await;
+    let group = groups["SecurityGroupSet"][0]["SecurityGroupId"].clone();
+    let bind = json!({"InstanceIds": [web], "SecurityGroupIds": [group]});
+    for action in ["AssociateSecurityGroups", "DisassociateSecurityGroups"] {
+        run.send("cvm", action, bind.clone()).await;
+    }
+    let name = json!({"InstanceIds": [web], "InstanceName": "shop-web-01"});
+    run.send("cvm", "ModifyInstancesAttribute", name).await;
+    let more = json!({"InstanceIds": [web], "InternetAccessible": {"InternetMaxBandwidthOut": 20}});
+    run.send("cvm", "ResetInstancesInternetMaxBandwidth", more)
+        .await;
+    run.send(
+        "cvm",
+        "EnterRescueMode",
+        json!({"InstanceId": web, "Password": "Correct-Horse-9"}),
+    )
+    .await;
+    run.settled("shop-web-01").await;
+    run.send("cvm", "ExitRescueMode", json!({"InstanceId": web}))
+        .await;
+    let disks = run.send("cbs", "DescribeDisks", json!({})).await;
+    let disk = disks["DiskSet"][0]["DiskId"].clone();
+    run.send("cbs", "CreateSnapshot", json!({"DiskId": disk}))
+        .await;
+}
+
+async fn change_networks(run: &Run) {
+    let group = run.instance("shop-api-01").await["SecurityGroupIds"][0].clone();
+    let rule = json!({
+        "SecurityGroupId": group,
+        "SecurityGroupPolicySet": {"Ingress": [{
+            "PolicyIndex": 0, "Protocol": "TCP", "Port": "10022",
+            "CidrBlock": "198.51.100.4/32", "Action": "ACCEPT",
+        }]},
+    });
+    run.send("vpc", "CreateSecurityGroupPolicies", rule).await;
+    let index = json!({
+        "SecurityGroupId": group, "SecurityGroupPolicySet": {"Ingress": [{"PolicyIndex": 0}]},
+    });
+    run.send("vpc", "DeleteSecurityGroupPolicies", index).await;
+    let new = json!({"AddressCount": 1, "InternetMaxBandwidthOut": 5});
+    let new = run.send("vpc", "AllocateAddresses", new).await;
+    let address = new["AddressSet"][0].clone();
+    let task: u64 = new["TaskId"].as_str().expect("a task").parse().unwrap();
+    run.send("vpc", "DescribeTaskResult", json!({"TaskId": task}))
+        .await;
+    run.send(
+        "vpc",
+        "DescribeAddressBandwidthRange",
+        json!({"AddressIds": [address]}),
+    )
+    .await;
+    let wider = json!({"AddressIds": [address], "InternetMaxBandwidthOut": 10});
+    run.send("vpc", "ModifyAddressesBandwidth", wider).await;
+    let bind = json!({"AddressId": address, "InstanceId": run.id("cache-01").await});
+    run.send("vpc", "AssociateAddress", bind).await;
+    run.send("vpc", "DisassociateAddress", json!({"AddressId": address}))
+        .await;
+    run.send("vpc", "ReleaseAddresses", json!({"AddressIds": [address]}))
+        .await;
+}
+
+async fn run_commands(run: &Run) {
+    let command = json!({
+        "Content": "ZWNobyBoaQo=", "InstanceIds": [run.id("logs-01").await], "Timeout": 5,
+    });
+    let sent = run.send("tat", "RunCommand", command).await;
+    let id = sent["InvocationId"].clone();
+    let filter =
+        json!({"Filters": [{"Name": "invocation-id", "Values": [id]}], "HideOutput": false});
+    run.send("tat", "DescribeInvocationTasks", filter.clone())
+        .await;
+    run.send("tat", "DescribeInvocations", json!({"InvocationIds": [id]}))
+        .await;
+    run.send("tat", "CancelInvocation", json!({"InvocationId": id}))
+        .await;
+    run.send("tat", "DescribeInvocationTasks", filter).await;
+}
+
+/// The repair task lives in another region.
+async fn authorise_a_repair(run: &Run) {
+    let send = async |action: &str, parameters: Value| {
+        let call = ApiCall::new("cvm", action, "ap-guangzhou", parameters);
+        run.client.call(&call).await.expect(action).response
+    };
+    let range = json!({
+        "Limit": 20, "Offset": 0, "StartDate": "2020-01-01 00:00:00", "EndDate": "2099-01-01 00:00:00",
+    });
+    let tasks = send("DescribeTaskInfo", range).await;
+    let task = &tasks["RepairTaskInfoSet"][0];
+    let parameters = json!({
+        "Product": "CVM", "InstanceIds": [task["InstanceId"]], "TaskId": task["TaskId"],
+        "Operate": "AuthorizeRepair",
+    });
+    send("RepairTaskControl", parameters).await;
+}
+
+async fn sdk_calls(cloud: &DemoCloud) {
+    let interpreter = tokio::task::spawn_blocking(python::sdk).await.unwrap();
+    let mut command = Command::new(interpreter);
+    command
+        .arg(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/sdk/contract.py"
+        ))
+        .env("DEMO_ENDPOINT", &cloud.endpoint)
+        .env("DEMO_SECRET_ID", &cloud.secret_id)
+        .env("DEMO_SECRET_KEY", &cloud.secret_key);
+    tokio::task::spawn_blocking(move || python::run(&mut command))
+        .await
+        .unwrap();
+}
+
+async fn start(record: &Path, rate_limits: bool) -> DemoCloud {
+    demo::start(DemoOptions {
+        reboot: Duration::from_millis(600),
+        rate_limits,
+        finance_permission: true,
+        hosts: false,
+        record: Some(record.to_owned()),
+        ..DemoOptions::default()
+    })
+    .await
+    .expect("the demo starts")
+}
+
+fn validate(record: &Path) {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let printed = python::run(
+        Command::new("python3")
+            .arg(root.join("tests/sdk/validate.py"))
+            .arg(python::specification())
+            .arg(record)
+            .arg(root.join("assets/demo/parameters.toml")),
+    );
+    print!("{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_and_answers_agree_with_the_official_specification() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let record = directory.path().join("exchanges.jsonl");
+    let cloud = start(&record, false).await;
+    let provider = Provider::Static(Credentials::new(&cloud.secret_id, &cloud.secret_key));
+    let run = Run {
+        client: Client::new(ClientConfig::new(&cloud.endpoint, provider)).expect("a client"),
+    };
+    read_machines(&run).await;
+    read_networks(&run).await;
+    change_machines(&run).await;
+    change_networks(&run).await;
+    run_commands(&run).await;
+    read_account(&run).await;
+    authorise_a_repair(&run).await;
+    drop(cloud);
+    let throttled = start(&record, true).await;
+    sdk_calls(&throttled).await;
+    tokio::task::spawn_blocking(move || validate(&record))
+        .await
+        .unwrap();
+}

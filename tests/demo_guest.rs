@@ -1,0 +1,121 @@
+//! The guest check, run through the demo's automation agent, finds what the fleet says is wrong.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use cvmtop::demo::{self, DemoOptions};
+use cvmtop::domain::instance::Os;
+use cvmtop::guest::{self, GuestQuestion};
+use serde_json::json;
+
+mod support;
+use support::api::Api;
+
+/// States of a guest in order.
+const IN_ORDER: &[&str] = &[
+    "running",
+    "expected-port",
+    "valid",
+    "ok",
+    "allow",
+    "none",
+    "clean",
+    "yes",
+    "same",
+    "nla-required",
+];
+
+async fn answer(api: &Api, region: &str, id: &serde_json::Value, os: Os, text: &str) -> String {
+    let kind = if os == Os::Windows {
+        "POWERSHELL"
+    } else {
+        "SHELL"
+    };
+    let command = json!({
+        "InstanceIds": [id], "CommandType": kind, "Content": STANDARD.encode(text), "Timeout": 30,
+    });
+    let sent = api
+        .call("tat", region, "RunCommand", &command)
+        .await
+        .expect("the command is taken");
+    let filter = json!({
+        "Filters": [{"Name": "invocation-id", "Values": [sent["InvocationId"]]}],
+        "HideOutput": false,
+    });
+    for _ in 0..200 {
+        let tasks = api
+            .call("tat", region, "DescribeInvocationTasks", &filter)
+            .await
+            .expect("tasks are listed");
+        let task = &tasks["InvocationTaskSet"][0];
+        if task["TaskStatus"] == "SUCCESS" {
+            let output = task["TaskResult"]["Output"].as_str().expect("output");
+            return String::from_utf8(STANDARD.decode(output).expect("base64")).expect("text");
+        }
+        assert!(
+            task["TaskStatus"] == "PENDING" || task["TaskStatus"] == "RUNNING",
+            "{task}"
+        );
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("the command never ended");
+}
+
+fn question(port: u16) -> GuestQuestion {
+    GuestQuestion {
+        user: "deploy".to_owned(),
+        source: Some("203.0.113.7".parse().expect("an address")),
+        port,
+        private_address: None,
+        uses_key: Some(false),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guest_check_finds_what_is_wrong_and_nothing_else() {
+    let cloud = demo::start(DemoOptions {
+        hosts: false,
+        rate_limits: false,
+        reboot: Duration::from_millis(200),
+        ..DemoOptions::default()
+    })
+    .await
+    .expect("the demo starts");
+    let api = Api::new(&cloud.endpoint, &cloud.secret_id, &cloud.secret_key);
+    let mut checked = 0;
+    for (name, findings) in cloud.guest_findings() {
+        let instance = api.instance(&name).await;
+        let region = instance["Placement"]["Zone"].as_str().expect("a zone");
+        let region = region.rsplit_once('-').expect("a region").0.to_owned();
+        let agent = json!({"InstanceIds": [instance["InstanceId"]]});
+        let agents = api
+            .call("tat", &region, "DescribeAutomationAgentStatus", &agent)
+            .await
+            .expect("agents are listed");
+        if agents["AutomationAgentSet"][0]["AgentStatus"] != "Online" {
+            continue;
+        }
+        let os = Os::from_os_name(instance["OsName"].as_str().expect("an os"));
+        let port = instance["DefaultLoginPort"].as_u64().expect("a port") as u16;
+        let question = question(port);
+        let text = guest::script(os, &question);
+        let output = answer(&api, &region, &instance["InstanceId"], os, &text).await;
+        for reading in guest::readings(os, &output, &question) {
+            let state = reading.state.as_deref().unwrap_or_else(|| {
+                panic!("{name}: {} is not told: {}", reading.id, reading.detail)
+            });
+            match findings.get(&reading.id) {
+                Some(wanted) => assert_eq!(state, wanted, "{name}: {}", reading.id),
+                None => assert!(
+                    IN_ORDER.contains(&state),
+                    "{name}: {} is {state} ({})",
+                    reading.id,
+                    reading.detail
+                ),
+            }
+        }
+        checked += 1;
+    }
+    assert!(checked >= 40, "only {checked} guests could be asked");
+}
