@@ -328,21 +328,23 @@ fn resolve(
     pasted: &Pasted,
     marks: &[(usize, Stage)],
 ) -> Vec<Recognised> {
-    let mut taken: Vec<Range<usize>> = Vec::new();
+    let mut taken: Vec<(Range<usize>, &str)> = Vec::new();
     let mut kept: Vec<(bool, Recognised)> = Vec::new();
     for candidate in candidates {
-        let span = &candidate.span;
-        if taken
-            .iter()
-            .any(|t| t.start < span.end && span.start < t.end)
-        {
+        let (span, class) = (&candidate.span, candidate.row.raw.class.as_str());
+        let over = |t: &&(Range<usize>, &str)| t.0.start < span.end && span.start < t.0.end;
+        if let Some((_, other)) = taken.iter().find(over) {
+            // Another wording of the same message covers what lies under it as well.
+            if *other == class && candidate.whole {
+                taken.push((span.clone(), class));
+            }
             continue;
         }
         // A cut message is only believed where nothing whole was found.
         if !candidate.whole && !taken.is_empty() {
             continue;
         }
-        taken.push(span.clone());
+        taken.push((span.clone(), class));
         let weak = candidate.row.raw.weak;
         let recognised = describe(&candidate, pasted, marks);
         let double = |(_, r): &(bool, Recognised)| {
