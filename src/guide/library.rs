@@ -169,11 +169,13 @@ impl fmt::Debug for Library {
 
 macro_rules! shipped {
     ($($slug:literal),+ $(,)?) => {
-        /// Every shipped guide: slug and its texts in English.
-        const SHIPPED: &[(&str, [&str; 1])] = &[$((
+        /// Every shipped guide: slug and its texts in English, Korean and Chinese.
+        const SHIPPED: &[(&str, [&str; 3])] = &[$((
             $slug,
             [
                 include_str!(concat!("../../assets/guides/en/", $slug, ".md")),
+                include_str!(concat!("../../assets/guides/ko/", $slug, ".md")),
+                include_str!(concat!("../../assets/guides/zh/", $slug, ".md")),
             ],
         )),+];
     };
