@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod guide;
 pub mod journal;
 pub mod list;
+pub mod open;
 pub mod output;
 pub mod replay;
 pub mod ticket;

@@ -6,7 +6,12 @@
 pub mod backend;
 pub mod clock;
 pub mod console;
+pub mod diagnose;
 pub mod event_loop;
 pub mod execute;
 pub mod executor;
 pub mod health;
+pub mod session;
+pub mod targets;
+pub mod triage;
+pub mod vantage;

@@ -1,8 +1,231 @@
-//! `cvmtop diagnose`.
+//! `cvmtop diagnose`: one diagnosis per target, as text or one JSON object a line.
+//!
+//! Must not live here: collecting (`runtime::triage`) or weighing (`diagnosis`).
 
-use super::args::{DiagnoseArgs, GlobalArgs};
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::Path as FilePath;
 
-#[allow(clippy::unused_async)]
-pub async fn run(_args: &DiagnoseArgs, _global: &GlobalArgs) -> anyhow::Result<u8> {
-    anyhow::bail!("this command is not part of this build yet")
+use anyhow::Context as _;
+use futures_util::future::join_all;
+use tokio::sync::mpsc;
+
+use super::args::{DiagnoseArgs, GlobalArgs, TextOrJson, TriageArgs, VantageChoice};
+use super::{EXIT_NOTHING, open, output};
+use crate::config::VantageSetting;
+use crate::domain::evidence::Status;
+use crate::domain::report::{Report, Verdict};
+use crate::runtime::session::Session;
+use crate::runtime::triage::{self, TriageOptions};
+use crate::runtime::{diagnose, targets};
+
+/// Most characters of a pasted error that are read.
+const MAX_ERROR_TEXT: u64 = 256 * 1024;
+
+pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
+    let options = options(&args.triage)?;
+    let session = open::session(global).await?;
+    let reports = join_all(
+        args.targets
+            .iter()
+            .map(|target| one(&session, target, &options)),
+    )
+    .await;
+    let mut status = 0;
+    for (target, report) in args.targets.iter().zip(reports) {
+        match report {
+            Ok(report) => {
+                status = status.max(exit_status(&report));
+                match args.format {
+                    TextOrJson::Json => {
+                        output::print(&format!("{}\n", serde_json::to_string(&report)?))?;
+                    }
+                    TextOrJson::Text => output::print(&as_text(&report))?,
+                }
+            }
+            Err(error) => {
+                eprintln!("cvmtop: {target}: {error:#}");
+                status = EXIT_NOTHING;
+            }
+        }
+    }
+    Ok(status)
+}
+
+/// 0 healthy, 1 a fault, 3 when nothing could be observed.
+fn exit_status(report: &Report) -> u8 {
+    let observed = report.evidence.iter().any(|r| r.status == Status::Observed);
+    match report.verdict {
+        Verdict::Healthy => 0,
+        _ if !observed => EXIT_NOTHING,
+        Verdict::Faulty | Verdict::Inconclusive => 1,
+    }
+}
+
+/// What the flags allow the triage to do.
+pub fn options(args: &TriageArgs) -> anyhow::Result<TriageOptions> {
+    Ok(TriageOptions {
+        deep: args.deep,
+        try_login: args.try_login.clone(),
+        user: None,
+        user_source: args.user_source,
+        error_text: args.error_text.as_deref().map(error_text).transpose()?,
+        vantage: args.vantage.map(|v| match v {
+            VantageChoice::Public => VantageSetting::Public,
+            VantageChoice::Private => VantageSetting::Private,
+            VantageChoice::Both => VantageSetting::Both,
+        }),
+        instance_is_fresh: true,
+        timeout: args.timeout,
+    })
+}
+
+fn error_text(file: &FilePath) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    if file == FilePath::new("-") {
+        std::io::stdin()
+            .take(MAX_ERROR_TEXT)
+            .read_to_end(&mut bytes)?;
+    } else {
+        std::fs::File::open(file)
+            .and_then(|f| f.take(MAX_ERROR_TEXT).read_to_end(&mut bytes))
+            .with_context(|| format!("error text {}", file.display()))?;
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Finds, triages and weighs one target.
+pub async fn one(
+    session: &Session,
+    target: &str,
+    options: &TriageOptions,
+) -> anyhow::Result<Report> {
+    let instance = targets::find(session, target).await?;
+    // Nobody watches the readings arrive: the receiver is dropped at once.
+    let (sink, _) = mpsc::channel(1);
+    let triage = triage::run(session, &instance, options, sink).await;
+    Ok(diagnose::report(session, &instance, &triage))
+}
+
+/// The report for a person at a terminal.
+fn as_text(report: &Report) -> String {
+    let mut out = String::new();
+    let i = &report.instance;
+    let verdict = match report.verdict {
+        Verdict::Healthy => "healthy",
+        Verdict::Faulty => "faulty",
+        Verdict::Inconclusive => "inconclusive",
+    };
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        out,
+        "{} {} ({}, {}, {}, port {}): {verdict}",
+        i.id,
+        i.name,
+        i.region,
+        i.os.as_str(),
+        i.state,
+        i.login_port
+    );
+    for cause in report
+        .causes
+        .iter()
+        .take_while(|c| c.probability >= 0.05)
+        .take(5)
+    {
+        let _ = writeln!(
+            out,
+            "  {:>4.0}%  {}  [{}]",
+            cause.probability * 100.0,
+            cause.title,
+            cause.id
+        );
+        for term in strongest(cause) {
+            let _ = writeln!(out, "         {term}");
+        }
+    }
+    section(&mut out, "seen", report, |s| s == Status::Observed);
+    section(&mut out, "not seen", report, |s| {
+        matches!(
+            s,
+            Status::NotPermitted | Status::ProbeFailed | Status::Stale
+        )
+    });
+    if !report.next_evidence.is_empty() {
+        let _ = writeln!(out, "next evidence:");
+        for next in report.next_evidence.iter().take(3) {
+            let needs = if next.needs.is_empty() {
+                String::new()
+            } else {
+                format!(", needs {}", next.needs)
+            };
+            let _ = writeln!(
+                out,
+                "  {}: {:.1} bits in {:.0} s{needs}",
+                next.id, next.bits, next.cost_s
+            );
+        }
+    }
+    if !report.actions.is_empty() {
+        let _ = writeln!(out, "actions:");
+        for action in report.actions.iter().take(5) {
+            let _ = writeln!(
+                out,
+                "  {}: {} (cures with {:.0}%)",
+                action.id,
+                action.title,
+                action.probability_cures * 100.0
+            );
+        }
+    }
+    for guide in report.guides.iter().take(3) {
+        let _ = writeln!(out, "guide: {} ({})", guide.title, guide.slug);
+    }
+    for warning in &report.warnings {
+        let _ = writeln!(out, "warning: {warning}");
+    }
+    out
+}
+
+/// The three terms that move a cause most, as words.
+fn strongest(cause: &crate::domain::report::CauseProbability) -> Vec<String> {
+    let mut terms: Vec<_> = cause
+        .contributions
+        .iter()
+        .filter(|c| c.weight_db.abs() >= 1.0)
+        .collect();
+    terms.sort_by(|a, b| b.weight_db.abs().total_cmp(&a.weight_db.abs()));
+    terms
+        .iter()
+        .take(3)
+        .map(|c| {
+            let path = c.path.map(|p| format!(" ({p})")).unwrap_or_default();
+            let way = if c.weight_db > 0.0 { "for" } else { "against" };
+            format!(
+                "{way}: {}{path} {} {:+.1} dB {}",
+                c.evidence, c.state, c.weight_db, c.observation
+            )
+        })
+        .collect()
+}
+
+fn section(out: &mut String, title: &str, report: &Report, wanted: impl Fn(Status) -> bool) {
+    let rows: Vec<_> = report
+        .evidence
+        .iter()
+        .filter(|r| wanted(r.status))
+        .collect();
+    if rows.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "{title}:");
+    for r in rows {
+        let path = r.path.map(|p| format!("/{p}")).unwrap_or_default();
+        let state = r.observed_state().unwrap_or(r.status.as_str());
+        let _ = writeln!(
+            out,
+            "  {} {}{path} = {state}: {}",
+            r.observation, r.id, r.detail
+        );
+    }
 }

@@ -1,8 +1,200 @@
-//! `cvmtop list`.
+//! `cvmtop list`: instances and their login health, as a table or one JSON object a line.
+//!
+//! A region that cannot be read is named on standard error; the others are printed.
+//! Must not live here: reading the inventory (`cloud::inventory`) or probing (`probe`).
 
-use super::args::{GlobalArgs, ListArgs};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 
-#[allow(clippy::unused_async)]
-pub async fn run(_args: &ListArgs, _global: &GlobalArgs) -> anyhow::Result<u8> {
-    anyhow::bail!("this command is not part of this build yet")
+use serde_json::json;
+use tokio::sync::mpsc;
+use unicode_width::UnicodeWidthStr as _;
+
+use super::args::{GlobalArgs, ListArgs, TableOrJson};
+use super::{EXIT_NOTHING, open, output};
+use crate::app::filter::{Filter, Matching};
+use crate::app::fleet::Row;
+use crate::cloud::inventory::{self, InventoryEvent};
+use crate::domain::evidence::Path;
+use crate::domain::instance::Instance;
+use crate::probe::{LoginHealth, Protocol, SweepOptions, SweepResult, SweepTarget, sweep};
+use crate::runtime::session::Session;
+
+/// Result of the short look at one login port.
+type Logins = HashMap<(usize, Path), (LoginHealth, String)>;
+
+pub async fn run(args: &ListArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
+    let session = open::session(global).await?;
+    let (mut instances, failures) = inventory(&session).await?;
+    for failure in &failures {
+        eprintln!("cvmtop: {failure}");
+    }
+    if instances.is_empty() && !failures.is_empty() {
+        return Ok(EXIT_NOTHING);
+    }
+    if let Some(text) = &args.filter {
+        let filter = Filter::parse(text);
+        for field in filter.unknown_fields() {
+            eprintln!("cvmtop: filter: there is no field `{field}`");
+        }
+        let mut matching = Matching::default();
+        instances.retain(|instance| filter.passes(&Row::new(instance.clone()), &mut matching));
+    }
+    let logins = if args.no_probe {
+        Logins::new()
+    } else {
+        look(&session, &instances).await
+    };
+    match args.format {
+        TableOrJson::Json => output::print(&as_json(&instances, &logins))?,
+        TableOrJson::Table => output::print(&as_table(&instances, &logins))?,
+    }
+    Ok(0)
+}
+
+/// Every instance of cloud and config, sorted, and one sentence per failure.
+async fn inventory(session: &Session) -> anyhow::Result<(Vec<Instance>, Vec<String>)> {
+    let mut instances = Vec::new();
+    let mut failures = Vec::new();
+    for host in session.settings.hosts.clone() {
+        match tokio::task::spawn_blocking(move || host.resolve()).await? {
+            Ok(instance) => instances.push(instance),
+            Err(error) => failures.push(error),
+        }
+    }
+    if let Some(cloud) = &session.cloud {
+        let (sender, mut pages) = mpsc::channel(64);
+        let listing = inventory::list(&cloud.client, &cloud.regions, sender);
+        let reading = async {
+            while let Some(event) = pages.recv().await {
+                match event {
+                    InventoryEvent::Page {
+                        instances: page, ..
+                    } => instances.extend(page),
+                    InventoryEvent::RegionFailed { region, error } => {
+                        failures.push(format!("{region}: {error}"));
+                    }
+                    InventoryEvent::Started { .. } | InventoryEvent::RegionDone { .. } => {}
+                }
+            }
+        };
+        let (listed, ()) = tokio::join!(listing, reading);
+        listed?;
+    }
+    instances.sort_by(|a, b| (&a.region, &a.name, &a.id).cmp(&(&b.region, &b.name, &b.id)));
+    Ok((instances, failures))
+}
+
+/// A short look at each login port, within the rate of the settings.
+async fn look(session: &Session, instances: &[Instance]) -> Logins {
+    let mut targets = Vec::new();
+    let mut owners = Vec::new();
+    for (index, instance) in instances.iter().enumerate() {
+        for (path, addresses) in [
+            (Path::Public, &instance.public_addresses),
+            (Path::Private, &instance.private_addresses),
+        ] {
+            if let Some(&address) = addresses.first() {
+                targets.push(SweepTarget {
+                    key: owners.len(),
+                    login: SocketAddr::new(address, instance.login_port()),
+                    protocol: Some(Protocol::expected(instance.os, instance.login_port())),
+                });
+                owners.push((index, path));
+            }
+        }
+    }
+    let options = SweepOptions {
+        rate: Some(session.settings.probe.rate),
+        connect_timeout: session.settings.probe.timeout,
+        ..SweepOptions::default()
+    };
+    let (sender, mut results) = mpsc::channel::<SweepResult>(256);
+    let mut logins = Logins::new();
+    let reading = async {
+        while let Some(result) = results.recv().await {
+            if let Some(owner) = owners.get(result.key) {
+                logins.insert(*owner, (result.check.health(), result.check.detail()));
+            }
+        }
+    };
+    let (_, ()) = tokio::join!(sweep(targets, &options, sender), reading);
+    logins
+}
+
+fn as_json(instances: &[Instance], logins: &Logins) -> String {
+    let mut out = String::new();
+    for (index, i) in instances.iter().enumerate() {
+        let login = |path| {
+            logins
+                .get(&(index, path))
+                .map(|(health, detail)| json!({"result": health.as_str(), "detail": detail}))
+        };
+        let addresses = |list: &[IpAddr]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let row = json!({
+            "id": i.id, "name": i.name, "region": i.region, "zone": i.zone,
+            "os": i.os, "state": i.state, "restrict_state": i.restrict_state,
+            "public_addresses": addresses(&i.public_addresses),
+            "private_addresses": addresses(&i.private_addresses),
+            "login_port": i.login_port(),
+            "login": {"public": login(Path::Public), "private": login(Path::Private)},
+            "tags": i.tags,
+        });
+        out.push_str(&row.to_string());
+        out.push('\n');
+    }
+    out
+}
+
+fn as_table(instances: &[Instance], logins: &Logins) -> String {
+    let header = [
+        "ID", "NAME", "REGION", "STATE", "OS", "ADDRESS", "PORT", "PUBLIC", "PRIVATE",
+    ];
+    let mut rows = vec![header.map(str::to_owned)];
+    for (index, i) in instances.iter().enumerate() {
+        let login = |path| {
+            logins
+                .get(&(index, path))
+                .map_or("-", |(health, _)| health.as_str())
+                .to_owned()
+        };
+        let address = i.public_addresses.first().or(i.private_addresses.first());
+        rows.push([
+            i.id.clone(),
+            i.name.clone(),
+            i.region.clone(),
+            i.state.clone(),
+            i.os.as_str().to_owned(),
+            address.map_or_else(|| "-".to_owned(), ToString::to_string),
+            i.login_port().to_string(),
+            login(Path::Public),
+            login(Path::Private),
+        ]);
+    }
+    table(&rows)
+}
+
+/// Columns as wide as their widest cell, two spaces apart.
+fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].width())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let mut out = String::new();
+    for row in rows {
+        let line: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, &width)| {
+                let space = width.saturating_sub(cell.width());
+                format!("{cell}{}", " ".repeat(space))
+            })
+            .collect();
+        out.push_str(line.join("  ").trim_end());
+        out.push('\n');
+    }
+    out
 }
