@@ -1,8 +1,148 @@
-//! `cvmtop journal`.
+//! `cvmtop journal`: what was done, by whom, when, with what result; and the way back.
 
-use super::args::{GlobalArgs, JournalArgs};
+use serde_json::json;
 
-#[allow(clippy::unused_async)]
-pub async fn run(_args: &JournalArgs, _global: &GlobalArgs) -> anyhow::Result<u8> {
-    anyhow::bail!("this command is not part of this build yet")
+use super::acting;
+use super::args::{ActArgs, GlobalArgs, JournalArgs, TextOrJson};
+use super::output::print;
+use super::{EXIT_NOTHING, EXIT_USAGE, act, open};
+use crate::action::gate::Access;
+use crate::runtime::execute::{ExecuteError, prepare_undo};
+use crate::runtime::session::Session;
+use crate::store::journal::{Contents, Entry, EntryState};
+
+/// Runs the command.
+pub async fn run(args: &JournalArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
+    let loaded = open::settings(global)?;
+    let journal = acting::journal(&loaded);
+    let access = acting::access(&loaded.settings);
+    if let Some(id) = &args.undo {
+        return undo(id, args, &loaded, &access).await;
+    }
+    let mut contents = journal.read()?;
+    let open_ones = contents
+        .entries
+        .iter()
+        .any(|entry| entry.state == EntryState::InFlight || entry.is_due(jiff::Timestamp::now()));
+    if open_ones && access == Access::ReadWrite {
+        // Reading must work without any cloud, so this may fail.
+        match Session::open(&loaded, &mut |_| {}).await {
+            Ok(session) => {
+                if let Ok(desk) = acting::desk(&session, &loaded) {
+                    acting::start_up(&desk, &access).await;
+                    contents = journal.read()?;
+                }
+            }
+            Err(error) => eprintln!("cvmtop: entries in flight cannot be settled now: {error}"),
+        }
+    }
+    if contents.skipped > 0 {
+        eprintln!(
+            "cvmtop: {} line(s) of {} are damaged or of a newer version and are left out",
+            contents.skipped,
+            journal.path().display()
+        );
+    }
+    print(&list(&contents, args.format))?;
+    Ok(0)
+}
+
+async fn undo(
+    id: &str,
+    args: &JournalArgs,
+    loaded: &crate::config::Loaded,
+    access: &Access,
+) -> anyhow::Result<u8> {
+    let contents = acting::journal(loaded).read()?;
+    let entry = match contents.find(id) {
+        Ok(entry) => entry,
+        Err(error) => {
+            eprintln!("cvmtop: {error}");
+            return Ok(EXIT_USAGE);
+        }
+    };
+    let session = Session::open(loaded, &mut |warning| eprintln!("cvmtop: {warning}")).await?;
+    let desk = acting::desk(&session, loaded)?;
+    let (plan, instance) = match prepare_undo(&desk, entry).await {
+        Ok(prepared) => prepared,
+        Err(error @ (ExecuteError::Plan(_) | ExecuteError::Busy(_))) => {
+            eprintln!("cvmtop: {error}");
+            return Ok(EXIT_NOTHING);
+        }
+        Err(error) => {
+            eprintln!("cvmtop: {error}");
+            return Ok(1);
+        }
+    };
+    let as_act = ActArgs {
+        target: entry.plan.target.id.clone(),
+        action: entry.plan.action.to_string(),
+        set: Vec::new(),
+        dry_run: false,
+        yes: args.yes,
+        wait: false,
+        format: args.format,
+        user_source: None,
+    };
+    act::carry_out(&desk, &instance, plan, access, &as_act).await
+}
+
+fn list(contents: &Contents, format: TextOrJson) -> String {
+    match format {
+        TextOrJson::Json => contents
+            .entries
+            .iter()
+            .map(|entry| format!("{}\n", as_json(entry)))
+            .collect(),
+        TextOrJson::Text if contents.entries.is_empty() => "nothing was done yet\n".to_owned(),
+        TextOrJson::Text => contents.entries.iter().map(as_text).collect(),
+    }
+}
+
+fn as_json(entry: &Entry) -> serde_json::Value {
+    let mut object = json!(entry);
+    object["can_be_undone"] = json!(entry.can_be_undone());
+    object["undo"] = json!(entry.plan.undo.sentence());
+    object
+}
+
+fn as_text(entry: &Entry) -> String {
+    let outcome = match (entry.state, entry.outcome) {
+        (EntryState::InFlight, _) => "in flight",
+        (EntryState::Closed, Some(outcome)) => outcome.as_str(),
+        (EntryState::Closed, None) => "closed",
+    };
+    let author = &entry.author;
+    let from = if author.from.is_empty() {
+        String::new()
+    } else {
+        format!(" from {}", author.from)
+    };
+    let mut text = format!(
+        "{}  {}  {outcome}\n  {} by {}@{}{from}\n",
+        entry.id,
+        entry.plan.title,
+        entry.began.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        author.user,
+        author.host,
+    );
+    if !entry.detail.is_empty() {
+        text.push_str(&format!("  {}\n", entry.detail));
+    }
+    if let Some(by) = &entry.undone_by {
+        text.push_str(&format!("  taken back by {by}\n"));
+    } else if entry.can_be_undone() {
+        if let Some(at) = entry.expires_at {
+            text.push_str(&format!(
+                "  taken back by a start after {}\n",
+                at.strftime("%Y-%m-%d %H:%M:%S UTC")
+            ));
+        }
+        text.push_str(&format!(
+            "  undo: cvmtop journal --undo {}  ({})\n",
+            entry.id,
+            entry.plan.undo.sentence()
+        ));
+    }
+    text
 }

@@ -13,9 +13,9 @@ mod verify;
 
 pub use identity::{author, new_entry_id};
 pub use prepare::{PrepareOptions, prepare};
-pub use settle::{Settled, due, settle};
+pub use settle::{Settled, due, expire, settle};
 pub use undo::prepare_undo;
-pub use verify::{LoginLook, look};
+pub use verify::{LoginLook, LoginProbe, look};
 
 use std::time::{Duration, Instant};
 

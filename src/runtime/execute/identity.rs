@@ -16,8 +16,13 @@ pub fn author() -> Author {
             .map(|value| sanitise(&value, 100))
             .unwrap_or_default()
     };
+    let named = variable(&["SUDO_USER", "USER", "LOGNAME"]);
     Author {
-        user: variable(&["SUDO_USER", "USER", "LOGNAME"]),
+        user: if named.is_empty() {
+            format!("uid {}", rustix::process::getuid().as_raw())
+        } else {
+            named
+        },
         host: sanitise(&rustix::system::uname().nodename().to_string_lossy(), 64),
         from: variable(&["SSH_CLIENT"])
             .split(' ')

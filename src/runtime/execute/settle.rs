@@ -347,3 +347,49 @@ async fn address_call_arrived(
         _ => first.is_some(),
     })
 }
+
+/// Takes back every time-boxed change whose time is over, through the same gate and journal as
+/// everything else. What cannot be taken back now stays due for a later start.
+///
+/// # Errors
+/// Only when the journal cannot be read.
+pub async fn expire(
+    desk: &Desk,
+    access: &crate::action::gate::Access,
+) -> Result<Vec<Settled>, ExecuteError> {
+    use crate::action::gate::{Given, approve};
+    let contents = desk.journal.read()?;
+    let mut results = Vec::new();
+    for entry in due(&contents, Timestamp::now()) {
+        let report = |outcome, detail| Settled {
+            entry: entry.id.clone(),
+            title: entry.plan.title.clone(),
+            outcome,
+            detail,
+        };
+        // The confirmation was given with the time limit itself.
+        let given = Given::Typed(entry.plan.target.id.clone());
+        let (sink, _) = tokio::sync::mpsc::unbounded_channel();
+        let result = match super::prepare_undo(desk, entry).await {
+            Ok((plan, instance)) => match approve(plan, access, &given) {
+                Ok(approved) => super::execute(desk, &instance, approved, None, &sink).await,
+                Err(refusal) => {
+                    results.push(report(None, format!("its time is over, but {refusal}")));
+                    continue;
+                }
+            },
+            Err(ExecuteError::Plan(crate::action::PlanError::NothingToDo(why))) => {
+                // Somebody else removed the rule: nothing is due any more.
+                desk.write(&entry.id, Event::Kept)?;
+                results.push(report(Some(Outcome::Done), why));
+                continue;
+            }
+            Err(error) => Err(error),
+        };
+        results.push(match result {
+            Ok(execution) => report(Some(execution.outcome), execution.detail),
+            Err(error) => report(None, format!("its time is over, but {error}")),
+        });
+    }
+    Ok(results)
+}

@@ -186,7 +186,11 @@ pub(super) fn judge(
             format!("{detail}; login could not be probed from this host"),
         );
     };
-    let first = |looks: &[LoginLook]| looks.first().and_then(|look| look.rank);
+    let first = |looks: &[LoginLook]| {
+        let path = after.first()?.path;
+        looks.iter().find(|look| look.path == path)?.rank
+    };
+    // A path that was not there before was down.
     let first_was_down = first(before).is_none_or(|rank| rank < RESTORED);
     let first_is_up = first(after).is_some_and(|rank| rank >= RESTORED);
     if first_was_down && first_is_up {

@@ -1,0 +1,157 @@
+//! What `act`, `journal` and `ticket` share: access, journal, start-up duties, progress.
+//!
+//! Must not live here: plans (`action`) and their execution (`runtime::execute`).
+
+use std::io::{IsTerminal, Write};
+use std::net::IpAddr;
+
+use crate::action::gate::{Access, Given, expected_name};
+use crate::action::plan::{Confirmation, Plan};
+use crate::action::preview;
+use crate::config::{Loaded, Settings};
+use crate::domain::instance::Instance;
+use crate::runtime::execute::{Desk, Progress, Settled, expire, settle};
+use crate::runtime::session::Session;
+use crate::runtime::vantage;
+use crate::store::journal::{Journal, Outcome};
+
+/// Whether this run may change anything, and who said so if not.
+pub fn access(settings: &Settings) -> Access {
+    let read_only_profile = settings
+        .cloud
+        .profile
+        .as_ref()
+        .filter(|profile| settings.cloud.read_only_profiles.contains(profile));
+    if settings.read_only {
+        Access::ReadOnly {
+            because: "--read-only, CVMTOP_READ_ONLY or read_only in the config".to_owned(),
+        }
+    } else if let Some(profile) = read_only_profile {
+        Access::ReadOnly {
+            because: format!("the profile {profile} is listed in cloud.read_only_profiles"),
+        }
+    } else {
+        Access::ReadWrite
+    }
+}
+
+/// The journal of this user's state directory.
+pub fn journal(loaded: &Loaded) -> Journal {
+    Journal::in_directory(&loaded.paths.state_dir)
+}
+
+/// A desk on the session's cloud; an error when there is none.
+pub fn desk(session: &Session, loaded: &Loaded) -> anyhow::Result<Desk> {
+    let Some(cloud) = &session.cloud else {
+        anyhow::bail!("there are no credentials, so the cloud cannot be asked for anything");
+    };
+    Ok(Desk::new(cloud.client.clone(), journal(loaded)))
+}
+
+/// Settles what an earlier run left in flight and takes back what is due; says so.
+pub async fn start_up(desk: &Desk, access: &Access) {
+    let mut news: Vec<Settled> = Vec::new();
+    match settle(desk).await {
+        Ok(settled) => news.extend(settled),
+        Err(error) => eprintln!("cvmtop: the journal was not settled: {error}"),
+    }
+    match expire(desk, access).await {
+        Ok(expired) => news.extend(expired),
+        Err(error) => eprintln!("cvmtop: time-boxed changes were not looked at: {error}"),
+    }
+    for one in news {
+        let outcome = one.outcome.map_or("open", Outcome::as_str);
+        eprintln!(
+            "cvmtop: entry {} ({}): {outcome}: {}",
+            one.entry, one.title, one.detail
+        );
+    }
+}
+
+/// This host's address as the instance sees it, where that is certain: behind a NAT the own
+/// private address is not what a public path shows.
+pub fn own_source(instance: &Instance) -> Option<IpAddr> {
+    let target = instance
+        .public_addresses
+        .first()
+        .or(instance.private_addresses.first())?;
+    let own = vantage::own_source(*target)?;
+    let is_private = |address: IpAddr| match address {
+        IpAddr::V4(v4) => v4.is_private() || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64),
+        IpAddr::V6(v6) => v6.segments()[0] & 0xfe00 == 0xfc00,
+    };
+    (!is_private(own) || is_private(*target)).then_some(own)
+}
+
+/// What the operator gave: `--yes`, or an answer typed now. `None` when nobody can be asked.
+pub fn confirm(plan: &Plan, yes: bool, target: &str) -> anyhow::Result<Option<Given>> {
+    if yes {
+        return Ok(Some(Given::CommandLine {
+            target: target.to_owned(),
+        }));
+    }
+    if plan.confirmation == Confirmation::None {
+        return Ok(Some(Given::Nothing));
+    }
+    eprint!("{}", preview::text(plan));
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(None);
+    }
+    let typed_name = plan.confirmation == Confirmation::TypedName;
+    if typed_name {
+        eprint!("Type `{}` to go on: ", expected_name(plan));
+    } else {
+        eprint!("Go on? [y/N] ");
+    }
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    let answer = answer.trim();
+    Ok(Some(if typed_name {
+        Given::Typed(answer.to_owned())
+    } else if answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes") {
+        Given::Key
+    } else {
+        Given::Nothing
+    }))
+}
+
+/// Progress as lines on standard error; a state is only repeated when it changes.
+#[derive(Debug, Default)]
+pub struct Printer {
+    last: String,
+}
+
+impl Printer {
+    /// Prints one piece of news.
+    pub fn print(&mut self, news: &Progress) {
+        let line = match news {
+            Progress::Journalled { entry } => format!("journal entry {entry}"),
+            Progress::Sending { step, of, purpose } => {
+                format!("call {} of {of}: {purpose}", step + 1)
+            }
+            Progress::Answered { request_id, .. } => format!("accepted, request {request_id}"),
+            Progress::Following { state, .. } => format!("waiting: {state}"),
+            Progress::Ended {
+                success, detail, ..
+            } => format!("{}: {detail}", if *success { "done" } else { "failed" }),
+            Progress::Verifying { looks, .. } => {
+                let looks: Vec<_> = looks.iter().map(|look| look.sentence()).collect();
+                format!("login: {}", looks.join("; "))
+            }
+        };
+        if line != self.last {
+            eprintln!("{line}");
+            self.last = line;
+        }
+    }
+}
+
+/// Exit status of an outcome. `waited`: the verification was asked for.
+pub fn exit_status(outcome: Outcome, waited: bool) -> u8 {
+    match outcome {
+        Outcome::Done | Outcome::Restored => 0,
+        Outcome::Improved | Outcome::Unchanged | Outcome::Worse => u8::from(waited),
+        Outcome::Failed | Outcome::Unknown | Outcome::Interrupted => 1,
+    }
+}
