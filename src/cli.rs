@@ -5,6 +5,7 @@
 //! calling the rooms and printing.
 
 pub mod act;
+pub mod acting;
 pub mod args;
 pub mod completions;
 pub mod config;
