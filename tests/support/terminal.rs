@@ -36,7 +36,12 @@ impl Terminal {
     pub fn start(arguments: &[&str], columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
         let home = tempfile::tempdir().expect("a temporary home");
         let pair = native_pty_system()
-            .openpty(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 })
+            .openpty(PtySize {
+                rows,
+                cols: columns,
+                pixel_width: 0,
+                pixel_height: 0,
+            })
             .expect("a pseudo-terminal");
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_cvmtop"));
         command.args(arguments);
@@ -49,11 +54,14 @@ impl Terminal {
         for (name, value) in variables {
             command.env(name, value);
         }
-        let child = pair.slave.spawn_command(command).expect("the program starts");
+        let child = pair
+            .slave
+            .spawn_command(command)
+            .expect("the program starts");
         let mut reader = pair.master.try_clone_reader().expect("a reader");
         let writer = pair.master.take_writer().expect("a writer");
         let seen = Arc::new(Mutex::new(Seen {
-            parser: vt100::Parser::new(rows, columns, 0),
+            parser: vt100::Parser::new(cells(rows), cells(columns), 0),
             bytes: 0,
             raw: Vec::new(),
             last: Instant::now(),
@@ -74,7 +82,13 @@ impl Terminal {
                 }
             }
         });
-        Self { child, master: Some(pair.master), writer: Some(writer), seen, home }
+        Self {
+            child,
+            master: Some(pair.master),
+            writer: Some(writer),
+            seen,
+            home,
+        }
     }
 
     /// Types `keys` as they are.
@@ -86,14 +100,33 @@ impl Terminal {
 
     /// Makes the window another size.
     pub fn resize(&self, columns: u16, rows: u16) {
-        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
-        self.master.as_ref().expect("the terminal is open").resize(size).expect("resized");
-        self.seen.lock().expect("no reader panicked").parser.screen_mut().set_size(rows, columns);
+        let size = PtySize {
+            rows,
+            cols: columns,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        self.master
+            .as_ref()
+            .expect("the terminal is open")
+            .resize(size)
+            .expect("resized");
+        self.seen
+            .lock()
+            .expect("no reader panicked")
+            .parser
+            .screen_mut()
+            .set_size(cells(rows), cells(columns));
     }
 
     /// The text on the screen.
     pub fn text(&self) -> String {
-        self.seen.lock().expect("no reader panicked").parser.screen().contents()
+        self.seen
+            .lock()
+            .expect("no reader panicked")
+            .parser
+            .screen()
+            .contents()
     }
 
     /// Everything that was written so far (at most 4 MiB).
@@ -117,7 +150,10 @@ impl Terminal {
             if wanted(&text) {
                 return text;
             }
-            assert!(started.elapsed() < PATIENCE, "waited for {what}, but the screen shows\n{text}");
+            assert!(
+                started.elapsed() < PATIENCE,
+                "waited for {what}, but the screen shows\n{text}"
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -143,7 +179,11 @@ impl Terminal {
             if let Some(status) = self.child.try_wait().expect("the child can be asked") {
                 return status;
             }
-            assert!(started.elapsed() < PATIENCE, "the program does not end\n{}", self.text());
+            assert!(
+                started.elapsed() < PATIENCE,
+                "the program does not end\n{}",
+                self.text()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -161,7 +201,12 @@ impl Terminal {
 
     /// The screen as a picture.
     pub fn svg(&self) -> String {
-        svg(self.seen.lock().expect("no reader panicked").parser.screen())
+        svg(self
+            .seen
+            .lock()
+            .expect("no reader panicked")
+            .parser
+            .screen())
     }
 }
 
@@ -172,6 +217,11 @@ impl Drop for Terminal {
             let _ = self.child.wait();
         }
     }
+}
+
+/// A size of at least one cell.
+fn cells(n: u16) -> std::num::NonZero<u16> {
+    std::num::NonZero::new(n.max(1)).expect("at least one")
 }
 
 const CELL: (f32, f32) = (8.4, 18.0);
@@ -191,7 +241,12 @@ fn colour(c: vt100::Color) -> Option<String> {
         vt100::Color::Idx(i) if i < 232 => {
             let level = |n: u8| if n == 0 { 0 } else { 55 + 40 * n };
             let n = i - 16;
-            Some(format!("#{:02x}{:02x}{:02x}", level(n / 36), level(n / 6 % 6), level(n % 6)))
+            Some(format!(
+                "#{:02x}{:02x}{:02x}",
+                level(n / 36),
+                level(n / 6 % 6),
+                level(n % 6)
+            ))
         }
         vt100::Color::Idx(i) => {
             let grey = 8 + 10 * (i - 232);
@@ -224,8 +279,11 @@ fn style(cell: &vt100::Cell, fg: Option<String>) -> String {
 
 fn svg(screen: &vt100::Screen) -> String {
     use std::fmt::Write as _;
-    let (rows, columns) = screen.size();
-    let (w, h) = (f32::from(columns) * CELL.0 + 16.0, f32::from(rows) * CELL.1 + 16.0);
+    let (rows, columns) = (screen.size().0.get(), screen.size().1.get());
+    let (w, h) = (
+        f32::from(columns) * CELL.0 + 16.0,
+        f32::from(rows) * CELL.1 + 16.0,
+    );
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {w:.0} {h:.0}\" width=\"{w:.0}\" height=\"{h:.0}\" font-family=\"'DejaVu Sans Mono','Noto Sans Mono CJK SC',Menlo,Consolas,monospace\" font-size=\"14\">\n<rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{BACKGROUND}\"/>\n"
     );
@@ -234,7 +292,9 @@ fn svg(screen: &vt100::Screen) -> String {
         let y = 8.0 + f32::from(row) * CELL.1;
         let mut runs: Vec<Run> = Vec::new();
         for column in 0..columns {
-            let Some(cell) = screen.cell(row, column) else { continue };
+            let Some(cell) = screen.cell(row, column) else {
+                continue;
+            };
             if cell.is_wide_continuation() {
                 continue;
             }
@@ -248,9 +308,18 @@ fn svg(screen: &vt100::Screen) -> String {
                 );
             }
             if let Some(bg) = bg {
-                let _ = writeln!(out, "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"{bg}\"/>", width + 0.3, CELL.1);
+                let _ = writeln!(
+                    out,
+                    "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"{bg}\"/>",
+                    width + 0.3,
+                    CELL.1
+                );
             }
-            let text = if cell.contents().is_empty() { " " } else { cell.contents() };
+            let text = if cell.contents().is_empty() {
+                " "
+            } else {
+                cell.contents()
+            };
             let style = style(cell, fg);
             match runs.last_mut() {
                 // Only ASCII is sure to be as wide as its cell in every font.
@@ -258,15 +327,27 @@ fn svg(screen: &vt100::Screen) -> String {
                     run.text.push_str(text);
                     run.width += width;
                 }
-                _ => runs.push(Run { style, x, width, text: text.to_owned() }),
+                _ => runs.push(Run {
+                    style,
+                    x,
+                    width,
+                    text: text.to_owned(),
+                }),
             }
         }
         for run in runs.iter().filter(|run| !run.text.trim().is_empty()) {
-            let text = run.text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+            let text = run
+                .text
+                .replace('&', "&amp;")
+                .replace('<', "&lt;")
+                .replace('>', "&gt;");
             let _ = writeln!(
                 texts,
                 "<text x=\"{:.1}\" y=\"{:.1}\" textLength=\"{:.1}\" lengthAdjust=\"spacingAndGlyphs\" xml:space=\"preserve\" {}>{text}</text>",
-                run.x, y + 13.5, run.width, run.style
+                run.x,
+                y + 13.5,
+                run.width,
+                run.style
             );
         }
     }

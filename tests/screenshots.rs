@@ -1,0 +1,46 @@
+//! Pictures of the real console on the demo cloud, for the README.
+//!
+//! `cargo test --test screenshots -- --ignored` drives the program in a pseudo-terminal and writes
+//! `assets/screenshots/*.svg`.
+
+#[path = "support/terminal.rs"]
+mod terminal;
+
+use std::time::Duration;
+
+use terminal::Terminal;
+
+fn save(terminal: &Terminal, name: &str) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/screenshots");
+    std::fs::create_dir_all(folder).expect("the folder is there");
+    std::fs::write(format!("{folder}/{name}.svg"), terminal.svg()).expect("the picture is written");
+}
+
+/// Opens the demo on the instance whose security group lacks the rule, and diagnoses it.
+fn on_blocked_instance(columns: u16, rows: u16, lang: &str) -> Terminal {
+    let mut t = Terminal::start(&["--demo", "--lang", lang], columns, rows, &[]);
+    t.wait("the list", |s| s.contains("shop-"));
+    t.keys("/shop-api\r");
+    t.wait("the filtered list", |s| s.contains("shop-api-01"));
+    t.wait_quiet(Duration::from_millis(400));
+    t.keys("\r");
+    t.wait("a diagnosis", |s| s.contains('%'));
+    t.wait_quiet(Duration::from_secs(5));
+    t
+}
+
+#[test]
+#[ignore = "writes files; run it by name"]
+fn draw_the_console() {
+    for (columns, rows, lang, name) in [
+        (120, 40, "en", "console-120x40"),
+        (80, 24, "en", "console-80x24"),
+        (120, 40, "ko", "console-ko"),
+        (120, 40, "zh", "console-zh"),
+    ] {
+        let mut t = on_blocked_instance(columns, rows, lang);
+        save(&t, name);
+        t.keys("q");
+        t.wait_exit();
+    }
+}
