@@ -9,6 +9,7 @@ pub mod effect;
 pub mod filter;
 pub mod fleet;
 pub mod geometry;
+pub mod guide_text;
 pub mod health;
 pub mod jobs;
 pub mod line_edit;

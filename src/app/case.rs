@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
-use crate::domain::evidence::{Path, Reading};
+use crate::domain::evidence::{Path, Reading, Source};
 use crate::domain::report::Report;
 
 /// Identifies one triage or one action, so that late answers of an older one are dropped.
@@ -82,7 +82,7 @@ impl Case {
     /// Puts new findings of the operator in place of the old ones.
     pub fn replace_pasted(&mut self, text: &str, readings: Vec<Reading>) {
         text.clone_into(&mut self.pasted);
-        self.readings.retain(|r| r.id != "pasted-error");
+        self.readings.retain(|r| r.source != Source::Operator);
         for reading in readings {
             self.merge(reading);
         }

@@ -4,10 +4,15 @@
 
 use std::net::IpAddr;
 
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+
 use super::case::RunId;
+use crate::action::gate::ApprovedPlan;
+use crate::domain::action::ActionId;
 
 /// One thing to do outside of the state.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub enum Effect {
     /// List all instances of the configured regions.
     List {
@@ -30,10 +35,47 @@ pub enum Effect {
     Cancel {
         run: RunId,
     },
+    /// Read what the preview of an action needs, and plan it.
+    Prepare {
+        run: RunId,
+        instance: String,
+        action: ActionId,
+        parameters: Map<String, Value>,
+        user_source: Option<IpAddr>,
+        login_port: Option<u16>,
+    },
+    /// The same for taking a journal entry back.
+    PrepareUndo {
+        run: RunId,
+        entry: String,
+    },
+    /// Carry out what was previewed and approved.
+    Execute {
+        run: RunId,
+        instance: String,
+        approved: Box<ApprovedPlan>,
+    },
+    /// Settle what an earlier run of the program left in flight.
+    Settle,
+    /// Show the journal.
+    ReadJournal {
+        title: String,
+    },
+    /// Write the bundle for a support ticket.
+    Ticket {
+        instance: String,
+    },
+    /// Keep which cause was the true one.
+    SaveConfirmation {
+        instance: String,
+        cause: String,
+    },
     /// Put text on the operator's clipboard.
     Copy {
         text: String,
     },
+    /// The same for what must not be kept.
+    CopySecret(SecretString),
     /// Draw everything again.
     Repaint,
     /// Hand the terminal back to the shell until resumed.

@@ -3,26 +3,69 @@
 //! Must not live here: planning (`action`) or carrying out (`runtime::execute`).
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 
 use super::case::RunId;
+use crate::domain::action::ActionId;
+
+/// How an action ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The cloud did it; nothing was to be verified.
+    Done,
+    /// Login works again.
+    Restored,
+    /// Not restored, but the probes get further than before.
+    Improved,
+    Unchanged,
+    Worse,
+    Failed,
+    /// It is not known whether it took effect.
+    Unknown,
+}
+
+impl Ending {
+    /// True when the action was carried out and login is still broken.
+    pub fn did_not_cure(self) -> bool {
+        matches!(self, Self::Improved | Self::Unchanged | Self::Worse)
+    }
+}
 
 /// Where an action is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobState {
     /// Facts for the preview are being read.
     Preparing,
+    /// The preview is on the screen.
+    Previewed,
     Running,
-    /// The cloud did it; the login probes say what came of it.
-    Done,
-    Verified,
-    NotBetter,
-    Failed(String),
+    Ended(Ending, String),
 }
 
 impl JobState {
-    pub fn is_over(&self) -> bool {
-        !matches!(self, Self::Preparing | Self::Running)
+    /// True while something is on its way in the cloud.
+    pub fn is_running(&self) -> bool {
+        *self == Self::Running
     }
+}
+
+/// A value that is shown once and kept nowhere.
+#[derive(Debug, Clone)]
+pub struct Handed {
+    pub what: String,
+    pub value: SecretString,
+}
+
+/// What came of an execution.
+#[derive(Debug)]
+pub struct Executed {
+    pub ending: Ending,
+    pub detail: String,
+    /// Journal entry, when it can be taken back.
+    pub undo_entry: Option<String>,
+    pub handed: Vec<Handed>,
+    /// Lines that repairs in the guest printed.
+    pub output: Vec<String>,
 }
 
 /// One action on one instance.
@@ -30,14 +73,18 @@ impl JobState {
 pub struct Job {
     pub run: RunId,
     pub instance: String,
+    /// `None` for taking an earlier one back.
+    pub action: Option<ActionId>,
     pub title: String,
     pub state: JobState,
     pub started_at: Timestamp,
     pub ended_at: Option<Timestamp>,
     /// Sentences, in order.
-    pub steps: Vec<(Timestamp, String)>,
-    /// Journal entry that can be undone.
+    pub steps: Vec<String>,
+    /// Journal entry that can be taken back.
     pub undo_entry: Option<String>,
+    /// Journal entry that this one takes back.
+    pub reverses: Option<String>,
 }
 
 /// All jobs of the session, oldest first.
@@ -51,6 +98,10 @@ impl Jobs {
         self.all.push(job);
     }
 
+    pub fn get(&self, run: RunId) -> Option<&Job> {
+        self.all.iter().find(|job| job.run == run)
+    }
+
     pub fn get_mut(&mut self, run: RunId) -> Option<&mut Job> {
         self.all.iter_mut().find(|job| job.run == run)
     }
@@ -60,16 +111,36 @@ impl Jobs {
     }
 
     pub fn running(&self) -> impl Iterator<Item = &Job> {
-        self.all.iter().filter(|job| !job.state.is_over())
+        self.all.iter().filter(|job| job.state.is_running())
     }
 
     /// The latest job that can be taken back.
     pub fn last_undoable(&self) -> Option<&Job> {
-        self.all.iter().rev().find(|job| job.undo_entry.is_some())
+        self.all
+            .iter()
+            .rev()
+            .find(|job| job.undo_entry.is_some() && !job.state.is_running())
+    }
+
+    /// The entry was taken back.
+    pub fn taken_back(&mut self, entry: &str) {
+        for job in &mut self.all {
+            if job.undo_entry.as_deref() == Some(entry) {
+                job.undo_entry = None;
+            }
+        }
     }
 
     /// Removes a job that was called off before anything was sent.
     pub fn forget(&mut self, run: RunId) {
         self.all.retain(|job| job.run != run);
+    }
+
+    /// Ids of actions that were carried out on an instance and did not bring login back.
+    pub fn failed_cures(&self, instance: &str) -> Vec<String> {
+        self.of(instance)
+            .filter(|job| matches!(&job.state, JobState::Ended(ending, _) if ending.did_not_cure()))
+            .filter_map(|job| job.action.map(|action| action.to_string()))
+            .collect()
     }
 }

@@ -92,7 +92,10 @@ ui_texts! {
     next_evidence, evidence_price, facts, not_permitted, probe_failed, not_observed,
     do_next, no_actions, actions_wait, actions_none_yet, read_only_note, cures, reversible,
     guides, no_guides,
-    job_preparing, job_running, job_done, job_verified, job_not_better,
+    job_preparing, job_previewed, job_running, job_done, job_restored, job_improved,
+    job_unchanged, job_worse, job_failed, job_unknown, job_undo, plan_failed, no_advice,
+    preview_title, preview_key, preview_typed, preview_read_only,
+    secret_title, secret_text, secret_keys, undo_hint,
     help_title, help_everywhere, help_reader, help_filter, log_title, log_empty,
     palette_title, palette_empty,
     paste_title, paste_hint, paste_unrecognised, paste_keys, paste_taken,
@@ -143,6 +146,15 @@ impl Texts {
             })
         });
         &all[lang as usize]
+    }
+
+    /// Code of the catalogue's language.
+    pub fn lang_code(&self) -> &'static str {
+        Lang::ALL
+            .into_iter()
+            .find(|lang| std::ptr::eq(Self::of(*lang), self))
+            .unwrap_or_default()
+            .as_str()
     }
 
     fn word<'a>(map: &'a BTreeMap<String, String>, key: &'a str) -> &'a str {

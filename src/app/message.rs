@@ -5,10 +5,11 @@
 use jiff::Timestamp;
 
 use super::case::RunId;
-use super::effect::Effect;
 use super::geometry::Geometry;
 use super::health::Login;
+use super::jobs::Executed;
 use super::notices::Severity;
+use crate::action::plan::Plan;
 use crate::domain::evidence::Reading;
 use crate::domain::instance::Instance;
 use crate::input::chord::Chord;
@@ -57,6 +58,20 @@ pub enum Message {
     SweepEnded {
         run: RunId,
     },
+    /// The preview of an action, or why there is none.
+    Planned {
+        run: RunId,
+        result: Result<Box<Plan>, String>,
+    },
+    /// A sentence about an action under way.
+    Progressed {
+        run: RunId,
+        note: String,
+    },
+    Executed {
+        run: RunId,
+        result: Result<Box<Executed>, String>,
+    },
     /// Something to tell, from a task.
     Told {
         severity: Severity,
@@ -70,11 +85,6 @@ pub enum Message {
     /// A task died.
     TaskPanicked {
         what: String,
-    },
-    /// The effect could not be begun.
-    Refused {
-        effect: Box<Effect>,
-        why: String,
     },
 }
 

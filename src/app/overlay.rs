@@ -4,7 +4,10 @@
 
 use tui_textarea::TextArea;
 
+use super::case::RunId;
+use super::jobs::Handed;
 use super::line_edit::LineEdit;
+use crate::action::plan::Plan;
 
 /// Scroll position and search of a reading overlay.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +50,18 @@ impl Reading {
     }
 }
 
+/// The preview of an action.
+#[derive(Debug)]
+pub struct Preview {
+    pub run: RunId,
+    pub plan: Plan,
+    pub offset: usize,
+    /// The name typed so far, where typing it is asked for.
+    pub edit: LineEdit,
+    /// Why the last try was refused.
+    pub refused: Option<String>,
+}
+
 /// One layer.
 #[derive(Debug)]
 pub enum Overlay {
@@ -82,6 +97,10 @@ pub enum Overlay {
     ConfirmCause {
         selected: usize,
     },
+    /// What an action would do, and its confirmation.
+    Preview(Box<Preview>),
+    /// A value shown once.
+    Secret(Handed),
     /// Guide, journal and other texts.
     Reader(Reading),
     /// Leave although an action is under way.

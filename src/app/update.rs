@@ -2,6 +2,7 @@
 //!
 //! Must not live here: waiting, time, or anything of the outside world.
 
+mod actions;
 mod arrivals;
 mod commands;
 mod movement;
@@ -69,7 +70,7 @@ pub fn update(state: &mut State, message: Message) -> (Dirty, Vec<Effect>) {
 /// What the console asks for when it opens.
 pub fn start(state: &mut State) -> Vec<Effect> {
     let generation = state.fleet.begin_listing(0);
-    vec![Effect::List { generation }]
+    vec![Effect::Settle, Effect::List { generation }]
 }
 
 fn tick(state: &mut State, now: jiff::Timestamp) -> Dirty {

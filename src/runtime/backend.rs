@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use super::execute::Desk;
 use crate::cloud::Client;
 use crate::domain::instance::Instance;
 
@@ -14,6 +15,8 @@ pub struct Backend {
     pub client: Option<Client>,
     pub regions: Vec<String>,
     pub hosts: Vec<Instance>,
+    /// Where actions are carried out; `None` without a cloud.
+    pub desk: Option<Desk>,
     pub rate: u32,
     pub known: Mutex<HashMap<String, Instance>>,
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream};
 use futures_util::{FutureExt, StreamExt};
+use secrecy::ExposeSecret;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
@@ -257,15 +258,8 @@ impl Loop<'_> {
                 self.dirty = Dirty::Frame;
             }
             Effect::SetMouse(on) => self.outbox.extend_from_slice(self.terminal.set_mouse(on)),
-            Effect::Copy { text } => {
-                match copy_sequence(&text, self.looks.capability.multiplexer) {
-                    Some(bytes) => self.outbox.extend_from_slice(&bytes),
-                    None => self.state.tell(
-                        Severity::Error,
-                        "the text is too long for the terminal's clipboard; copy a part of it",
-                    ),
-                }
-            }
+            Effect::Copy { text } => self.copy(&text),
+            Effect::CopySecret(secret) => self.copy(secret.expose_secret()),
             Effect::Suspend => {
                 // Stopped inside; SIGCONT leads to `resume`.
                 if let Err(error) = self.terminal.suspend() {
@@ -274,6 +268,16 @@ impl Loop<'_> {
                 }
             }
             other => self.executor.start(other),
+        }
+    }
+
+    fn copy(&mut self, text: &str) {
+        match copy_sequence(text, self.looks.capability.multiplexer) {
+            Some(bytes) => self.outbox.extend_from_slice(&bytes),
+            None => self.state.tell(
+                Severity::Error,
+                "the text is too long for the terminal's clipboard; copy a part of it",
+            ),
         }
     }
 

@@ -3,6 +3,8 @@
 //! Each run can be cancelled; a task that panics becomes a notice and takes nothing with it.
 //! Must not live here: rules of what may be done (`action::gate`), or the loop (`event_loop`).
 
+mod actions;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -65,7 +67,57 @@ impl Executor {
                     token.cancel();
                 }
             }
-            _ => {}
+            Effect::Prepare {
+                run,
+                instance,
+                action,
+                parameters,
+                user_source,
+                login_port,
+            } => {
+                let wanted = actions::Wanted {
+                    instance: backend.instance(&instance),
+                    action,
+                    parameters,
+                    user_source,
+                    login_port,
+                };
+                self.spawn("preview", Some(run), async move {
+                    let result = actions::preview(&backend, &wanted).await;
+                    let _ = out.send(Message::Planned { run, result }).await;
+                });
+            }
+            Effect::PrepareUndo { run, entry } => {
+                self.spawn("undo", Some(run), async move {
+                    let result = actions::preview_undo(&backend, &entry).await;
+                    let _ = out.send(Message::Planned { run, result }).await;
+                });
+            }
+            // Not cancellable: what has been sent is followed to its end.
+            Effect::Execute {
+                run,
+                instance,
+                approved,
+            } => {
+                let instance = backend.instance(&instance);
+                self.spawn("action", None, async move {
+                    actions::carry_out(&backend, run, instance, *approved, &out).await;
+                });
+            }
+            Effect::Settle => self.spawn("settle", None, async move {
+                actions::settle_earlier(&backend, &out).await;
+            }),
+            Effect::ReadJournal { title } => self.spawn("journal", None, async move {
+                actions::read_journal(&backend, title, &out).await;
+            }),
+            Effect::Triage { .. } | Effect::Ticket { .. } | Effect::SaveConfirmation { .. } => {}
+            // Done by the loop, which has the terminal.
+            Effect::Copy { .. }
+            | Effect::CopySecret(_)
+            | Effect::Repaint
+            | Effect::Suspend
+            | Effect::SetMouse(_)
+            | Effect::Quit => {}
         }
     }
 

@@ -7,6 +7,7 @@ pub mod help;
 pub mod log;
 pub mod palette;
 pub mod paste;
+pub mod preview;
 pub mod reader;
 
 use ratatui::layout::Rect;
@@ -47,6 +48,11 @@ pub fn draw(
         }
         Overlay::ConfirmCause { selected } => {
             dialogs::confirm_cause(state, *selected, paint, screen);
+            None
+        }
+        Overlay::Preview(preview) => Some(preview::draw(state, preview, paint, screen)),
+        Overlay::Secret(handed) => {
+            dialogs::secret(state, handed, paint, screen);
             None
         }
         Overlay::QuitAnyway => {

@@ -92,10 +92,9 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
                 .push(Overlay::Reader(ReadingOverlay::new(title, &body)));
             Dirty::Frame
         }
-        Message::Refused { why, .. } => {
-            state.tell(Severity::Error, why);
-            Dirty::Frame
-        }
+        Message::Planned { run, result } => super::actions::planned(state, run, result),
+        Message::Progressed { run, note } => super::actions::progressed(state, run, note),
+        Message::Executed { run, result } => super::actions::executed(state, run, result, effects),
         _ => Dirty::Nothing,
     }
 }
@@ -191,6 +190,24 @@ fn login_known(state: &mut State, instance: &str, readings: &[Reading]) {
                 .or(Some(now));
         }
     }
+}
+
+/// Diagnoses an instance anew after something was done to it.
+pub fn look_again(state: &mut State, instance: &str, effects: &mut Vec<Effect>) {
+    let run = state.new_run();
+    let user_source = state.user_source;
+    let case = state.cases.entry(instance.to_owned()).or_default();
+    if let Some(old) = case.run.replace(run) {
+        effects.push(Effect::Cancel { run: old });
+    }
+    case.error = None;
+    effects.push(Effect::Triage {
+        run,
+        instance: instance.to_owned(),
+        deep: case.deep,
+        user_source,
+        error_text: case.pasted.clone(),
+    });
 }
 
 /// A reading is only worth a frame when its case is on the screen.

@@ -3,7 +3,7 @@
 //! Must not live here: which key runs it (`input::keymap`), or when it is available
 //! (`app::command`).
 
-use super::{Dirty, movement, paste};
+use super::{Dirty, actions, movement, paste};
 use crate::app::command::{Command, Why};
 use crate::app::effect::Effect;
 use crate::app::fleet::Sort;
@@ -12,7 +12,7 @@ use crate::app::locale::{Lang, Texts, fill};
 use crate::app::notices::Severity;
 use crate::app::overlay::Overlay;
 use crate::app::state::{Pane, State};
-use crate::domain::evidence::{Reading, Source};
+use crate::domain::evidence::Reading;
 
 /// Runs a command, or says why it is not available.
 pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Dirty {
@@ -20,7 +20,7 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         return refuse(state, command, why);
     }
     if let Some(index) = command.action_index() {
-        open_action(state, index, effects);
+        actions::prepare(state, index, effects);
         return Dirty::Frame;
     }
     match command {
@@ -66,6 +66,12 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         Command::Theme => next_theme(state),
         Command::Language => next_language(state),
         Command::Glyphs => state.looks.ascii = !state.looks.ascii,
+        Command::Guides => actions::open_guide(state, 0),
+        Command::Undo => actions::prepare_undo(state, effects),
+        Command::Journal => effects.push(Effect::ReadJournal {
+            title: state.texts.command("journal").to_owned(),
+        }),
+        Command::Ticket => ticket(state, effects),
         other => open_overlay(state, other),
     }
     Dirty::Frame
@@ -146,21 +152,8 @@ pub fn triage(state: &mut State, deep: bool, effects: &mut Vec<Effect>) {
     let Some(instance) = state.fleet.selected_id().map(str::to_owned) else {
         return;
     };
-    let run = state.new_run();
-    let user_source = state.user_source;
-    let case = state.cases.entry(instance.clone()).or_default();
-    if let Some(old) = case.run.replace(run) {
-        effects.push(Effect::Cancel { run: old });
-    }
-    case.deep = deep;
-    case.error = None;
-    effects.push(Effect::Triage {
-        run,
-        instance,
-        deep,
-        user_source,
-        error_text: case.pasted.clone(),
-    });
+    state.cases.entry(instance.clone()).or_default().deep = deep;
+    super::arrivals::look_again(state, &instance, effects);
     if state.focus == Pane::Instances && state.size.0 < 90 {
         state.focus = Pane::Diagnosis;
     }
@@ -171,9 +164,7 @@ pub fn take_pasted(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
     let now = state.now;
     let readings: Vec<Reading> = paste::recognised(text)
         .into_iter()
-        .map(|hit| {
-            Reading::observed("pasted-error", Source::Operator, &hit.state, hit.matched).at(now, 0)
-        })
+        .map(|reading| reading.at(now, 0))
         .collect();
     let told = fill(
         &state.texts.ui.paste_taken,
@@ -212,7 +203,7 @@ fn explain(state: &mut State) {
 }
 
 /// Notes the cause that the operator found to be the true one.
-pub fn confirm_cause(state: &mut State, index: usize) {
+pub fn confirm_cause(state: &mut State, index: usize, effects: &mut Vec<Effect>) {
     let Some(id) = state
         .selected_report()
         .and_then(|report| report.causes.get(index))
@@ -224,6 +215,12 @@ pub fn confirm_cause(state: &mut State, index: usize) {
         &state.texts.ui.cause_confirmed,
         &[("cause", state.texts.cause(&id, &id))],
     );
+    if let Some(instance) = state.fleet.selected_id().map(str::to_owned) {
+        effects.push(Effect::SaveConfirmation {
+            instance,
+            cause: id.clone(),
+        });
+    }
     if let Some(case) = state.selected_case_mut() {
         case.confirmed = Some(id);
     }
@@ -233,11 +230,11 @@ pub fn confirm_cause(state: &mut State, index: usize) {
 fn open_item(state: &mut State, effects: &mut Vec<Effect>) {
     let actions = state.selected_report().map_or(0, |r| r.actions.len());
     if state.action_at < actions {
-        open_action(state, state.action_at, effects);
+        actions::prepare(state, state.action_at, effects);
+    } else {
+        actions::open_guide(state, state.action_at - actions);
     }
 }
-
-fn open_action(_state: &mut State, _index: usize, _effects: &mut Vec<Effect>) {}
 
 fn mark(state: &mut State) {
     if let Some(id) = state.fleet.selected_id().map(str::to_owned)
@@ -349,6 +346,12 @@ fn read_only(state: &mut State) {
     };
     let text = text.clone();
     state.tell(Severity::Info, text);
+}
+
+fn ticket(state: &State, effects: &mut Vec<Effect>) {
+    if let Some(instance) = state.fleet.selected_id().map(str::to_owned) {
+        effects.push(Effect::Ticket { instance });
+    }
 }
 
 fn next_theme(state: &mut State) {

@@ -4,12 +4,14 @@
 
 use tui_textarea::{Input, Key as EditorKey};
 
-use super::{Dirty, commands, movement, palette};
+use super::{Dirty, actions, commands, movement, palette};
+use crate::action::gate::Given;
+use crate::action::plan::Confirmation;
 use crate::app::command::{Command, Context};
 use crate::app::effect::Effect;
 use crate::app::line_edit::LineEdit;
 use crate::app::notices::Severity;
-use crate::app::overlay::Overlay;
+use crate::app::overlay::{Overlay, Preview};
 use crate::app::state::{Pane, State};
 use crate::input::chord::{Chord, Key};
 
@@ -57,7 +59,16 @@ pub fn key(state: &mut State, chord: Chord, effects: &mut Vec<Effect>) -> Dirty 
                 state.overlays.push(Overlay::QuitAnyway);
             }
         }
-        Overlay::ConfirmCause { selected } => confirm_cause_key(state, selected, chord),
+        Overlay::ConfirmCause { selected } => confirm_cause_key(state, selected, chord, effects),
+        Overlay::Preview(preview) => preview_key(state, preview, chord, effects),
+        Overlay::Secret(handed) => match chord.key {
+            Key::Esc => {}
+            _ if chord.typed() == Some('y') => {
+                effects.push(Effect::CopySecret(handed.value.clone()));
+                state.overlays.push(Overlay::Secret(handed));
+            }
+            _ => state.overlays.push(Overlay::Secret(handed)),
+        },
         Overlay::Help { .. } | Overlay::Log { .. } | Overlay::Reader(_) => {}
     }
     Dirty::Frame
@@ -79,6 +90,7 @@ pub fn pasted(state: &mut State, text: &str, _effects: &mut Vec<Effect>) -> Dirt
         Some(Overlay::Paste { editor }) => {
             editor.insert_str(&text);
         }
+        // A name is typed to make the hand stop and think; pasting it would not.
         _ => return Dirty::Nothing,
     }
     Dirty::Frame
@@ -306,14 +318,14 @@ fn editor_input(chord: Chord) -> Input {
     }
 }
 
-fn confirm_cause_key(state: &mut State, selected: usize, chord: Chord) {
+fn confirm_cause_key(state: &mut State, selected: usize, chord: Chord, effects: &mut Vec<Effect>) {
     let last = state
         .selected_report()
         .map_or(0, |report| report.causes.len().saturating_sub(1));
     let selected = selected.min(last);
     match chord.key {
         Key::Esc => {}
-        Key::Enter => commands::confirm_cause(state, selected),
+        Key::Enter => commands::confirm_cause(state, selected, effects),
         Key::Up | Key::Char('k') => state.overlays.push(Overlay::ConfirmCause {
             selected: selected.saturating_sub(1),
         }),
@@ -322,4 +334,42 @@ fn confirm_cause_key(state: &mut State, selected: usize, chord: Chord) {
         }),
         _ => state.overlays.push(Overlay::ConfirmCause { selected }),
     }
+}
+
+/// The preview: scrolls, and takes the confirmation that the plan asks for. Enter alone never
+/// confirms; it is what a hand does by reflex.
+fn preview_key(
+    state: &mut State,
+    mut preview: Box<Preview>,
+    chord: Chord,
+    effects: &mut Vec<Effect>,
+) {
+    let typing = preview.plan.confirmation == Confirmation::TypedName;
+    let page = state.geometry.overlay.height.max(4) as isize - 1;
+    let most = state.geometry.overlay.max_offset();
+    let lines = match chord.key {
+        Key::Esc => {
+            state.jobs.forget(preview.run);
+            return;
+        }
+        Key::Up => -1,
+        Key::Down => 1,
+        Key::PageUp => -page,
+        Key::PageDown => page,
+        Key::Enter if typing => {
+            let given = Given::Typed(preview.edit.text().to_owned());
+            return actions::confirm(state, preview, &given, effects);
+        }
+        _ if typing => {
+            preview.edit.key(chord);
+            preview.refused = None;
+            0
+        }
+        Key::Char('k') => -1,
+        Key::Char('j') => 1,
+        Key::Char('Y') => return actions::confirm(state, preview, &Given::Key, effects),
+        _ => 0,
+    };
+    preview.offset = preview.offset.saturating_add_signed(lines).min(most);
+    state.overlays.push(Overlay::Preview(preview));
 }

@@ -3,7 +3,9 @@
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use secrecy::ExposeSecret;
 
+use crate::app::jobs::Handed;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
 use crate::app::state::State;
@@ -89,6 +91,18 @@ pub fn deep_consent(state: &State, paint: &mut Paint<'_>, screen: Rect) {
         (ui.deep_keys.clone(), theme.accent),
     ];
     message(paint, screen, &ui.deep_title, &text, 0);
+}
+
+/// A value that is shown once; never masked, since this is the only time.
+pub fn secret(state: &State, handed: &Handed, paint: &mut Paint<'_>, screen: Rect) {
+    let theme = &paint.look.theme;
+    let ui = &state.texts.ui;
+    let text = [
+        (fill(&ui.secret_text, &[("what", &handed.what)]), theme.text),
+        (handed.value.expose_secret().to_owned(), theme.code),
+        (ui.secret_keys.clone(), theme.accent),
+    ];
+    message(paint, screen, &ui.secret_title, &text, 0);
 }
 
 pub fn quit_anyway(state: &State, paint: &mut Paint<'_>, screen: Rect) {

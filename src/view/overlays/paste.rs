@@ -34,14 +34,15 @@ pub fn draw(state: &State, editor: &TextArea<'static>, paint: &mut Paint<'_>, sc
             foot.push(Line::from(Span::styled(line, theme.warn)));
         }
     }
-    for hit in found.iter().take(4) {
+    for reading in found.iter().take(4) {
+        let state_word = reading.state.as_deref().unwrap_or_default();
         foot.push(Line::from(vec![
             Span::styled(format!("{} ", paint.look.glyphs.good), theme.good),
             Span::styled(
-                state.texts.state("pasted-error", &hit.state).to_owned(),
+                state.texts.state(&reading.id, state_word).to_owned(),
                 theme.title,
             ),
-            Span::styled(format!("  \"{}\"", hit.matched), theme.dim),
+            Span::styled(format!("  {}", reading.detail), theme.dim),
         ]));
     }
     for line in wrap(&ui.paste_keys, cells) {

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::app::geometry::{Scrolled, keep_visible};
-use crate::app::jobs::{Job, JobState};
+use crate::app::jobs::{Ending, Job, JobState};
 use crate::app::locale::fill;
 use crate::app::state::State;
 use crate::domain::report::{GuideMatch, RankedAction, Report};
@@ -219,11 +219,20 @@ fn job_lines(state: &State, job: &Job, look: &Look, cells: usize) -> Vec<Line<'s
     let ui = &state.texts.ui;
     let (glyph, style, word) = match &job.state {
         JobState::Preparing => (glyphs.working, theme.accent, ui.job_preparing.clone()),
+        JobState::Previewed => (glyphs.bullet, theme.text, ui.job_previewed.clone()),
         JobState::Running => (glyphs.working, theme.accent, ui.job_running.clone()),
-        JobState::Done => (glyphs.good, theme.good, ui.job_done.clone()),
-        JobState::Verified => (glyphs.good, theme.good, ui.job_verified.clone()),
-        JobState::NotBetter => (glyphs.warn, theme.warn, ui.job_not_better.clone()),
-        JobState::Failed(why) => (glyphs.bad, theme.bad, why.clone()),
+        JobState::Ended(ending, detail) => {
+            let (glyph, style, word) = match ending {
+                Ending::Done => (glyphs.good, theme.good, &ui.job_done),
+                Ending::Restored => (glyphs.good, theme.good, &ui.job_restored),
+                Ending::Improved => (glyphs.warn, theme.warn, &ui.job_improved),
+                Ending::Unchanged => (glyphs.warn, theme.warn, &ui.job_unchanged),
+                Ending::Worse => (glyphs.bad, theme.bad, &ui.job_worse),
+                Ending::Failed => (glyphs.bad, theme.bad, &ui.job_failed),
+                Ending::Unknown => (glyphs.unknown, theme.warn, &ui.job_unknown),
+            };
+            (glyph, style, format!("{word} {detail}"))
+        }
     };
     let age = state
         .texts
@@ -236,7 +245,7 @@ fn job_lines(state: &State, job: &Job, look: &Look, cells: usize) -> Vec<Line<'s
         lines.push(Line::from(Span::styled(line, style)));
     }
     let skip = job.steps.len().saturating_sub(STEPS);
-    for (_, step) in job.steps.iter().skip(skip) {
+    for step in job.steps.iter().skip(skip) {
         for line in wrap(
             &format!("{} {step}", glyphs.bullet),
             cells.saturating_sub(2),

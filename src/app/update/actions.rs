@@ -1,0 +1,228 @@
+//! From a ranked action to its end: preview, confirmation, progress, verification, undo.
+//!
+//! Nothing leaves as an effect but what `action::gate` approved. Must not live here: planning.
+
+use super::{Dirty, arrivals};
+use crate::action::gate::{Access, Given, approve};
+use crate::action::plan::Plan;
+use crate::app::case::RunId;
+use crate::app::effect::Effect;
+use crate::app::guide_text;
+use crate::app::jobs::{Executed, Job, JobState};
+use crate::app::line_edit::LineEdit;
+use crate::app::locale::fill;
+use crate::app::notices::Severity;
+use crate::app::overlay::{Overlay, Preview, Reading};
+use crate::app::state::State;
+use crate::domain::action::ActionId;
+
+/// Begins the preview of the ranked action at `index`.
+pub fn prepare(state: &mut State, index: usize, effects: &mut Vec<Effect>) {
+    let Some(ranked) = state
+        .selected_report()
+        .and_then(|report| report.actions.get(index))
+        .cloned()
+    else {
+        return;
+    };
+    let Some(instance) = state.fleet.selected_id().map(str::to_owned) else {
+        return;
+    };
+    let Some(action) = ActionId::parse(&ranked.id).filter(|id| *id != ActionId::Advice) else {
+        let body = format!("# {}\n\n{}", ranked.title, state.texts.ui.no_advice);
+        state
+            .overlays
+            .push(Overlay::Reader(Reading::new(ranked.title, &body)));
+        return;
+    };
+    if action == ActionId::Ticket {
+        effects.push(Effect::Ticket { instance });
+        return;
+    }
+    let run = begin(
+        state,
+        &instance,
+        Some(action),
+        state.texts.action(&ranked.id, &ranked.title).to_owned(),
+    );
+    effects.push(Effect::Prepare {
+        run,
+        instance,
+        action,
+        parameters: ranked.parameters,
+        user_source: state.user_source,
+        login_port: None,
+    });
+}
+
+/// Begins the preview of taking the latest action back.
+pub fn prepare_undo(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some((instance, entry, title)) = state.jobs.last_undoable().and_then(|job| {
+        Some((
+            job.instance.clone(),
+            job.undo_entry.clone()?,
+            job.title.clone(),
+        ))
+    }) else {
+        return;
+    };
+    let title = fill(&state.texts.ui.job_undo, &[("title", &title)]);
+    let run = begin(state, &instance, None, title);
+    if let Some(job) = state.jobs.get_mut(run) {
+        job.reverses = Some(entry.clone());
+    }
+    effects.push(Effect::PrepareUndo { run, entry });
+}
+
+fn begin(state: &mut State, instance: &str, action: Option<ActionId>, title: String) -> RunId {
+    let run = state.new_run();
+    state.jobs.push(Job {
+        run,
+        instance: instance.to_owned(),
+        action,
+        title,
+        state: JobState::Preparing,
+        started_at: state.now,
+        ended_at: None,
+        steps: Vec::new(),
+        undo_entry: None,
+        reverses: None,
+    });
+    run
+}
+
+/// The preview is there, or the reason why there is none.
+pub fn planned(state: &mut State, run: RunId, result: Result<Box<Plan>, String>) -> Dirty {
+    let Some(job) = state.jobs.get_mut(run) else {
+        return Dirty::Nothing;
+    };
+    match result {
+        Ok(plan) => {
+            job.state = JobState::Previewed;
+            state.overlays.push(Overlay::Preview(Box::new(Preview {
+                run,
+                plan: *plan,
+                offset: 0,
+                edit: LineEdit::default(),
+                refused: None,
+            })));
+        }
+        Err(why) => {
+            let text = fill(
+                &state.texts.ui.plan_failed,
+                &[("action", &job.title), ("why", &why)],
+            );
+            state.jobs.forget(run);
+            state.tell(Severity::Error, text);
+        }
+    }
+    Dirty::Frame
+}
+
+/// Takes the operator's confirmation to the gate.
+pub fn confirm(
+    state: &mut State,
+    mut preview: Box<Preview>,
+    given: &Given,
+    effects: &mut Vec<Effect>,
+) {
+    let access = if state.read_only {
+        Access::ReadOnly {
+            because: state.texts.ui.badge_read_only.clone(),
+        }
+    } else {
+        Access::ReadWrite
+    };
+    match approve(preview.plan.clone(), &access, given) {
+        Ok(approved) => {
+            let run = preview.run;
+            let Some(job) = state.jobs.get_mut(run) else {
+                return;
+            };
+            job.state = JobState::Running;
+            job.title.clone_from(&preview.plan.title);
+            effects.push(Effect::Execute {
+                run,
+                instance: job.instance.clone(),
+                approved: Box::new(approved),
+            });
+        }
+        Err(refusal) => {
+            preview.refused = Some(refusal.to_string());
+            state.overlays.push(Overlay::Preview(preview));
+        }
+    }
+}
+
+/// A step of a running action.
+pub fn progressed(state: &mut State, run: RunId, note: String) -> Dirty {
+    let Some(job) = state.jobs.get_mut(run) else {
+        return Dirty::Nothing;
+    };
+    job.steps.push(note);
+    Dirty::when(state.fleet.selected_id() == Some(job.instance.as_str()))
+}
+
+/// The end of an action: shown, and followed by a fresh diagnosis.
+pub fn executed(
+    state: &mut State,
+    run: RunId,
+    result: Result<Box<Executed>, String>,
+    effects: &mut Vec<Effect>,
+) -> Dirty {
+    let now = state.now;
+    let Some(job) = state.jobs.get_mut(run) else {
+        return Dirty::Nothing;
+    };
+    job.ended_at = Some(now);
+    let instance = job.instance.clone();
+    match result {
+        Ok(executed) => {
+            let executed = *executed;
+            job.state = JobState::Ended(executed.ending, executed.detail.clone());
+            job.steps.extend(executed.output);
+            job.undo_entry = executed.undo_entry;
+            let severity = severity_of(executed.ending);
+            let text = format!("{}: {}", job.title, executed.detail);
+            let reversed = job.reverses.clone();
+            if let Some(entry) = reversed {
+                state.jobs.taken_back(&entry);
+            }
+            state.tell(severity, text);
+            for handed in executed.handed {
+                state.overlays.push(Overlay::Secret(handed));
+            }
+            arrivals::look_again(state, &instance, effects);
+        }
+        Err(why) => {
+            job.state = JobState::Ended(crate::app::jobs::Ending::Failed, why.clone());
+            let text = format!("{}: {why}", job.title);
+            state.tell(Severity::Error, text);
+        }
+    }
+    Dirty::Frame
+}
+
+fn severity_of(ending: crate::app::jobs::Ending) -> Severity {
+    use crate::app::jobs::Ending;
+    match ending {
+        Ending::Done | Ending::Restored => Severity::Good,
+        Ending::Improved | Ending::Unchanged | Ending::Unknown => Severity::Warning,
+        Ending::Worse | Ending::Failed => Severity::Error,
+    }
+}
+
+/// Opens a matched guide, filled in for the instance.
+pub fn open_guide(state: &mut State, index: usize) {
+    let slug = state
+        .selected_report()
+        .and_then(|report| report.guides.get(index))
+        .map(|guide| guide.slug.clone());
+    match slug.and_then(|slug| guide_text::open(state, &slug)) {
+        Some(reading) => state.overlays.push(Overlay::Reader(reading)),
+        None => {
+            let text = state.texts.ui.no_guides.clone();
+            state.tell(Severity::Info, text);
+        }
+    }
+}
