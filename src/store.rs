@@ -4,6 +4,7 @@
 //! (`history`). Must not live here: what any of it means for a diagnosis, and secrets.
 
 pub mod journal;
+pub mod outcomes;
 
 use std::path::PathBuf;
 

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 
 use crate::domain::evidence::{Path, Reading, Source};
-use crate::domain::report::Report;
+use crate::domain::report::{Report, Vantage};
 
 /// Identifies one triage or one action, so that late answers of an older one are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -24,6 +24,10 @@ pub struct Case {
     pub report: Option<Report>,
     /// The triage in progress.
     pub run: Option<RunId>,
+    /// What that triage has read so far; takes the place of `readings` when it is complete.
+    pub arrived: Vec<Reading>,
+    /// From where the last triage looked.
+    pub vantage: Option<Vantage>,
     /// Whether that triage looks inside the guest.
     pub deep: bool,
     pub finished_at: Option<Timestamp>,
@@ -44,6 +48,13 @@ impl Case {
     /// of which several may hold at once.
     pub fn merge(&mut self, reading: Reading) {
         self.remember_latency(&reading);
+        if self.run.is_some() {
+            self.arrived.push(reading.clone());
+        }
+        self.place(reading);
+    }
+
+    fn place(&mut self, reading: Reading) {
         if reading.id == "pasted-error" {
             if !self
                 .readings
@@ -77,6 +88,27 @@ impl Case {
         }
         let answered = matches!(state, "open" | "open-login-only" | "refused");
         history.push_back(answered.then(|| reading.cost_ms.min(u64::from(u32::MAX)) as u32));
+    }
+
+    /// Begins a triage; gives the one it supersedes.
+    pub fn begin(&mut self, run: RunId) -> Option<RunId> {
+        self.arrived.clear();
+        self.error = None;
+        self.run.replace(run)
+    }
+
+    /// Ends a triage. A complete one leaves only what it has read, and what the operator gave.
+    pub fn end(&mut self, at: Timestamp, error: Option<String>) {
+        self.run = None;
+        self.finished_at = Some(at);
+        let arrived = std::mem::take(&mut self.arrived);
+        if error.is_none() {
+            self.readings.retain(|r| r.source == Source::Operator);
+            for reading in arrived {
+                self.place(reading);
+            }
+        }
+        self.error = error;
     }
 
     /// Puts new findings of the operator in place of the old ones.

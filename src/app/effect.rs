@@ -61,13 +61,8 @@ pub enum Effect {
     ReadJournal {
         title: String,
     },
-    /// Write the bundle for a support ticket.
-    Ticket {
-        instance: String,
-    },
     /// Keep which cause was the true one.
     SaveConfirmation {
-        instance: String,
         cause: String,
     },
     /// Put text on the operator's clipboard.

@@ -95,7 +95,7 @@ ui_texts! {
     job_preparing, job_previewed, job_running, job_done, job_restored, job_improved,
     job_unchanged, job_worse, job_failed, job_unknown, job_undo, plan_failed, no_advice,
     preview_title, preview_key, preview_typed, preview_read_only,
-    secret_title, secret_text, secret_keys, undo_hint,
+    secret_title, secret_text, secret_keys, ticket_hint,
     help_title, help_everywhere, help_reader, help_filter, log_title, log_empty,
     palette_title, palette_empty,
     paste_title, paste_hint, paste_unrecognised, paste_keys, paste_taken,

@@ -2,6 +2,8 @@
 //!
 //! Must not live here: what follows from it (`app::update`).
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::case::RunId;
@@ -10,8 +12,10 @@ use super::health::Login;
 use super::jobs::Executed;
 use super::notices::Severity;
 use crate::action::plan::Plan;
+use crate::diagnosis::Knowledge;
 use crate::domain::evidence::Reading;
 use crate::domain::instance::Instance;
+use crate::domain::report::Vantage;
 use crate::input::chord::Chord;
 
 /// One event, from the terminal, the clock, or a task.
@@ -47,6 +51,15 @@ pub enum Message {
         run: RunId,
         instance: String,
         error: Option<String>,
+        /// The instance as it was read during the triage.
+        fresh: Option<Box<Instance>>,
+        vantage: Option<Vantage>,
+    },
+    /// The session is open.
+    Opened {
+        place: String,
+        host: String,
+        knowledge: Arc<Knowledge>,
     },
     /// The sweep has looked at an instance; `None` when it could not look.
     LoginChecked {

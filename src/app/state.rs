@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -14,8 +15,10 @@ use super::fleet::{Fleet, Row};
 use super::geometry::Geometry;
 use super::jobs::Jobs;
 use super::locale::{Lang, Texts};
+use super::message::Message;
 use super::notices::{Notices, Severity};
 use super::overlay::Overlay;
+use crate::diagnosis::Knowledge;
 use crate::domain::instance::Instance;
 use crate::domain::report::Report;
 
@@ -109,8 +112,10 @@ pub struct State {
     pub notices: Notices,
     pub sweep: Option<Sweep>,
     pub geometry: Geometry,
-    /// Readings that arrived while the display is paused.
-    pub held_back: usize,
+    /// What arrived while the display is paused.
+    pub held_back: Vec<Message>,
+    /// What readings are weighed with.
+    pub knowledge: Option<Arc<Knowledge>>,
     pub matching: Matching,
     next_run: u64,
 }
@@ -146,7 +151,8 @@ impl State {
             notices: Notices::default(),
             sweep: None,
             geometry: Geometry::default(),
-            held_back: 0,
+            held_back: Vec::new(),
+            knowledge: None,
             matching: Matching::default(),
             next_run: 0,
         }

@@ -62,6 +62,11 @@ pub fn update(state: &mut State, message: Message) -> (Dirty, Vec<Effect>) {
             state.tell(Severity::Error, text);
             Dirty::Frame
         }
+        // What was asked for by a key is answered even while the display is frozen.
+        other if state.paused && arrivals::is_background(&other) => {
+            state.held_back.push(other);
+            Dirty::Frame
+        }
         other => arrivals::arrive(state, other, &mut effects),
     };
     (dirty, effects)

@@ -5,45 +5,33 @@
 use super::args::{ConsoleArgs, GlobalArgs};
 use crate::cloud::credentials::{Credentials, Provider};
 use crate::cloud::{Client, ClientConfig};
-use crate::config::{self, Overrides};
-use crate::demo::{self, DemoOptions};
+use crate::config::{self, Loaded, Overrides};
+use crate::demo::{self, DemoCloud, DemoOptions};
 use crate::runtime::backend::Backend;
 use crate::runtime::console::{self, ConsoleOptions};
 use crate::runtime::event_loop::End;
+use crate::runtime::session::{Cloud, Session};
 
 /// Runs the console; the status tells how it ended.
 pub async fn run(args: &ConsoleArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let loaded = config::load(&Overrides::from(global))?;
+    // Ends with the console.
     let demo = if args.demo {
-        Some(
-            demo::start(DemoOptions {
-                fleet: args.demo_fleet.unwrap_or(0),
-                ..DemoOptions::default()
-            })
-            .await?,
-        )
+        Some(start_demo(args).await?)
     } else {
         None
     };
-    let mut backend = Backend {
-        rate: loaded.settings.probe.rate,
-        ..Backend::default()
+    let backend = match &demo {
+        Some(demo) => {
+            let session = demo_session(&loaded, demo)?;
+            Backend::with_session(loaded, session)
+        }
+        None => Backend::new(loaded),
     };
-    if let Some(demo) = &demo {
-        let keys = Provider::Static(Credentials::new(
-            demo.secret_id.clone(),
-            demo.secret_key.clone(),
-        ));
-        backend.client = Some(Client::new(ClientConfig::new(&demo.endpoint, keys))?);
-        backend.regions.clone_from(&demo.regions);
-    }
     let options = ConsoleOptions {
-        place: String::new(),
+        backend,
         target: args.target.clone(),
         demo: args.demo,
-        warnings: loaded.warnings.iter().map(ToString::to_string).collect(),
-        settings: loaded.settings,
-        backend,
     };
     Ok(match console::run(options).await? {
         End::Quit => 0,
@@ -51,4 +39,23 @@ pub async fn run(args: &ConsoleArgs, global: &GlobalArgs) -> anyhow::Result<u8> 
         End::Interrupted => 130,
         End::Terminated => 143,
     })
+}
+
+async fn start_demo(args: &ConsoleArgs) -> anyhow::Result<DemoCloud> {
+    let options = DemoOptions {
+        fleet: args.demo_fleet.unwrap_or(0),
+        ..DemoOptions::default()
+    };
+    Ok(demo::start(options).await?)
+}
+
+fn demo_session(loaded: &Loaded, demo: &DemoCloud) -> anyhow::Result<Session> {
+    let keys = Credentials::new(demo.secret_id.clone(), demo.secret_key.clone());
+    let config = ClientConfig::new(&demo.endpoint, Provider::Static(keys));
+    let cloud = Cloud {
+        client: Client::new(config)?,
+        regions: demo.regions.clone(),
+        origin: String::new(),
+    };
+    Ok(Session::with_cloud(loaded.settings.clone(), cloud)?)
 }

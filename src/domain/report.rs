@@ -3,12 +3,14 @@
 //! Field names and meanings are a contract with scripts: add, never change.
 //! Must not live here: how anything in it is computed.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::action::Risk;
 use super::evidence::{Path, Reading};
-use super::instance::Os;
+use super::instance::{Instance, Os};
 
 /// Version of the contract.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -62,6 +64,24 @@ pub struct InstanceSummary {
     pub public_addresses: Vec<String>,
     pub private_addresses: Vec<String>,
     pub login_port: u16,
+}
+
+impl InstanceSummary {
+    /// The instance as reports name it.
+    pub fn of(instance: &Instance) -> Self {
+        let text = |list: &[IpAddr]| list.iter().map(ToString::to_string).collect();
+        Self {
+            id: instance.id.clone(),
+            name: instance.name.clone(),
+            region: instance.region.clone(),
+            zone: instance.zone.clone(),
+            os: instance.os,
+            state: instance.state.clone(),
+            public_addresses: text(&instance.public_addresses),
+            private_addresses: text(&instance.private_addresses),
+            login_port: instance.login_port(),
+        }
+    }
 }
 
 /// From where it was looked at.

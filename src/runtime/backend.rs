@@ -1,27 +1,83 @@
 //! What the effects of the console work with.
 //!
-//! Must not live here: carrying effects out (`executor`).
+//! The session is opened by the first effect that needs it, so that the first frame does not
+//! wait for credentials. Must not live here: carrying effects out (`executor`).
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::execute::Desk;
-use crate::cloud::Client;
-use crate::domain::instance::Instance;
+use tokio::sync::OnceCell;
 
-/// Client, regions and the instances listed so far.
-#[derive(Debug, Default)]
+use super::execute::Desk;
+use super::session::{Session, SessionError};
+use crate::config::Loaded;
+use crate::domain::instance::Instance;
+use crate::store::journal::Journal;
+
+/// Settings, the session once it is open, and the instances listed so far.
+#[derive(Debug)]
 pub struct Backend {
-    pub client: Option<Client>,
-    pub regions: Vec<String>,
-    pub hosts: Vec<Instance>,
-    /// Where actions are carried out; `None` without a cloud.
-    pub desk: Option<Desk>,
-    pub rate: u32,
-    pub known: Mutex<HashMap<String, Instance>>,
+    pub loaded: Loaded,
+    session: OnceCell<Session>,
+    known: Mutex<HashMap<String, Instance>>,
+    /// What opening the session had to say.
+    warnings: Mutex<Vec<String>>,
 }
 
 impl Backend {
+    /// A backend that opens its session when it is first needed.
+    pub fn new(loaded: Loaded) -> Self {
+        Self {
+            loaded,
+            session: OnceCell::new(),
+            known: Mutex::default(),
+            warnings: Mutex::default(),
+        }
+    }
+
+    /// A backend on a session that is open already, for example on the demo cloud.
+    pub fn with_session(loaded: Loaded, session: Session) -> Self {
+        Self {
+            session: OnceCell::new_with(Some(session)),
+            ..Self::new(loaded)
+        }
+    }
+
+    /// The session; opened by the first caller, tried again after a failure.
+    pub async fn session(&self) -> Result<&Session, SessionError> {
+        self.session
+            .get_or_try_init(|| async {
+                let mut said = Vec::new();
+                let session = Session::open(&self.loaded, &mut |warning| said.push(warning)).await;
+                self.lock_warnings().extend(said);
+                session
+            })
+            .await
+    }
+
+    /// What opening the session had to say, once.
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.lock_warnings())
+    }
+
+    fn lock_warnings(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where actions are carried out.
+    pub async fn desk(&self) -> Result<Desk, String> {
+        let session = self.session().await.map_err(|error| error.to_string())?;
+        let cloud = session.cloud.as_ref().ok_or(
+            "there is no cloud to send it to: no credentials were found; see `cvmtop doctor`",
+        )?;
+        Ok(Desk::new(cloud.client.clone(), self.journal()))
+    }
+
+    /// The journal of the state directory.
+    pub fn journal(&self) -> Journal {
+        Journal::in_directory(&self.loaded.paths.state_dir)
+    }
+
     /// Keeps listed instances, so that effects can name them by id.
     pub fn remember(&self, instances: &[Instance]) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -33,9 +89,6 @@ impl Backend {
     /// A listed instance.
     pub fn instance(&self, id: &str) -> Option<Instance> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known
-            .get(id)
-            .cloned()
-            .or_else(|| self.hosts.iter().find(|host| host.id == id).cloned())
+        known.get(id).cloned()
     }
 }

@@ -25,15 +25,10 @@ const QUEUE: usize = 1_024;
 /// What the console starts with.
 #[derive(Debug)]
 pub struct ConsoleOptions {
-    pub settings: Settings,
     pub backend: Backend,
     /// Instance to open.
     pub target: Option<String>,
     pub demo: bool,
-    /// One word for the title: profile or endpoint.
-    pub place: String,
-    /// Problems found in the settings, shown in the log.
-    pub warnings: Vec<String>,
 }
 
 /// Runs the console until the operator leaves or the terminal goes away.
@@ -42,23 +37,23 @@ pub struct ConsoleOptions {
 /// Only when the terminal cannot be taken over.
 pub async fn run(options: ConsoleOptions) -> Result<End, TerminalError> {
     let capability = Capability::from_environment(|name| std::env::var(name).ok());
-    let ui = &options.settings.ui;
-    let looks = looks(&options.settings, capability);
+    let settings = &options.backend.loaded.settings;
+    let ui = &settings.ui;
+    let looks = looks(settings, capability);
     let lang = Lang::parse(ui.lang.as_str()).unwrap_or_default();
     let mut state = State::new(clock::now(), lang);
     state.demo = options.demo;
-    state.place = options.place;
     state.target = options.target;
-    state.read_only = options.settings.read_only;
-    state.read_only_locked = options.settings.read_only;
-    state.user_source = options.settings.probe.user_source;
+    state.read_only = settings.read_only;
+    state.read_only_locked = settings.read_only;
+    state.user_source = settings.probe.user_source;
     state.looks.theme.clone_from(&looks.theme.name);
     state.looks.themes = looks.themes.iter().map(|t| t.name.clone()).collect();
     state.looks.ascii = ui.glyphs == Glyphs::Ascii || !capability.utf8;
     state.looks.mouse = ui.mouse;
     state.looks.privacy = ui.privacy;
     state.keys.bind_all(
-        options.settings.keys.iter().map(|key| Binding {
+        settings.keys.iter().map(|key| Binding {
             scope: &key.scope,
             command: &key.command,
             chords: &key.chords,
@@ -67,8 +62,11 @@ pub async fn run(options: ConsoleOptions) -> Result<End, TerminalError> {
         &Registry,
     );
     let problems: Vec<String> = options
+        .backend
+        .loaded
         .warnings
-        .into_iter()
+        .iter()
+        .map(ToString::to_string)
         .chain(state.keys.warnings().iter().cloned())
         .collect();
     for problem in problems {

@@ -15,13 +15,20 @@ use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::backend::Backend;
-use super::health;
+use super::session::Session;
+use super::triage::{self, TriageOptions};
+use super::{clock, health};
 use crate::app::case::RunId;
 use crate::app::effect::Effect;
 use crate::app::message::{Listing, Message};
+use crate::app::notices::Severity;
 use crate::cloud::inventory::{self, InventoryEvent};
+use crate::config::StaticHost;
+use crate::diagnosis::Knowledge;
+use crate::diagnosis::learn::{self, Confirmation};
 use crate::domain::instance::{Instance, Os};
 use crate::probe::{Protocol, SweepOptions, SweepTarget, sweep};
+use crate::store::outcomes::Outcomes;
 
 /// Events under way between a producer and its task.
 const QUEUE: usize = 64;
@@ -110,7 +117,29 @@ impl Executor {
             Effect::ReadJournal { title } => self.spawn("journal", None, async move {
                 actions::read_journal(&backend, title, &out).await;
             }),
-            Effect::Triage { .. } | Effect::Ticket { .. } | Effect::SaveConfirmation { .. } => {}
+            Effect::Triage {
+                run,
+                instance: id,
+                deep,
+                user_source,
+                error_text,
+            } => {
+                let instance = backend.instance(&id);
+                let options = TriageOptions {
+                    deep,
+                    user_source,
+                    error_text: (!error_text.is_empty()).then_some(error_text),
+                    ..TriageOptions::default()
+                };
+                self.spawn("triage", Some(run), async move {
+                    triage_one(&backend, run, instance, id, options, &out).await;
+                });
+            }
+            Effect::SaveConfirmation { cause } => self.spawn("outcome", None, async move {
+                if let Some(message) = save_confirmation(&backend, &cause) {
+                    let _ = out.send(message).await;
+                }
+            }),
             // Done by the loop, which has the terminal.
             Effect::Copy { .. }
             | Effect::CopySecret(_)
@@ -160,17 +189,43 @@ impl Executor {
     }
 }
 
+/// Opens the session where that has not been done, and lists what it can see.
 async fn list(backend: &Backend, generation: u64, out: &mpsc::Sender<Message>) {
     let send = |event| out.send(Message::Listed { generation, event });
-    if !backend.hosts.is_empty() {
-        let _ = send(Listing::Page(backend.hosts.clone())).await;
+    let session = match backend.session().await {
+        Ok(session) => session,
+        Err(error) => {
+            let _ = send(Listing::Failed(error.to_string())).await;
+            return;
+        }
+    };
+    let place = session.cloud.as_ref().map_or_else(String::new, |cloud| {
+        format!("{} {}", cloud.origin, cloud.regions.join(","))
+    });
+    let opened = Message::Opened {
+        place,
+        host: session.host.clone(),
+        knowledge: learnt(backend, session),
+    };
+    let _ = out.send(opened).await;
+    for text in backend.take_warnings() {
+        let severity = Severity::Warning;
+        let _ = out.send(Message::Told { severity, text }).await;
     }
-    let Some(client) = &backend.client else {
+    if !session.settings.hosts.is_empty() {
+        let (hosts, failures) = resolve_hosts(session.settings.hosts.clone()).await;
+        backend.remember(&hosts);
+        let _ = send(Listing::Page(hosts)).await;
+        for (region, why) in failures {
+            let _ = send(Listing::RegionFailed { region, why }).await;
+        }
+    }
+    let Some(cloud) = &session.cloud else {
         let _ = send(Listing::End).await;
         return;
     };
     let (sink, mut events) = mpsc::channel(QUEUE);
-    let (reader, regions) = (client.clone(), backend.regions.clone());
+    let (reader, regions) = (cloud.client.clone(), cloud.regions.clone());
     let reading = async move { inventory::list(&reader, &regions, sink).await };
     let passing = async {
         while let Some(event) = events.recv().await {
@@ -187,6 +242,100 @@ async fn list(backend: &Backend, generation: u64, out: &mpsc::Sender<Message>) {
         Err(error) => Listing::Failed(error.to_string()),
     };
     let _ = send(last).await;
+}
+
+/// The session's knowledge with the priors that confirmed outcomes have moved.
+fn learnt(backend: &Backend, session: &Session) -> Arc<Knowledge> {
+    let outcomes = Outcomes::in_directory(&backend.loaded.paths.state_dir);
+    match outcomes.read(clock::now()) {
+        Ok(outcomes) if !outcomes.is_empty() => {
+            Arc::new(learn::apply(&session.knowledge, &outcomes))
+        }
+        _ => session.knowledge.clone(),
+    }
+}
+
+/// Static hosts with their names looked up; those that cannot be are named with the reason.
+async fn resolve_hosts(hosts: Vec<StaticHost>) -> (Vec<Instance>, Vec<(String, String)>) {
+    let resolved = tokio::task::spawn_blocking(move || {
+        hosts
+            .iter()
+            .map(|host| (host.instance.name.clone(), host.resolve()))
+            .collect::<Vec<_>>()
+    })
+    .await
+    .unwrap_or_default();
+    let mut found = Vec::new();
+    let mut failures = Vec::new();
+    for (name, result) in resolved {
+        match result {
+            Ok(instance) => found.push(instance),
+            Err(why) => failures.push((name, why)),
+        }
+    }
+    (found, failures)
+}
+
+/// Collects everything about one instance and hands each reading on as it arrives.
+async fn triage_one(
+    backend: &Backend,
+    run: RunId,
+    instance: Option<Instance>,
+    id: String,
+    options: TriageOptions,
+    out: &mpsc::Sender<Message>,
+) {
+    let ended = |error, fresh, vantage| Message::TriageEnded {
+        run,
+        instance: id.clone(),
+        error,
+        fresh,
+        vantage,
+    };
+    let (session, instance) = match (backend.session().await, instance) {
+        (Ok(session), Some(instance)) => (session, instance),
+        (Err(error), _) => {
+            let _ = out.send(ended(Some(error.to_string()), None, None)).await;
+            return;
+        }
+        (Ok(_), None) => {
+            let why = "the instance is not listed any more; r lists again".to_owned();
+            let _ = out.send(ended(Some(why), None, None)).await;
+            return;
+        }
+    };
+    let (sink, mut readings) = mpsc::channel(QUEUE);
+    let working = triage::run(session, &instance, &options, sink);
+    let passing = async {
+        while let Some(reading) = readings.recv().await {
+            let message = Message::Read {
+                run,
+                instance: instance.id.clone(),
+                reading: Box::new(reading),
+            };
+            if out.send(message).await.is_err() {
+                return;
+            }
+        }
+    };
+    let (done, ()) = tokio::join!(working, passing);
+    let fresh = done.facts.and_then(|facts| facts.instance);
+    if let Some(fresh) = &fresh {
+        backend.remember(std::slice::from_ref(fresh));
+    }
+    let message = ended(None, fresh.map(Box::new), Some(done.vantage));
+    let _ = out.send(message).await;
+}
+
+/// Keeps a confirmed cause, without address, name or id.
+fn save_confirmation(backend: &Backend, cause: &str) -> Option<Message> {
+    Outcomes::in_directory(&backend.loaded.paths.state_dir)
+        .append(clock::now(), cause, Confirmation::Asserted)
+        .err()
+        .map(|error| Message::Told {
+            severity: Severity::Error,
+            text: error.to_string(),
+        })
 }
 
 fn listing(backend: &Backend, event: InventoryEvent) -> Vec<Listing> {
@@ -249,7 +398,7 @@ async fn sweep_logins(
         })
         .collect();
     let options = SweepOptions {
-        rate: Some(backend.rate),
+        rate: Some(backend.loaded.settings.probe.rate),
         ..SweepOptions::default()
     };
     let (sink, mut results) = mpsc::channel(QUEUE);
@@ -263,7 +412,7 @@ async fn sweep_logins(
                 run,
                 instance: instance.id.clone(),
                 login: health::login(&result.check),
-                at: super::clock::now(),
+                at: clock::now(),
             };
             if out.send(message).await.is_err() {
                 return;

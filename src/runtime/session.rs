@@ -52,7 +52,10 @@ impl Session {
     ///
     /// # Errors
     /// [`SessionError`]; missing credentials are an error only if there are no static hosts.
-    pub async fn open(loaded: &Loaded, warn: &mut dyn FnMut(String)) -> Result<Self, SessionError> {
+    pub async fn open(
+        loaded: &Loaded,
+        warn: &mut (dyn FnMut(String) + Send),
+    ) -> Result<Self, SessionError> {
         let settings = &loaded.settings;
         let knowledge = knowledge(settings)?;
         let cloud = match find_cloud(settings).await {

@@ -153,18 +153,7 @@ fn start(
 
 /// The instance as reports name it.
 pub fn summary(instance: &Instance) -> InstanceSummary {
-    let text = |list: &[IpAddr]| list.iter().map(ToString::to_string).collect();
-    InstanceSummary {
-        id: instance.id.clone(),
-        name: instance.name.clone(),
-        region: instance.region.clone(),
-        zone: instance.zone.clone(),
-        os: instance.os,
-        state: instance.state.clone(),
-        public_addresses: text(&instance.public_addresses),
-        private_addresses: text(&instance.private_addresses),
-        login_port: instance.login_port(),
-    }
+    InstanceSummary::of(instance)
 }
 
 /// Paths that are wanted and that the instance has an address on.

@@ -115,7 +115,7 @@ fn title(state: &State, paint: &mut Paint<'_>, area: Rect) {
     if state.paused {
         badge(&fill(
             &ui.badge_paused,
-            &[("n", &state.held_back.to_string())],
+            &[("n", &state.held_back.len().to_string())],
         ));
     }
     if state.looks.privacy {

@@ -36,7 +36,7 @@ pub fn prepare(state: &mut State, index: usize, effects: &mut Vec<Effect>) {
         return;
     };
     if action == ActionId::Ticket {
-        effects.push(Effect::Ticket { instance });
+        ticket(state);
         return;
     }
     let run = begin(
@@ -209,6 +209,14 @@ fn severity_of(ending: crate::app::jobs::Ending) -> Severity {
         Ending::Done | Ending::Restored => Severity::Good,
         Ending::Improved | Ending::Unchanged | Ending::Unknown => Severity::Warning,
         Ending::Worse | Ending::Failed => Severity::Error,
+    }
+}
+
+/// Says how the ticket bundle is written; it goes to a folder that the command line names.
+pub fn ticket(state: &mut State) {
+    if let Some(id) = state.fleet.selected_id() {
+        let text = fill(&state.texts.ui.ticket_hint, &[("id", id)]);
+        state.tell(Severity::Info, text);
     }
 }
 

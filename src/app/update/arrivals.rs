@@ -10,7 +10,23 @@ use crate::app::message::{Listing, Message};
 use crate::app::notices::Severity;
 use crate::app::overlay::{Overlay, Reading as ReadingOverlay};
 use crate::app::state::{State, Sweep};
+use crate::diagnosis::{Case, diagnose};
 use crate::domain::evidence::Reading;
+use crate::domain::report::{InstanceSummary, Vantage};
+use crate::guide;
+
+/// What comes by itself and can wait while the display is frozen.
+pub fn is_background(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::Listed { .. }
+            | Message::Read { .. }
+            | Message::TriageEnded { .. }
+            | Message::LoginChecked { .. }
+            | Message::SweepEnded { .. }
+            | Message::Progressed { .. }
+    )
+}
 
 pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) -> Dirty {
     match message {
@@ -27,16 +43,15 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
                 return Dirty::Nothing;
             }
             case.merge(*reading);
-            if state.paused {
-                state.held_back += 1;
-            }
             weigh(state, &instance);
-            seen_from(state, &instance)
+            Dirty::when(state.fleet.selected_id() == Some(instance.as_str()))
         }
         Message::TriageEnded {
             run,
             instance,
             error,
+            fresh,
+            vantage,
         } => {
             let now = state.now;
             let Some(case) = state.cases.get_mut(&instance) else {
@@ -45,10 +60,24 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
             if case.run != Some(run) {
                 return Dirty::Nothing;
             }
-            case.run = None;
-            case.finished_at = Some(now);
-            case.error = error;
+            case.end(now, error);
+            if vantage.is_some() {
+                case.vantage = vantage;
+            }
+            if let Some(fresh) = fresh {
+                state.fleet.insert(vec![*fresh]);
+            }
             weigh(state, &instance);
+            Dirty::Frame
+        }
+        Message::Opened {
+            place,
+            host,
+            knowledge,
+        } => {
+            state.place = place;
+            state.vantage = host;
+            state.knowledge = Some(knowledge);
             Dirty::Frame
         }
         Message::LoginChecked {
@@ -197,10 +226,9 @@ pub fn look_again(state: &mut State, instance: &str, effects: &mut Vec<Effect>) 
     let run = state.new_run();
     let user_source = state.user_source;
     let case = state.cases.entry(instance.to_owned()).or_default();
-    if let Some(old) = case.run.replace(run) {
+    if let Some(old) = case.begin(run) {
         effects.push(Effect::Cancel { run: old });
     }
-    case.error = None;
     effects.push(Effect::Triage {
         run,
         instance: instance.to_owned(),
@@ -208,11 +236,6 @@ pub fn look_again(state: &mut State, instance: &str, effects: &mut Vec<Effect>) 
         user_source,
         error_text: case.pasted.clone(),
     });
-}
-
-/// A reading is only worth a frame when its case is on the screen.
-fn seen_from(state: &State, instance: &str) -> Dirty {
-    Dirty::when(!state.paused && state.fleet.selected_id() == Some(instance))
 }
 
 /// Weighs the selected case anew.
@@ -224,17 +247,39 @@ pub fn weigh_selected(state: &mut State) {
 
 /// Weighs a case with what is known so far and carries the result into the list.
 fn weigh(state: &mut State, instance: &str) {
-    let Some(case) = state.cases.get(instance) else {
+    let (Some(case), Some(row), Some(knowledge)) = (
+        state.cases.get(instance),
+        state.fleet.get(instance),
+        state.knowledge.clone(),
+    ) else {
         return;
     };
+    let tried = state.jobs.failed_cures(instance);
+    let vantage = case.vantage.clone().unwrap_or_else(|| Vantage {
+        host: state.vantage.clone(),
+        paths: Vec::new(),
+        user_source: state.user_source.map(|address| address.to_string()),
+    });
+    let mut report = diagnose(
+        &knowledge,
+        &Case {
+            instance: InstanceSummary::of(&row.instance),
+            vantage,
+            readings: &case.readings,
+            tried: &tried,
+            recent_cause: case.confirmed.as_deref(),
+        },
+    );
+    let lang = guide::Lang::parse(state.texts.lang_code()).unwrap_or_default();
+    let mut wanted = guide::MatchInput::from_report(&report);
+    wanted.pasted.clone_from(&case.pasted);
+    report.guides = guide::match_guides(guide::library(), &wanted, lang);
     let readings = case.readings.clone();
     login_known(state, instance, &readings);
-    let top = state
-        .cases
-        .get(instance)
-        .and_then(|case| case.report.as_ref())
-        .and_then(|report| report.causes.first())
-        .map(|cause| cause.id.clone());
+    let top = report.causes.first().map(|cause| cause.id.clone());
+    if let Some(case) = state.cases.get_mut(instance) {
+        case.report = Some(report);
+    }
     if let Some(row) = state.fleet.get_mut(instance) {
         row.cause = top;
     }

@@ -46,10 +46,7 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         Command::Refresh => refresh(state, effects),
         Command::Sweep => sweep(state, effects),
         Command::StopWork => stop_work(state, effects),
-        Command::Pause => {
-            state.paused = !state.paused;
-            state.held_back = 0;
-        }
+        Command::Pause => return pause(state, effects),
         Command::ConfirmCause => state.overlays.push(Overlay::ConfirmCause {
             selected: state.cause_at,
         }),
@@ -71,7 +68,7 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         Command::Journal => effects.push(Effect::ReadJournal {
             title: state.texts.command("journal").to_owned(),
         }),
-        Command::Ticket => ticket(state, effects),
+        Command::Ticket => actions::ticket(state),
         other => open_overlay(state, other),
     }
     Dirty::Frame
@@ -183,6 +180,18 @@ pub fn take_pasted(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
     }
 }
 
+/// Freezes the display, or lets in what arrived meanwhile.
+fn pause(state: &mut State, effects: &mut Vec<Effect>) -> Dirty {
+    state.paused = !state.paused;
+    if !state.paused {
+        for message in std::mem::take(&mut state.held_back) {
+            let (_, more) = super::update(state, message);
+            effects.extend(more);
+        }
+    }
+    Dirty::Frame
+}
+
 fn explain(state: &mut State) {
     let at = state.cause_at;
     let Some(id) = state
@@ -215,12 +224,7 @@ pub fn confirm_cause(state: &mut State, index: usize, effects: &mut Vec<Effect>)
         &state.texts.ui.cause_confirmed,
         &[("cause", state.texts.cause(&id, &id))],
     );
-    if let Some(instance) = state.fleet.selected_id().map(str::to_owned) {
-        effects.push(Effect::SaveConfirmation {
-            instance,
-            cause: id.clone(),
-        });
-    }
+    effects.push(Effect::SaveConfirmation { cause: id.clone() });
     if let Some(case) = state.selected_case_mut() {
         case.confirmed = Some(id);
     }
@@ -346,12 +350,6 @@ fn read_only(state: &mut State) {
     };
     let text = text.clone();
     state.tell(Severity::Info, text);
-}
-
-fn ticket(state: &State, effects: &mut Vec<Effect>) {
-    if let Some(instance) = state.fleet.selected_id().map(str::to_owned) {
-        effects.push(Effect::Ticket { instance });
-    }
 }
 
 fn next_theme(state: &mut State) {

@@ -24,8 +24,6 @@ use crate::runtime::execute::{
 };
 use crate::store::journal::Outcome;
 
-const NO_CLOUD: &str = "there is no cloud to send it to; give credentials, or see `cvmtop doctor`";
-
 /// Everything that a preview needs to be made.
 #[derive(Debug)]
 pub struct Wanted {
@@ -38,7 +36,7 @@ pub struct Wanted {
 
 /// Reads what the preview needs and plans.
 pub async fn preview(backend: &Backend, wanted: &Wanted) -> Result<Box<Plan>, String> {
-    let desk = backend.desk.as_ref().ok_or(NO_CLOUD)?;
+    let desk = backend.desk().await?;
     let instance = wanted
         .instance
         .as_ref()
@@ -59,10 +57,10 @@ pub async fn preview(backend: &Backend, wanted: &Wanted) -> Result<Box<Plan>, St
 
 /// Plans to take a journal entry back.
 pub async fn preview_undo(backend: &Backend, entry: &str) -> Result<Box<Plan>, String> {
-    let desk = backend.desk.as_ref().ok_or(NO_CLOUD)?;
+    let desk = backend.desk().await?;
     let contents = desk.journal.read().map_err(|error| error.to_string())?;
     let entry = contents.find(entry).map_err(|error| error.to_string())?;
-    let (plan, instance) = prepare_undo(desk, entry)
+    let (plan, instance) = prepare_undo(&desk, entry)
         .await
         .map_err(|error| error.to_string())?;
     backend.remember(&[instance]);
@@ -77,9 +75,10 @@ pub async fn carry_out(
     approved: ApprovedPlan,
     out: &mpsc::Sender<Message>,
 ) {
-    let result = match (&backend.desk, instance) {
-        (Some(desk), Some(instance)) => follow(desk, run, &instance, approved, out).await,
-        _ => Err(NO_CLOUD.to_owned()),
+    let result = match (backend.desk().await, instance) {
+        (Ok(desk), Some(instance)) => follow(&desk, run, &instance, approved, out).await,
+        (Err(why), _) => Err(why),
+        (Ok(_), None) => Err("the instance is not listed any more; r lists again".to_owned()),
     };
     let _ = out.send(Message::Executed { run, result }).await;
 }
@@ -164,10 +163,11 @@ fn sentence(progress: &Progress) -> Option<String> {
 
 /// Settles what an earlier run left in flight, and says what was found.
 pub async fn settle_earlier(backend: &Backend, out: &mpsc::Sender<Message>) {
-    let Some(desk) = &backend.desk else {
+    // Without a cloud there is nothing to ask; what is in flight stays in the journal.
+    let Ok(desk) = backend.desk().await else {
         return;
     };
-    let told = match settle(desk).await {
+    let told = match settle(&desk).await {
         Ok(settled) => settled
             .into_iter()
             .map(|entry| {
@@ -187,13 +187,7 @@ pub async fn settle_earlier(backend: &Backend, out: &mpsc::Sender<Message>) {
 
 /// The journal as a text, newest first.
 pub async fn read_journal(backend: &Backend, title: String, out: &mpsc::Sender<Message>) {
-    let Some(desk) = &backend.desk else {
-        let text = NO_CLOUD.to_owned();
-        let severity = Severity::Warning;
-        let _ = out.send(Message::Told { severity, text }).await;
-        return;
-    };
-    let message = match desk.journal.read() {
+    let message = match backend.journal().read() {
         Ok(contents) => {
             let mut body = String::new();
             for entry in contents.entries.iter().rev() {
