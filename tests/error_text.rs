@@ -1021,3 +1021,16 @@ fn check_bounds(text: &str) -> Result<(), TestCaseError> {
     }
     Ok(())
 }
+
+#[test]
+fn every_state_is_in_the_vocabulary_of_the_knowledge() {
+    let text = include_str!("../assets/knowledge/evidence.toml");
+    let file: toml::Table = toml::from_str(text).expect("the vocabulary parses");
+    let groups = file["evidence"].as_array().expect("a list of groups");
+    for (group, state) in cvmtop::guide::error_text::states() {
+        let found = groups.iter().find(|g| g["id"].as_str() == Some(group));
+        let states = found.unwrap_or_else(|| panic!("no group {group}"))["states"].as_array();
+        let known = states.is_some_and(|s| s.iter().any(|s| s.as_str() == Some(state)));
+        assert!(known, "{group} has no state {state}");
+    }
+}

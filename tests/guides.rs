@@ -8,58 +8,24 @@ use cvmtop::guide::markdown::{CHECK, STEPS, StepKind, UNDO};
 use cvmtop::guide::{Lang, Library, error_text, library};
 
 /// Ids of the cause catalogue with the systems they occur on.
-const CAUSES: &[(&str, GuideOs)] = &[
-    ("security-group-blocks-port", GuideOs::Both),
-    ("network-acl-blocks-port", GuideOs::Both),
-    ("no-public-ip", GuideOs::Both),
-    ("public-bandwidth-zero", GuideOs::Both),
-    ("bandwidth-saturated", GuideOs::Both),
-    ("ddos-blocked", GuideOs::Both),
-    ("security-isolated", GuideOs::Both),
-    ("account-in-arrears", GuideOs::Both),
-    ("instance-expired", GuideOs::Both),
-    ("route-misconfigured", GuideOs::Both),
-    ("path-mtu-black-hole", GuideOs::Both),
-    ("packet-loss", GuideOs::Both),
-    ("client-network-fault", GuideOs::Both),
-    ("instance-not-running", GuideOs::Both),
-    ("instance-in-rescue-mode", GuideOs::Both),
-    ("platform-fault", GuideOs::Both),
-    ("boot-failure", GuideOs::Both),
-    ("kernel-hang-or-panic", GuideOs::Linux),
-    ("cpu-overload", GuideOs::Both),
-    ("memory-exhausted", GuideOs::Both),
-    ("disk-full", GuideOs::Both),
-    ("filesystem-read-only", GuideOs::Linux),
-    ("disk-io-saturated", GuideOs::Both),
-    ("login-log-oversized", GuideOs::Linux),
-    ("port-exhaustion", GuideOs::Windows),
-    ("guest-network-misconfigured", GuideOs::Both),
-    ("host-firewall-blocks-port", GuideOs::Both),
-    ("login-service-down", GuideOs::Both),
-    ("login-port-changed", GuideOs::Both),
-    ("login-service-hung", GuideOs::Both),
-    ("ssh-connections-throttled", GuideOs::Linux),
-    ("ssh-source-denied", GuideOs::Linux),
-    ("ssh-config-or-permissions", GuideOs::Linux),
-    ("ssh-algorithm-mismatch", GuideOs::Linux),
-    ("ssh-slow-dns", GuideOs::Linux),
-    ("ssh-host-key-changed", GuideOs::Linux),
-    ("credentials-rejected", GuideOs::Both),
-    ("password-reset-not-applied", GuideOs::Both),
-    ("account-locked", GuideOs::Both),
-    ("ssh-user-not-allowed", GuideOs::Linux),
-    ("ssh-password-auth-disabled", GuideOs::Linux),
-    ("pam-misconfigured", GuideOs::Linux),
-    ("login-shell-or-limits", GuideOs::Linux),
-    ("profile-script-loop", GuideOs::Linux),
-    ("malware-interference", GuideOs::Both),
-    ("rdp-disabled", GuideOs::Windows),
-    ("rdp-nla-or-credssp", GuideOs::Windows),
-    ("rdp-certificate-problem", GuideOs::Windows),
-    ("rdp-not-permitted", GuideOs::Windows),
-    ("rdp-license", GuideOs::Windows),
-];
+fn catalogue() -> BTreeMap<String, GuideOs> {
+    let text = include_str!("../assets/knowledge/causes.toml");
+    let file: toml::Table = toml::from_str(text).expect("the catalogue parses");
+    let causes = file["cause"].as_array().expect("a list of causes");
+    let system = |cause: &toml::Value| match cause.get("os").and_then(toml::Value::as_array) {
+        Some(os) if os.len() == 1 && os[0].as_str() == Some("linux") => GuideOs::Linux,
+        Some(os) if os.len() == 1 && os[0].as_str() == Some("windows") => GuideOs::Windows,
+        _ => GuideOs::Both,
+    };
+    let real = |id: &&str| !matches!(*id, "no-fault-found" | "other-unlisted");
+    causes
+        .iter()
+        .filter_map(|cause| {
+            let id = cause["id"].as_str().filter(real)?;
+            Some((id.to_owned(), system(cause)))
+        })
+        .collect()
+}
 
 fn shipped() -> (Library, Vec<LintError>) {
     Library::shipped()
@@ -133,11 +99,12 @@ fn each_language_is_written_in_its_script() {
 
 #[test]
 fn guides_name_only_causes_that_exist_and_each_cause_has_one() {
-    let known: BTreeMap<_, _> = CAUSES.iter().copied().collect();
+    let known = catalogue();
+    assert!(known.len() >= 50, "{}", known.len());
     for guide in library().guides() {
         assert!(!guide.causes.is_empty(), "{}", guide.slug);
         for cause in &guide.causes {
-            let os = known.get(cause.as_str());
+            let os = known.get(cause);
             let os = os.unwrap_or_else(|| panic!("{} names {cause}", guide.slug));
             if guide.os != GuideOs::Both {
                 assert!(
@@ -148,7 +115,7 @@ fn guides_name_only_causes_that_exist_and_each_cause_has_one() {
             }
         }
     }
-    for (cause, os) in CAUSES {
+    for (cause, os) in &known {
         for wanted in [GuideOs::Linux, GuideOs::Windows] {
             if *os != GuideOs::Both && *os != wanted {
                 continue;
@@ -243,6 +210,22 @@ fn what_weakens_protection_names_its_price_and_its_way_back() {
 }
 
 #[test]
+fn the_knowledge_refers_to_guides_that_exist() {
+    let text = include_str!("../assets/knowledge/causes.toml");
+    let file: toml::Table = toml::from_str(text).expect("the catalogue parses");
+    for cause in file["cause"].as_array().expect("a list of causes") {
+        let named = cause.get("guides").and_then(toml::Value::as_array);
+        for slug in named.into_iter().flatten().filter_map(toml::Value::as_str) {
+            assert!(
+                library().get(slug).is_some(),
+                "{} names {slug}",
+                cause["id"]
+            );
+        }
+    }
+}
+
+#[test]
 fn no_guide_begins_with_a_restart() {
     use cvmtop::domain::action::ActionId;
     for guide in library().guides() {
@@ -281,8 +264,8 @@ fn an_operators_own_guides_stand_beside_and_over_the_shipped_ones() {
         own("bad.md", &bad.replace("house-vpn", "bad-one")),
         own("broken.md", broken),
     ];
-    let known: BTreeSet<_> = CAUSES.iter().map(|(id, _)| *id).collect();
-    let (library, errors) = Library::with_own(&files, &|cause| known.contains(cause));
+    let known = catalogue();
+    let (library, errors) = Library::with_own(&files, &|cause| known.contains_key(cause));
     assert!(library.get("house-vpn").is_some_and(|guide| guide.is_own));
     let isolated = library.get("isolated").expect("there");
     assert_eq!(isolated.text(Lang::Ko).title, "VPN first");

@@ -6,7 +6,7 @@
 use super::error_text::{self, Recognised};
 use super::library::{Guide, GuideOs, Lang, Library};
 use super::words::Fit;
-use crate::domain::evidence::Status;
+use crate::domain::evidence::{Source, Status};
 use crate::domain::instance::Os;
 use crate::domain::report::{GuideMatch, Report};
 use crate::domain::text::sanitise;
@@ -51,7 +51,15 @@ impl MatchInput {
             .filter(|r| r.status == Status::Observed)
             .filter_map(|r| Some((r.id.clone(), r.state.clone()?)))
             .collect();
+        // An operator's reading quotes the matched text, which tells more than its state.
+        let quoted: Vec<&str> = report
+            .evidence
+            .iter()
+            .filter(|r| r.status == Status::Observed && r.source == Source::Operator)
+            .map(|r| r.detail.as_str())
+            .collect();
         Self {
+            pasted: quoted.join("\n\n"),
             os: report.instance.os,
             causes: report
                 .causes
@@ -106,6 +114,7 @@ pub fn match_guides(library: &Library, input: &MatchInput, lang: Lang) -> Vec<Gu
         library.index().fits(&words)
     };
     let hint = os_hint(&messages);
+    let chief = chief_shares(library, input);
     let mut found: Vec<(f64, f64, GuideMatch)> = Vec::new();
     for (guide, fit) in library.guides().iter().zip(&fits) {
         if !guide.os.fits(input.os) {
@@ -114,7 +123,7 @@ pub fn match_guides(library: &Library, input: &MatchInput, lang: Lang) -> Vec<Gu
         let mut score = Score::new();
         by_messages(guide, &messages, &input.pasted, &mut score);
         by_readings(guide, &input.readings, &mut score);
-        by_causes(guide, &input.causes, &mut score);
+        by_causes(guide, &input.causes, &chief, &mut score);
         by_words(fit, &input.words, &mut score);
         let mut total = score.total();
         if input.os == Os::Unknown && !guide.os.fits(hint) {
@@ -203,21 +212,38 @@ fn by_readings(guide: &Guide, readings: &[(String, String)], score: &mut Score) 
     }
 }
 
-fn by_causes(guide: &Guide, causes: &[(String, f64)], score: &mut Score) {
+/// How much of a guide is about a cause: less the later it is named and the more others are.
+fn share_of(guide: &Guide, cause: &str) -> f64 {
     let breadth = 1.0 + 0.05 * guide.causes.len().saturating_sub(1) as f64;
+    let place = guide.causes.iter().position(|own| own == cause);
+    place.map_or(0.0, |place| 1.0 / (1.0 + 0.3 * place as f64) / breadth)
+}
+
+/// The best share that any fitting guide has of each cause: that guide gets its whole
+/// probability, the others their part of it.
+fn chief_shares(library: &Library, input: &MatchInput) -> Vec<f64> {
+    let share = |cause: &str| {
+        let fitting = library.guides().iter().filter(|g| g.os.fits(input.os));
+        fitting.map(|g| share_of(g, cause)).fold(0.0, f64::max)
+    };
+    input.causes.iter().map(|(cause, _)| share(cause)).collect()
+}
+
+fn by_causes(guide: &Guide, causes: &[(String, f64)], chief: &[f64], score: &mut Score) {
     let mut total = 0.0;
     let mut best = (0.0, "");
-    for (cause, probability) in causes {
-        let Some(place) = guide.causes.iter().position(|own| own == cause) else {
+    for ((cause, probability), chief) in causes.iter().zip(chief) {
+        let share = share_of(guide, cause);
+        if share <= 0.0 {
             continue;
-        };
-        let worth = probability / (1.0 + 0.3 * place as f64) / breadth;
+        }
+        let worth = probability * share / chief;
         total += worth;
         if worth > best.0 {
             best = (worth, cause);
         }
     }
-    score.add(total.min(0.97), || format!("cause: {}", best.1));
+    score.add(total.min(0.99), || format!("cause: {}", best.1));
 }
 
 fn by_words(fit: &Fit, asked: &str, score: &mut Score) {
