@@ -13,5 +13,6 @@ pub mod executor;
 pub mod health;
 pub mod session;
 pub mod targets;
+pub mod ticket;
 pub mod triage;
 pub mod vantage;

@@ -3,6 +3,7 @@
 //! Everything that must survive the program: what was done (`journal`), and past cases
 //! (`history`). Must not live here: what any of it means for a diagnosis, and secrets.
 
+pub mod history;
 pub mod journal;
 pub mod outcomes;
 
@@ -23,6 +24,10 @@ pub enum StoreError {
         path: PathBuf,
         source: std::io::Error,
     },
+    #[error(
+        "the history {path} cannot be used: {reason}; everything but past cases and learning goes on"
+    )]
+    History { path: PathBuf, reason: String },
     #[error("there is no journal entry `{0}`; `cvmtop journal` lists them")]
     NoEntry(String),
     #[error("`{given}` fits several journal entries ({matches}); give more of the id")]

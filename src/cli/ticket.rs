@@ -1,8 +1,54 @@
-//! `cvmtop ticket`.
+//! `cvmtop ticket`: diagnose once more and write the bundle for a support ticket.
+//!
+//! Prints the path that was made. Must not live here: what is in it (`runtime::ticket`).
+
+use tokio::sync::mpsc;
 
 use super::args::{GlobalArgs, TicketArgs};
+use super::{EXIT_NOTHING, acting, diagnose, open, output};
+use crate::runtime::session::Session;
+use crate::runtime::ticket::{Material, write};
+use crate::runtime::{self, targets, triage};
 
-#[allow(clippy::unused_async)]
-pub async fn run(_args: &TicketArgs, _global: &GlobalArgs) -> anyhow::Result<u8> {
-    anyhow::bail!("this command is not part of this build yet")
+/// Runs the command.
+pub async fn run(args: &TicketArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
+    let loaded = open::settings(global)?;
+    let session = Session::open(&loaded, &mut |warning| eprintln!("cvmtop: {warning}")).await?;
+    let options = diagnose::options(&args.triage)?;
+    let instance = match targets::find(&session, &args.target).await {
+        Ok(instance) => instance,
+        Err(error) => {
+            eprintln!("cvmtop: {error}");
+            return Ok(EXIT_NOTHING);
+        }
+    };
+    let (sink, _) = mpsc::channel(1);
+    let triage = triage::run(&session, &instance, &options, sink).await;
+    let report = runtime::diagnose::report(&session, &instance, &triage);
+    let journal = acting::journal(&loaded).read().unwrap_or_else(|error| {
+        eprintln!("cvmtop: {error}; the bundle has no journal");
+        crate::store::journal::Contents::default()
+    });
+    let own: Vec<_> = journal
+        .entries
+        .into_iter()
+        .filter(|entry| entry.plan.target.id == instance.id)
+        .collect();
+    let material = Material {
+        report: &report,
+        journal: &own,
+        error_text: options.error_text.as_deref(),
+        made_at: jiff::Timestamp::now(),
+        mask: args.mask,
+    };
+    match write(&material, &args.output, args.archive) {
+        Ok(path) => {
+            output::print(&format!("{}\n", path.display()))?;
+            Ok(0)
+        }
+        Err(error) => {
+            eprintln!("cvmtop: {error}");
+            Ok(1)
+        }
+    }
 }

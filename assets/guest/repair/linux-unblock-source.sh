@@ -20,6 +20,19 @@ if [ "$MODE" = undo ]; then
         done <"$KEEP/$tool"
         rm -f "$KEEP/$tool"
     done
+    if [ -e "$KEEP/nft-rules" ]; then
+        while read -r f t c rule; do
+            # shellcheck disable=SC2086 # a rule as nft itself printed it
+            nft insert rule "$f" "$t" "$c" $rule && changed "nft: put back a ban in $f $t $c"
+        done <"$KEEP/nft-rules"
+        rm -f "$KEEP/nft-rules"
+    fi
+    if [ -e "$KEEP/nft-sets" ]; then
+        while read -r f t s; do
+            nft add element "$f" "$t" "$s" "{ $SOURCE }" && changed "nft: put $SOURCE back into the set $t/$s"
+        done <"$KEEP/nft-sets"
+        rm -f "$KEEP/nft-sets"
+    fi
     if [ -e "$KEEP/fail2ban" ]; then
         while IFS= read -r jail; do
             bounded fail2ban-client set "$jail" banip "$SOURCE" >/dev/null 2>&1 && changed "fail2ban: banned again in $jail"
@@ -29,15 +42,35 @@ if [ "$MODE" = undo ]; then
     finish
 fi
 
-# hosts.deny: a line that names this address alone goes; a list of clients loses this one.
-if [ -f "$deny" ] && grep -Eq "^[^#]*[:, 	]\[?$escaped\]?([, 	:]|\$)" "$deny"; then
-    backup "$deny"
-    sed -E -e "/^[^#:]+:[ 	]*\[?$escaped\]?[ 	]*(:.*)?\$/d" \
-        -e "/^[^#]/s/([:, 	])\[?$escaped\]?([, 	]|\$)/\1\2/g" "$deny" >"$deny.cvmtop" || fail "cannot write next to $deny"
-    cat "$deny.cvmtop" >"$deny" && rm -f "$deny.cvmtop"
-    changed "hosts.deny no longer names $SOURCE"
-else
-    same "hosts.deny does not name $SOURCE"
+# hosts.deny: a line that names this address alone goes; a list of clients loses this one. In a
+# line with EXCEPT the address may be the one that is let in, so such lines stay.
+awk_deny='
+    /^[ \t]*#/ || /EXCEPT/ { print; next }
+    {
+        colon = index($0, ":")
+        if (!colon) { print; next }
+        head = substr($0, 1, colon); rest = substr($0, colon + 1); tail = ""
+        # An option field may follow the clients; brackets hold the colons of IPv6.
+        plain = rest; gsub(/\[[^]]*\]/, "", plain)
+        if (index(plain, ":") && address !~ /:/) { c = index(rest, ":"); tail = substr(rest, c); rest = substr(rest, 1, c - 1) }
+        count = split(rest, clients, /[ \t,]+/); kept = ""; hit = 0
+        for (i = 1; i <= count; i++) {
+            if (clients[i] == address || clients[i] == "[" address "]") { hit = 1; continue }
+            if (clients[i] != "") kept = kept (kept == "" ? "" : ", ") clients[i]
+        }
+        if (!hit) { print; next }
+        if (kept != "") print head " " kept (tail == "" ? "" : " " tail)
+    }'
+if [ -f "$deny" ]; then
+    awk -v address="$SOURCE" "$awk_deny" "$deny" >"$deny.cvmtop" || fail "cannot write next to $deny"
+    if cmp -s "$deny" "$deny.cvmtop"; then
+        same "hosts.deny does not ban $SOURCE alone"
+    else
+        backup "$deny"
+        cat "$deny.cvmtop" >"$deny" || fail "cannot write $deny"
+        changed "hosts.deny no longer names $SOURCE"
+    fi
+    rm -f "$deny.cvmtop"
 fi
 
 if have fail2ban-client && bounded fail2ban-client ping >/dev/null 2>&1; then
@@ -70,25 +103,36 @@ for tool in $tools; do
     rm -f "/tmp/$MARK.$$"
 done
 
-# nftables: rules and set elements.
+# nftables: rules and set elements. What goes is written down first, one a line.
 if have nft; then
     key=ip
     case "$SOURCE" in *:*) key=ip6 ;; esac
+    list="/tmp/$MARK.$$"
     nft -a list ruleset 2>/dev/null | awk -v address="$SOURCE" -v key="$key" '
         $1 == "table" { family = $2; table = $3 }
         $1 == "chain" { chain = $2 }
         $1 == "set" { chain = "" }
-        chain != "" && /(drop|reject)/ && /# handle/ && index($0, key " saddr " address " ") { print family, table, chain, $NF }' >"/tmp/$MARK.$$"
-    while read -r f t c handle; do
-        nft delete rule "$f" "$t" "$c" handle "$handle" && changed "nft: took a ban out of $f $t $c (put it back by hand if it is wanted)"
-    done <"/tmp/$MARK.$$"
-    nft list sets 2>/dev/null | awk '$1 == "table" { family = $2; table = $3 } $1 == "set" { print family, table, $2 }' >"/tmp/$MARK.$$"
+        chain != "" && /(drop|reject)/ && /# handle/ && index($0, key " saddr " address " ") {
+            handle = $NF
+            sub(/ # handle [0-9]+$/, ""); sub(/^[ \t]+/, "")
+            print family, table, chain, handle, $0
+        }' >"$list"
+    while read -r f t c handle rule; do
+        keep_dir
+        printf '%s %s %s %s\n' "$f" "$t" "$c" "$rule" >>"$KEEP/nft-rules"
+        nft delete rule "$f" "$t" "$c" handle "$handle" || fail "nft did not delete handle $handle of $t/$c"
+        changed "nft: took a ban out of $f $t $c: $rule"
+    done <"$list"
+    nft list sets 2>/dev/null | awk '$1 == "table" { family = $2; table = $3 } $1 == "set" { print family, table, $2 }' >"$list"
     while read -r f t s; do
         if nft get element "$f" "$t" "$s" "{ $SOURCE }" >/dev/null 2>&1; then
-            nft delete element "$f" "$t" "$s" "{ $SOURCE }" 2>/dev/null && changed "nft: took $SOURCE out of the set $t/$s"
+            keep_dir
+            printf '%s %s %s\n' "$f" "$t" "$s" >>"$KEEP/nft-sets"
+            nft delete element "$f" "$t" "$s" "{ $SOURCE }" || fail "nft did not take $SOURCE out of $t/$s"
+            changed "nft: took $SOURCE out of the set $t/$s"
         fi
-    done <"/tmp/$MARK.$$"
-    rm -f "/tmp/$MARK.$$"
+    done <"$list"
+    rm -f "$list"
 fi
 [ "$CHANGES" -gt 0 ] && note "login attempts that fail again will bring a ban back: mend the credential first"
 finish

@@ -28,8 +28,8 @@ fi
 hash=$(sed -n "s/^$ACCOUNT:\([^:]*\):.*/\1/p" "$shadow" 2>/dev/null)
 case "$hash" in
 '!'[\$]*)
+    # Only the fact is recorded: a copy of the hashes would be one more thing to guard.
     keep_dir
-    backup "$shadow"
     usermod ${ROOT:+-R "$ROOT"} -U "$ACCOUNT" || fail "usermod did not unlock $ACCOUNT"
     : >"$KEEP/passwd-lock"
     changed "lifted the lock on the password of $ACCOUNT"
