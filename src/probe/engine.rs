@@ -104,7 +104,7 @@ impl<'a> Run<'a> {
             TRIES,
             TRY_SPACING,
         );
-        let around = Surroundings::start(self.plan, &self.target, self.protocol);
+        let around = Surroundings::start(self.plan, &self.target, self.protocol).await;
         let login = talks.connects().await;
         let facts = around.finish(&login, self.started).await;
         let reach = self.reach(&facts.reach).await;

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use super::fusion::ReachFacts;
 use super::icmp;
@@ -19,6 +19,7 @@ use super::{budget, tcp};
 const SETTLE: Duration = Duration::from_millis(800);
 /// Control targets are only asked when the login port has not answered by then.
 const BEFORE_CONTROLS: Duration = Duration::from_millis(900);
+const PING_SPACING: Duration = Duration::from_millis(150);
 /// How long a service on another port gets to say what it is.
 const OTHER_GREETING: Duration = Duration::from_secs(2);
 /// A loopback address that no instance uses: what answers there listens on every address.
@@ -30,7 +31,7 @@ pub struct Surroundings {
     loopback: bool,
     neighbours: JoinSet<(u16, Connect)>,
     neighbour_ports: Vec<u16>,
-    echo: JoinHandle<Echo>,
+    echo: Result<icmp::Series, Echo>,
     controls: JoinSet<(SocketAddr, bool)>,
     has_controls: bool,
     others: OtherLogins,
@@ -60,7 +61,7 @@ pub struct OtherLoginsFound {
 
 impl Surroundings {
     /// Starts looking.
-    pub fn start(plan: &ProbePlan, target: &ProbeTarget, protocol: Protocol) -> Self {
+    pub async fn start(plan: &ProbePlan, target: &ProbeTarget, protocol: Protocol) -> Self {
         let limit = plan.options.connect_timeout;
         let address = target.address;
         let neighbour_ports = plan.neighbours_of(target);
@@ -69,13 +70,7 @@ impl Surroundings {
             neighbours.spawn(async move { (port, look(address, port, limit).await.0) });
         }
         let pings = limit.min(Duration::from_secs(2));
-        let echo = tokio::spawn(icmp::ping(
-            address,
-            3,
-            Duration::from_millis(150),
-            24,
-            pings,
-        ));
+        let echo = icmp::Series::start(address, 3, PING_SPACING, 24, pings).await;
         let mut controls = JoinSet::new();
         let mine = plan
             .options
@@ -130,13 +125,9 @@ impl Surroundings {
             neighbours.push((*port, Connect::Silent(started.elapsed())));
         }
         neighbours.sort_by_key(|(port, _)| *port);
-        let echo = match until_or_forever(until, &mut self.echo).await {
-            Some(Ok(echo)) => echo,
-            Some(Err(_)) => Echo::Silent { sent: 0 },
-            None => {
-                self.echo.abort();
-                Echo::Silent { sent: 3 }
-            }
+        let echo = match self.echo {
+            Ok(series) => series.finish(until).await,
+            Err(end) => end,
         };
         let mut controls = Vec::new();
         if self.has_controls && !answered {

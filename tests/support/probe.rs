@@ -84,6 +84,13 @@ fn run(command: &mut Command) {
 
 /// Starts a real `sshd` on an address and port of its own with extra configuration lines.
 pub fn sshd(address: IpAddr, port: Option<u16>, extra: &str) -> Option<Server> {
+    let port = port.unwrap_or_else(|| free_port(address));
+    sshd_in(None, SocketAddr::new(address, port), extra)
+}
+
+/// The same inside a network namespace.
+pub fn sshd_in(namespace: Option<&str>, login: SocketAddr, extra: &str) -> Option<Server> {
+    let (address, port) = (login.ip(), login.port());
     let binary = program("sshd", "openssh-server")?;
     let keygen = program("ssh-keygen", "openssh-client")?;
     if rustix::process::geteuid().is_root() {
@@ -97,7 +104,6 @@ pub fn sshd(address: IpAddr, port: Option<u16>, extra: &str) -> Option<Server> {
         run(Command::new(&keygen).args(["-q", "-t", kind, "-N", "", "-f", &file]));
         keys.push_str(&format!("HostKey {file}\n"));
     }
-    let port = port.unwrap_or_else(|| free_port(address));
     // The first value of a keyword wins, so the test's own lines come first.
     let config = format!(
         "{extra}\n{keys}ListenAddress {address}\nPort {port}\nPidFile none\nUsePAM no\nStrictModes no\n\
@@ -106,7 +112,15 @@ pub fn sshd(address: IpAddr, port: Option<u16>, extra: &str) -> Option<Server> {
     );
     std::fs::write(path("config"), config).unwrap();
     let log = std::fs::File::create(path("log")).unwrap();
-    let child = Command::new(binary)
+    let mut command = match namespace {
+        Some(name) => {
+            let mut command = Command::new("ip");
+            command.args(["netns", "exec", name]).arg(binary);
+            command
+        }
+        None => Command::new(binary),
+    };
+    let child = command
         .args(["-D", "-e", "-f", &path("config")])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -115,7 +129,7 @@ pub fn sshd(address: IpAddr, port: Option<u16>, extra: &str) -> Option<Server> {
         .unwrap();
     let mut server = Server {
         child,
-        login: SocketAddr::new(address, port),
+        login,
         folder,
     };
     wait_for("sshd", || {
@@ -124,7 +138,8 @@ pub fn sshd(address: IpAddr, port: Option<u16>, extra: &str) -> Option<Server> {
             "sshd ended: {}",
             std::fs::read_to_string(server.folder.path().join("log")).unwrap()
         );
-        listening(server.login)
+        // The namespace is the one that the server's own process sees.
+        listening_seen_by(server.child.id(), server.login)
     });
     Some(server)
 }
@@ -193,6 +208,11 @@ pub fn xrdp(address: IpAddr, security: &str) -> Option<Server> {
 
 /// True when something listens, read from the kernel's table so that no connection is made.
 pub fn listening(login: SocketAddr) -> bool {
+    listening_seen_by(std::process::id(), login)
+}
+
+/// The same in the network namespace of a process.
+fn listening_seen_by(process: u32, login: SocketAddr) -> bool {
     let IpAddr::V4(address) = login.ip() else {
         return TcpStream::connect(login).is_ok();
     };
@@ -201,8 +221,8 @@ pub fn listening(login: SocketAddr) -> bool {
         u32::from_le_bytes(address.octets()),
         login.port()
     );
-    std::fs::read_to_string("/proc/net/tcp")
-        .unwrap()
+    std::fs::read_to_string(format!("/proc/{process}/net/tcp"))
+        .unwrap_or_default()
         .lines()
         .any(|line| {
             let mut columns = line.split_whitespace().skip(1);

@@ -114,8 +114,9 @@ pub fn fuse_mtu(facts: MtuFacts) -> Option<Mtu> {
     match (facts.outward, facts.ping) {
         (Large::Lost, _) => Some(Mtu::BlackHole),
         (_, Large::Lost) => facts.hung.then_some(Mtu::BlackHole),
-        (_, Large::Passed) | (Large::Passed, Large::Unknown) => Some(Mtu::Ok),
-        (Large::Unknown, Large::Unknown) => None,
+        (_, Large::Passed) => Some(Mtu::Ok),
+        (Large::Passed, Large::Unknown) if !facts.hung => Some(Mtu::Ok),
+        (_, Large::Unknown) => None,
     }
 }
 
@@ -197,6 +198,7 @@ mod tests {
             (Passed, Lost, false, None),
             (Unknown, Lost, false, None),
             (Unknown, Unknown, true, None),
+            (Passed, Unknown, true, None),
         ] {
             let facts = MtuFacts {
                 outward,
