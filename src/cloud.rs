@@ -10,6 +10,7 @@ pub mod endpoint;
 pub mod error;
 pub mod facts;
 pub mod inventory;
+pub mod permissions;
 pub mod sign;
 pub mod throttle;
 pub mod wire;

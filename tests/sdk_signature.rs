@@ -8,6 +8,7 @@ use cvmtop::cloud::sign::{CONTENT_TYPE, Signable, utc_date};
 use serde_json::json;
 
 #[path = "support/python.rs"]
+#[allow(dead_code)] // the rest is for other tests
 mod python;
 
 /// Reads cases as JSON lines and prints the SDK's signature of each.

@@ -214,9 +214,10 @@ impl Client {
         &self.shared.config.endpoint
     }
 
-    /// Now by the server's clock as far as it is known, UNIX seconds.
-    fn now(&self) -> i64 {
-        Timestamp::now().as_second() + self.shared.clock_correction.load(Ordering::Relaxed)
+    /// Now by the cloud's clock as far as it is known.
+    pub fn now(&self) -> Timestamp {
+        let correction = self.shared.clock_correction.load(Ordering::Relaxed);
+        Timestamp::now() + jiff::SignedDuration::from_secs(correction)
     }
 
     async fn attempt(&self, call: &ApiCall) -> Attempt {
@@ -272,7 +273,7 @@ impl Client {
         let body = serde_json::to_vec(&call.parameters).map_err(|error| {
             CloudError::Setup(format!("the parameters of {}: {error}", call.action))
         })?;
-        let timestamp = self.now();
+        let timestamp = self.now().as_second();
         let host = host_of(url);
         let authorization = Signable {
             method: "POST",

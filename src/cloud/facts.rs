@@ -272,6 +272,11 @@ impl Gatherer {
         }
     }
 
+    /// Now by the cloud's clock: its figures carry its times.
+    fn now(&self) -> Timestamp {
+        self.client.now()
+    }
+
     /// The port that login is judged on.
     fn port(&self) -> u16 {
         self.request

@@ -130,10 +130,18 @@ async fn receive(
     if fault == Some(Fault::TruncatedBody) {
         text.truncate(text.len() / 2);
     }
-    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+    let content_type = (header::CONTENT_TYPE, "application/json".to_owned());
+    // The date tells clients by how much their clock is off.
+    let date = cloud.now().strftime("%a, %d %b %Y %H:%M:%S GMT");
+    ([content_type, (header::DATE, date.to_string())], text).into_response()
 }
 
 impl Cloud {
+    /// The time by the cloud's own clock.
+    fn now(&self) -> Timestamp {
+        Timestamp::now() + SignedDuration::from_secs(self.shared.options.clock_offset_s)
+    }
+
     fn answer(
         &self,
         method: &Method,
@@ -142,7 +150,7 @@ impl Cloud {
         body: &[u8],
         request_id: &str,
     ) -> Answer {
-        let now = Timestamp::now() + SignedDuration::from_secs(self.shared.options.clock_offset_s);
+        let now = self.now();
         let service = auth::verify(method, uri, headers, body, now)?;
         let request = Request {
             service,

@@ -416,3 +416,40 @@ async fn a_static_host_has_no_cloud_facts() {
             .all(|r| r.status == Status::NotApplicable)
     );
 }
+
+/// `doctor` and its policy name every read that facts make, and nothing is sent that they do not.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_read_that_is_sent_is_one_that_doctor_names() {
+    let record = tempfile::NamedTempFile::new().expect("file");
+    let lab = Lab::start(DemoOptions {
+        record: Some(record.path().to_owned()),
+        ..DemoOptions::default()
+    })
+    .await;
+    for name in [
+        "shop-web-01",
+        "partner-gw-01",
+        "batch-01",
+        "partner-app-01",
+        "ledger-01",
+    ] {
+        lab.facts(name, &request()).await;
+    }
+    let text = std::fs::read_to_string(record.path()).expect("record");
+    let sent: std::collections::BTreeSet<String> = text
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON line"))
+        .map(|line| line["action"].as_str().expect("action").to_owned())
+        .collect();
+    assert!(sent.len() > 15, "{sent:?}");
+    let named: Vec<&str> = cvmtop::cloud::permissions::READS
+        .iter()
+        .filter_map(|read| read.permission.split(':').nth(1))
+        .collect();
+    for action in &sent {
+        assert!(
+            named.contains(&action.as_str()),
+            "doctor does not name {action}"
+        );
+    }
+}

@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::Gatherer;
@@ -52,7 +51,7 @@ pub(super) async fn read(gatherer: &Gatherer) -> Vec<Reading> {
 
 fn state(gatherer: &Gatherer, row: &AgentItem) -> Reading {
     let heartbeat = wire::time(row.last_heartbeat_time.as_deref());
-    let age = heartbeat.map(|time| Timestamp::now().as_second() - time.as_second());
+    let age = heartbeat.map(|time| gatherer.now().as_second() - time.as_second());
     let last = heartbeat.map_or("at a time not given".to_owned(), |time| time.to_string());
     match (row.agent_status.as_str(), age) {
         ("Online", _) => gatherer.observed(

@@ -94,7 +94,7 @@ fn is_ours(text: &str, addresses: &[IpAddr]) -> bool {
 }
 
 async fn block_records(gatherer: &Gatherer, addresses: &[IpAddr]) -> Result<Said, CloudError> {
-    let now = Timestamp::now();
+    let now = gatherer.now();
     let start = now.checked_sub((24 * 30).hours()).unwrap_or(now);
     let stamp = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
     let parameters = json!({

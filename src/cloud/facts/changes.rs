@@ -64,7 +64,7 @@ const RELEVANT: &[&str] = &[
 
 pub(super) async fn read(gatherer: &Gatherer) -> Vec<Reading> {
     let started = Instant::now();
-    let now = Timestamp::now();
+    let now = gatherer.now();
     let onset = gatherer.request.onset;
     let from = onset.unwrap_or(now).as_second() - BEFORE_SECONDS;
     let from = from.max(now.as_second() - MOST_SECONDS);
@@ -114,7 +114,7 @@ async fn look_up(
 /// When the request of that id was made, if the audit log tells.
 pub(super) async fn time_of_request(gatherer: &Gatherer, request_id: &str) -> Option<Timestamp> {
     let attributes = json!([{"AttributeKey": "RequestId", "AttributeValue": request_id}]);
-    let now = Timestamp::now().as_second();
+    let now = gatherer.now().as_second();
     let events = look_up(gatherer, &attributes, now - 7 * 24 * 3600, now).await;
     events.ok()?.iter().find_map(AuditEvent::time)
 }

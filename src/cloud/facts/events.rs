@@ -62,7 +62,7 @@ async fn tasks(gatherer: &Gatherer) -> Result<Vec<RepairTaskItem>, CloudError> {
         let local = time.to_zoned(zone.clone());
         local.strftime("%Y-%m-%d %H:%M:%S").to_string()
     };
-    let now = Timestamp::now();
+    let now = gatherer.now();
     let start = now.checked_sub((24 * 30).hours()).unwrap_or(now);
     let parameters = json!({
         "Product": "CVM",
@@ -83,7 +83,7 @@ async fn tasks(gatherer: &Gatherer) -> Result<Vec<RepairTaskItem>, CloudError> {
 }
 
 async fn accidents(gatherer: &Gatherer) -> Result<Vec<AccidentItem>, CloudError> {
-    let now = Timestamp::now().as_second();
+    let now = gatherer.now().as_second();
     let parameters = json!({
         "Module": "monitor",
         "StartTime": now - 24 * 3600,
@@ -99,7 +99,7 @@ async fn accidents(gatherer: &Gatherer) -> Result<Vec<AccidentItem>, CloudError>
 }
 
 async fn product(gatherer: &Gatherer) -> Result<Product, CloudError> {
-    let now = Timestamp::now().as_second();
+    let now = gatherer.now().as_second();
     let parameters = json!({
         "Module": "monitor",
         "ProductName": ["cvm"],

@@ -149,7 +149,7 @@ async fn series(
     metric: &str,
     dimension: (&str, &str),
 ) -> Measured {
-    let now = Timestamp::now();
+    let now = gatherer.now();
     let start = now.checked_sub(HISTORY_MINUTES.minutes()).unwrap_or(now);
     let stamp = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
     let parameters = json!({
@@ -169,15 +169,11 @@ async fn series(
     })
 }
 
-fn now() -> i64 {
-    Timestamp::now().as_second()
-}
-
 fn cpu(gatherer: &Gatherer, metrics: &Metrics) -> Reading {
     let id = "cpu";
     let (base, guest) = (metrics.get("BaseCpuUsage"), metrics.get("CPUUsage"));
     let value = |measured: &Option<Result<&Series, &CloudError>>| match measured {
-        Some(Ok(series)) => series.recent(now()),
+        Some(Ok(series)) => series.recent(gatherer.now().as_second()),
         _ => None,
     };
     let (host_value, guest_value) = (value(&base), value(&guest));
@@ -271,7 +267,7 @@ fn share(
 ) -> Reading {
     match measured {
         Some(Err(error)) => gatherer.failed(id, error),
-        Some(Ok(series)) => match series.recent(now()) {
+        Some(Ok(series)) => match series.recent(gatherer.now().as_second()) {
             Some(value) => {
                 gatherer.observed(id, state(value), format!("{what} {value:.0} %, last 5 min"))
             }
@@ -342,7 +338,12 @@ fn disk_io(gatherer: &Gatherer, disks: &Result<Disks, CloudError>) -> Reading {
         Ok(disks) => disks,
         Err(error) => return gatherer.failed(id, error),
     };
-    let recent = |measured: &Measured| measured.as_ref().ok().and_then(|s| s.recent(now()));
+    let recent = |measured: &Measured| {
+        measured
+            .as_ref()
+            .ok()
+            .and_then(|s| s.recent(gatherer.now().as_second()))
+    };
     let busiest = disks
         .measured
         .iter()
@@ -405,7 +406,7 @@ fn judge_bandwidth(gatherer: &Gatherer, metrics: &Metrics, addresses: &Addresses
         match metrics.get(metric) {
             Some(Err(error)) => return gatherer.failed(id, error),
             Some(Ok(series)) => {
-                if let Some(rate) = series.recent(now()) {
+                if let Some(rate) = series.recent(gatherer.now().as_second()) {
                     shares.push((rate / cap, format!("{rate:.1} of {cap:.0} Mbit/s {way}")));
                 }
             }

@@ -50,20 +50,20 @@ async fn operation_since(gatherer: &Gatherer) -> Option<Timestamp> {
     logged.or(gatherer.request.transitional_since)
 }
 
-fn is_too_long(since: Option<Timestamp>) -> bool {
-    since.is_some_and(|since| age(since) > TOO_LONG)
+fn is_too_long(gatherer: &Gatherer, since: Option<Timestamp>) -> bool {
+    since.is_some_and(|since| age(gatherer, since) > TOO_LONG)
 }
 
-fn age(since: Timestamp) -> Duration {
-    Duration::try_from(Timestamp::now() - since).unwrap_or_default()
+fn age(gatherer: &Gatherer, since: Timestamp) -> Duration {
+    Duration::try_from(gatherer.now() - since).unwrap_or_default()
 }
 
 fn instance_state(gatherer: &Gatherer, since: Option<Timestamp>) -> Reading {
     let instance = &gatherer.instance;
     let state = &instance.state;
     match instance.state_class() {
-        Some("transitional") if is_too_long(since) => {
-            let minutes = since.map_or(0, |since| age(since).as_secs() / 60);
+        Some("transitional") if is_too_long(gatherer, since) => {
+            let minutes = since.map_or(0, |since| age(gatherer, since).as_secs() / 60);
             gatherer.observed(
                 "instance-state",
                 "stuck",
@@ -107,12 +107,12 @@ fn last_operation(gatherer: &Gatherer, since: Option<Timestamp>) -> Reading {
             };
             gatherer.observed(id, kind, format!("{action} failed: {why}"))
         }
-        "OPERATING" if is_too_long(since) => gatherer.observed(
+        "OPERATING" if is_too_long(gatherer, since) => gatherer.observed(
             id,
             "running-too-long",
             format!(
                 "{action} has been running for {} min",
-                since.map_or(0, |since| age(since).as_secs() / 60)
+                since.map_or(0, |since| age(gatherer, since).as_secs() / 60)
             ),
         ),
         "OPERATING" => gatherer.without_state(
