@@ -26,7 +26,8 @@ use talk::Heard;
 
 /// Tries on the login port.
 const TRIES: usize = 3;
-const TRY_SPACING: Duration = Duration::from_millis(250);
+/// Wide enough that a service that comes and goes within a second is seen doing so.
+const TRY_SPACING: Duration = Duration::from_millis(450);
 /// Collects readings and passes each on at once.
 pub(super) struct Emitter {
     sink: mpsc::Sender<Reading>,

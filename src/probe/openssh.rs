@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 use tokio::time::Instant;
 
+use super::algorithms::Profile;
 use super::transcript::{Line, Transcript};
 use crate::domain::text::sanitise;
 
@@ -114,6 +115,45 @@ fn acceptable(user: &str) -> bool {
         && user.len() <= 104
         && !user.starts_with('-')
         && !user.chars().any(|c| c.is_control() || c.is_whitespace())
+}
+
+/// What this machine's client could be told to use (`ssh -Q`); `None` without a client. Asked once.
+pub async fn local_profile() -> Option<&'static Profile> {
+    static PROFILE: OnceCell<Option<Profile>> = OnceCell::const_new();
+    let ask = || async {
+        let (kex, host_key, cipher, mac) = tokio::join!(
+            query("kex"),
+            query("HostKeyAlgorithms"),
+            query("cipher"),
+            query("mac")
+        );
+        Some(Profile {
+            kex: kex?,
+            host_key: host_key?,
+            cipher: cipher?,
+            mac: mac?,
+        })
+    };
+    PROFILE.get_or_init(ask).await.as_ref()
+}
+
+async fn query(what: &str) -> Option<Vec<String>> {
+    let run = Command::new("ssh")
+        .args(["-Q", what])
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let out = tokio::time::timeout(Duration::from_secs(2), run)
+        .await
+        .ok()?
+        .ok()?;
+    let text = String::from_utf8(out.stdout).ok()?;
+    let names: Vec<String> = text
+        .lines()
+        .take(200)
+        .map(|l| l.trim().to_owned())
+        .collect();
+    (out.status.success() && !names.is_empty()).then_some(names)
 }
 
 /// Runs the client and keeps what it says, with the time of each line.

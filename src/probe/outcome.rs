@@ -33,6 +33,9 @@ pub enum OwnFailure {
     Other(i32),
 }
 
+/// An answer that takes this long came to a repeated SYN, unless the path itself is that slow.
+pub const RETRANSMITTED: Duration = Duration::from_millis(990);
+
 /// End of one TCP connection attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Connect {
@@ -52,6 +55,12 @@ impl Connect {
     /// True for SYN-ACK.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Open(_))
+    }
+
+    /// True when the answer only came to a repeated SYN: the first retransmission comes after one
+    /// second (RFC 6298 section 2.1).
+    pub fn took_a_retransmission(self) -> bool {
+        matches!(self, Self::Open(d) if d >= RETRANSMITTED)
     }
 
     /// Time to the answer, if there was one.

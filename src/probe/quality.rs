@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use super::fusion::ReachFacts;
 use super::icmp;
-use super::outcome::{Connect, Echo};
+use super::outcome::{Connect, Echo, RETRANSMITTED};
 use super::plan::Protocol;
 use super::tcp;
 
@@ -18,10 +18,6 @@ use super::tcp;
 pub const SAMPLES: u16 = 20;
 const PING_SPACING: Duration = Duration::from_millis(100);
 const CONNECT_SPACING: Duration = Duration::from_millis(150);
-/// The first retransmission of a lost SYN comes after one second (RFC 6298 section 2.1), so whatever
-/// takes longer lost a packet.
-const LOST_AFTER: Duration = Duration::from_millis(990);
-
 /// What carries the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carrier {
@@ -79,7 +75,7 @@ pub fn choose(facts: &ReachFacts, login: u16, protocol: Protocol) -> Result<Carr
 pub async fn sample(login: SocketAddr, carrier: Carrier) -> Result<Samples, NoSeries> {
     let rtts = match carrier {
         Carrier::Ping => {
-            match icmp::ping(login.ip(), SAMPLES, PING_SPACING, 24, LOST_AFTER).await {
+            match icmp::ping(login.ip(), SAMPLES, PING_SPACING, 24, RETRANSMITTED).await {
                 Echo::Replies { sent, rtts } => {
                     let lost = (sent as usize).saturating_sub(rtts.len());
                     rtts.into_iter()
@@ -95,7 +91,7 @@ pub async fn sample(login: SocketAddr, carrier: Carrier) -> Result<Samples, NoSe
             let to = SocketAddr::new(login.ip(), port);
             let tries = (0..SAMPLES).map(|number| async move {
                 tokio::time::sleep(CONNECT_SPACING * u32::from(number)).await;
-                tcp::connect(to, LOST_AFTER).await.0
+                tcp::connect(to, RETRANSMITTED).await.0
             });
             let ends = join_all(tries).await;
             if ends.iter().any(|end| matches!(end, Connect::Own(_))) {

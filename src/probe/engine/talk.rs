@@ -10,11 +10,12 @@ use jiff::Timestamp;
 
 use super::Run;
 use crate::domain::evidence::{Reading, Source, Status};
+use crate::probe::algorithms::can_talk;
 use crate::probe::budget::{Allowance, Ledger};
 use crate::probe::fusion::{self, Banner, Kex, RdpState, describe};
 use crate::probe::login::{Conversations, Talk, converse};
 use crate::probe::outcome::{Greeting, KeyExchange, Negotiation, RdpFailure, Tls};
-use crate::probe::tcp;
+use crate::probe::{openssh, tcp};
 
 /// More tries when the first ones vary or are turned away.
 const EXTRA_TRIES: usize = 3;
@@ -72,7 +73,8 @@ impl Run<'_> {
         let kex = exchange.as_ref().map(fusion::fuse_kex);
         match (&exchange, kex) {
             (Some(exchange), Some(kex)) => {
-                let detail = format!("{login}: {}", describe::key_exchange(exchange));
+                let own = own_client(exchange, kex).await;
+                let detail = format!("{login}: {}{own}", describe::key_exchange(exchange));
                 self.observed("kex", kex.as_str(), detail).await;
             }
             _ => {
@@ -207,6 +209,23 @@ impl Run<'_> {
             }
         }
         out
+    }
+}
+
+/// Whether the client on this machine could talk to a server that current clients would not.
+async fn own_client(exchange: &KeyExchange, kex: Kex) -> &'static str {
+    let KeyExchange::Lists(lists) = exchange else {
+        return "";
+    };
+    if !matches!(kex, Kex::LegacyOnly | Kex::None) {
+        return "";
+    }
+    match openssh::local_profile().await {
+        Some(profile) if can_talk(profile, lists) => {
+            "; the OpenSSH client on this machine could be told to use them"
+        }
+        Some(_) => "; the OpenSSH client on this machine cannot talk to it either",
+        None => "",
     }
 }
 

@@ -52,6 +52,7 @@ fn tally(outcomes: impl Iterator<Item = String>) -> String {
 
 fn kind(outcome: &Connect) -> String {
     match outcome {
+        Connect::Open(_) if outcome.took_a_retransmission() => "open only after a lost packet",
         Connect::Open(_) => "open",
         Connect::Refused(_) => "refused",
         Connect::Silent(_) => "silent",

@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 
-use crate::probe::outcome::{Connect, Echo, OwnFailure};
+use crate::probe::outcome::{Connect, Echo, OwnFailure, RETRANSMITTED};
 
 /// Ports that a security isolation leaves open; their answers do not contradict it.
 pub const LOGIN_PORTS: [u16; 3] = [22, 3389, 36000];
@@ -105,6 +105,12 @@ impl ReachFacts {
     }
 }
 
+/// True when some tries were answered at once and others only after their first packet was lost.
+fn some_lost_a_packet(login: &[Connect]) -> bool {
+    let quick = |c: &Connect| c.is_open() && c.rtt().is_some_and(|d| d < RETRANSMITTED / 2);
+    login.iter().any(quick) && login.iter().any(|c| c.took_a_retransmission())
+}
+
 /// One state for one path.
 ///
 /// # Errors
@@ -125,7 +131,7 @@ pub fn fuse_reach(facts: &ReachFacts) -> Result<Reach, ReachUnknown> {
         return Err(own.map_or(ReachUnknown::NoAttempt, ReachUnknown::Own));
     }
     Ok(if open > 0 {
-        if refused + silent + prohibited > 0 {
+        if refused + silent + prohibited > 0 || some_lost_a_packet(&facts.login) {
             Reach::Flaky
         } else if facts.all_but_login_dead() {
             Reach::OpenLoginOnly
@@ -290,6 +296,18 @@ mod tests {
                 vec![],
                 silent_echo(),
                 Reach::Flaky,
+            ),
+            (
+                vec![OPEN, Connect::Open(RETRANSMITTED), OPEN],
+                vec![REFUSED],
+                silent_echo(),
+                Reach::Flaky,
+            ),
+            (
+                vec![Connect::Open(RETRANSMITTED); 3],
+                vec![REFUSED],
+                silent_echo(),
+                Reach::Open,
             ),
             (
                 vec![OPEN, REFUSED, OPEN],
