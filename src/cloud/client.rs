@@ -173,7 +173,7 @@ impl Client {
             }
             let error = match outcome.result {
                 Ok(answer) => return Ok(answer),
-                Err(error) => self.explain_clock(error, outcome.server_offset),
+                Err(error) => explain_clock(error, outcome.server_offset),
             };
             if let CloudError::ClockSkew { offset_seconds, .. } = error {
                 let used = self
@@ -308,30 +308,30 @@ impl Client {
             .build()
             .map_err(|error| CloudError::Setup(format!("the request: {}", error.without_url())))
     }
+}
 
-    /// Turns a refusal for the time stamp into one that says how far the clocks are apart, where
-    /// the server's date shows that they are.
-    fn explain_clock(&self, error: CloudError, offset: Option<i64>) -> CloudError {
-        match (&error, offset) {
-            (
-                CloudError::Authentication {
-                    action,
-                    code,
-                    request_id,
-                    ..
-                },
-                Some(offset_seconds),
-            ) if code == "AuthFailure.SignatureExpire"
-                && offset_seconds.abs() > CREDIBLE_SKEW_SECONDS =>
-            {
-                CloudError::ClockSkew {
-                    action: action.clone(),
-                    offset_seconds,
-                    request_id: request_id.clone(),
-                }
+/// Turns a refusal for the time stamp into one that says how far the clocks are apart, where
+/// the server's date shows that they are.
+fn explain_clock(error: CloudError, offset: Option<i64>) -> CloudError {
+    match (&error, offset) {
+        (
+            CloudError::Authentication {
+                action,
+                code,
+                request_id,
+                ..
+            },
+            Some(offset_seconds),
+        ) if code == "AuthFailure.SignatureExpire"
+            && offset_seconds.abs() > CREDIBLE_SKEW_SECONDS =>
+        {
+            CloudError::ClockSkew {
+                action: action.clone(),
+                offset_seconds,
+                request_id: request_id.clone(),
             }
-            _ => error,
         }
+        _ => error,
     }
 }
 

@@ -140,7 +140,8 @@ pub async fn gather(
     if instance.is_static {
         return gatherer.without_cloud().await;
     }
-    gatherer.run().await
+    // The future of all calls together is large.
+    Box::pin(gatherer.run()).await
 }
 
 /// One run over one instance.
@@ -193,9 +194,9 @@ impl Gatherer {
             balance,
         ]
         .concat();
-        facts.addresses = addresses.addresses;
+        facts.addresses = addresses.bound;
         facts.account_type = addresses.account_type;
-        facts.groups = groups.groups;
+        facts.groups = groups.rules;
         facts.references = groups.references;
         facts.network_acl = subnet.acl;
         facts.repair_tasks = events.open_tasks;
@@ -284,10 +285,12 @@ impl Gatherer {
             .unwrap_or_else(|| self.instance.login_port())
     }
 
+    #[allow(clippy::unused_self)] // reads like `failed`, its counterpart
     fn observed(&self, id: &str, state: &str, detail: impl Into<String>) -> Reading {
         Reading::observed(id, Source::Cloud, state, detail)
     }
 
+    #[allow(clippy::unused_self)] // reads like `failed`, its counterpart
     fn without_state(&self, id: &str, status: Status, detail: impl Into<String>) -> Reading {
         Reading::without_state(id, Source::Cloud, status, detail)
     }

@@ -49,15 +49,18 @@ fn with(id: &str, parameters: Value) -> Option<Value> {
     (!id.is_empty()).then_some(parameters)
 }
 
+#[allow(clippy::unnecessary_wraps)] // one signature for the whole table
 fn one_page(_: &Sample) -> Option<Value> {
     Some(json!({"Offset": 0, "Limit": 1}))
 }
 
 /// vpc takes paging as text in some actions.
+#[allow(clippy::unnecessary_wraps)] // one signature for the whole table
 fn one_page_as_text(_: &Sample) -> Option<Value> {
     Some(json!({"Offset": "0", "Limit": "1"}))
 }
 
+#[allow(clippy::unnecessary_wraps)] // one signature for the whole table
 fn nothing(_: &Sample) -> Option<Value> {
     Some(json!({}))
 }

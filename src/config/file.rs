@@ -35,10 +35,11 @@ pub struct Parsed {
 pub fn parse(text: &str) -> Parsed {
     let (table, errors) = DeTable::parse_recoverable(text);
     let line_of = |offset: usize| {
-        1 + text.as_bytes()[..offset.min(text.len())]
-            .iter()
-            .filter(|byte| **byte == b'\n')
+        let before = &text.as_bytes()[..offset.min(text.len())];
+        1 + before
+            .split(|byte| *byte == b'\n')
             .count()
+            .saturating_sub(1)
     };
     let mut parsed = Parsed::default();
     let mut last_line = 0;

@@ -38,9 +38,12 @@ pub struct Overrides {
     pub vantage: Option<String>,
 }
 
+/// Looks up an environment variable.
+type Variables = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// The process's surroundings, handed in so that tests can make their own.
 pub struct Environment {
-    variable: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    variable: Variables,
     pub home: Option<PathBuf>,
     /// Ask the platform for its directories; off in tests.
     pub use_platform_directories: bool,

@@ -69,7 +69,7 @@ pub fn parse(text: &str) -> (Vec<StaticHost>, Vec<String>) {
                 };
                 match keyword.as_str() {
                     "hostname" if block.host_name.is_none() => {
-                        block.host_name = Some(unquote(value))
+                        block.host_name = Some(unquote(value));
                     }
                     "port" if block.port.is_none() => block.port = unquote(value).parse().ok(),
                     "user" if block.user.is_none() => block.user = Some(unquote(value)),

@@ -49,17 +49,16 @@ pub fn covers_port(list: &str, port: u16) -> Option<bool> {
     }
     let mut covered = false;
     for part in list.split(',') {
-        let (first, last) = match part.trim().split_once('-') {
-            Some((first, last)) => (first.trim().parse().ok()?, last.trim().parse().ok()?),
-            None => {
-                let single: u16 = part.trim().parse().ok()?;
-                (single, single)
-            }
-        };
-        let (first, last): (u16, u16) = (first, last);
+        let (first, last) = part_of_list(part)?;
         covered |= (first..=last).contains(&port);
     }
     Some(covered)
+}
+
+/// One element of a list: `22` or `8000-8010`.
+fn part_of_list(part: &str) -> Option<(u16, u16)> {
+    let (first, last) = part.split_once('-').unwrap_or((part, part));
+    Some((first.trim().parse().ok()?, last.trim().parse().ok()?))
 }
 
 /// True if a port list covers every port from `first` to `last`. `None` if it is not understood.
@@ -70,13 +69,7 @@ pub fn covers_range(list: &str, first: u16, last: u16) -> Option<bool> {
     }
     let mut ranges: Vec<(u16, u16)> = Vec::new();
     for part in list.split(',') {
-        match part.trim().split_once('-') {
-            Some((a, b)) => ranges.push((a.trim().parse().ok()?, b.trim().parse().ok()?)),
-            None => {
-                let single = part.trim().parse().ok()?;
-                ranges.push((single, single));
-            }
-        }
+        ranges.push(part_of_list(part)?);
     }
     ranges.sort_unstable();
     let mut next = u32::from(first);

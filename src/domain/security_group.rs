@@ -249,7 +249,7 @@ fn names_public_network(peer: &Peer, references: &References, family_v6: bool) -
     let is_public = |text: &str| {
         let first = text.split(['/', '-']).next().unwrap_or_default();
         match first.trim().parse::<IpAddr>() {
-            Ok(IpAddr::V4(v4)) => !family_v6 && !(v4.is_private() || v4.is_loopback()),
+            Ok(IpAddr::V4(v4)) => !(family_v6 || v4.is_private() || v4.is_loopback()),
             Ok(IpAddr::V6(v6)) => family_v6 && !v6.is_unique_local(),
             Err(_) => true,
         }

@@ -17,14 +17,14 @@ use crate::domain::evidence::{Reading, Status};
 #[derive(Default)]
 pub(super) struct Addresses {
     pub readings: Vec<Reading>,
-    pub addresses: Option<Vec<AddressItem>>,
+    pub bound: Option<Vec<AddressItem>>,
     pub account_type: Option<String>,
 }
 
 impl Addresses {
     /// Bandwidth caps in Mbit/s that apply to the instance; empty if none is known.
     pub fn caps(&self, gatherer: &Gatherer) -> Vec<u64> {
-        let bound = self.addresses.as_deref().unwrap_or_default();
+        let bound = self.bound.as_deref().unwrap_or_default();
         let on_address: Vec<u64> = bound
             .iter()
             .filter_map(|address| u64::try_from(address.bandwidth?).ok())
@@ -72,7 +72,7 @@ pub(super) async fn read(gatherer: &Gatherer) -> Addresses {
     };
     let mut found = Addresses {
         readings: Vec::new(),
-        addresses,
+        bound: addresses,
         account_type,
     };
     let first = vec![
@@ -99,12 +99,7 @@ async fn query(gatherer: &Gatherer, kind: Option<&str>) -> Result<Vec<AddressIte
 
 /// True if the instance has a public address by either API.
 pub(super) fn has_public(gatherer: &Gatherer, found: &Addresses) -> bool {
-    !gatherer.instance.public_addresses.is_empty()
-        || found
-            .addresses
-            .iter()
-            .flatten()
-            .any(|address| is_bound(address))
+    !gatherer.instance.public_addresses.is_empty() || found.bound.iter().flatten().any(is_bound)
 }
 
 fn is_bound(address: &AddressItem) -> bool {
@@ -113,7 +108,7 @@ fn is_bound(address: &AddressItem) -> bool {
 
 fn public_address(gatherer: &Gatherer, found: &Addresses, failure: Option<&CloudError>) -> Reading {
     let id = "public-address";
-    let addresses = found.addresses.as_deref().unwrap_or_default();
+    let addresses = found.bound.as_deref().unwrap_or_default();
     if let Some(address) = addresses.iter().find(|a| a.is_arrears == Some(true)) {
         return gatherer.observed(
             id,
@@ -140,24 +135,22 @@ fn public_address(gatherer: &Gatherer, found: &Addresses, failure: Option<&Cloud
         };
         return gatherer.observed(id, "none", format!("no public address is bound{hint}"));
     }
-    match failure {
+    if let Some(error) = failure {
         // That there is one is known, but not whether it works.
-        Some(error) => gatherer.failed(id, error),
-        None => {
-            let list: Vec<String> = gatherer
-                .instance
-                .public_addresses
-                .iter()
-                .map(ToString::to_string)
-                .collect();
-            let list = if list.is_empty() {
-                addresses.iter().map(named).collect()
-            } else {
-                list
-            };
-            gatherer.observed(id, "present", format!("public address {}", list.join(", ")))
-        }
+        return gatherer.failed(id, error);
     }
+    let list: Vec<String> = gatherer
+        .instance
+        .public_addresses
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let list = if list.is_empty() {
+        addresses.iter().map(named).collect()
+    } else {
+        list
+    };
+    gatherer.observed(id, "present", format!("public address {}", list.join(", ")))
 }
 
 fn public_bandwidth(
@@ -171,14 +164,7 @@ fn public_bandwidth(
     }
     let place = match found.account_type.as_deref() {
         Some("LEGACY") => "on the instance (legacy account)",
-        _ if found
-            .addresses
-            .iter()
-            .flatten()
-            .any(|a| a.bandwidth.is_some()) =>
-        {
-            "on the address"
-        }
+        _ if found.bound.iter().flatten().any(|a| a.bandwidth.is_some()) => "on the address",
         _ => "on the instance",
     };
     let caps = found.caps(gatherer);

@@ -43,7 +43,7 @@ pub(super) async fn read(
         live_status(gatherer, &addresses),
     );
     let mut answers = vec![records, list, status];
-    if let Some(list) = &found.addresses {
+    if let Some(list) = &found.bound {
         answers.push(Ok(match list.iter().find(|a| a.is_blocked == Some(true)) {
             Some(address) => Said::Blocked(format!(
                 "{} is blocked (DescribeAddresses)",
@@ -77,7 +77,7 @@ pub(super) async fn read(
 
 fn public_addresses(gatherer: &Gatherer, found: &Addresses) -> Vec<IpAddr> {
     let mut list = gatherer.instance.public_addresses.clone();
-    for address in found.addresses.iter().flatten() {
+    for address in found.bound.iter().flatten() {
         if let Ok(address) = address.address_ip.parse::<IpAddr>()
             && !list.contains(&address)
         {

@@ -3,6 +3,7 @@
 //!
 //! Must not live here: the evaluation (`domain::security_group`).
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -33,7 +34,7 @@ pub struct GroupRules {
 #[derive(Default)]
 pub(super) struct Groups {
     pub readings: Vec<Reading>,
-    pub groups: Option<Vec<GroupRules>>,
+    pub rules: Option<Vec<GroupRules>>,
     pub references: References,
 }
 
@@ -66,7 +67,7 @@ pub(super) async fn read(gatherer: &Gatherer) -> Groups {
             name_groups(&mut rules, names.ok().as_ref());
             let groups: Vec<_> = rules.iter().map(|rule| rule.group.clone()).collect();
             found.references = references(gatherer, &groups).await;
-            found.groups = Some(rules);
+            found.rules = Some(rules);
             judge(gatherer, &groups, &found.references)
         }
     };
@@ -142,20 +143,19 @@ async fn references(gatherer: &Gatherer, groups: &[SecurityGroup]) -> References
             (id, found)
         })),
     );
-    let mut references = References::default();
-    references.members = members
+    References {
+        members: known(members),
+        addresses: known(addresses),
+        services: known(services),
+    }
+}
+
+/// What could be read, by id.
+fn known<T>(found: Vec<(String, Option<T>)>) -> BTreeMap<String, T> {
+    found
         .into_iter()
-        .filter_map(|(id, found)| Some((id, found?)))
-        .collect();
-    references.addresses = addresses
-        .into_iter()
-        .filter_map(|(id, found)| Some((id, found?)))
-        .collect();
-    references.services = services
-        .into_iter()
-        .filter_map(|(id, found)| Some((id, found?)))
-        .collect();
-    references
+        .filter_map(|(id, body)| Some((id, body?)))
+        .collect()
 }
 
 /// Private addresses of the instances bound to a group.
@@ -300,18 +300,15 @@ fn for_user(gatherer: &Gatherer, groups: &[SecurityGroup], references: &Referenc
         _ => (None, String::new()),
     };
     let id = "security-group";
-    match source {
-        Some(source) => {
-            let decision = evaluate(groups, references, source, Transport::Tcp, port);
-            let question = format!("{source} to TCP {port}{note}");
-            reading(gatherer, id, &decision, &question).in_family(Family::of(source))
-        }
-        None => {
-            let decision = evaluate_unknown(groups, references, false, Transport::Tcp, port);
-            let question =
-                format!("a source on the Internet to TCP {port} (the user's address is not known)");
-            reading(gatherer, id, &decision, &question)
-        }
+    if let Some(source) = source {
+        let decision = evaluate(groups, references, source, Transport::Tcp, port);
+        let question = format!("{source} to TCP {port}{note}");
+        reading(gatherer, id, &decision, &question).in_family(Family::of(source))
+    } else {
+        let decision = evaluate_unknown(groups, references, false, Transport::Tcp, port);
+        let question =
+            format!("a source on the Internet to TCP {port} (the user's address is not known)");
+        reading(gatherer, id, &decision, &question)
     }
 }
 

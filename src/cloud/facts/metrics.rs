@@ -352,8 +352,8 @@ fn disk_io(gatherer: &Gatherer, disks: &Result<Disks, CloudError>) -> Reading {
     if let Some((busy, wait, disk)) = busiest {
         let waiting = wait.map_or(String::new(), |ms| format!(", {ms:.0} ms a request"));
         let state = match (busy, wait) {
-            (busy, Some(ms)) if busy >= 99.0 && ms >= 10_000.0 => "hang",
-            (busy, _) if busy >= 99.0 => "saturated",
+            (busy, Some(ms)) if busy >= 95.0 && ms >= 10_000.0 => "hang",
+            (busy, _) if busy >= 95.0 => "saturated",
             (busy, _) if busy >= 80.0 => "high",
             _ => "normal",
         };

@@ -97,7 +97,9 @@ impl PolicyItem {
             Peer::Unknown
         };
         Rule {
-            index: self.policy_index.unwrap_or(place as i64),
+            index: self
+                .policy_index
+                .unwrap_or_else(|| i64::try_from(place).unwrap_or(i64::MAX)),
             service,
             peer,
             action: rule_action(&self.action),
@@ -233,7 +235,9 @@ impl TripleEntry {
             (String::new(), port)
         };
         Entry {
-            priority: self.priority.unwrap_or(place as i64 + 1),
+            priority: self
+                .priority
+                .unwrap_or_else(|| i64::try_from(place + 1).unwrap_or(i64::MAX)),
             protocol: clean(&self.protocol),
             remote: first(&[&self.cidr_block, &self.ipv6_cidr_block])
                 .map(clean)
@@ -316,7 +320,9 @@ impl QuintupleEntry {
             (destination, source)
         };
         Entry {
-            priority: self.priority.unwrap_or(place as i64 + 1),
+            priority: self
+                .priority
+                .unwrap_or_else(|| i64::try_from(place + 1).unwrap_or(i64::MAX)),
             protocol: clean(&self.protocol),
             remote: remote.0,
             remote_port: remote.1,
