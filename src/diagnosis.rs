@@ -150,26 +150,19 @@ fn also_broken(
     also
 }
 
-/// `healthy`: no fault leads with at least 0.4 and twice the next cause. `faulty`: some cause of
-/// the catalogue leads with at least 0.4, or all faults together hold 0.8. Else `inconclusive`.
+/// `healthy`: no fault leads with at least 0.4 and twice the next cause. `faulty`: a cause of the
+/// catalogue leads with at least 0.4. Else `inconclusive`: undecided, or outside the catalogue.
 fn verdict(causes: &[CauseProbability], weighed: usize) -> Verdict {
-    let probability = |id: &str| {
-        causes
-            .iter()
-            .find(|c| c.id == id)
-            .map_or(0.0, |c| c.probability)
-    };
-    let Some(first) = causes.first().filter(|_| weighed > 0) else {
+    let Some(first) = causes
+        .first()
+        .filter(|c| weighed > 0 && c.probability >= 0.4)
+    else {
         return Verdict::Inconclusive;
     };
     let second = causes.get(1).map_or(0.0, |c| c.probability);
-    let sound = probability(NO_FAULT);
-    if first.id == NO_FAULT && first.probability >= 0.4 && first.probability >= 2.0 * second {
-        return Verdict::Healthy;
+    match first.id.as_str() {
+        NO_FAULT if first.probability >= 2.0 * second => Verdict::Healthy,
+        NO_FAULT | UNLISTED => Verdict::Inconclusive,
+        _ => Verdict::Faulty,
     }
-    let listed = first.id != NO_FAULT && first.id != UNLISTED;
-    if (listed && first.probability >= 0.4) || 1.0 - sound - probability(UNLISTED) >= 0.8 {
-        return Verdict::Faulty;
-    }
-    Verdict::Inconclusive
 }

@@ -13,8 +13,10 @@ use crate::domain::report::{Conflict, Contribution, Report};
 
 /// Nats to decibans.
 const DECIBANS: f64 = 10.0 / std::f64::consts::LN_10;
+/// Share of a whole below which a hypothesis is left out of sums that explain.
+const NEGLIGIBLE: f64 = 1e-6;
 /// A reading that the rest gives less than this is surprising.
-const SURPRISE: f64 = 0.03;
+const SURPRISE: f64 = 0.045;
 
 /// The terms of every cause, `prior` first, in the order of `Model::causes`.
 ///
@@ -35,6 +37,10 @@ pub(super) fn contributions(
     let mut sums = vec![0.0; count * n];
     for h in &posterior.hypotheses {
         let cause = model.variants[usize::from(h.lead)].cause;
+        // What is negligible within its own cause moves no term; `prior` closes the sum.
+        if h.probability < NEGLIGIBLE * posterior.causes[cause] {
+            continue;
+        }
         mass[cause] += h.probability;
         for o in 0..n {
             sums[cause * n + o] += h.probability * posterior.weight_of(model, weighed, h, o);
@@ -191,6 +197,7 @@ pub(super) fn conflict(
         let inverse: f64 = posterior
             .hypotheses
             .iter()
+            .filter(|h| h.probability > NEGLIGIBLE)
             .map(|h| {
                 let log = posterior.base[o] + posterior.weight_of(model, weighed, h, o);
                 h.probability * (-log / w.temper).exp()

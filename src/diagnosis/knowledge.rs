@@ -40,6 +40,8 @@ pub struct Cause {
     pub source: String,
     pub guides: Vec<String>,
     pub variants: Vec<(String, f64)>,
+    /// Stages of variants that block elsewhere than the cause usually does.
+    pub stages: BTreeMap<String, u32>,
     /// Causes that cannot be present beside this one.
     pub excludes: Vec<String>,
     /// Never part of a pair (`no-fault-found`, `other-unlisted`).
@@ -153,6 +155,10 @@ pub struct Row {
     #[serde(default)]
     pub os: Option<Os>,
     pub p: BTreeMap<String, f64>,
+    /// Share of cases in which there is nothing to read at all (no text, because nobody
+    /// complains): scales the row without favouring a state.
+    #[serde(default)]
+    pub absent: f64,
     /// Equivalent sample size: how many observed cases the row is worth.
     pub ess: f64,
     pub why: String,
@@ -443,6 +449,7 @@ struct CausePatch {
     source: Option<String>,
     guides: Option<Vec<String>>,
     variants: Option<BTreeMap<String, f64>>,
+    stages: Option<BTreeMap<String, u32>>,
     excludes: Option<Vec<String>>,
     alone: Option<bool>,
 }
@@ -526,6 +533,7 @@ impl CausePatch {
         set(&mut self.source, other.source);
         set(&mut self.guides, other.guides);
         set(&mut self.variants, other.variants);
+        set(&mut self.stages, other.stages);
         set(&mut self.excludes, other.excludes);
         set(&mut self.alone, other.alone);
     }
@@ -562,6 +570,7 @@ impl CausePatch {
             source: self.source.unwrap_or_default(),
             guides: self.guides.unwrap_or_default(),
             variants: variants.into_iter().collect(),
+            stages: self.stages.unwrap_or_default(),
             excludes: self.excludes.unwrap_or_default(),
             alone: self.alone.unwrap_or(false),
             id: self.id,

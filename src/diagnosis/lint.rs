@@ -31,7 +31,7 @@ fn check_settings(knowledge: &Knowledge, problems: &mut Vec<String>) {
     for (name, value, low, high) in [
         ("pair_share", s.pair_share, 0.0, 0.5),
         ("noise", s.noise, 0.0, 0.2),
-        ("temper", s.temper, 0.1, 1.0),
+        ("temper", s.temper, 0.1, 1.5),
         ("prior_strength", s.prior_strength, 1.0, 10_000.0),
     ] {
         if !(low..=high).contains(&value) {
@@ -65,6 +65,13 @@ fn check_causes(knowledge: &Knowledge, problems: &mut Vec<String>) {
         let weight: f64 = cause.variants.iter().map(|(_, w)| w).sum();
         if (weight - 1.0).abs() > 1e-6 {
             problems.push(format!("cause {id}: its variants sum to {weight}, not 1"));
+        }
+        for variant in cause.stages.keys() {
+            if !cause.variants.iter().any(|(v, _)| v == variant) {
+                problems.push(format!(
+                    "cause {id}: stages names {variant}, which is no variant"
+                ));
+            }
         }
         for other in &cause.excludes {
             if !ids.contains(other.as_str()) {
@@ -167,6 +174,9 @@ fn check_row(knowledge: &Knowledge, row: &Row, problems: &mut Vec<String>) {
     };
     if row.why.trim().is_empty() || row.source.trim().is_empty() {
         problems.push(format!("{what}: why and source must not be empty"));
+    }
+    if !(0.0..1.0).contains(&row.absent) {
+        problems.push(format!("{what}: absent must be at least 0 and below 1"));
     }
     if row.ess <= 0.0 {
         problems.push(format!("{what}: ess must be above 0"));

@@ -163,8 +163,14 @@ impl Model {
                     .iter()
                     .map(|slot| {
                         let evidence = &knowledge.evidence[slot.group];
-                        find_row(knowledge, &cause.id, name, evidence, slot.path, os)
-                            .map(|row| (distribution(knowledge, evidence, &row.p, os), row.ess))
+                        find_row(knowledge, &cause.id, name, evidence, slot.path, os).map(|row| {
+                            let mut p = distribution(knowledge, evidence, &row.p, os);
+                            for value in &mut p {
+                                // The rest of the row is the case in which nothing is read.
+                                *value = (*value * (1.0 - row.absent)).max(evidence.floor_value());
+                            }
+                            (p, row.ess)
+                        })
                     })
                     .collect();
                 let touch = rows
@@ -174,7 +180,7 @@ impl Model {
                     .fold(0_u128, |mask, (slot, _)| mask | 1 << slot);
                 self.variants.push(Variant {
                     cause: index,
-                    stage: cause.stage,
+                    stage: cause.stages.get(name).copied().unwrap_or(cause.stage),
                     log_prior: (self.priors[index] * weight).ln(),
                     touch,
                     rows,

@@ -15,7 +15,7 @@ const CONSENT_S: f64 = 15.0;
 const LOG_LINE_S: f64 = 3.0;
 /// Readings that promise less are not worth asking for.
 const MIN_BITS: f64 = 0.02;
-const MAX_ENTRIES: usize = 10;
+const MAX_ENTRIES: usize = 16;
 /// Opening a console session costs once; each further look at it is cheap.
 const NO_AGENT_S: f64 = 60.0;
 

@@ -14,6 +14,10 @@ const OTHER_FAMILY: f64 = 0.3;
 const EITHER_FAMILY: f64 = 0.6;
 /// Weight of a silence that this host's own lack of a rule explains.
 const BLIND_PATH: f64 = 0.12;
+/// Weight of the readings of the public side where the user comes by a private address.
+const OTHER_SIDE: f64 = 0.3;
+/// Share of reports without a path that speak of the second of two causes.
+const UNMASKED: f64 = 0.25;
 /// Keeps probabilities off 0 and 1, so that log-odds stay finite.
 const EPSILON: f64 = 1e-12;
 
@@ -132,6 +136,7 @@ pub(super) fn select(knowledge: &Knowledge, model: &Model, case: &Case<'_>) -> S
     }
     temper_repeats(knowledge, model, &mut selection.weighed);
     temper_blind_paths(knowledge, model, &mut selection.weighed);
+    temper_public_side(knowledge, model, case, &mut selection.weighed);
     selection
 }
 
@@ -215,6 +220,44 @@ fn temper_blind_paths(knowledge: &Knowledge, model: &Model, weighed: &mut [Weigh
             {
                 w.temper *= BLIND_PATH;
             }
+        }
+    }
+}
+
+/// A user with a private address does not come through the public side: what is wrong there does
+/// not stop that login. Only where something is known about the private path.
+fn temper_public_side(
+    knowledge: &Knowledge,
+    model: &Model,
+    case: &Case<'_>,
+    weighed: &mut [Weighed],
+) {
+    const PUBLIC_FACTS: [&str; 4] = [
+        "public-address",
+        "public-bandwidth",
+        "ddos-block",
+        "bandwidth-use",
+    ];
+    let private_user = case
+        .vantage
+        .user_source
+        .as_deref()
+        .and_then(|s| s.split('/').next()?.parse::<std::net::IpAddr>().ok())
+        .is_some_and(|address| match address {
+            std::net::IpAddr::V4(v4) => v4.is_private(),
+            std::net::IpAddr::V6(v6) => v6.is_unique_local(),
+        });
+    let private_known = model
+        .slot("reach", Some(Path::Private))
+        .is_some_and(|slot| weighed.iter().any(|w| w.slot == slot));
+    if !(private_user && private_known) {
+        return;
+    }
+    for w in weighed {
+        let slot = &model.slots[w.slot];
+        let id = knowledge.evidence[slot.group].id.as_str();
+        if slot.path == Some(Path::Public) || PUBLIC_FACTS.contains(&id) {
+            w.temper *= OTHER_SIDE;
         }
     }
 }
@@ -355,19 +398,16 @@ impl Tables {
         o: usize,
         lead: usize,
     ) -> f64 {
-        match slot.kind {
-            // The earlier one decides; what lies behind it is masked.
-            Kind::Stage | Kind::Text => self.delta[lead * self.observations + o],
-            Kind::Fact | Kind::Graded => {
-                let p = pair_probability(slot, a, b, w);
-                w.temper * p.ln() - self.base[o]
-            }
+        match pair_probability(slot, a, b, w) {
+            None => self.delta[lead * self.observations + o],
+            Some(p) => w.temper * p.ln() - self.base[o],
         }
     }
 }
 
-/// Probability of a state where two causes are present and both touch the slot.
-fn pair_probability(slot: &Slot, a: &Variant, b: &Variant, w: &Weighed) -> f64 {
+/// Probability of a state where two causes are present and both touch the slot; `None` where the
+/// first blocker alone decides.
+fn pair_probability(slot: &Slot, a: &Variant, b: &Variant, w: &Weighed) -> Option<f64> {
     let row = |v: &Variant| match &v.rows[w.slot] {
         Some((p, _)) => (p[w.state], slot.normal.map_or(0.0, |n| p[n])),
         None => (
@@ -376,17 +416,21 @@ fn pair_probability(slot: &Slot, a: &Variant, b: &Variant, w: &Weighed) -> f64 {
         ),
     };
     let ((pa, na), (pb, nb)) = (row(a), row(b));
-    match slot.normal {
-        None => 0.5 * (pa + pb),
-        Some(normal) => {
+    match (slot.kind, slot.normal) {
+        // The earlier one decides; what lies behind it is masked.
+        (Kind::Stage, _) if slot.path.is_some() => None,
+        // What people and attempts report may have come over another path or the console.
+        (Kind::Stage | Kind::Text, _) => Some((1.0 - UNMASKED) * pa + UNMASKED * pb),
+        (Kind::Graded, Some(normal)) => {
             // Leak counted once: the untouched row is in both members.
             let both_normal = (na * nb / slot.default[normal]).clamp(1e-3, 0.999);
-            if w.state == normal {
+            Some(if w.state == normal {
                 both_normal
             } else {
                 (1.0 - both_normal) * (pa + pb) / (2.0 - na - nb).max(1e-3)
-            }
+            })
         }
+        (Kind::Fact | Kind::Graded, _) => Some(0.5 * (pa + pb)),
     }
 }
 
@@ -405,12 +449,9 @@ impl Posterior {
         if a.touch & b.touch & bit == 0 {
             return first + self.delta[second * n + o];
         }
-        match model.slots[slot].kind {
-            Kind::Stage | Kind::Text => first,
-            Kind::Fact | Kind::Graded => {
-                let p = pair_probability(&model.slots[slot], a, b, &weighed[o]);
-                weighed[o].temper * p.ln() - self.base[o]
-            }
+        match pair_probability(&model.slots[slot], a, b, &weighed[o]) {
+            None => first,
+            Some(p) => weighed[o].temper * p.ln() - self.base[o],
         }
     }
 }
