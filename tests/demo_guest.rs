@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use cvmtop::demo::{self, DemoOptions};
 use cvmtop::domain::instance::Os;
 use cvmtop::guest::{self, GuestQuestion};
@@ -25,42 +23,6 @@ const IN_ORDER: &[&str] = &[
     "same",
     "nla-required",
 ];
-
-async fn answer(api: &Api, region: &str, id: &serde_json::Value, os: Os, text: &str) -> String {
-    let kind = if os == Os::Windows {
-        "POWERSHELL"
-    } else {
-        "SHELL"
-    };
-    let command = json!({
-        "InstanceIds": [id], "CommandType": kind, "Content": STANDARD.encode(text), "Timeout": 30,
-    });
-    let sent = api
-        .call("tat", region, "RunCommand", &command)
-        .await
-        .expect("the command is taken");
-    let filter = json!({
-        "Filters": [{"Name": "invocation-id", "Values": [sent["InvocationId"]]}],
-        "HideOutput": false,
-    });
-    for _ in 0..200 {
-        let tasks = api
-            .call("tat", region, "DescribeInvocationTasks", &filter)
-            .await
-            .expect("tasks are listed");
-        let task = &tasks["InvocationTaskSet"][0];
-        if task["TaskStatus"] == "SUCCESS" {
-            let output = task["TaskResult"]["Output"].as_str().expect("output");
-            return String::from_utf8(STANDARD.decode(output).expect("base64")).expect("text");
-        }
-        assert!(
-            task["TaskStatus"] == "PENDING" || task["TaskStatus"] == "RUNNING",
-            "{task}"
-        );
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("the command never ended");
-}
 
 fn question(port: u16) -> GuestQuestion {
     GuestQuestion {
@@ -100,7 +62,9 @@ async fn the_guest_check_finds_what_is_wrong_and_nothing_else() {
         let port = instance["DefaultLoginPort"].as_u64().expect("a port") as u16;
         let question = question(port);
         let text = guest::script(os, &question);
-        let output = answer(&api, &region, &instance["InstanceId"], os, &text).await;
+        let output = api
+            .run_in_guest(&region, &instance["InstanceId"], os, &text)
+            .await;
         for reading in guest::readings(os, &output, &question) {
             let state = reading.state.as_deref().unwrap_or_else(|| {
                 panic!("{name}: {} is not told: {}", reading.id, reading.detail)

@@ -1,16 +1,20 @@
 //! The program's own API client against a demo cloud.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use cvmtop::cloud::client::{Client, ClientConfig};
 use cvmtop::cloud::credentials::{Credentials, Provider};
 use cvmtop::cloud::error::CloudError;
 use cvmtop::domain::api_call::ApiCall;
+use cvmtop::domain::instance::Os;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Regions of the demo fleet.
 pub const REGIONS: [&str; 3] = ["ap-seoul", "ap-guangzhou", "ap-singapore"];
 
 pub struct Api {
-    client: Client,
+    pub client: Client,
 }
 
 impl Api {
@@ -46,5 +50,42 @@ impl Api {
             }
         }
         panic!("no instance is named {name}");
+    }
+
+    /// What a script printed in the guest, run by the automation agent.
+    pub async fn run_in_guest(&self, region: &str, id: &Value, os: Os, text: &str) -> String {
+        let kind = if os == Os::Windows {
+            "POWERSHELL"
+        } else {
+            "SHELL"
+        };
+        let command = json!({
+            "InstanceIds": [id], "CommandType": kind, "Content": STANDARD.encode(text), "Timeout": 30,
+        });
+        let sent = self
+            .call("tat", region, "RunCommand", &command)
+            .await
+            .expect("the command is taken");
+        let filter = json!({
+            "Filters": [{"Name": "invocation-id", "Values": [sent["InvocationId"]]}],
+            "HideOutput": false,
+        });
+        for _ in 0..200 {
+            let tasks = self
+                .call("tat", region, "DescribeInvocationTasks", &filter)
+                .await
+                .expect("tasks are listed");
+            let task = &tasks["InvocationTaskSet"][0];
+            if task["TaskStatus"] == "SUCCESS" {
+                let output = task["TaskResult"]["Output"].as_str().expect("output");
+                return String::from_utf8(STANDARD.decode(output).expect("base64")).expect("text");
+            }
+            assert!(
+                task["TaskStatus"] == "PENDING" || task["TaskStatus"] == "RUNNING",
+                "{task}"
+            );
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the command never ended");
     }
 }

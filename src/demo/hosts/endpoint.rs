@@ -18,6 +18,8 @@ use super::{Tools, rdp, ssh};
 use crate::demo::world::Face;
 
 const BACKLOG: i32 = 128;
+/// No socket that was left alone has a receive buffer this small.
+const SMALL_BUFFER: usize = 8 * 1024;
 /// Connections served at once by one endpoint; more are closed at once.
 const MAX_CONNECTIONS: usize = 256;
 
@@ -88,7 +90,8 @@ impl Server {
             let face = *self.face.borrow_and_update();
             match face {
                 Face::Silent => self.silent(None).await,
-                Face::SshFlaky => self.flaky().await,
+                Face::SshLossy => self.flaky(ms(1100), ms(350)).await,
+                Face::SshBad => self.flaky(ms(500), ms(700)).await,
                 face => self.serve(face, None).await,
             }
             if self.face.has_changed().is_err() {
@@ -98,14 +101,13 @@ impl Server {
     }
 
     /// Answers and drops in turn.
-    async fn flaky(&mut self) {
+    async fn flaky(&mut self, up: Duration, down: Duration) {
         while !self.face.has_changed().unwrap_or(true) {
-            self.serve(Face::Ssh, Some(Duration::from_millis(900)))
-                .await;
+            self.serve(Face::Ssh, Some(up)).await;
             if self.face.has_changed().unwrap_or(true) {
                 return;
             }
-            self.silent(Some(Duration::from_millis(450))).await;
+            self.silent(Some(down)).await;
         }
     }
 
@@ -142,8 +144,26 @@ impl Server {
         }
     }
 
+    /// A path that swallows large packets: with the smallest buffer, and nobody reading, the
+    /// kernel takes a client's first small packets and acknowledges no full-size one.
+    fn size_receive_buffer(&self, face: Face) {
+        let socket = SockRef::from(&self.listener);
+        let shrunk = socket
+            .recv_buffer_size()
+            .is_ok_and(|size| size <= SMALL_BUFFER);
+        let size = match (face == Face::SshKexHang, shrunk) {
+            (true, false) => 1,
+            (false, true) => 128 * 1024,
+            _ => return,
+        };
+        if let Err(error) = socket.set_recv_buffer_size(size) {
+            tracing::warn!(address = %self.address, %error, "demo host keeps its receive buffer");
+        }
+    }
+
     /// Accepts and speaks until the face changes or the time is over.
     async fn serve(&mut self, face: Face, limit: Option<Duration>) {
+        self.size_receive_buffer(face);
         let mut connections = JoinSet::new();
         let end = tokio::time::sleep(limit.unwrap_or(Duration::from_secs(86_400 * 365)));
         tokio::pin!(end);
@@ -192,6 +212,10 @@ async fn speak(stream: TcpStream, face: Face, machine: usize, number: u64, tools
     };
     // A client that goes away or sends nonsense ends its own connection and nothing else.
     let _ = tokio::time::timeout(Duration::from_secs(120), talk).await;
+}
+
+fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
 }
 
 /// Closes with RST (`SO_LINGER` zero).

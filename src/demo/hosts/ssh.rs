@@ -96,7 +96,11 @@ pub(super) async fn talk(
 /// Identification strings are out; what follows is key exchange or its failure.
 async fn exchange(mut stream: TcpStream, face: Face, machine: usize) -> io::Result<()> {
     match face {
-        Face::SshKexHang => return hold(&mut stream).await,
+        Face::SshKexHang => {
+            // Reading would acknowledge what this path is to lose.
+            tokio::time::sleep(Duration::from_secs(40)).await;
+            return Ok(());
+        }
         Face::SshKexReset | Face::SshKexClosed => {
             read_line(&mut stream).await?;
             tokio::time::sleep(Duration::from_millis(40)).await;

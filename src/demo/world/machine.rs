@@ -25,8 +25,10 @@ pub(crate) enum Face {
     Silent,
     /// A port that accepts and greets nobody (a web server waiting for a request).
     Open,
-    /// Alternates between answering and dropping.
-    SshFlaky,
+    /// Drops about a quarter of what arrives.
+    SshLossy,
+    /// Drops more than half of what arrives.
+    SshBad,
     Ssh,
     /// SSH of the rescue system, with another key.
     SshRescue,
