@@ -258,7 +258,11 @@ async fn change_networks(run: &Run) {
     let new = json!({"AddressCount": 1, "InternetMaxBandwidthOut": 5});
     let new = run.send("vpc", "AllocateAddresses", new).await;
     let address = new["AddressSet"][0].clone();
-    let task: u64 = new["TaskId"].as_str().expect("a task").parse().unwrap();
+    let task: u64 = new["TaskId"]
+        .as_str()
+        .expect("a task")
+        .parse()
+        .expect("well formed");
     run.send("vpc", "DescribeTaskResult", json!({"TaskId": task}))
         .await;
     run.send(
@@ -313,7 +317,9 @@ async fn authorise_a_repair(run: &Run) {
 }
 
 async fn sdk_calls(cloud: &DemoCloud) {
-    let interpreter = tokio::task::spawn_blocking(python::sdk).await.unwrap();
+    let interpreter = tokio::task::spawn_blocking(python::sdk)
+        .await
+        .expect("the task ends");
     let mut command = Command::new(interpreter);
     command
         .arg(concat!(
@@ -325,7 +331,7 @@ async fn sdk_calls(cloud: &DemoCloud) {
         .env("DEMO_SECRET_KEY", &cloud.secret_key);
     tokio::task::spawn_blocking(move || python::run(&mut command))
         .await
-        .unwrap();
+        .expect("the task ends");
 }
 
 async fn start(record: &Path, rate_limits: bool) -> DemoCloud {
@@ -374,5 +380,5 @@ async fn requests_and_answers_agree_with_the_official_specification() {
     sdk_calls(&throttled).await;
     tokio::task::spawn_blocking(move || validate(&record))
         .await
-        .unwrap();
+        .expect("the task ends");
 }

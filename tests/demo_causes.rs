@@ -92,7 +92,7 @@ async fn inside(api: &Api, instance: &Instance, readings: &[Reading]) -> Vec<Rea
 }
 
 async fn look(api: &Api, instance: &Instance) -> Report {
-    let (mut readings, facts) = tokio::join!(probes(instance), cloud(api, instance));
+    let (mut readings, facts) = tokio::join!(probes(instance), Box::pin(cloud(api, instance)));
     readings.extend(facts);
     let guest = inside(api, instance, &readings).await;
     readings.extend(guest);
@@ -156,7 +156,7 @@ async fn the_cause_that_an_instance_demonstrates_comes_out_on_top() {
                 .iter()
                 .find(|i| i.name == name)
                 .unwrap_or_else(|| panic!("{name} is not listed"));
-            let report = look(&api, instance).await;
+            let report = Box::pin(look(&api, instance)).await;
             (name, cause, report)
         }));
     }

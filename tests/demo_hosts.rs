@@ -29,7 +29,7 @@ fn meet(address: SocketAddr, send: &[u8]) -> Met {
     };
     stream
         .set_read_timeout(Some(Duration::from_millis(700)))
-        .unwrap();
+        .expect("a time limit");
     let _ = stream.write_all(send);
     let mut buffer = [0; 64];
     match stream.read(&mut buffer) {
@@ -61,12 +61,16 @@ async fn face(api: &Api, name: &str, public: bool) -> Met {
     } else {
         &instance["PrivateIpAddresses"]
     };
-    let ip: IpAddr = list[0].as_str().expect("an address").parse().unwrap();
-    let port = instance["DefaultLoginPort"].as_u64().unwrap() as u16;
+    let ip: IpAddr = list[0]
+        .as_str()
+        .expect("an address")
+        .parse()
+        .expect("well formed");
+    let port = instance["DefaultLoginPort"].as_u64().expect("a port") as u16;
     let send = if port == 13389 { X224 } else { b"" };
     tokio::task::spawn_blocking(move || meet(SocketAddr::new(ip, port), send))
         .await
-        .unwrap()
+        .expect("the task ends")
 }
 
 async fn becomes(api: &Api, name: &str, wanted: impl Fn(&Met) -> bool) {

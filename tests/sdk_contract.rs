@@ -10,7 +10,9 @@ mod python;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_sdk_works_against_the_demo_cloud() {
-    let interpreter = tokio::task::spawn_blocking(python::sdk).await.unwrap();
+    let interpreter = tokio::task::spawn_blocking(python::sdk)
+        .await
+        .expect("the task ends");
     let cloud = demo::start(DemoOptions {
         reboot: Duration::from_millis(1500),
         ..DemoOptions::default()
@@ -28,7 +30,7 @@ async fn the_official_sdk_works_against_the_demo_cloud() {
         .env("DEMO_SECRET_KEY", &cloud.secret_key);
     let printed = tokio::task::spawn_blocking(move || python::run(&mut command))
         .await
-        .unwrap();
+        .expect("the task ends");
     print!("{printed}");
     assert!(
         printed.contains("is_throttled"),

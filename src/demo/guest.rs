@@ -3,7 +3,8 @@
 //! Lives here: the answers to the program's own guest check and repairs, and to a plain echo.
 //! Must not live here: a shell; a script that is none of these prints nothing and changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::sync::LazyLock;
 
@@ -17,7 +18,7 @@ pub struct Facts<'a> {
     /// State of each `guest-*` group that is not in order.
     pub states: &'a BTreeMap<String, String>,
     /// What removes the guest's fault, by the names used in the fleet's `cured_by`.
-    pub cured_by: &'a std::collections::BTreeSet<String>,
+    pub cured_by: &'a BTreeSet<String>,
     /// The repair that removed a fault and could be taken back.
     pub undoable: Option<&'a str>,
 }
@@ -154,7 +155,8 @@ fn check(facts: &Facts<'_>, script: &str) -> String {
         let mut words = line.splitn(3, ' ');
         let mut next = || words.next().unwrap_or_default();
         let (group, key, value) = (next(), next(), next());
-        output.push_str(&format!("{group}\t{key}\t{value}\n"));
+        // Writing to a string cannot fail.
+        let _ = writeln!(output, "{group}\t{key}\t{value}");
     }
     output
 }

@@ -8,6 +8,7 @@ pub(crate) mod machine;
 mod operate;
 mod path;
 pub(crate) mod rules;
+mod spec;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -184,10 +185,7 @@ impl World {
 
     /// Carries out everything that has become due.
     pub fn advance(&mut self, now: Instant) {
-        loop {
-            let Some(position) = self.pending.iter().position(|p| p.at <= now) else {
-                break;
-            };
+        while let Some(position) = self.pending.iter().position(|p| p.at <= now) {
             let pending = self.pending.swap_remove(position);
             self.step(pending.machine, pending.operation, pending.step, pending.at);
         }

@@ -17,6 +17,7 @@ pub struct Api {
     pub client: Client,
 }
 
+#[allow(dead_code, reason = "not every test needs every helper")]
 impl Api {
     pub fn new(endpoint: &str, id: &str, key: &str) -> Self {
         let provider = Provider::Static(Credentials::new(id, key));

@@ -47,6 +47,7 @@ pub fn sdk() -> PathBuf {
     python
 }
 
+#[allow(dead_code, reason = "not every test needs the specification")]
 /// The wheel of the vendor's command line, whose `api.json` files are the specification.
 pub fn specification() -> PathBuf {
     const VERSION: &str = "3.1.189.1";

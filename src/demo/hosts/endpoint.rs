@@ -90,8 +90,9 @@ impl Server {
             let face = *self.face.borrow_and_update();
             match face {
                 Face::Silent => self.silent(None).await,
-                Face::SshLossy => self.flaky(ms(1100), ms(350)).await,
-                Face::SshBad => self.flaky(ms(500), ms(700)).await,
+                Face::SshLossy => self.flaky(Face::Ssh, ms(1100), ms(350)).await,
+                // What gets through comes late, after retransmissions.
+                Face::SshBad => self.flaky(Face::SshSlow, ms(500), ms(700)).await,
                 face => self.serve(face, None).await,
             }
             if self.face.has_changed().is_err() {
@@ -101,9 +102,9 @@ impl Server {
     }
 
     /// Answers and drops in turn.
-    async fn flaky(&mut self, up: Duration, down: Duration) {
+    async fn flaky(&mut self, face: Face, up: Duration, down: Duration) {
         while !self.face.has_changed().unwrap_or(true) {
-            self.serve(Face::Ssh, Some(up)).await;
+            self.serve(face, Some(up)).await;
             if self.face.has_changed().unwrap_or(true) {
                 return;
             }

@@ -130,7 +130,6 @@ enum Answer {
 
 fn answer(face: Face, requested: u32) -> Answer {
     match face {
-        Face::RdpFailure1 => Answer::Failure(1),
         Face::RdpFailure2 => Answer::Failure(2),
         Face::RdpFailure3 => Answer::Failure(3),
         Face::RdpFailure4 => Answer::Failure(4),
@@ -138,7 +137,7 @@ fn answer(face: Face, requested: u32) -> Answer {
         Face::RdpFailure6 => Answer::Failure(6),
         Face::RdpLegacy => Answer::NoBlock,
         Face::RdpTls if requested & SSL != 0 => Answer::Selected(SSL),
-        Face::RdpTls => Answer::Failure(1),
+        Face::RdpFailure1 | Face::RdpTls => Answer::Failure(1),
         _ if requested & HYBRID_EX != 0 => Answer::Selected(HYBRID_EX),
         _ if requested & HYBRID != 0 => Answer::Selected(HYBRID),
         // Network level authentication is required and the client does not offer it.

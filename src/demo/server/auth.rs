@@ -3,6 +3,8 @@
 //! Lives here: scope, clock window, signature; the vendor's error codes for each failure.
 //! Must not live here: permissions per action.
 
+use std::fmt::Write;
+
 use axum::http::{HeaderMap, Method, Uri};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
@@ -118,14 +120,15 @@ fn signature(
     for name in signed {
         let value = text(headers, name);
         // Values are compared without their case and outer blanks, as the vendor's signers do.
-        canonical.push_str(&format!("{name}:{}\n", value.trim().to_lowercase()));
+        // Writing to a string cannot fail.
+        let _ = writeln!(canonical, "{name}:{}", value.trim().to_lowercase());
     }
     let payload = if text(headers, "x-tc-content-sha256") == "UNSIGNED-PAYLOAD" {
         hex(&Sha256::digest(b"UNSIGNED-PAYLOAD"))
     } else {
         hex(&Sha256::digest(body))
     };
-    canonical.push_str(&format!("\n{}\n{payload}", parts.signed));
+    let _ = write!(canonical, "\n{}\n{payload}", parts.signed);
     let scope = format!("{}/{}/tc3_request", parts.date, parts.service);
     let to_sign = format!(
         "TC3-HMAC-SHA256\n{timestamp}\n{scope}\n{}",
@@ -144,5 +147,8 @@ fn mac(key: &[u8], message: &str) -> Vec<u8> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

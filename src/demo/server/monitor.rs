@@ -309,7 +309,7 @@ fn product_events(call: &mut Call<'_>) -> Answer {
                 continue;
             }
             set.push(json!({
-                "EventId": (fnv(&m.id) % 1_000_000) as i64, "EventCName": event,
+                "EventId": fnv(&m.id) % 1_000_000, "EventCName": event,
                 "EventEName": event, "EventName": name, "ProductCName": "CVM",
                 "ProductEName": "CVM", "ProductName": "cvm", "InstanceId": m.id,
                 "InstanceName": m.name, "ProjectId": "0", "Region": short_region(&m.region),

@@ -7,177 +7,16 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
-
-use super::machine::{Agent, Face, LatestOperation, Machine, Metrics, PublicAddress};
+use super::machine::{LatestOperation, Machine, PublicAddress};
 use super::rules::{Group, Rule};
+use super::spec::{FleetFile, InstanceSpec};
 use super::{
     Acl, AclEntry, AuditEvent, FreeAddress, RepairTask, Subnet, Template, World, stable_id,
 };
 use crate::demo::DemoError;
+use jiff::{SignedDuration, Timestamp};
 
 const FLEET: &str = include_str!("../../../assets/demo/fleet.toml");
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FleetFile {
-    os: BTreeMap<String, OsSpec>,
-    subnet: Vec<SubnetSpec>,
-    acl: Vec<AclSpec>,
-    group: Vec<GroupSpec>,
-    template: Vec<TemplateSpec>,
-    free_address: Vec<FreeAddressSpec>,
-    instance: Vec<InstanceSpec>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OsSpec {
-    name: String,
-    user: String,
-    #[serde(default)]
-    windows: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SubnetSpec {
-    name: String,
-    zone: String,
-    #[serde(default)]
-    acl: String,
-    #[serde(default)]
-    route_broken: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AclSpec {
-    name: String,
-    region: String,
-    #[serde(default)]
-    quintuple: bool,
-    ingress: Vec<String>,
-    egress: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct GroupSpec {
-    name: String,
-    description: String,
-    ingress: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TemplateSpec {
-    name: String,
-    #[serde(default)]
-    addresses: Vec<String>,
-    #[serde(default)]
-    services: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FreeAddressSpec {
-    name: String,
-    region: String,
-    bandwidth: u64,
-    #[serde(default)]
-    arrears: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct InstanceSpec {
-    name: String,
-    subnet: String,
-    os: String,
-    groups: Vec<String>,
-    #[serde(default)]
-    cause: String,
-    login: Option<Face>,
-    public_login: Option<Face>,
-    firewall: Option<Face>,
-    other_port: Option<u16>,
-    #[serde(default)]
-    dead: bool,
-    /// `wan` (default), `eip` or `none`.
-    #[serde(default = "wan")]
-    public: String,
-    #[serde(default = "five")]
-    bandwidth: u64,
-    #[serde(default)]
-    blocked: bool,
-    #[serde(default)]
-    arrears: bool,
-    #[serde(default = "running")]
-    state: String,
-    #[serde(default = "normal")]
-    restrict: String,
-    #[serde(default = "not_isolated")]
-    isolated: String,
-    #[serde(default = "hourly")]
-    charge: String,
-    #[serde(default)]
-    stop_mode: String,
-    #[serde(default)]
-    expires_in_days: Option<i64>,
-    #[serde(default = "online")]
-    agent: Agent,
-    #[serde(default)]
-    mute: bool,
-    #[serde(default)]
-    metrics: Metrics,
-    #[serde(default)]
-    key: Option<String>,
-    /// Action, state and error message of the last operation.
-    #[serde(default)]
-    latest: Option<(String, String, String)>,
-    #[serde(default)]
-    guest: BTreeMap<String, String>,
-    #[serde(default)]
-    cured_by: Vec<String>,
-    #[serde(default)]
-    events: Vec<String>,
-    #[serde(default)]
-    start_fails: Option<String>,
-    #[serde(default)]
-    soft_hangs: bool,
-    /// `TaskTypeId`, `TaskStatus` and text of a repair task.
-    #[serde(default)]
-    repair: Option<(u64, u64, String)>,
-    /// Names of changes in the audit log, an hour old.
-    #[serde(default)]
-    changed: Vec<String>,
-    #[serde(default)]
-    tags: BTreeMap<String, String>,
-}
-
-fn wan() -> String {
-    "wan".to_owned()
-}
-fn five() -> u64 {
-    5
-}
-fn running() -> String {
-    "RUNNING".to_owned()
-}
-fn normal() -> String {
-    "NORMAL".to_owned()
-}
-fn not_isolated() -> String {
-    "NOTISOLATED".to_owned()
-}
-fn hourly() -> String {
-    "POSTPAID_BY_HOUR".to_owned()
-}
-fn online() -> Agent {
-    Agent::Online
-}
 
 /// `ap-seoul` of `ap-seoul-1`.
 fn region_of(zone: &str) -> &str {
@@ -322,78 +161,26 @@ impl World {
             unblocking: false,
             arrears: spec.arrears,
         });
-        let id = stable_id("ins", &spec.name);
         let index = self.machines.len();
-        self.note_history(spec, &subnet.region, &id, index, now);
-        let healthy = if os.windows { Face::RdpNla } else { Face::Ssh };
-        self.machines.push(Machine {
-            name: spec.name.clone(),
-            generated: false,
-            region: subnet.region.clone(),
-            zone: subnet.zone.clone(),
-            vpc_id: subnet.vpc_id.clone(),
-            subnet_id: subnet.id.clone(),
-            os_name: os.name.clone(),
-            windows: os.windows,
-            login_user: os.user.clone(),
-            login_port: if os.windows { 13389 } else { 10022 },
-            groups,
-            tags: spec.tags.clone(),
-            private: Ipv4Addr::new(127, private_block(self.block), place as u8 + 1, number),
-            public,
-            state: spec.state.clone(),
-            restrict: spec.restrict.clone(),
-            isolated: spec.isolated.clone(),
-            charge: spec.charge.clone(),
-            stop_mode: if spec.stop_mode.is_empty() {
-                "NOT_APPLICABLE".to_owned()
-            } else {
-                spec.stop_mode.clone()
-            },
-            expires: spec.expires_in_days.map(|days| shift(now, days * 86_400)),
-            created: shift(now, -86_400 * (40 + i64::from(number))),
-            latest: spec
-                .latest
-                .as_ref()
-                .map(|(action, state, error)| LatestOperation {
-                    action: action.clone(),
-                    state: state.clone(),
-                    request_id: format!(
-                        "{:08x}-1f2e-4d3c-8b4a-{:012x}",
-                        super::fnv(&id) >> 32,
-                        index
-                    ),
-                    error: error.clone(),
-                }),
-            key_ids: spec.key.iter().map(|key| stable_id("skey", key)).collect(),
-            cause: spec.cause.clone(),
-            login: spec.login.unwrap_or(healthy),
-            public_login: spec.public_login,
-            dead: spec.dead,
-            firewall: spec.firewall,
-            other_port: spec.other_port,
-            agent: spec.agent,
-            mute: spec.mute,
-            metrics: spec.metrics,
-            guest: spec.guest.clone(),
-            cured_by: spec.cured_by.iter().cloned().collect(),
-            events: spec.events.clone(),
-            start_fails: spec.start_fails.clone(),
-            soft_hangs: spec.soft_hangs,
-            booting: false,
-            lost_address: None,
-            before: None,
-            since: shift(now, -3_600 * 30),
-            id,
-        });
+        let private = Ipv4Addr::new(127, private_block(self.block), place as u8 + 1, number);
+        let mut machine = Machine::plain(&spec.name, &subnet, os.windows, private);
+        self.note_history(spec, &machine, index, now);
+        machine.created = shift(now, -86_400 * (40 + i64::from(number)));
+        machine.since = shift(now, -3_600 * 30);
+        machine.os_name.clone_from(&os.name);
+        machine.login_user.clone_from(&os.user);
+        machine.groups = groups;
+        machine.public = public;
+        machine.expires = spec.expires_in_days.map(|days| shift(now, days * 86_400));
+        apply(&mut machine, spec, index);
+        self.machines.push(machine);
         Ok(())
     }
 
     fn note_history(
         &mut self,
         spec: &InstanceSpec,
-        region: &str,
-        id: &str,
+        machine: &Machine,
         index: usize,
         now: Timestamp,
     ) {
@@ -407,21 +194,24 @@ impl World {
                 created: shift(now, -1_500),
             });
         }
-        for (offset, name) in spec.changed.iter().enumerate() {
+        for (offset, name) in (0_i64..).zip(&spec.changed) {
             let service = if name.contains("SecurityGroup") || name.contains("Address") {
                 "vpc"
             } else {
                 "cvm"
             };
             self.audit.push(AuditEvent {
-                region: region.to_owned(),
+                region: machine.region.clone(),
                 service: service.to_owned(),
                 name: name.clone(),
-                resource: id.to_owned(),
+                resource: machine.id.clone(),
                 user: "deploy-bot".to_owned(),
                 source: "203.0.113.40".to_owned(),
-                request_id: format!("{:08x}-0c0d-4a4b-9e9f-{offset:012x}", super::fnv(id) as u32),
-                at: shift(now, -3_600 - offset as i64 * 60),
+                request_id: format!(
+                    "{:08x}-0c0d-4a4b-9e9f-{offset:012x}",
+                    super::fnv(&machine.id) as u32
+                ),
+                at: shift(now, -3_600 - offset * 60),
             });
         }
     }
@@ -441,55 +231,13 @@ impl World {
             let windows = number % 7 == 3;
             let name = format!("fleet-{number:05}");
             let (high, low) = ((number / 250) as u8, (number % 250) as u8 + 1);
-            let mut machine = Machine {
-                id: stable_id("ins", &name),
-                name,
-                generated: true,
-                region: subnet.region.clone(),
-                zone: subnet.zone.clone(),
-                vpc_id: subnet.vpc_id.clone(),
-                subnet_id: subnet.id.clone(),
-                os_name: if windows {
-                    "Windows Server 2022 DataCenter 64bit EN"
-                } else {
-                    "TencentOS Server 4 for x86_64"
-                }
-                .to_owned(),
-                windows,
-                login_user: if windows { "Administrator" } else { "root" }.to_owned(),
-                login_port: if windows { 13389 } else { 10022 },
-                groups: vec![stable_id("sg", &format!("{}/login", subnet.region))],
-                tags: BTreeMap::from([("env".to_owned(), "fleet".to_owned())]),
-                private: Ipv4Addr::new(127, 254, high, low),
-                public: None,
-                state: running(),
-                restrict: normal(),
-                isolated: not_isolated(),
-                charge: hourly(),
-                stop_mode: "NOT_APPLICABLE".to_owned(),
-                expires: None,
-                created: shift(now, -86_400 * 90),
-                latest: None,
-                key_ids: Vec::new(),
-                cause: String::new(),
-                login: if windows { Face::RdpNla } else { Face::Ssh },
-                public_login: None,
-                dead: false,
-                firewall: None,
-                other_port: None,
-                agent: Agent::Online,
-                mute: false,
-                metrics: Metrics::default(),
-                guest: BTreeMap::new(),
-                cured_by: std::collections::BTreeSet::new(),
-                events: Vec::new(),
-                start_fails: None,
-                soft_hangs: false,
-                booting: false,
-                lost_address: None,
-                before: None,
-                since: shift(now, -86_400),
-            };
+            let private = Ipv4Addr::new(127, 254, high, low);
+            let mut machine = Machine::plain(&name, subnet, windows, private);
+            machine.generated = true;
+            machine.created = shift(now, -86_400 * 90);
+            machine.since = shift(now, -86_400);
+            machine.groups = vec![stable_id("sg", &format!("{}/login", subnet.region))];
+            machine.tags = BTreeMap::from([("env".to_owned(), "fleet".to_owned())]);
             if number % 23 == 5 {
                 "STOPPED".clone_into(&mut machine.state);
             }
@@ -505,6 +253,45 @@ impl World {
             self.machines.push(machine);
         }
     }
+}
+
+/// What the file says about one machine, beyond its place.
+fn apply(machine: &mut Machine, spec: &InstanceSpec, index: usize) {
+    machine.tags.clone_from(&spec.tags);
+    machine.cause.clone_from(&spec.cause);
+    machine.state.clone_from(&spec.state);
+    machine.restrict.clone_from(&spec.restrict);
+    machine.isolated.clone_from(&spec.isolated);
+    machine.charge.clone_from(&spec.charge);
+    if !spec.stop_mode.is_empty() {
+        machine.stop_mode.clone_from(&spec.stop_mode);
+    }
+    machine.latest = spec
+        .latest
+        .as_ref()
+        .map(|(action, state, error)| LatestOperation {
+            action: action.clone(),
+            state: state.clone(),
+            request_id: format!(
+                "{:08x}-1f2e-4d3c-8b4a-{index:012x}",
+                super::fnv(&machine.id) >> 32
+            ),
+            error: error.clone(),
+        });
+    machine.key_ids = spec.key.iter().map(|key| stable_id("skey", key)).collect();
+    machine.login = spec.login.unwrap_or(machine.login);
+    machine.public_login = spec.public_login;
+    machine.dead = spec.dead;
+    machine.firewall = spec.firewall;
+    machine.other_port = spec.other_port;
+    machine.agent = spec.agent;
+    machine.mute = spec.mute;
+    machine.metrics = spec.metrics;
+    machine.guest.clone_from(&spec.guest);
+    machine.cured_by = spec.cured_by.iter().cloned().collect();
+    machine.events.clone_from(&spec.events);
+    machine.start_fails.clone_from(&spec.start_fails);
+    machine.soft_hangs = spec.soft_hangs;
 }
 
 /// The private addresses lie eleven blocks above the public ones.

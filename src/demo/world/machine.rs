@@ -8,6 +8,8 @@ use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
 
+use super::{Subnet, stable_id};
+
 /// Over which address a connection arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum PathKind {
@@ -111,6 +113,10 @@ impl Default for Metrics {
 
 /// The public address of a machine.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, as the API shows them"
+)]
 pub(crate) struct PublicAddress {
     pub id: String,
     pub ip: Ipv4Addr,
@@ -134,6 +140,10 @@ pub(crate) struct LatestOperation {
 
 /// A machine with everything that decides about a login to it.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each changed on its own"
+)]
 pub(crate) struct Machine {
     pub id: String,
     pub name: String,
@@ -196,6 +206,59 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
+    /// A running machine in order, without groups and public address.
+    pub fn plain(name: &str, subnet: &Subnet, windows: bool, private: Ipv4Addr) -> Self {
+        let system = if windows {
+            "Windows Server 2022 DataCenter 64bit EN"
+        } else {
+            "TencentOS Server 4 for x86_64"
+        };
+        Self {
+            id: stable_id("ins", name),
+            name: name.to_owned(),
+            generated: false,
+            region: subnet.region.clone(),
+            zone: subnet.zone.clone(),
+            vpc_id: subnet.vpc_id.clone(),
+            subnet_id: subnet.id.clone(),
+            os_name: system.to_owned(),
+            windows,
+            login_user: if windows { "Administrator" } else { "root" }.to_owned(),
+            login_port: if windows { 13389 } else { 10022 },
+            groups: Vec::new(),
+            tags: BTreeMap::new(),
+            private,
+            public: None,
+            state: "RUNNING".to_owned(),
+            restrict: "NORMAL".to_owned(),
+            isolated: "NOTISOLATED".to_owned(),
+            charge: "POSTPAID_BY_HOUR".to_owned(),
+            stop_mode: "NOT_APPLICABLE".to_owned(),
+            expires: None,
+            created: Timestamp::UNIX_EPOCH,
+            latest: None,
+            key_ids: Vec::new(),
+            cause: String::new(),
+            login: if windows { Face::RdpNla } else { Face::Ssh },
+            public_login: None,
+            dead: false,
+            firewall: None,
+            other_port: None,
+            agent: Agent::Online,
+            mute: false,
+            metrics: Metrics::default(),
+            guest: BTreeMap::new(),
+            cured_by: BTreeSet::new(),
+            events: Vec::new(),
+            start_fails: None,
+            soft_hangs: false,
+            booting: false,
+            lost_address: None,
+            before: None,
+            since: Timestamp::UNIX_EPOCH,
+        }
+    }
+
     /// Whether the machine is powered on and past its boot.
     pub fn is_up(&self) -> bool {
         matches!(

@@ -41,8 +41,9 @@ impl World {
             Operation::Start => ("STARTING", unit / 2),
             Operation::Stop { .. } => ("STOPPING", unit / 2),
             Operation::Reboot { hard } if hangs && !hard => ("REBOOTING", unit * 4),
-            Operation::Reboot { .. } => ("REBOOTING", unit),
-            Operation::Password | Operation::Keys { was_running: true } => ("REBOOTING", unit),
+            Operation::Reboot { .. }
+            | Operation::Password
+            | Operation::Keys { was_running: true } => ("REBOOTING", unit),
             Operation::Keys { was_running: false } => ("STOPPED", unit / 4),
             Operation::EnterRescue => ("ENTER_RESCUE_MODE", unit / 2),
             Operation::ExitRescue => ("EXIT_RESCUE_MODE", unit / 2),
@@ -92,12 +93,12 @@ impl World {
             Operation::Stop { release } => {
                 let machine = &mut self.machines[index];
                 "STOPPED".clone_into(&mut machine.state);
-                machine.stop_mode = if release {
+                let mode = if release {
                     "STOP_CHARGING"
                 } else {
                     "KEEP_CHARGING"
-                }
-                .to_owned();
+                };
+                mode.clone_into(&mut machine.stop_mode);
                 if release && machine.public.as_ref().is_some_and(|p| !p.elastic) {
                     machine.lost_address = machine.public.take();
                 }
@@ -270,6 +271,6 @@ fn finish(machine: &mut Machine, error: Option<&str>) {
     if let Some(latest) = &mut machine.latest {
         let state = if error.is_some() { "FAILED" } else { "SUCCESS" };
         state.clone_into(&mut latest.state);
-        latest.error = error.unwrap_or_default().to_owned();
+        error.unwrap_or_default().clone_into(&mut latest.error);
     }
 }
