@@ -19,6 +19,7 @@ mod monitor;
 pub(super) mod record;
 mod tat;
 mod vpc;
+mod vpc_address;
 mod vpc_rules;
 
 use std::sync::{Arc, Mutex};
