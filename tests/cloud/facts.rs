@@ -93,6 +93,90 @@ fn state(facts: &CloudFacts, id: &str) -> String {
         .map_or_else(|| reading.status.as_str().to_owned(), str::to_owned)
 }
 
+/// Instance, and the states that its groups must show.
+const CASES: &[(&str, &[(&str, &str)])] = &[
+    (
+        "shop-web-01",
+        &[
+            ("instance-state", "running"),
+            ("restriction", "normal"),
+            ("public-address", "present"),
+            ("public-bandwidth", "nonzero"),
+            ("ddos-block", "none"),
+            ("security-group", "allow"),
+            ("security-group-here", "allow"),
+            ("network-acl", "none"),
+            ("route", "ok"),
+            ("cpu", "normal"),
+            ("memory", "normal"),
+            ("disk", "normal"),
+            ("disk-io", "normal"),
+            ("agent", "online"),
+            ("agent-exec", "not-attempted"),
+            ("platform-event", "none"),
+            ("bandwidth-use", "low"),
+            ("account-balance", "positive"),
+        ],
+    ),
+    ("shop-api-01", &[("security-group", "deny-default")]),
+    ("office-ad-01", &[("security-group", "deny-explicit")]),
+    (
+        "report-01",
+        &[("security-group", "allow-other-source-only")],
+    ),
+    ("orders-db-01", &[("network-acl", "deny-in")]),
+    ("batch-01", &[("network-acl", "deny-return")]),
+    (
+        "cache-01",
+        &[
+            ("public-address", "none"),
+            ("public-bandwidth", "not-applicable"),
+            ("ddos-block", "not-applicable"),
+            ("bandwidth-use", "not-applicable"),
+        ],
+    ),
+    ("mail-01", &[("public-bandwidth", "zero")]),
+    ("docs-01", &[("public-bandwidth", "zero")]),
+    ("media-01", &[("bandwidth-use", "saturated")]),
+    ("game-01", &[("ddos-block", "blocked")]),
+    ("forum-01", &[("restriction", "isolated")]),
+    (
+        "trial-01",
+        &[
+            ("restriction", "arrears"),
+            ("public-address", "arrears"),
+            ("instance-state", "stopped"),
+            ("cpu", "not-applicable"),
+            ("agent", "offline-long"),
+        ],
+    ),
+    (
+        "archive-01",
+        &[("restriction", "expired"), ("instance-state", "stopped")],
+    ),
+    ("partner-app-01", &[("route", "missing")]),
+    (
+        "staging-web-01",
+        &[
+            ("instance-state", "stopped"),
+            ("last-operation", "succeeded"),
+            ("agent", "offline-recent"),
+        ],
+    ),
+    ("wiki-01", &[("instance-state", "rescue")]),
+    (
+        "erp-01",
+        &[("platform-event", "fault"), ("memory", "no-data")],
+    ),
+    ("analytics-01", &[("platform-event", "guest-reboot")]),
+    ("stream-01", &[("platform-event", "guest-crash")]),
+    ("render-01", &[("cpu", "pegged")]),
+    ("search-01", &[("memory", "exhausted")]),
+    ("logs-01", &[("disk", "full")]),
+    ("backup-01", &[("disk", "read-only")]),
+    ("etl-01", &[("disk-io", "saturated")]),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_instance_of_the_demo_shows_the_facts_of_its_cause() {
     let lab = Lab::start(DemoOptions {
@@ -100,90 +184,8 @@ async fn each_instance_of_the_demo_shows_the_facts_of_its_cause() {
         ..DemoOptions::default()
     })
     .await;
-    let cases: &[(&str, &[(&str, &str)])] = &[
-        (
-            "shop-web-01",
-            &[
-                ("instance-state", "running"),
-                ("restriction", "normal"),
-                ("public-address", "present"),
-                ("public-bandwidth", "nonzero"),
-                ("ddos-block", "none"),
-                ("security-group", "allow"),
-                ("security-group-here", "allow"),
-                ("network-acl", "none"),
-                ("route", "ok"),
-                ("cpu", "normal"),
-                ("memory", "normal"),
-                ("disk", "normal"),
-                ("disk-io", "normal"),
-                ("agent", "online"),
-                ("agent-exec", "not-attempted"),
-                ("platform-event", "none"),
-                ("bandwidth-use", "low"),
-                ("account-balance", "positive"),
-            ],
-        ),
-        ("shop-api-01", &[("security-group", "deny-default")]),
-        ("office-ad-01", &[("security-group", "deny-explicit")]),
-        (
-            "report-01",
-            &[("security-group", "allow-other-source-only")],
-        ),
-        ("orders-db-01", &[("network-acl", "deny-in")]),
-        ("batch-01", &[("network-acl", "deny-return")]),
-        (
-            "cache-01",
-            &[
-                ("public-address", "none"),
-                ("public-bandwidth", "not-applicable"),
-                ("ddos-block", "not-applicable"),
-                ("bandwidth-use", "not-applicable"),
-            ],
-        ),
-        ("mail-01", &[("public-bandwidth", "zero")]),
-        ("docs-01", &[("public-bandwidth", "zero")]),
-        ("media-01", &[("bandwidth-use", "saturated")]),
-        ("game-01", &[("ddos-block", "blocked")]),
-        ("forum-01", &[("restriction", "isolated")]),
-        (
-            "trial-01",
-            &[
-                ("restriction", "arrears"),
-                ("public-address", "arrears"),
-                ("instance-state", "stopped"),
-                ("cpu", "not-applicable"),
-                ("agent", "offline-long"),
-            ],
-        ),
-        (
-            "archive-01",
-            &[("restriction", "expired"), ("instance-state", "stopped")],
-        ),
-        ("partner-app-01", &[("route", "missing")]),
-        (
-            "staging-web-01",
-            &[
-                ("instance-state", "stopped"),
-                ("last-operation", "succeeded"),
-                ("agent", "offline-recent"),
-            ],
-        ),
-        ("wiki-01", &[("instance-state", "rescue")]),
-        (
-            "erp-01",
-            &[("platform-event", "fault"), ("memory", "no-data")],
-        ),
-        ("analytics-01", &[("platform-event", "guest-reboot")]),
-        ("stream-01", &[("platform-event", "guest-crash")]),
-        ("render-01", &[("cpu", "pegged")]),
-        ("search-01", &[("memory", "exhausted")]),
-        ("logs-01", &[("disk", "full")]),
-        ("backup-01", &[("disk", "read-only")]),
-        ("etl-01", &[("disk-io", "saturated")]),
-    ];
     let mut wrong = Vec::new();
-    for (name, wants) in cases {
+    for (name, wants) in CASES {
         let facts = lab.facts(name, &request()).await;
         for (id, want) in *wants {
             let got = state(&facts, id);
