@@ -99,7 +99,7 @@ ui_texts! {
     help_title, help_everywhere, help_reader, help_filter, log_title, log_empty,
     palette_title, palette_empty,
     paste_title, paste_hint, paste_unrecognised, paste_keys, paste_taken,
-    user_source_title, user_source_text, user_source_bad, user_source_set, user_source_cleared,
+    user_source_title, user_source_text, user_source_here, user_source_bad, user_source_set, user_source_cleared,
     deep_title, deep_text, deep_keys, quit_title, quit_text, quit_keys,
     confirm_cause_title, confirm_cause_text, cause_confirmed,
     copied, nothing_found, filter_unknown_field, task_failed, listed, target_missing,

@@ -8,6 +8,7 @@ use super::case::RunId;
 use super::jobs::Handed;
 use super::line_edit::LineEdit;
 use crate::action::plan::Plan;
+use crate::domain::report::RankedAction;
 
 /// Scroll position and search of a reading overlay.
 #[derive(Debug, Clone, Default)]
@@ -86,6 +87,8 @@ pub enum Overlay {
     UserSource {
         edit: LineEdit,
         error: Option<String>,
+        /// The action that cannot go on without it.
+        then: Option<Box<RankedAction>>,
     },
     /// The client's error text.
     Paste {

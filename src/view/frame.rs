@@ -20,6 +20,9 @@ use crate::app::locale::fill;
 use crate::app::notices::Severity;
 use crate::app::state::{Pane, State};
 
+/// Lines that a message at the foot may take.
+const NOTICE_ROWS: usize = 4;
+
 /// Everything about the looks that is not state: colours and signs of this terminal.
 #[derive(Debug, Clone)]
 pub struct Look {
@@ -210,11 +213,24 @@ fn footer(state: &State, paint: &mut Paint<'_>, area: Rect) {
             Severity::Warning => (glyphs.warn, theme.warn),
             Severity::Error => (glyphs.bad, theme.bad),
         };
-        let line = Line::from(vec![
-            Span::styled(format!(" {glyph} "), style),
-            Span::styled(notice.text.clone(), theme.text),
-        ]);
-        paint.line(area.x, area.y, area.width, &line);
+        let lines = text::wrap(&notice.text, usize::from(area.width.saturating_sub(4)));
+        let rows = (lines.len().min(NOTICE_ROWS) as u16).min(area.bottom());
+        // A long message is worth more than the last lines of the panes for as long as it stays.
+        let grown = Rect::new(area.x, area.bottom() - rows, area.width, rows);
+        paint.clear(grown);
+        for (row, line) in lines.iter().take(usize::from(rows)).enumerate() {
+            let y = grown.y + row as u16;
+            if row == 0 {
+                paint.text(grown.x + 1, y, 2, glyph, style);
+            }
+            paint.text(
+                grown.x + 3,
+                y,
+                grown.width.saturating_sub(3),
+                line,
+                theme.text,
+            );
+        }
         return;
     }
     let mut spans = Vec::new();

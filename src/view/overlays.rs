@@ -38,8 +38,13 @@ pub fn draw(
             paste::draw(state, editor, paint, screen);
             None
         }
-        Overlay::UserSource { edit, error } => {
-            dialogs::user_source(state, edit, error.as_deref(), paint, screen);
+        Overlay::UserSource { edit, error, then } => {
+            let question = dialogs::SourceQuestion {
+                edit,
+                error: error.as_deref(),
+                for_action: then.is_some(),
+            };
+            dialogs::user_source(state, &question, paint, screen);
             None
         }
         Overlay::DeepConsent => {

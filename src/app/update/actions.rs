@@ -15,6 +15,7 @@ use crate::app::notices::Severity;
 use crate::app::overlay::{Overlay, Preview, Reading};
 use crate::app::state::State;
 use crate::domain::action::ActionId;
+use crate::domain::report::RankedAction;
 
 /// Begins the preview of the ranked action at `index`.
 pub fn prepare(state: &mut State, index: usize, effects: &mut Vec<Effect>) {
@@ -25,6 +26,18 @@ pub fn prepare(state: &mut State, index: usize, effects: &mut Vec<Effect>) {
     else {
         return;
     };
+    prepare_ranked(state, ranked, effects);
+}
+
+/// Actions whose rule or repair is for one source.
+const FOR_A_SOURCE: &[ActionId] = &[
+    ActionId::OpenPort,
+    ActionId::GuestAllowPort,
+    ActionId::GuestUnblockSource,
+];
+
+/// Begins the preview of an action; one that is for a source asks for it first.
+pub fn prepare_ranked(state: &mut State, ranked: RankedAction, effects: &mut Vec<Effect>) {
     let Some(instance) = state.fleet.selected_id().map(str::to_owned) else {
         return;
     };
@@ -39,12 +52,20 @@ pub fn prepare(state: &mut State, index: usize, effects: &mut Vec<Effect>) {
         ticket(state);
         return;
     }
-    let run = begin(
-        state,
-        &instance,
-        Some(action),
-        state.texts.action(&ranked.id, &ranked.title).to_owned(),
-    );
+    let named = ranked
+        .parameters
+        .get("source")
+        .is_some_and(|value| !value.is_null());
+    if FOR_A_SOURCE.contains(&action) && !named && state.user_source.is_none() {
+        state.overlays.push(Overlay::UserSource {
+            edit: LineEdit::default(),
+            error: None,
+            then: Some(Box::new(ranked)),
+        });
+        return;
+    }
+    let title = state.texts.action(&ranked.id, &ranked.title).to_owned();
+    let run = begin(state, &instance, Some(action), title);
     effects.push(Effect::Prepare {
         run,
         instance,

@@ -97,6 +97,7 @@ fn open_overlay(state: &mut State, command: Command) {
                     .map_or_else(String::new, |a| a.to_string()),
             ),
             error: None,
+            then: None,
         },
         Command::PasteError => {
             let text = state

@@ -10,9 +10,11 @@ use crate::action::plan::Confirmation;
 use crate::app::command::{Command, Context};
 use crate::app::effect::Effect;
 use crate::app::line_edit::LineEdit;
+use crate::app::locale::fill;
 use crate::app::notices::Severity;
 use crate::app::overlay::{Overlay, Preview};
 use crate::app::state::{Pane, State};
+use crate::domain::report::RankedAction;
 use crate::input::chord::{Chord, Key};
 
 /// Largest pasted text that is looked at, in characters.
@@ -43,7 +45,9 @@ pub fn key(state: &mut State, chord: Chord, effects: &mut Vec<Effect>) -> Dirty 
     match top {
         Overlay::Filter { edit, before } => filter_key(state, edit, before, chord, effects),
         Overlay::Palette { edit, selected } => palette_key(state, edit, selected, chord, effects),
-        Overlay::UserSource { edit, .. } => user_source_key(state, edit, chord, effects),
+        Overlay::UserSource { edit, then, .. } => {
+            user_source_key(state, edit, then, chord, effects)
+        }
         Overlay::Paste { editor } => paste_key(state, editor, chord, effects),
         Overlay::DeepConsent => {
             if chord.typed() == Some('Y') {
@@ -167,7 +171,7 @@ fn filter_key(
         Key::Esc => state.fleet.set_filter(&before),
         Key::Enter => {
             if let Some(field) = state.fleet.filter().unknown_fields().first() {
-                let text = crate::app::locale::fill(
+                let text = fill(
                     &state.texts.ui.filter_unknown_field,
                     &[
                         ("field", field),
@@ -233,42 +237,69 @@ fn palette_key(
     }
 }
 
-fn user_source_key(state: &mut State, mut edit: LineEdit, chord: Chord, effects: &mut Vec<Effect>) {
+fn user_source_key(
+    state: &mut State,
+    mut edit: LineEdit,
+    then: Option<Box<RankedAction>>,
+    chord: Chord,
+    effects: &mut Vec<Effect>,
+) {
     match chord.key {
         Key::Esc => {}
         Key::Enter => {
             let text = edit.text().trim().to_owned();
-            if text.is_empty() {
-                state.user_source = None;
-                let told = state.texts.ui.user_source_cleared.clone();
-                state.tell(Severity::Info, told);
-            } else if let Ok(address) = text.parse() {
-                state.user_source = Some(address);
-                let told = crate::app::locale::fill(
-                    &state.texts.ui.user_source_set,
-                    &[("address", &text)],
-                );
-                state.tell(Severity::Good, told);
-            } else {
-                let error =
-                    crate::app::locale::fill(&state.texts.ui.user_source_bad, &[("text", &text)]);
-                state.overlays.push(Overlay::UserSource {
-                    edit,
-                    error: Some(error),
-                });
-                return;
-            }
-            if state.selected_case().is_some() {
-                commands::triage(state, false, effects);
+            if let Err(error) = user_source_given(state, &text, then.as_deref(), effects) {
+                let error = Some(error);
+                state
+                    .overlays
+                    .push(Overlay::UserSource { edit, error, then });
             }
         }
         _ => {
             edit.key(chord);
+            let error = None;
             state
                 .overlays
-                .push(Overlay::UserSource { edit, error: None });
+                .push(Overlay::UserSource { edit, error, then });
         }
     }
+}
+
+/// Takes the address, and goes on with the action that waited for it, or looks again.
+fn user_source_given(
+    state: &mut State,
+    text: &str,
+    then: Option<&RankedAction>,
+    effects: &mut Vec<Effect>,
+) -> Result<(), String> {
+    let ui = &state.texts.ui;
+    let told = match (text, then) {
+        ("", None) => {
+            state.user_source = None;
+            ui.user_source_cleared.clone()
+        }
+        // This host alone, named as such: it lets nobody else in.
+        ("here", Some(action)) => {
+            let mut action = action.clone();
+            action.parameters.insert("source".into(), "here".into());
+            actions::prepare_ranked(state, action, effects);
+            return Ok(());
+        }
+        _ => {
+            let address = text
+                .parse()
+                .map_err(|_| fill(&ui.user_source_bad, &[("text", text)]))?;
+            state.user_source = Some(address);
+            fill(&ui.user_source_set, &[("address", text)])
+        }
+    };
+    state.tell(Severity::Good, told);
+    match then {
+        Some(action) => actions::prepare_ranked(state, action.clone(), effects),
+        None if state.selected_case().is_some() => commands::triage(state, false, effects),
+        None => {}
+    }
+    Ok(())
 }
 
 fn paste_key(

@@ -63,21 +63,33 @@ pub fn message(
     }
 }
 
+/// What is asked about the failing user's address.
+#[derive(Debug)]
+pub struct SourceQuestion<'a> {
+    pub edit: &'a LineEdit,
+    pub error: Option<&'a str>,
+    /// An action waits for the answer.
+    pub for_action: bool,
+}
+
 pub fn user_source(
     state: &State,
-    edit: &LineEdit,
-    error: Option<&str>,
+    question: &SourceQuestion<'_>,
     paint: &mut Paint<'_>,
     screen: Rect,
 ) {
     let theme = &paint.look.theme;
     let ui = &state.texts.ui;
     let mut text = vec![(ui.user_source_text.clone(), theme.text)];
-    if let Some(error) = error {
+    if question.for_action {
+        let here = fill(&ui.user_source_here, &[("host", &state.vantage)]);
+        text.push((here, theme.accent));
+    }
+    if let Some(error) = question.error {
         text.push((error.to_owned(), theme.bad));
     }
     let rest = message(paint, screen, &ui.user_source_title, &text, 1);
-    edit_line(paint, rest.x, rest.y, rest.width, "> ", edit);
+    edit_line(paint, rest.x, rest.y, rest.width, "> ", question.edit);
 }
 
 pub fn deep_consent(state: &State, paint: &mut Paint<'_>, screen: Rect) {

@@ -44,11 +44,10 @@ pub fn lines(
         ));
         if index == 0 {
             let mut text = word(cause.probability, state.texts).to_owned();
-            if let Some([low, high]) = cause.range {
-                text.push_str(&fill(
-                    &ui.range,
-                    &[("low", &percent(low)), ("high", &percent(high))],
-                ));
+            if let Some([low, high]) = cause.range.map(|range| range.map(percent))
+                && low != high
+            {
+                text.push_str(&fill(&ui.range, &[("low", &low), ("high", &high)]));
             }
             lines.push(Line::from(vec![
                 Span::raw("  "),

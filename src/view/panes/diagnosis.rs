@@ -263,8 +263,11 @@ fn fact(state: &State, reading: &Reading, look: &Look, cells: usize) -> Vec<Line
         Tone::Neutral => (glyphs.bullet, theme.text),
         Tone::Unknown => (glyphs.unknown, theme.dim),
     };
+    let path = reading
+        .path
+        .map_or_else(String::new, |p| format!(" ({})", state.texts.path(p)));
     let mut text = format!(
-        "{}: {}",
+        "{}{path}: {}",
         state.texts.evidence(&reading.id),
         state
             .texts

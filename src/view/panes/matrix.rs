@@ -110,7 +110,8 @@ fn cell(
     if reading.status != Status::Observed {
         let glyph = match reading.status {
             Status::NotPermitted | Status::ProbeFailed => glyphs.unknown,
-            _ => glyphs.absent,
+            // A layer behind one that failed; the sign is enough.
+            _ => return (glyphs.absent.to_owned(), theme.dim),
         };
         return (
             format!("{glyph} {}", texts.status(reading.status)),
