@@ -58,7 +58,6 @@ pub enum Why {
     ReadOnly,
     NothingRunning,
     NothingToUndo,
-    NoErrors,
     Unavailable,
 }
 

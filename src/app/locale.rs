@@ -102,7 +102,7 @@ ui_texts! {
     user_source_title, user_source_text, user_source_here, user_source_bad, user_source_set, user_source_cleared,
     deep_title, deep_text, deep_keys, quit_title, quit_text, quit_keys,
     confirm_cause_title, confirm_cause_text, cause_confirmed,
-    copied, nothing_found, filter_unknown_field, task_failed, listed, target_missing,
+    copied, filter_unknown_field, task_failed, target_missing,
     read_only_locked, read_only_on, read_only_off, stopped_work, not_now,
     just_now, seconds_ago, minutes_ago, hours_ago, days_ago,
 }
@@ -249,7 +249,6 @@ impl Texts {
                 Why::ReadOnly => "read-only",
                 Why::NothingRunning => "nothing-running",
                 Why::NothingToUndo => "nothing-to-undo",
-                Why::NoErrors => "no-errors",
                 Why::Unavailable => "unavailable",
             },
         )

@@ -52,7 +52,9 @@ pub fn update(state: &mut State, message: Message) -> (Dirty, Vec<Effect>) {
         }
         Message::Tick(now) => tick(state, now),
         Message::Drawn(geometry) => {
-            state.fleet.offset = geometry.list_offset;
+            if geometry.list.height > 0 {
+                state.fleet.offset = geometry.list_offset;
+            }
             state.diagnosis_offset = state.diagnosis_offset.min(geometry.diagnosis.max_offset());
             state.geometry = geometry;
             Dirty::Nothing

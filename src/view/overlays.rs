@@ -29,7 +29,7 @@ pub fn draw(
         Overlay::Filter { .. } => None,
         Overlay::Help { offset } => Some(help::draw(state, *offset, paint, screen)),
         Overlay::Log { offset } => Some(log::draw(state, *offset, paint, screen)),
-        Overlay::Reader(reading) => Some(reader::draw(reading, state, paint, screen)),
+        Overlay::Reader(reading) => Some(reader::draw(reading, paint, screen)),
         Overlay::Palette { edit, selected } => {
             palette::draw(state, edit, *selected, paint, screen);
             None

@@ -255,11 +255,11 @@ fn weigh(state: &mut State, instance: &str) {
         return;
     };
     let tried = state.jobs.failed_cures(instance);
-    let vantage = case.vantage.clone().unwrap_or_else(|| Vantage {
+    let vantage = Vantage {
         host: state.vantage.clone(),
-        paths: Vec::new(),
         user_source: state.user_source.map(|address| address.to_string()),
-    });
+        ..case.vantage.clone().unwrap_or_default()
+    };
     let mut report = diagnose(
         &knowledge,
         &Case {

@@ -294,6 +294,7 @@ fn user_source_given(
         }
     };
     state.tell(Severity::Good, told);
+    super::arrivals::weigh_selected(state);
     match then {
         Some(action) => actions::prepare_ranked(state, action.clone(), effects),
         None if state.selected_case().is_some() => commands::triage(state, false, effects),

@@ -5,12 +5,11 @@ use ratatui::text::{Line, Span};
 
 use crate::app::geometry::Scrolled;
 use crate::app::overlay::Reading;
-use crate::app::state::State;
 use crate::view::layout::centred;
 use crate::view::text::wrap;
 use crate::view::widgets::paint::Paint;
 
-pub fn draw(reading: &Reading, state: &State, paint: &mut Paint<'_>, screen: Rect) -> Scrolled {
+pub fn draw(reading: &Reading, paint: &mut Paint<'_>, screen: Rect) -> Scrolled {
     let area = centred(screen, 100, screen.height);
     paint.clear(area);
     let theme = &paint.look.theme;
@@ -61,7 +60,6 @@ pub fn draw(reading: &Reading, state: &State, paint: &mut Paint<'_>, screen: Rec
         }
         None => {}
     }
-    let _ = state;
     Scrolled {
         height: 1,
         lines: reading.body.len(),

@@ -1,0 +1,360 @@
+//! Message in, state and effects out: the rules of the console without a terminal.
+
+mod console;
+
+use console::{at, diagnosed, instance, listed, press, send, triage_run};
+use cvmtop::action::context::PlanContext;
+use cvmtop::action::parameters::Parameters;
+use cvmtop::action::plan::{Plan, plan};
+use cvmtop::app::effect::Effect;
+use cvmtop::app::jobs::{Ending, Executed};
+use cvmtop::app::locale::Lang;
+use cvmtop::app::message::{Listing, Message};
+use cvmtop::app::overlay::Overlay;
+use cvmtop::app::state::{Pane, State};
+use cvmtop::app::update::{next_wake, update};
+use cvmtop::domain::action::ActionId;
+use cvmtop::domain::evidence::{Path, Reading, Source};
+
+const SIZE: (u16, u16) = (120, 40);
+
+fn restart_plan() -> Plan {
+    let context = PlanContext {
+        entry: "e1".into(),
+        instance: instance("ins-shop", "shop-api-01", 7),
+        ..PlanContext::default()
+    };
+    plan(ActionId::Restart, &Parameters::none(), &context).expect("a plan")
+}
+
+fn open_port_plan() -> Plan {
+    let mut plan = restart_plan();
+    plan.confirmation = cvmtop::action::plan::Confirmation::Key;
+    plan
+}
+
+/// Puts a preview on the screen as a prepared action would.
+fn previewed(state: &mut State, plan: Plan) -> cvmtop::app::case::RunId {
+    let effects = press(state, "1");
+    let run = effects
+        .iter()
+        .find_map(|effect| match effect {
+            Effect::Prepare { run, .. } => Some(*run),
+            _ => None,
+        })
+        .expect("a preview is prepared");
+    send(
+        state,
+        Message::Planned {
+            run,
+            result: Ok(Box::new(plan)),
+        },
+    );
+    run
+}
+
+fn executes(effects: &[Effect]) -> bool {
+    effects.iter().any(|e| matches!(e, Effect::Execute { .. }))
+}
+
+#[test]
+fn a_diagnosis_leads_to_a_cause_and_an_action() {
+    let state = diagnosed(Lang::En, SIZE);
+    let report = state.selected_report().expect("a report");
+    assert_eq!(report.causes[0].id, "security-group-blocks-port");
+    assert!(report.causes[0].probability > 0.8);
+    assert_eq!(report.actions[0].id, "open-port");
+    assert!(!report.guides.is_empty());
+    let row = state.selected_row().expect("a row");
+    assert_eq!(row.cause.as_deref(), Some("security-group-blocks-port"));
+}
+
+#[test]
+fn answers_of_an_older_listing_are_dropped() {
+    let mut state = listed(Lang::En, SIZE);
+    let old = state.fleet.generation;
+    press(&mut state, "r");
+    let event = Listing::Page(vec![instance("ins-ghost", "ghost", 99)]);
+    send(
+        &mut state,
+        Message::Listed {
+            generation: old,
+            event,
+        },
+    );
+    assert!(state.fleet.get("ins-ghost").is_none());
+}
+
+#[test]
+fn readings_of_an_older_triage_are_dropped() {
+    let mut state = listed(Lang::En, SIZE);
+    let old = triage_run(&press(&mut state, "enter"));
+    let effects = press(&mut state, "enter");
+    assert!(
+        effects
+            .iter()
+            .any(|e| matches!(e, Effect::Cancel { run } if *run == old))
+    );
+    let reading = Reading::observed("reach", Source::Probe, "open", "").on_path(Path::Public);
+    send(
+        &mut state,
+        Message::Read {
+            run: old,
+            instance: "ins-shop".into(),
+            reading: Box::new(reading),
+        },
+    );
+    assert!(state.cases["ins-shop"].readings.is_empty());
+}
+
+#[test]
+fn enter_never_confirms_and_a_capital_y_does() {
+    let mut state = diagnosed(Lang::En, SIZE);
+    previewed(&mut state, open_port_plan());
+    assert!(!executes(&press(&mut state, "enter y space d")));
+    assert!(matches!(state.overlays.last(), Some(Overlay::Preview(_))));
+    assert!(executes(&press(&mut state, "Y")));
+    assert!(state.overlays.is_empty());
+}
+
+#[test]
+fn what_can_cost_downtime_wants_the_name_typed() {
+    let mut state = diagnosed(Lang::En, SIZE);
+    previewed(&mut state, restart_plan());
+    assert!(!executes(&press(&mut state, "Y enter")));
+    assert!(matches!(
+        state.overlays.last(),
+        Some(Overlay::Preview(preview)) if preview.refused.is_some()
+    ));
+    assert!(!executes(&press(
+        &mut state,
+        "backspace s h o p - a p i - 0 1"
+    )));
+    assert!(executes(&press(&mut state, "enter")));
+}
+
+#[test]
+fn a_pasted_name_does_not_confirm() {
+    let mut state = diagnosed(Lang::En, SIZE);
+    previewed(&mut state, restart_plan());
+    send(&mut state, Message::Pasted("shop-api-01\n".into()));
+    assert!(!executes(&press(&mut state, "enter")));
+}
+
+#[test]
+fn pasted_text_never_acts_as_keys() {
+    let mut state = diagnosed(Lang::En, SIZE);
+    let effects = send(&mut state, Message::Pasted("q1Y\nYYY".into()));
+    assert!(effects.is_empty() && state.overlays.is_empty());
+}
+
+#[test]
+fn read_only_shows_the_preview_and_sends_nothing() {
+    let mut state = diagnosed(Lang::En, SIZE);
+    state.read_only = true;
+    previewed(&mut state, open_port_plan());
+    assert!(!executes(&press(&mut state, "Y")));
+    state.read_only_locked = true;
+    press(&mut state, "esc : r e a d - o n l y enter");
+    assert!(state.read_only, "what was set from outside stays");
+}
+
+#[test]
+fn an_action_without_the_users_address_asks_for_it() {
+    let mut state = diagnosed(Lang::En, SIZE);
+    press(&mut state, "f ctrl-u enter");
+    let effects = press(&mut state, "1");
+    assert!(effects.is_empty());
+    assert!(matches!(
+        state.overlays.last(),
+        Some(Overlay::UserSource { then: Some(_), .. })
+    ));
+    press(&mut state, "n o enter");
+    assert!(matches!(
+        state.overlays.last(),
+        Some(Overlay::UserSource { error: Some(_), .. })
+    ));
+    press(&mut state, "ctrl-u");
+    let effects = press(&mut state, "2 0 3 . 0 . 1 1 3 . 9 enter");
+    assert!(matches!(
+        effects.last(),
+        Some(Effect::Prepare { user_source: Some(address), .. }) if address.to_string() == "203.0.113.9"
+    ));
+}
+
+#[test]
+fn an_action_is_followed_to_its_end_and_looked_at_again() {
+    let mut state = diagnosed(Lang::En, SIZE);
+    let run = previewed(&mut state, open_port_plan());
+    press(&mut state, "Y");
+    assert!(state.busy());
+    let note = "1/1 adds one rule".to_owned();
+    send(&mut state, Message::Progressed { run, note });
+    let executed = Executed {
+        ending: Ending::Restored,
+        detail: "login answers again after 2 s".into(),
+        undo_entry: Some("e1".into()),
+        handed: Vec::new(),
+        output: Vec::new(),
+    };
+    let effects = send(
+        &mut state,
+        Message::Executed {
+            run,
+            result: Ok(Box::new(executed)),
+        },
+    );
+    triage_run(&effects);
+    let effects = press(&mut state, "u");
+    assert!(matches!(&effects[..], [Effect::PrepareUndo { entry, .. }] if entry == "e1"));
+}
+
+#[test]
+fn a_failed_cure_counts_in_the_next_diagnosis() {
+    let mut state = diagnosed(Lang::En, SIZE);
+    let before = state.selected_report().expect("a report").causes[0].probability;
+    let run = previewed(&mut state, open_port_plan());
+    press(&mut state, "Y");
+    let executed = Executed {
+        ending: Ending::Unchanged,
+        detail: "login fails as before".into(),
+        undo_entry: None,
+        handed: Vec::new(),
+        output: Vec::new(),
+    };
+    let effects = send(
+        &mut state,
+        Message::Executed {
+            run,
+            result: Ok(Box::new(executed)),
+        },
+    );
+    let run = triage_run(&effects);
+    for reading in console::blocked_readings() {
+        send(
+            &mut state,
+            Message::Read {
+                run,
+                instance: "ins-shop".into(),
+                reading: Box::new(reading),
+            },
+        );
+    }
+    let after = state
+        .selected_report()
+        .expect("a report")
+        .causes
+        .iter()
+        .find(|cause| cause.id == "security-group-blocks-port")
+        .map_or(0.0, |cause| cause.probability);
+    assert!(after < before, "{after} {before}");
+}
+
+#[test]
+fn leaving_during_an_action_asks_once() {
+    let mut state = diagnosed(Lang::En, SIZE);
+    previewed(&mut state, open_port_plan());
+    press(&mut state, "Y");
+    assert!(press(&mut state, "q").is_empty());
+    assert!(press(&mut state, "enter").is_empty());
+    assert!(matches!(press(&mut state, "Y")[..], [Effect::Quit]));
+}
+
+#[test]
+fn ctrl_c_leaves_from_anywhere() {
+    let mut state = diagnosed(Lang::En, SIZE);
+    for open in ["?", "/", ":", "e", "f", "m"] {
+        press(&mut state, open);
+        let effects = press(&mut state, "ctrl-c");
+        assert!(matches!(effects[..], [Effect::Quit]), "under {open}");
+        press(&mut state, "esc");
+    }
+}
+
+#[test]
+fn a_paused_display_holds_back_what_arrives() {
+    let mut state = listed(Lang::En, SIZE);
+    let run = triage_run(&press(&mut state, "enter"));
+    press(&mut state, "p");
+    let reading = Reading::observed("reach", Source::Probe, "open", "").on_path(Path::Public);
+    send(
+        &mut state,
+        Message::Read {
+            run,
+            instance: "ins-shop".into(),
+            reading: Box::new(reading),
+        },
+    );
+    assert!(state.cases["ins-shop"].readings.is_empty());
+    assert_eq!(state.held_back.len(), 1);
+    press(&mut state, "p");
+    assert_eq!(state.cases["ins-shop"].readings.len(), 1);
+}
+
+#[test]
+fn the_filter_narrows_as_it_is_typed_and_esc_takes_it_back() {
+    let mut state = listed(Lang::En, SIZE);
+    press(&mut state, "/ l o g i n : s i l e n t");
+    state.settle();
+    assert_eq!(state.fleet.visible_len(), 1);
+    press(&mut state, "esc");
+    state.settle();
+    assert_eq!(state.fleet.visible_len(), 5);
+}
+
+#[test]
+fn esc_takes_back_one_thing_at_a_time_and_does_nothing_else() {
+    let mut state = listed(Lang::En, SIZE);
+    press(&mut state, "z tab");
+    state.notices.dismiss();
+    assert!(press(&mut state, "esc").is_empty());
+    assert!(!state.zoomed);
+    press(&mut state, "esc");
+    assert_eq!(state.focus, Pane::Instances);
+    for _ in 0..5 {
+        assert!(press(&mut state, "esc").is_empty());
+    }
+}
+
+#[test]
+fn a_pasted_error_becomes_evidence() {
+    let mut state = diagnosed(Lang::En, SIZE);
+    press(&mut state, "e");
+    let text = "ssh: connect to host 203.0.113.7 port 22: Connection timed out";
+    send(&mut state, Message::Pasted(text.into()));
+    press(&mut state, "ctrl-d");
+    let case = &state.cases["ins-shop"];
+    assert!(
+        case.readings
+            .iter()
+            .any(|r| r.id == "pasted-error" && r.state.as_deref() == Some("connect-timeout")),
+        "{:?}",
+        case.readings
+    );
+}
+
+#[test]
+fn nothing_wakes_the_console_when_nothing_ages() {
+    let mut state = console::fresh(Lang::En, SIZE);
+    assert_eq!(next_wake(&state), None);
+    assert_eq!(
+        update(&mut state, Message::Tick(at(60))).0,
+        cvmtop::app::update::Dirty::Nothing
+    );
+}
+
+#[test]
+fn a_target_is_opened_and_a_missing_one_is_named() {
+    let mut state = listed(Lang::En, SIZE);
+    state.target = Some("10.0.1.5".into());
+    let generation = state.fleet.begin_listing(1);
+    let event = Listing::Page(vec![instance("ins-db", "db", 5)]);
+    let effects = send(&mut state, Message::Listed { generation, event });
+    triage_run(&effects);
+    assert_eq!(state.fleet.selected_id(), Some("ins-db"));
+    state.target = Some("nowhere".into());
+    let event = Listing::End;
+    send(&mut state, Message::Listed { generation, event });
+    let shown = state.notices.shown().expect("a notice");
+    assert!(shown.text.contains("nowhere"), "{}", shown.text);
+}

@@ -1,0 +1,211 @@
+//! A console on a small fleet, moved only by messages, as the tests of state and looks use it.
+#![allow(dead_code)] // each test file uses its part
+
+use std::sync::Arc;
+
+use cvmtop::app::case::RunId;
+use cvmtop::app::effect::Effect;
+use cvmtop::app::health::{Health, Login};
+use cvmtop::app::locale::Lang;
+use cvmtop::app::message::{Listing, Message};
+use cvmtop::app::state::State;
+use cvmtop::app::update::{start, update};
+use cvmtop::diagnosis::Knowledge;
+use cvmtop::domain::evidence::{Path, Reading, Source, Status};
+use cvmtop::domain::instance::{Instance, Os};
+use cvmtop::input::chord::Chord;
+use jiff::Timestamp;
+
+pub fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + second).expect("in range")
+}
+
+pub fn instance(id: &str, name: &str, last: u8) -> Instance {
+    Instance {
+        id: id.into(),
+        name: name.into(),
+        region: "ap-seoul".into(),
+        zone: "ap-seoul-1".into(),
+        os: Os::Linux,
+        state: "RUNNING".into(),
+        restrict_state: "NORMAL".into(),
+        public_addresses: vec![std::net::IpAddr::from([203, 0, 113, last])],
+        private_addresses: vec![std::net::IpAddr::from([10, 0, 1, last])],
+        security_group_ids: vec!["sg-1".into()],
+        ..Instance::default()
+    }
+}
+
+fn windows(id: &str, name: &str, last: u8) -> Instance {
+    Instance {
+        os: Os::Windows,
+        ..instance(id, name, last)
+    }
+}
+
+/// Applies a message and gives the effects.
+pub fn send(state: &mut State, message: Message) -> Vec<Effect> {
+    update(state, message).1
+}
+
+/// Presses keys, spelled as in key files and separated by spaces.
+pub fn press(state: &mut State, keys: &str) -> Vec<Effect> {
+    keys.split_whitespace()
+        .flat_map(|key| {
+            let chord = Chord::parse(key).expect("a key of the test");
+            send(state, Message::Key(chord))
+        })
+        .collect()
+}
+
+/// A console that has not heard from the world yet.
+pub fn fresh(lang: Lang, size: (u16, u16)) -> State {
+    let mut state = State::new(at(0), lang);
+    state.size = size;
+    start(&mut state);
+    state
+}
+
+/// A console with a listed fleet and checked logins; `shop-api-01` fails.
+pub fn listed(lang: Lang, size: (u16, u16)) -> State {
+    let mut state = fresh(lang, size);
+    send(
+        &mut state,
+        Message::Opened {
+            place: "default ap-seoul".into(),
+            host: "jump-1".into(),
+            knowledge: Arc::new(Knowledge::shipped().clone()),
+        },
+    );
+    let mut stopped = instance("ins-stop", "nightly-01", 4);
+    stopped.state = "STOPPED".into();
+    let fleet = vec![
+        instance("ins-shop", "shop-api-01", 7),
+        instance("ins-web", "web-frontend-01", 2),
+        windows("ins-win", "한국-재무-서버", 3),
+        stopped,
+        instance("ins-db", "数据库-主库-01", 5),
+    ];
+    let generation = state.fleet.generation;
+    for event in [
+        Listing::Regions(1),
+        Listing::Expected(5),
+        Listing::Page(fleet),
+        Listing::RegionDone,
+        Listing::End,
+    ] {
+        send(&mut state, Message::Listed { generation, event });
+    }
+    let run = state.sweep.expect("a sweep follows the listing").run;
+    for (id, health, word) in [
+        ("ins-shop", Health::Failing, "silent"),
+        ("ins-web", Health::Healthy, "ok"),
+        ("ins-win", Health::Failing, "refused"),
+        ("ins-db", Health::Impaired, "slow"),
+    ] {
+        let login = Some(Login { health, word });
+        send(
+            &mut state,
+            Message::LoginChecked {
+                run,
+                instance: id.into(),
+                login,
+                at: at(0),
+            },
+        );
+    }
+    send(&mut state, Message::SweepEnded { run });
+    state.fleet.select_target("ins-shop");
+    state.settle();
+    state
+}
+
+/// Readings of an instance whose security group lets nobody in.
+pub fn blocked_readings() -> Vec<Reading> {
+    let probe = |id: &str, state: &str, detail: &str| {
+        Reading::observed(id, Source::Probe, state, detail).at(at(1), 3_010)
+    };
+    let cloud = |id: &str, state: &str, detail: &str| {
+        Reading::observed(id, Source::Cloud, state, detail).at(at(1), 120)
+    };
+    let not_reached = |id: &str| {
+        Reading::without_state(id, Source::Probe, Status::NotAttempted, "").on_path(Path::Public)
+    };
+    vec![
+        probe(
+            "reach",
+            "silent-icmp-only",
+            "203.0.113.7:22 stayed silent, ping answers",
+        )
+        .on_path(Path::Public),
+        probe("reach", "open", "10.0.1.7:22 answered in 2 ms").on_path(Path::Private),
+        probe("banner", "fast", "OpenSSH_9.6 after 4 ms").on_path(Path::Private),
+        probe("kex", "common", "curve25519-sha256").on_path(Path::Private),
+        not_reached("banner"),
+        cloud("instance-state", "running", "the instance is RUNNING"),
+        cloud("restriction", "normal", "RestrictState is NORMAL"),
+        cloud("public-address", "present", "public address 203.0.113.7"),
+        cloud(
+            "public-bandwidth",
+            "nonzero",
+            "the outbound cap is 5 Mbit/s",
+        ),
+        cloud(
+            "security-group",
+            "deny-default",
+            "198.51.100.4 to TCP 22 matches no rule of sg-1, so it is refused",
+        ),
+        cloud(
+            "network-acl",
+            "none",
+            "no network ACL is bound to the subnet",
+        ),
+        Reading::without_state(
+            "account-balance",
+            Source::Cloud,
+            Status::NotPermitted,
+            "UnauthorizedOperation",
+        )
+        .needing("billing:DescribeAccountBalance"),
+    ]
+}
+
+/// The run of the first triage among effects.
+pub fn triage_run(effects: &[Effect]) -> RunId {
+    effects
+        .iter()
+        .find_map(|effect| match effect {
+            Effect::Triage { run, .. } => Some(*run),
+            _ => None,
+        })
+        .expect("a triage was asked for")
+}
+
+/// The listed console after a diagnosis of `shop-api-01`.
+pub fn diagnosed(lang: Lang, size: (u16, u16)) -> State {
+    let mut state = listed(lang, size);
+    state.user_source = Some("198.51.100.4".parse().expect("an address"));
+    let run = triage_run(&press(&mut state, "enter"));
+    for reading in blocked_readings() {
+        send(
+            &mut state,
+            Message::Read {
+                run,
+                instance: "ins-shop".into(),
+                reading: Box::new(reading),
+            },
+        );
+    }
+    send(&mut state, Message::Tick(at(13)));
+    send(
+        &mut state,
+        Message::TriageEnded {
+            run,
+            instance: "ins-shop".into(),
+            error: None,
+            fresh: None,
+            vantage: None,
+        },
+    );
+    state
+}

@@ -1,0 +1,393 @@
+//! The real binary on a real pseudo-terminal: first frame, keys, sizes, signals, loss of the
+//! terminal, and what is left behind.
+#![cfg(target_os = "linux")]
+
+use std::io::{Read, Write};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What came out of the terminal so far.
+struct Seen {
+    parser: vt100::Parser,
+    bytes: Vec<u8>,
+    last: Instant,
+    ended: bool,
+}
+
+struct Terminal {
+    child: Box<dyn Child + Send + Sync>,
+    master: Option<Box<dyn MasterPty + Send>>,
+    writer: Option<Box<dyn Write + Send>>,
+    seen: Arc<(Mutex<Seen>, Condvar)>,
+    _state: tempfile::TempDir,
+}
+
+impl Terminal {
+    fn start(mut command: CommandBuilder, (cols, rows): (u16, u16)) -> Self {
+        let size = PtySize {
+            rows,
+            cols,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        let state = tempfile::tempdir().unwrap();
+        command.env("HOME", state.path());
+        command.env("CVMTOP_STATE_DIR", state.path().join("state"));
+        command.env("LANG", "C.UTF-8");
+        command.env("TERM", "xterm-256color");
+        let pair = native_pty_system().openpty(size).unwrap();
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let seen = Arc::new((
+            Mutex::new(Seen {
+                parser: vt100::Parser::new(rows, cols, 0),
+                bytes: Vec::new(),
+                last: Instant::now(),
+                ended: false,
+            }),
+            Condvar::new(),
+        ));
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let shared = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 65_536];
+            loop {
+                let n = reader.read(&mut buffer).unwrap_or(0);
+                let mut seen = shared.0.lock().unwrap();
+                seen.parser.process(&buffer[..n]);
+                seen.bytes.extend_from_slice(&buffer[..n]);
+                seen.last = Instant::now();
+                seen.ended = n == 0;
+                shared.1.notify_all();
+                if n == 0 {
+                    return;
+                }
+            }
+        });
+        Self {
+            child,
+            writer: Some(pair.master.take_writer().unwrap()),
+            master: Some(pair.master),
+            seen,
+            _state: state,
+        }
+    }
+
+    /// The console on the demo cloud.
+    fn demo(size: (u16, u16), extra: &[(&str, &str)]) -> Self {
+        let mut command = clean(env!("CARGO_BIN_EXE_cvmtop"));
+        command.arg("--demo");
+        for (name, value) in extra {
+            command.env(name, value);
+        }
+        Self::start(command, size)
+    }
+
+    fn keys(&mut self, keys: &str) {
+        let writer = self.writer.as_mut().unwrap();
+        writer.write_all(keys.as_bytes()).unwrap();
+        writer.flush().unwrap();
+    }
+
+    /// Waits until the screen fulfils a condition.
+    fn wait(&self, what: &str, condition: impl Fn(&vt100::Screen) -> bool) {
+        let started = Instant::now();
+        let mut seen = self.seen.0.lock().unwrap();
+        while !condition(seen.parser.screen()) {
+            let left = PATIENCE.saturating_sub(started.elapsed());
+            assert!(
+                !left.is_zero() && !seen.ended,
+                "waited for {what}; on the screen:\n{}",
+                seen.parser.screen().contents()
+            );
+            seen = self.seen.1.wait_timeout(seen, left).unwrap().0;
+        }
+    }
+
+    fn wait_text(&self, text: &str) {
+        self.wait(text, |screen| screen.contents().contains(text));
+    }
+
+    /// Bytes that arrive in a span of time after the terminal has been quiet for a while.
+    fn bytes_in(&self, quiet: Duration, span: Duration) -> usize {
+        let mut seen = self.seen.0.lock().unwrap();
+        let started = Instant::now();
+        while seen.last.elapsed() < quiet {
+            assert!(
+                started.elapsed() < PATIENCE,
+                "the terminal never came to rest"
+            );
+            let left = quiet.saturating_sub(seen.last.elapsed());
+            seen = self.seen.1.wait_timeout(seen, left).unwrap().0;
+        }
+        let before = seen.bytes.len();
+        let until = Instant::now() + span;
+        while Instant::now() < until && seen.bytes.len() == before {
+            let left = until.saturating_duration_since(Instant::now());
+            seen = self.seen.1.wait_timeout(seen, left).unwrap().0;
+        }
+        seen.bytes.len() - before
+    }
+
+    fn resize(&self, cols: u16, rows: u16) {
+        let size = PtySize {
+            rows,
+            cols,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        self.seen
+            .0
+            .lock()
+            .unwrap()
+            .parser
+            .screen_mut()
+            .set_size(rows, cols);
+        self.master.as_ref().unwrap().resize(size).unwrap();
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let pid = self.child.process_id().unwrap().cast_signed();
+        rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal)
+            .unwrap();
+    }
+
+    /// Waits for the end and gives the exit status.
+    fn exit(&mut self) -> u32 {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.exit_code();
+            }
+            assert!(started.elapsed() < PATIENCE, "the console does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The terminal as a shell would want to find it.
+    fn assert_sane(&self) {
+        self.wait("the main screen with a cursor", |screen| {
+            !screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste()
+        });
+        let termios = self.master.as_ref().unwrap().get_termios().unwrap();
+        let flags = format!("{:?}", termios.local_flags);
+        assert!(
+            flags.contains("ICANON") && flags.contains("ECHO"),
+            "{flags}"
+        );
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn clean(program: &str) -> CommandBuilder {
+    let mut command = CommandBuilder::new(program);
+    command.env_clear();
+    command.env("PATH", std::env::var("PATH").unwrap_or_default());
+    command
+}
+
+#[test]
+fn keys_work_from_the_first_frame_to_the_last() {
+    let mut terminal = Terminal::demo((120, 40), &[]);
+    terminal.wait("the first frame", vt100::Screen::alternate_screen);
+    terminal.wait_text("Why login fails");
+    terminal.wait_text("shop-api-01");
+    terminal.keys("?");
+    terminal.wait_text("Everywhere");
+    terminal.keys("q/shop");
+    terminal.wait_text("/shop");
+    terminal.keys("\r\r");
+    terminal.wait_text("Security group blocks the login port");
+    terminal.keys("q");
+    assert_eq!(terminal.exit(), 0);
+    terminal.assert_sane();
+}
+
+#[test]
+fn every_frame_is_one_synchronized_update_and_nothing_is_asked() {
+    let mut terminal = Terminal::demo((80, 24), &[]);
+    terminal.wait_text("shop-api-01");
+    terminal.keys("q");
+    assert_eq!(terminal.exit(), 0);
+    let seen = terminal.seen.0.lock().unwrap();
+    let text = String::from_utf8_lossy(&seen.bytes);
+    let begun = text.matches("\x1b[?2026h").count();
+    assert!(begun > 0);
+    // One more end than begin: leaving undoes whatever was cut short.
+    assert_eq!(text.matches("\x1b[?2026l").count(), begun + 1);
+    for question in ["\x1b[6n", "\x1b[c", "\x1b[?2026$p", "\x1bP="] {
+        assert!(!text.contains(question), "{question:?} was sent");
+    }
+}
+
+#[test]
+fn a_frozen_screen_costs_nothing() {
+    let mut terminal = Terminal::demo((80, 24), &[]);
+    terminal.wait_text("shop-api-01");
+    terminal.keys("p");
+    terminal.wait_text("PAUSED");
+    // The background look at the logins still counts up in the badge; wait for its end.
+    let bytes = (0..20)
+        .map(|_| terminal.bytes_in(Duration::from_millis(700), Duration::from_secs(2)))
+        .find(|bytes| *bytes == 0);
+    assert_eq!(bytes, Some(0), "the screen never came to rest");
+    terminal.keys("q");
+    assert_eq!(terminal.exit(), 0);
+}
+
+#[test]
+fn a_storm_of_sizes_ends_in_a_whole_frame() {
+    let mut terminal = Terminal::demo((120, 40), &[]);
+    terminal.wait_text("shop-api-01");
+    for step in 0..40u16 {
+        terminal.resize(20 + (step * 37) % 180, 5 + (step * 11) % 50);
+    }
+    terminal.resize(100, 30);
+    terminal.wait("the last size", |screen| {
+        let contents = screen.contents();
+        let last = contents.lines().last().unwrap_or_default();
+        contents.contains("Why login fails") && last.contains("quit")
+    });
+    terminal.keys("q");
+    assert_eq!(terminal.exit(), 0);
+    terminal.assert_sane();
+}
+
+#[test]
+fn the_smallest_window_can_be_left() {
+    let mut terminal = Terminal::demo((20, 5), &[]);
+    terminal.wait("the first frame", vt100::Screen::alternate_screen);
+    terminal.keys("q");
+    assert_eq!(terminal.exit(), 0);
+}
+
+#[test]
+fn signals_end_it_and_leave_the_terminal_sane() {
+    use rustix::process::Signal;
+    for (signal, status) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
+        let mut terminal = Terminal::demo((80, 24), &[]);
+        terminal.wait_text("shop-api-01");
+        terminal.signal(signal);
+        assert_eq!(terminal.exit(), status, "{signal:?}");
+        terminal.assert_sane();
+    }
+}
+
+#[test]
+fn it_suspends_and_comes_back() {
+    let mut terminal = Terminal::demo((80, 24), &[]);
+    terminal.wait_text("shop-api-01");
+    // A stop of an orphaned process group is refused by the kernel, so stop and continue are
+    // sent from here; the way back is the same.
+    terminal.signal(rustix::process::Signal::STOP);
+    terminal.seen.0.lock().unwrap().parser.process(b"\x1b[2J");
+    terminal.signal(rustix::process::Signal::CONT);
+    terminal.wait_text("shop-api-01");
+    terminal.keys("q");
+    assert_eq!(terminal.exit(), 0);
+    terminal.assert_sane();
+}
+
+/// The shell between ignores SIGHUP, so that only the dead terminal itself can tell.
+#[test]
+fn a_closed_terminal_ends_it_without_any_signal() {
+    let mut command = clean("/bin/sh");
+    let binary = env!("CARGO_BIN_EXE_cvmtop");
+    command.arg("-c");
+    command.arg(format!("trap '' HUP; '{binary}' --demo; :"));
+    let mut terminal = Terminal::start(command, (80, 24));
+    terminal.wait_text("shop-api-01");
+    let shell = terminal.child.process_id().unwrap();
+    let children = format!("/proc/{shell}/task/{shell}/children");
+    let console: u32 = std::fs::read_to_string(children)
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    terminal.writer = None;
+    terminal.master = None;
+    let started = Instant::now();
+    let gone = |pid: u32| {
+        std::fs::read_to_string(format!("/proc/{pid}/stat"))
+            .map_or(true, |stat| stat.contains(") Z "))
+    };
+    while !gone(console) {
+        assert!(
+            started.elapsed() < Duration::from_secs(2),
+            "the console outlives its terminal"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn no_color_means_none() {
+    let mut terminal = Terminal::demo((80, 24), &[("NO_COLOR", "1")]);
+    terminal.wait_text("shop-api-01");
+    {
+        let seen = terminal.seen.0.lock().unwrap();
+        let screen = seen.parser.screen();
+        for row in 0..24 {
+            for column in 0..80 {
+                if let Some(cell) = screen.cell(row, column) {
+                    assert_eq!(cell.fgcolor(), vt100::Color::Default);
+                    assert_eq!(cell.bgcolor(), vt100::Color::Default);
+                }
+            }
+        }
+    }
+    terminal.keys("q");
+    assert_eq!(terminal.exit(), 0);
+}
+
+#[test]
+fn without_a_terminal_it_says_what_to_use_instead() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_cvmtop"))
+        .arg("--demo")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        error.contains("needs a terminal") && error.contains("cvmtop list"),
+        "{error}"
+    );
+}
+
+const PANICS: &str = "CVMTOP_TEST_PANICS";
+
+/// Run as a child by the next test: takes the terminal over and panics.
+#[test]
+fn panic_on_a_taken_terminal() {
+    if std::env::var_os(PANICS).is_none() {
+        return;
+    }
+    let _session = cvmtop::terminal::session::Session::enter(true).unwrap();
+    panic!("the reason of the panic");
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back_and_can_be_read() {
+    let mut command = clean(std::env::current_exe().unwrap().to_str().unwrap());
+    for argument in ["--exact", "panic_on_a_taken_terminal", "--nocapture"] {
+        command.arg(argument);
+    }
+    command.env(PANICS, "1");
+    let mut terminal = Terminal::start(command, (80, 24));
+    assert_eq!(terminal.exit(), 101);
+    terminal.wait_text("the reason of the panic");
+    terminal.assert_sane();
+}
