@@ -44,7 +44,7 @@ impl Terminal {
         drop(pair.slave);
         let seen = Arc::new((
             Mutex::new(Seen {
-                parser: vt100::Parser::new(rows, cols, 0),
+                parser: vt100::Parser::new(cells(rows), cells(cols), 0),
                 bytes: Vec::new(),
                 last: Instant::now(),
                 ended: false,
@@ -146,7 +146,7 @@ impl Terminal {
             .unwrap()
             .parser
             .screen_mut()
-            .set_size(rows, cols);
+            .set_size(cells(rows), cells(cols));
         self.master.as_ref().unwrap().resize(size).unwrap();
     }
 
@@ -187,6 +187,10 @@ impl Drop for Terminal {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn cells(n: u16) -> std::num::NonZero<u16> {
+    std::num::NonZero::new(n).unwrap()
 }
 
 fn clean(program: &str) -> CommandBuilder {

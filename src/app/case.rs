@@ -14,8 +14,8 @@ use crate::domain::report::{Report, Vantage};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct RunId(pub u64);
 
-/// Points of the latency history.
-const HISTORY: usize = 30;
+/// Tries that are remembered.
+const HISTORY: usize = 16;
 
 /// The open file on one instance.
 #[derive(Debug, Clone, Default)]
@@ -34,9 +34,9 @@ pub struct Case {
     pub error: Option<String>,
     /// What the user's client printed, as pasted.
     pub pasted: String,
-    /// Cost of the last `reach` readings in milliseconds; `None` where nothing answered.
-    pub public_history: VecDeque<Option<u32>>,
-    pub private_history: VecDeque<Option<u32>>,
+    /// Whether the login port answered at the last looks, oldest first.
+    pub public_history: VecDeque<bool>,
+    pub private_history: VecDeque<bool>,
     /// Cause rows that are unfolded.
     pub unfolded: Vec<String>,
     /// The cause that the operator confirmed.
@@ -47,7 +47,7 @@ impl Case {
     /// Takes a reading; a later one of the same key replaces the earlier, except pasted errors,
     /// of which several may hold at once.
     pub fn merge(&mut self, reading: Reading) {
-        self.remember_latency(&reading);
+        self.remember_try(&reading);
         if self.run.is_some() {
             self.arrived.push(reading.clone());
         }
@@ -71,7 +71,7 @@ impl Case {
         }
     }
 
-    fn remember_latency(&mut self, reading: &Reading) {
+    fn remember_try(&mut self, reading: &Reading) {
         if reading.id != "reach" {
             return;
         }
@@ -86,8 +86,7 @@ impl Case {
         if history.len() == HISTORY {
             history.pop_front();
         }
-        let answered = matches!(state, "open" | "open-login-only" | "refused");
-        history.push_back(answered.then(|| reading.cost_ms.min(u64::from(u32::MAX)) as u32));
+        history.push_back(matches!(state, "open" | "open-login-only" | "flaky"));
     }
 
     /// Begins a triage; gives the one it supersedes.

@@ -86,7 +86,7 @@ ui_texts! {
     loading, loading_progress, sweep_progress, no_instances, filter_hides_all, listing_failed,
     checking, nothing_selected, not_triaged, looking, looking_deep,
     verdict_healthy, verdict_faulty, verdict_inconclusive, vantage, user_unknown, masked,
-    confirmed, port, no_address, no_answer,
+    confirmed, port, no_address, tries,
     why, coverage, range, other_causes, also_broken, conflict, prior,
     very_likely, likely, leading, undecided,
     next_evidence, evidence_price, facts, not_permitted, probe_failed, not_observed,

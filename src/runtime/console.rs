@@ -2,6 +2,8 @@
 //!
 //! Must not live here: reading flags (`cli`) or files (`config`).
 
+use std::path::{Path, PathBuf};
+
 use tokio::sync::mpsc;
 
 use super::backend::Backend;
@@ -39,13 +41,19 @@ pub async fn run(options: ConsoleOptions) -> Result<End, TerminalError> {
     let capability = Capability::from_environment(|name| std::env::var(name).ok());
     let settings = &options.backend.loaded.settings;
     let ui = &settings.ui;
-    let looks = looks(settings, capability);
+    let (own_themes, mut problems) = own_themes(&options.backend.loaded.paths.themes_dir);
+    let looks = looks(settings, own_themes, capability);
     let lang = Lang::parse(ui.lang.as_str()).unwrap_or_default();
     let mut state = State::new(clock::now(), lang);
     state.demo = options.demo;
     state.target = options.target;
-    state.read_only = settings.read_only;
-    state.read_only_locked = settings.read_only;
+    let read_only_profile = settings
+        .cloud
+        .profile
+        .as_ref()
+        .is_some_and(|profile| settings.cloud.read_only_profiles.contains(profile));
+    state.read_only = settings.read_only || read_only_profile;
+    state.read_only_locked = state.read_only;
     state.user_source = settings.probe.user_source;
     state.looks.theme.clone_from(&looks.theme.name);
     state.looks.themes = looks.themes.iter().map(|t| t.name.clone()).collect();
@@ -61,12 +69,20 @@ pub async fn run(options: ConsoleOptions) -> Result<End, TerminalError> {
         }),
         &Registry,
     );
+    if looks.theme.name != ui.theme {
+        problems.push(format!(
+            "there is no theme `{}`; there are {}",
+            ui.theme,
+            state.looks.themes.join(", ")
+        ));
+    }
     let problems: Vec<String> = options
         .backend
         .loaded
         .warnings
         .iter()
         .map(ToString::to_string)
+        .chain(problems)
         .chain(state.keys.warnings().iter().cloned())
         .collect();
     for problem in problems {
@@ -78,9 +94,41 @@ pub async fn run(options: ConsoleOptions) -> Result<End, TerminalError> {
     event_loop::run(&mut state, &looks, executor, arriving, first).await
 }
 
-fn looks(settings: &Settings, capability: Capability) -> Looks {
+/// The operator's themes, and what is wrong with those that cannot be used.
+fn own_themes(directory: &Path) -> (Vec<Theme>, Vec<String>) {
+    let mut themes = Vec::new();
+    let mut problems = Vec::new();
+    // Nobody has to have a folder of themes.
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return (themes, problems);
+    };
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+        .collect();
+    files.sort();
+    for file in files {
+        let name = file.display().to_string();
+        match std::fs::read_to_string(&file) {
+            Ok(text) => match Theme::parse(&name, &text) {
+                Ok(theme) => themes.push(theme),
+                Err(error) => problems.push(error.to_string()),
+            },
+            Err(error) => problems.push(format!("theme {name} cannot be read: {error}")),
+        }
+    }
+    (themes, problems)
+}
+
+/// An operator's theme stands in for a shipped one of the same name.
+fn looks(settings: &Settings, own: Vec<Theme>, capability: Capability) -> Looks {
     let ui = &settings.ui;
-    let themes: Vec<Theme> = Theme::shipped_names().filter_map(Theme::shipped).collect();
+    let mut themes = own;
+    for theme in Theme::shipped_names().filter_map(Theme::shipped) {
+        if themes.iter().all(|known| known.name != theme.name) {
+            themes.push(theme);
+        }
+    }
     let theme = themes
         .iter()
         .find(|theme| theme.name == ui.theme)

@@ -74,42 +74,8 @@ impl Executor {
                     token.cancel();
                 }
             }
-            Effect::Prepare {
-                run,
-                instance,
-                action,
-                parameters,
-                user_source,
-                login_port,
-            } => {
-                let wanted = actions::Wanted {
-                    instance: backend.instance(&instance),
-                    action,
-                    parameters,
-                    user_source,
-                    login_port,
-                };
-                self.spawn("preview", Some(run), async move {
-                    let result = actions::preview(&backend, &wanted).await;
-                    let _ = out.send(Message::Planned { run, result }).await;
-                });
-            }
-            Effect::PrepareUndo { run, entry } => {
-                self.spawn("undo", Some(run), async move {
-                    let result = actions::preview_undo(&backend, &entry).await;
-                    let _ = out.send(Message::Planned { run, result }).await;
-                });
-            }
-            // Not cancellable: what has been sent is followed to its end.
-            Effect::Execute {
-                run,
-                instance,
-                approved,
-            } => {
-                let instance = backend.instance(&instance);
-                self.spawn("action", None, async move {
-                    actions::carry_out(&backend, run, instance, *approved, &out).await;
-                });
+            Effect::Prepare { .. } | Effect::PrepareUndo { .. } | Effect::Execute { .. } => {
+                self.start_action(effect);
             }
             Effect::Settle => self.spawn("settle", None, async move {
                 actions::settle_earlier(&backend, &out).await;
@@ -147,6 +113,52 @@ impl Executor {
             | Effect::Suspend
             | Effect::SetMouse(_)
             | Effect::Quit => {}
+        }
+    }
+
+    /// Previews and executions.
+    fn start_action(&mut self, effect: Effect) {
+        let backend = self.backend.clone();
+        let out = self.messages.clone();
+        match effect {
+            Effect::Prepare {
+                run,
+                instance,
+                action,
+                parameters,
+                user_source,
+                login_port,
+            } => {
+                let wanted = actions::Wanted {
+                    instance: backend.instance(&instance),
+                    action,
+                    parameters,
+                    user_source,
+                    login_port,
+                };
+                self.spawn("preview", Some(run), async move {
+                    let result = actions::preview(&backend, &wanted).await;
+                    let _ = out.send(Message::Planned { run, result }).await;
+                });
+            }
+            Effect::PrepareUndo { run, entry } => {
+                self.spawn("undo", Some(run), async move {
+                    let result = actions::preview_undo(&backend, &entry).await;
+                    let _ = out.send(Message::Planned { run, result }).await;
+                });
+            }
+            // Not cancellable: what has been sent is followed to its end.
+            Effect::Execute {
+                run,
+                instance,
+                approved,
+            } => {
+                let instance = backend.instance(&instance);
+                self.spawn("action", None, async move {
+                    actions::carry_out(&backend, run, instance, *approved, &out).await;
+                });
+            }
+            _ => {}
         }
     }
 

@@ -22,7 +22,6 @@ pub struct Glyphs {
     pub more_above: &'static str,
     pub more_below: &'static str,
     pub bullet: &'static str,
-    pub sparks: [&'static str; 8],
     pub no_answer: &'static str,
     /// Corners and lines of a box: top left, top right, bottom left, bottom right, horizontal,
     /// vertical.
@@ -49,7 +48,6 @@ pub const UNICODE: Glyphs = Glyphs {
     more_above: "↑",
     more_below: "↓",
     bullet: "•",
-    sparks: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
     no_answer: "×",
     frame: ["┌", "┐", "└", "┘", "─", "│"],
     ascii: false,
@@ -74,7 +72,6 @@ pub const ASCII: Glyphs = Glyphs {
     more_above: "^",
     more_below: "v",
     bullet: "*",
-    sparks: ["_", ".", ".", "-", "-", "=", "=", "#"],
     no_answer: "x",
     frame: ["+", "+", "+", "+", "-", "|"],
     ascii: true,

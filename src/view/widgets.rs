@@ -4,4 +4,3 @@
 
 pub mod paint;
 pub mod probability_bar;
-pub mod sparkline;

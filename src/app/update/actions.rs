@@ -42,7 +42,12 @@ pub fn prepare_ranked(state: &mut State, ranked: RankedAction, effects: &mut Vec
         return;
     };
     let Some(action) = ActionId::parse(&ranked.id).filter(|id| *id != ActionId::Advice) else {
-        let body = format!("# {}\n\n{}", ranked.title, state.texts.ui.no_advice);
+        let advice = ranked
+            .parameters
+            .get("text")
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or_default();
+        let body = format!("{advice}\n\n{}", state.texts.ui.no_advice);
         state
             .overlays
             .push(Overlay::Reader(Reading::new(ranked.title, &body)));

@@ -167,7 +167,8 @@ fn action_lines(
 /// Parameters as `port 22, source 203.0.113.7/32`.
 fn parameters(state: &State, action: &RankedAction) -> String {
     let mut all = Vec::new();
-    for (name, value) in &action.parameters {
+    // The text of an advice is read in full when it is opened.
+    for (name, value) in action.parameters.iter().filter(|(name, _)| *name != "text") {
         let text = match value {
             serde_json::Value::String(text) => text.clone(),
             serde_json::Value::Null => continue,

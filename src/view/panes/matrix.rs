@@ -13,7 +13,6 @@ use crate::domain::evidence::{Path, Reading, Status};
 use crate::domain::instance::{Instance, Os};
 use crate::view::frame::Look;
 use crate::view::text::fit;
-use crate::view::widgets::sparkline::sparkline;
 
 /// Layers of the two login protocols, outermost first.
 const SSH_LAYERS: &[&str] = &["reach", "banner", "kex", "auth-methods", "path-quality"];
@@ -23,6 +22,26 @@ const RDP_LAYERS: &[&str] = &[
     "rdp-certificate",
     "path-quality",
 ];
+
+/// Cells below which a column cannot be read.
+const LEAST_COLUMN: usize = 9;
+
+/// The layers there is room for: those with a reading first, in the order of a login.
+fn fitting(layers: &[&'static str], case: Option<&Case>, room: usize) -> Vec<&'static str> {
+    let room = room.max(2);
+    let read = |layer: &str| {
+        case.is_some_and(|case| {
+            case.readings
+                .iter()
+                .any(|r| r.id == layer && r.status != Status::NotAttempted)
+        })
+    };
+    let mut kept: Vec<usize> = (0..layers.len()).collect();
+    kept.sort_by_key(|index| (!read(layers[*index]), *index));
+    kept.truncate(room);
+    kept.sort_unstable();
+    kept.into_iter().map(|index| layers[index]).collect()
+}
 
 /// Lines of the matrix for `cells` of width.
 pub fn lines(
@@ -39,9 +58,10 @@ pub fn lines(
         SSH_LAYERS
     };
     let label = 9.min(cells / 4).max(4);
-    let column = (cells.saturating_sub(label) / layers.len()).clamp(4, 18);
+    let layers = fitting(layers, case, cells.saturating_sub(label) / LEAST_COLUMN);
+    let column = (cells.saturating_sub(label) / layers.len().max(1)).clamp(4, 18);
     let mut head = vec![Span::raw(" ".repeat(label))];
-    for layer in layers {
+    for layer in &layers {
         head.push(Span::styled(
             fit(
                 texts.layer(layer),
@@ -66,7 +86,7 @@ pub fn lines(
             lines.push(Line::from(spans));
             continue;
         }
-        for layer in layers {
+        for layer in &layers {
             let (text, style) = cell(case, layer, path, texts, look);
             spans.push(Span::styled(
                 fit(&text, column.saturating_sub(1), look.glyphs.ellipsis) + " ",
@@ -128,7 +148,7 @@ fn cell(
     (format!("{glyph} {}", texts.state(layer, state)), style)
 }
 
-/// Connect times of the last tries, once there is more than one.
+/// Whether the last tries were answered, once there is more than one.
 fn history(case: Option<&Case>, path: Path, look: &Look, texts: &Texts) -> Option<String> {
     let case = case?;
     let points = match path {
@@ -138,10 +158,15 @@ fn history(case: Option<&Case>, path: Path, look: &Look, texts: &Texts) -> Optio
     if points.len() < 2 {
         return None;
     }
-    let last = points.back().copied().flatten();
-    let bars = sparkline(points.iter(), 16, look.glyphs);
-    Some(match last {
-        Some(ms) => format!("{bars} {ms} ms"),
-        None => format!("{bars} {}", texts.ui.no_answer),
-    })
+    let signs: String = points
+        .iter()
+        .map(|answered| {
+            if *answered {
+                look.glyphs.good
+            } else {
+                look.glyphs.no_answer
+            }
+        })
+        .collect();
+    Some(format!("{} {signs}", texts.ui.tries))
 }
