@@ -434,3 +434,7 @@ pub fn is_write(call: &ApiCall) -> bool {
     call.action == "DescribeInstanceVncUrl"
         || !READS.iter().any(|prefix| call.action.starts_with(prefix))
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -479,7 +479,13 @@ fn decide(
         };
     };
     let Question { transport, port } = question;
-    let decision = evaluate(groups, &context.references, net.addr(), transport, port);
+    let judge = |address| evaluate(groups, &context.references, address, transport, port);
+    let mut decision = judge(net.network());
+    let last = judge(net.broadcast());
+    if decision.verdict == Verdict::Allow && last.verdict != Verdict::Allow {
+        // A network is let in only when all of it is; its two ends stand for it.
+        decision = last;
+    }
     let deciding = decision.undecided.first().or(decision.rule.as_ref());
     Decided {
         allows: match decision.verdict {

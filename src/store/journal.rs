@@ -213,3 +213,6 @@ fn safe_name(entry: &str) -> String {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

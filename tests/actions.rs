@@ -1,0 +1,591 @@
+//! Actions from the command line on the demo cloud, through a gateway that counts what is sent:
+//! killed at each step of the journal and settled, taken back exactly, refused when read-only.
+
+#[path = "support/api.rs"]
+mod api;
+#[path = "support/gateway.rs"]
+mod gateway;
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use cvmtop::action::gate::{Access, Given, approve};
+use cvmtop::action::{self, Parameters};
+use cvmtop::cloud::client::{Client, ClientConfig};
+use cvmtop::cloud::credentials::{Credentials, Provider};
+use cvmtop::cloud::inventory;
+use cvmtop::demo::{self, DemoCloud, DemoOptions};
+use cvmtop::domain::action::ActionId;
+use cvmtop::runtime::execute::{Desk, PrepareOptions, execute, prepare};
+use cvmtop::store::journal::{Journal, Outcome};
+use gateway::{Gateway, Moment};
+use serde_json::{Value, json};
+
+/// A demo cloud behind a gateway, and a state directory.
+struct Lab {
+    demo: DemoCloud,
+    gateway: Gateway,
+    state: tempfile::TempDir,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let demo = runtime
+            .block_on(demo::start(DemoOptions {
+                reboot: Duration::from_secs(1),
+                rate_limits: false,
+                ..DemoOptions::default()
+            }))
+            .expect("the demo starts");
+        let gateway = Gateway::before(&demo.endpoint);
+        Self {
+            demo,
+            gateway,
+            state: tempfile::tempdir().expect("a folder"),
+            runtime,
+        }
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cvmtop"));
+        command
+            .args(["--region", "all"])
+            .args(words)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.state.path())
+            .env("CVMTOP_STATE_DIR", self.state.path().join("state"))
+            .env("CVMTOP_ENDPOINT", &self.gateway.endpoint)
+            .env("TENCENTCLOUD_SECRET_ID", &self.demo.secret_id)
+            .env("TENCENTCLOUD_SECRET_KEY", &self.demo.secret_key)
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().expect("the binary runs")
+    }
+
+    fn ok(&self, words: &[&str]) -> String {
+        let output = self.run(words);
+        assert!(
+            output.status.success(),
+            "{words:?}: {}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// Runs until the gateway kills it.
+    fn run_into(&self, words: &[&str], action: &str, moment: Moment) {
+        self.gateway.kill_at(action, moment);
+        let mut child = self
+            .command(words)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary runs");
+        self.gateway.victim(child.id());
+        let status = child.wait().expect("it ends");
+        assert_eq!(status.code(), None, "{words:?} was not killed at {action}");
+    }
+
+    fn entries(&self) -> Vec<Value> {
+        self.ok(&["journal", "--format", "json"])
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect()
+    }
+
+    /// Starts the program until nothing is in flight any more; the last entry then.
+    fn settled(&self) -> Value {
+        let started = Instant::now();
+        loop {
+            let entries = self.entries();
+            let last = entries.last().expect("an entry").clone();
+            if last["state"] == "closed" {
+                return last;
+            }
+            assert!(started.elapsed() < Duration::from_secs(60), "{last}");
+        }
+    }
+
+    fn rules(&self, group: &str, region: &str) -> Value {
+        let api = api::Api::new(
+            &self.demo.endpoint,
+            &self.demo.secret_id,
+            &self.demo.secret_key,
+        );
+        let call = json!({ "SecurityGroupId": group });
+        let answer = self
+            .runtime
+            .block_on(api.call("vpc", region, "DescribeSecurityGroupPolicies", &call))
+            .expect("rules");
+        let mut set = answer["SecurityGroupPolicySet"].clone();
+        set.as_object_mut().expect("a set").remove("Version");
+        set
+    }
+
+    fn instance(&self, name: &str) -> Value {
+        let api = api::Api::new(
+            &self.demo.endpoint,
+            &self.demo.secret_id,
+            &self.demo.secret_key,
+        );
+        self.runtime.block_on(api.instance(name))
+    }
+
+    fn client(&self) -> Client {
+        let keys = Credentials::new(&self.demo.secret_id, &self.demo.secret_key);
+        let config = ClientConfig::new(&self.gateway.endpoint, Provider::Static(keys));
+        Client::new(config).expect("a client")
+    }
+}
+
+/// Everything below a folder as one text.
+fn all_files(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            text.push_str(&all_files(&path));
+        } else {
+            text.push_str(&String::from_utf8_lossy(
+                &std::fs::read(&path).expect("a file"),
+            ));
+        }
+    }
+    text
+}
+
+/// Target, action and parameters, the call to die at.
+const CASES: &[(&[&str], &str)] = &[
+    (
+        &["act", "shop-web-01", "restart", "--yes"],
+        "RebootInstances",
+    ),
+    (
+        &["act", "staging-web-01", "start", "--yes"],
+        "StartInstances",
+    ),
+    (
+        &[
+            "act",
+            "shop-api-01",
+            "open-port",
+            "--set",
+            "source=here",
+            "--yes",
+        ],
+        "CreateSecurityGroupPolicies",
+    ),
+    (
+        &[
+            "act",
+            "shop-web-02",
+            "raise-bandwidth",
+            "--set",
+            "mbps=80",
+            "--yes",
+        ],
+        "ResetInstancesInternetMaxBandwidth",
+    ),
+    (
+        &["act", "cache-01", "associate-address", "--yes"],
+        "AssociateAddress",
+    ),
+    (
+        &["act", "shop-web-01", "guest-restart-login-service", "--yes"],
+        "RunCommand",
+    ),
+];
+
+#[test]
+fn killed_at_any_step_it_is_settled_and_nothing_is_sent_twice() {
+    for moment in [Moment::Lost, Moment::Unanswered, Moment::Followed] {
+        for (words, call) in CASES {
+            let lab = Lab::new();
+            lab.run_into(words, call, moment);
+            let entry = lab.settled();
+            let expected = if moment == Moment::Lost {
+                "interrupted"
+            } else {
+                "done"
+            };
+            assert_eq!(entry["outcome"], expected, "{words:?} {moment:?}: {entry}");
+            assert_eq!(lab.gateway.writes(), [*call], "{words:?} {moment:?}");
+        }
+    }
+}
+
+#[test]
+fn what_was_not_sent_before_a_crash_stays_unsent() {
+    let lab = Lab::new();
+    let words = ["act", "wiki-01", "exit-rescue", "--yes"];
+    lab.run_into(&words, "StartInstances", Moment::Lost);
+    let entry = lab.settled();
+    assert_eq!(entry["outcome"], "interrupted", "{entry}");
+    assert_eq!(lab.gateway.writes(), ["ExitRescueMode", "StartInstances"]);
+
+    let lab = Lab::new();
+    lab.run_into(&words, "ExitRescueMode", Moment::Unanswered);
+    let entry = lab.settled();
+    assert_eq!(entry["outcome"], "interrupted", "{entry}");
+    let detail = entry["detail"].as_str().expect("text");
+    assert!(detail.contains("1 further call"), "{detail}");
+    assert_eq!(lab.gateway.writes(), ["ExitRescueMode"]);
+}
+
+#[test]
+fn undo_gives_the_rules_back_byte_for_byte() {
+    let lab = Lab::new();
+    let instance = lab.instance("office-ad-01");
+    let groups: Vec<String> =
+        serde_json::from_value(instance["SecurityGroupIds"].clone()).expect("ids");
+    let region = "ap-guangzhou";
+    let before: Vec<_> = groups.iter().map(|g| lab.rules(g, region)).collect();
+    for words in [
+        &["open-port", "--set", "source=203.0.113.7"][..],
+        &["open-port", "--set", "source=2001:db8::7"],
+        &["open-common-ports", "--set", "source=any"],
+    ] {
+        let words: Vec<&str> = [&["act", "office-ad-01"], words, &["--yes"]].concat();
+        lab.ok(&words);
+        let changed: Vec<_> = groups.iter().map(|g| lab.rules(g, region)).collect();
+        assert_ne!(before, changed, "{words:?}");
+        let id = lab.entries().last().expect("an entry")["id"].clone();
+        lab.ok(&["journal", "--undo", id.as_str().expect("text"), "--yes"]);
+        let after: Vec<_> = groups.iter().map(|g| lab.rules(g, region)).collect();
+        assert_eq!(
+            serde_json::to_string(&before).expect("JSON"),
+            serde_json::to_string(&after).expect("JSON"),
+            "{words:?}"
+        );
+    }
+    // A second undo of the same entry sends nothing.
+    let writes = lab.gateway.writes().len();
+    let first = lab.entries()[0]["id"].clone();
+    let again = lab.run(&["journal", "--undo", first.as_str().expect("text"), "--yes"]);
+    assert_eq!(again.status.code(), Some(3));
+    assert_eq!(lab.gateway.writes().len(), writes);
+}
+
+#[test]
+fn the_common_ports_are_the_vendors_exact_set() {
+    let lab = Lab::new();
+    lab.ok(&[
+        "act",
+        "shop-api-01",
+        "open-common-ports",
+        "--set",
+        "source=any",
+        "--yes",
+    ]);
+    let group = lab.instance("shop-api-01")["SecurityGroupIds"][0].clone();
+    let rules = lab.rules(group.as_str().expect("an id"), "ap-seoul");
+    let mut added: Vec<_> = rules["Ingress"]
+        .as_array()
+        .expect("rules")
+        .iter()
+        .filter(|rule| {
+            rule["PolicyDescription"]
+                .as_str()
+                .is_some_and(|text| text.starts_with("cvmtop-"))
+        })
+        .map(|rule| {
+            let text = |name: &str| rule[name].as_str().unwrap_or_default().to_owned();
+            let source = text("CidrBlock") + &text("Ipv6CidrBlock");
+            (
+                text("Protocol").to_uppercase(),
+                text("Port").to_lowercase(),
+                source,
+            )
+        })
+        .collect();
+    added.sort();
+    let ports = "20,21,22,80,443,3389";
+    let expected = [
+        ("ICMP", "0.0.0.0/0"),
+        ("ICMPV6", "::/0"),
+        ("TCP", "0.0.0.0/0"),
+        ("TCP", "::/0"),
+    ];
+    for ((protocol, port, source), wanted) in added.iter().zip(expected) {
+        assert_eq!((protocol.as_str(), source.as_str()), wanted);
+        assert!(protocol != "TCP" || port == ports, "{port}");
+    }
+    assert_eq!(added.len(), expected.len());
+}
+
+#[test]
+fn read_only_sends_nothing_whatever_is_asked() {
+    let lab = Lab::new();
+    for id in ActionId::ALL {
+        let mut words = vec!["--read-only", "act", "shop-web-01", id.as_str(), "--yes"];
+        let sets: &[&str] = match id {
+            ActionId::OpenPort | ActionId::OpenCommonPorts => &["--set", "source=203.0.113.9"],
+            ActionId::RaiseBandwidth => &["--set", "mbps=90"],
+            ActionId::AssociateSecurityGroup => &["--set", "group=sg-abcd1234"],
+            ActionId::BindKeyPair => &["--set", "key=skey-abcd1234"],
+            ActionId::GuestUnblockSource => &["--set", "source=203.0.113.9"],
+            _ => &[],
+        };
+        words.extend(sets);
+        let output = lab.run(&words);
+        assert_ne!(output.status.code(), Some(0), "{words:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.starts_with("cvmtop: "), "{words:?}: {said}");
+    }
+    assert_eq!(lab.gateway.writes(), Vec::<String>::new());
+    assert!(!lab.gateway.seen().is_empty());
+}
+
+#[test]
+fn without_confirmation_nothing_is_sent() {
+    let lab = Lab::new();
+    for words in [
+        &["act", "shop-web-01", "restart"][..],
+        &["act", "staging-web-01", "start"],
+        &["act", "shop-web-01", "restart", "--dry-run"],
+        &[
+            "act",
+            "shop-web-01",
+            "restart",
+            "--dry-run",
+            "--format",
+            "json",
+        ],
+    ] {
+        let output = lab.run(words);
+        let dry = words.contains(&"--dry-run");
+        assert_eq!(
+            output.status.code(),
+            Some(if dry { 0 } else { 3 }),
+            "{words:?}"
+        );
+    }
+    assert_eq!(lab.gateway.writes(), Vec::<String>::new());
+}
+
+#[test]
+fn a_generated_password_is_shown_once_and_kept_nowhere() {
+    let lab = Lab::new();
+    for words in [
+        ["act", "shop-web-01", "reset-password", "--yes"],
+        ["act", "shop-web-01", "enter-rescue", "--yes"],
+    ] {
+        let said = lab.ok(&words);
+        let line = said
+            .lines()
+            .find(|line| line.starts_with("password of "))
+            .expect("the password is shown");
+        let password = line.rsplit(": ").next().expect("a password");
+        assert_eq!(password.len(), 20, "{line}");
+        let kept = all_files(lab.state.path());
+        assert!(
+            kept.contains("generated when sent"),
+            "the placeholder stands in"
+        );
+        assert!(!kept.contains(password), "the password is on the disk");
+        assert!(!kept.contains(&lab.demo.secret_key));
+        assert!(!lab.ok(&["journal", "--format", "json"]).contains(password));
+    }
+    let said = lab.ok(&["act", "shop-web-02", "vnc-url", "--yes"]);
+    let address = said
+        .lines()
+        .find_map(|line| line.split_once("nowhere): "))
+        .expect("the address is shown")
+        .1;
+    assert!(!all_files(lab.state.path()).contains(address));
+}
+
+#[test]
+fn rules_that_changed_meanwhile_are_refused_not_overwritten() {
+    let lab = Lab::new();
+    let client = lab.client();
+    lab.runtime.block_on(async {
+        let regions = ["all".to_owned()];
+        let found = inventory::find(&client, &regions, "shop-api-01")
+            .await
+            .expect("found");
+        let instance = found.instances[0].clone();
+        let parameters =
+            Parameters::from_words(ActionId::OpenPort, &["source=203.0.113.7"]).expect("good");
+        let mut plans = Vec::new();
+        for _ in 0..2 {
+            let options = PrepareOptions::default();
+            let context = prepare(
+                &client,
+                &instance,
+                ActionId::OpenPort,
+                &parameters,
+                &options,
+            )
+            .await;
+            plans.push(action::plan(ActionId::OpenPort, &parameters, &context).expect("a plan"));
+        }
+        let desk = Desk::new(client.clone(), Journal::in_directory(lab.state.path()));
+        let (sink, _news) = tokio::sync::mpsc::unbounded_channel();
+        let mut outcomes = Vec::new();
+        for plan in plans {
+            let approved = approve(plan, &Access::ReadWrite, &Given::Key).expect("approved");
+            let execution = execute(&desk, &instance, approved, None, &sink)
+                .await
+                .expect("ran");
+            outcomes.push((execution.outcome, execution.detail));
+        }
+        assert_eq!(outcomes[0].0, Outcome::Done);
+        assert_eq!(outcomes[1].0, Outcome::Failed);
+        assert!(
+            outcomes[1].1.contains("somebody changed the rules"),
+            "{}",
+            outcomes[1].1
+        );
+    });
+}
+
+#[test]
+fn a_time_boxed_rule_is_taken_away_by_a_later_start() {
+    let lab = Lab::new();
+    let group = lab.instance("shop-api-01")["SecurityGroupIds"][0].clone();
+    let group = group.as_str().expect("an id");
+    let before = lab.rules(group, "ap-seoul");
+    lab.ok(&[
+        "act",
+        "shop-api-01",
+        "open-port",
+        "--set",
+        "source=here",
+        "--set",
+        "minutes=30",
+        "--yes",
+    ]);
+    lab.ok(&["journal"]);
+    assert_ne!(lab.rules(group, "ap-seoul"), before, "it is not due yet");
+    // The clock cannot be turned, so the record is: everything happened an hour ago.
+    let path = lab.state.path().join("state/journal.jsonl");
+    let mut old = String::new();
+    for line in std::fs::read_to_string(&path).expect("a journal").lines() {
+        let mut record: Value = serde_json::from_str(line).expect("JSON");
+        let at: jiff::Timestamp = record["at"]
+            .as_str()
+            .expect("a time")
+            .parse()
+            .expect("a time");
+        record["at"] = json!(at - jiff::SignedDuration::from_hours(1));
+        old.push_str(&format!("{record}\n"));
+    }
+    std::fs::write(&path, old).expect("writable");
+    let refused = lab.run(&["--read-only", "journal"]);
+    assert!(refused.status.success());
+    assert_ne!(
+        lab.rules(group, "ap-seoul"),
+        before,
+        "read-only takes nothing away"
+    );
+    lab.ok(&["journal"]);
+    assert_eq!(lab.rules(group, "ap-seoul"), before);
+    let entries = lab.entries();
+    assert_eq!(entries[0]["undone_by"], entries[1]["id"]);
+    assert_eq!(
+        lab.gateway.writes(),
+        ["CreateSecurityGroupPolicies", "DeleteSecurityGroupPolicies"]
+    );
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_stops_the_action_before_it_is_sent() {
+    let lab = Lab::new();
+    let state = lab.state.path().join("state");
+    std::fs::create_dir(&state).expect("a folder");
+    std::os::unix::fs::symlink("/dev/full", state.join("journal.jsonl")).expect("a link");
+    let output = lab.run(&["act", "shop-web-01", "restart", "--yes"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("No space left"), "{said}");
+    assert_eq!(lab.gateway.writes(), Vec::<String>::new());
+    // Reading goes on.
+    lab.ok(&["act", "shop-web-01", "restart", "--dry-run"]);
+}
+
+#[test]
+fn a_damaged_or_newer_journal_still_opens_and_takes_new_lines() {
+    let lab = Lab::new();
+    lab.ok(&["act", "staging-web-01", "start", "--yes"]);
+    let path = lab.state.path().join("state/journal.jsonl");
+    let mut text = std::fs::read_to_string(&path).expect("a journal");
+    text.push_str(
+        "{\"v\":99,\"at\":\"2030-01-01T00:00:00Z\",\"entry\":\"x\",\"event\":\"dream\"}\n",
+    );
+    text.push_str("\u{1b}[2Jgarbage\n{\"v\":1,\"at\":\"2030-01-0");
+    std::fs::write(&path, text).expect("writable");
+    lab.ok(&["act", "staging-web-01", "restart", "--yes"]);
+    let output = lab.run(&["journal", "--format", "json"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 2);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("3 line(s)"), "{said}");
+    assert!(!said.contains('\u{1b}'));
+}
+
+#[test]
+fn a_ticket_bundle_holds_the_case_and_can_be_masked() {
+    let lab = Lab::new();
+    lab.ok(&[
+        "act",
+        "shop-api-01",
+        "open-port",
+        "--set",
+        "source=203.0.113.7",
+        "--yes",
+    ]);
+    let error = lab.state.path().join("error.txt");
+    std::fs::write(
+        &error,
+        "ssh: connect to host 198.51.100.4 port 22: Connection timed out\n\u{1b}]0;x\u{7}",
+    )
+    .expect("writable");
+    let folder = lab.state.path().join("tickets");
+    let folder_text = folder.to_str().expect("text");
+    let error_text = error.to_str().expect("text");
+    let mut words = vec![
+        "ticket",
+        "shop-api-01",
+        "--output",
+        folder_text,
+        "--error-text",
+        error_text,
+    ];
+    let plain = lab.ok(&words);
+    let kept = all_files(Path::new(plain.trim()));
+    let id = lab.instance("shop-api-01")["InstanceId"].clone();
+    for part in [
+        id.as_str().expect("an id"),
+        "203.0.113.7",
+        "open-port",
+        "timed out",
+    ] {
+        assert!(kept.contains(part), "{part}");
+    }
+    assert!(!kept.contains('\u{1b}') && !kept.contains(&lab.demo.secret_key));
+    words.push("--mask");
+    let masked = all_files(Path::new(lab.ok(&words).trim()));
+    for part in [
+        id.as_str().expect("an id"),
+        "203.0.113.7",
+        "198.51.100.4",
+        "127.6",
+    ] {
+        assert!(!masked.contains(part), "{part} is not masked");
+    }
+    words.push("--archive");
+    let archive = lab.ok(&words);
+    let listing = Command::new("tar")
+        .args(["-tzf", archive.trim()])
+        .output()
+        .expect("tar runs");
+    assert!(String::from_utf8_lossy(&listing.stdout).contains("report.md"));
+}

@@ -1,0 +1,174 @@
+//! An HTTP gateway between the real binary and the demo cloud: it records every action that is
+//! sent and can kill the program at a chosen moment of a chosen call.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// When the program is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// The call has been sent, and never reaches the cloud.
+    Lost,
+    /// The call reaches the cloud, its answer never reaches the program.
+    Unanswered,
+    /// The answer was received; the program dies at its next request.
+    Followed,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    seen: Mutex<Vec<String>>,
+    trap: Mutex<Option<(String, Moment)>>,
+    armed: Mutex<bool>,
+    victim: AtomicU32,
+}
+
+/// The running gateway; its threads end with the test process.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    pub endpoint: String,
+    shared: Arc<Shared>,
+}
+
+impl Gateway {
+    pub fn before(cloud: &str) -> Self {
+        let upstream: SocketAddr = cloud
+            .trim_start_matches("http://")
+            .parse()
+            .expect("an address");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+        let shared = Arc::new(Shared::default());
+        let gateway = Self {
+            endpoint,
+            shared: shared.clone(),
+        };
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let shared = shared.clone();
+                thread::spawn(move || serve(client, upstream, &shared));
+            }
+        });
+        gateway
+    }
+
+    /// Every action seen so far, in order.
+    pub fn seen(&self) -> Vec<String> {
+        self.shared.seen.lock().expect("no panic").clone()
+    }
+
+    /// Those that change something.
+    pub fn writes(&self) -> Vec<String> {
+        let reads = ["Describe", "Get", "Inquiry", "List", "Lookup", "LookUp"];
+        self.seen()
+            .into_iter()
+            .filter(|action| {
+                action == "DescribeInstanceVncUrl"
+                    || !reads.iter().any(|prefix| action.starts_with(prefix))
+            })
+            .collect()
+    }
+
+    /// Kills the program once, at this moment of this action.
+    pub fn kill_at(&self, action: &str, moment: Moment) {
+        *self.shared.trap.lock().expect("no panic") = Some((action.to_owned(), moment));
+        *self.shared.armed.lock().expect("no panic") = false;
+        self.shared.victim.store(0, Ordering::SeqCst);
+    }
+
+    /// The program to kill.
+    pub fn victim(&self, pid: u32) {
+        self.shared.victim.store(pid, Ordering::SeqCst);
+    }
+}
+
+impl Shared {
+    fn kill(&self) {
+        let started = Instant::now();
+        while self.victim.load(Ordering::SeqCst) == 0 {
+            assert!(started.elapsed() < Duration::from_secs(10), "no victim");
+            thread::yield_now();
+        }
+        let pid = self.victim.load(Ordering::SeqCst) as i32;
+        let pid = rustix::process::Pid::from_raw(pid).expect("a process id");
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+}
+
+fn serve(mut client: TcpStream, upstream: SocketAddr, shared: &Shared) {
+    let mut server = TcpStream::connect(upstream).expect("the demo cloud listens");
+    while let Some((head, message)) = read_message(&mut client) {
+        let action = head
+            .lines()
+            .find_map(|line| {
+                let (name, value) = line.split_once(':')?;
+                name.eq_ignore_ascii_case("x-tc-action")
+                    .then(|| value.trim().to_owned())
+            })
+            .unwrap_or_default();
+        if std::mem::take(&mut *shared.armed.lock().expect("no panic")) {
+            shared.kill();
+            return;
+        }
+        shared.seen.lock().expect("no panic").push(action.clone());
+        let trap = {
+            let mut trap = shared.trap.lock().expect("no panic");
+            match &*trap {
+                Some((wanted, moment)) if *wanted == action => {
+                    let moment = *moment;
+                    *trap = None;
+                    Some(moment)
+                }
+                _ => None,
+            }
+        };
+        if trap == Some(Moment::Lost) {
+            shared.kill();
+            return;
+        }
+        if server.write_all(&message).is_err() {
+            return;
+        }
+        let Some((_, answer)) = read_message(&mut server) else {
+            return;
+        };
+        match trap {
+            Some(Moment::Unanswered) => {
+                shared.kill();
+                return;
+            }
+            Some(Moment::Followed) => *shared.armed.lock().expect("no panic") = true,
+            _ => {}
+        }
+        if client.write_all(&answer).is_err() {
+            return;
+        }
+    }
+}
+
+/// Head and whole bytes of one HTTP/1.1 message with `Content-Length`.
+fn read_message(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    let mut byte = [0];
+    while !bytes.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).ok()?;
+        bytes.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&bytes).into_owned();
+    let length: usize = head
+        .lines()
+        .find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length")
+                .then(|| value.trim().parse().ok())?
+        })
+        .unwrap_or(0);
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).ok()?;
+    bytes.extend(body);
+    Some((head, bytes))
+}
