@@ -1,3 +1,5 @@
+//! Plan tables: for each action the calls, refusals and confirmations that follow from facts.
+
 use serde_json::{Value, json};
 
 use super::*;

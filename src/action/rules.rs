@@ -21,8 +21,9 @@ use crate::domain::security_group::{
     Peer, Rule, RuleAction, SecurityGroup, Service, Verdict, evaluate,
 };
 
-/// The vendor's one-click set: FTP, SSH, HTTP, HTTPS and RDP.
-pub const COMMON_PORTS: &str = "20,21,22,80,443,3389";
+/// The vendor's one-click set: FTP, SSH, HTTP, HTTPS and RDP; ICMP goes with it. One rule each,
+/// as the action documents a single port or a range, not a list.
+pub const COMMON_PORTS: [u16; 6] = [20, 21, 22, 80, 443, 3389];
 /// Stands for the caller's public address in a rule; the cloud replaces it.
 pub const CALLERS_ADDRESS: &str = "MY_PUBLIC_IP";
 /// Rules per direction and group that the vendor allows by default.
@@ -97,6 +98,12 @@ pub(super) fn plan(
             .flat_map(|side| common(side, &mark))
             .collect()
     };
+    let (new, held) = without_duplicates(new, &facts.group, &before[0])?;
+    if held > 0 {
+        plan.warnings.push(format!(
+            "{held} of the rules are there already and are not added again"
+        ));
+    }
     fill_parameters(&mut plan, question, &source_note, &facts.group.id);
     plan.steps
         .push(add_step(context, &facts.group, &new, &mark));
@@ -211,16 +218,57 @@ fn rule(side: &Admitted, protocol: &str, port: &str, mark: &str) -> Rule {
     }
 }
 
-fn common(side: &Admitted, mark: &str) -> [Rule; 2] {
+fn common(side: &Admitted, mark: &str) -> Vec<Rule> {
     let icmp = match side {
         Admitted::Net(IpNet::V6(_)) => Transport::Icmpv6,
         _ => Transport::Icmp,
     };
-    [
-        rule(side, Transport::Tcp.as_str(), COMMON_PORTS, mark),
+    COMMON_PORTS
+        .iter()
+        .map(|port| rule(side, Transport::Tcp.as_str(), &port.to_string(), mark))
         // ICMP has no ports, so the field is left out.
-        rule(side, icmp.as_str(), "", mark),
-    ]
+        .chain([rule(side, icmp.as_str(), "", mark)])
+        .collect()
+}
+
+/// True for rules that the cloud takes for the same (`DuplicatePolicy`): all but the description.
+fn same_rule(a: &Rule, b: &Rule) -> bool {
+    let service = |rule: &Rule| match &rule.service {
+        Service::Plain { protocol, port } => {
+            let port = port.trim().to_ascii_lowercase();
+            let port = if port == "all" { String::new() } else { port };
+            Some((protocol.trim().to_ascii_uppercase(), port))
+        }
+        Service::Template(_) => None,
+    };
+    service(a).is_some() && service(a) == service(b) && a.peer == b.peer && a.action == b.action
+}
+
+/// Leaves out what the group already holds; says so, or why that is no help.
+fn without_duplicates(
+    new: Vec<Rule>,
+    group: &SecurityGroup,
+    decided: &Decided,
+) -> Result<(Vec<Rule>, usize), PlanError> {
+    let wanted = new.len();
+    let (held, fresh): (Vec<Rule>, Vec<Rule>) = new
+        .into_iter()
+        .partition(|rule| group.ingress.iter().any(|other| same_rule(rule, other)));
+    match (fresh.is_empty(), held.first()) {
+        (true, Some(rule)) if decided.allows != Some(true) => {
+            Err(PlanError::NotApplicable(format!(
+                "{} already holds the same rule ({}), but it does not decide: {}; remove the rule above it, or give another source",
+                group.id,
+                rule.text(),
+                decided.text
+            )))
+        }
+        (true, _) => Err(PlanError::NothingToDo(format!(
+            "{} already holds every one of these rules",
+            group.id
+        ))),
+        _ => Ok((fresh.clone(), wanted - fresh.len())),
+    }
 }
 
 /// A new rule as `CreateSecurityGroupPolicies` takes it.
@@ -291,7 +339,8 @@ fn describe(
     let what = if plan.action == ActionId::OpenPort {
         "the port".to_owned()
     } else {
-        format!("TCP {COMMON_PORTS} and ICMP")
+        let ports: Vec<_> = COMMON_PORTS.iter().map(ToString::to_string).collect();
+        format!("TCP {} and ICMP", ports.join(", "))
     };
     plan.changes = vec![format!(
         "{} gets {count} rule(s) on top that let {source} in on {what}, at once",

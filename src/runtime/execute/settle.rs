@@ -73,69 +73,85 @@ pub async fn settle(desk: &Desk) -> Result<Vec<Settled>, ExecuteError> {
     Ok(settled)
 }
 
-async fn one(desk: &Desk, entry: &Entry) -> Result<(Option<Outcome>, String), StoreError> {
-    let close = |outcome: Outcome, detail: String| {
-        desk.write(
-            &entry.id,
-            Event::Closed {
-                outcome,
-                detail: detail.clone(),
-            },
-        )
-        .map(|()| (Some(outcome), detail))
+/// What settling one entry comes to.
+type Settling = Result<(Option<Outcome>, String), StoreError>;
+
+fn close(desk: &Desk, entry: &Entry, outcome: Outcome, detail: String) -> Settling {
+    desk.write(
+        &entry.id,
+        Event::Closed {
+            outcome,
+            detail: detail.clone(),
+        },
+    )?;
+    Ok((Some(outcome), detail))
+}
+
+/// Writes down what the cloud's own state says of a call.
+fn settled_as(desk: &Desk, entry: &Entry, step: usize, arrived: bool) -> Result<(), StoreError> {
+    let detail = if arrived {
+        "found in the cloud's own state"
+    } else {
+        "no trace in the cloud's own state"
     };
+    desk.write(
+        &entry.id,
+        Event::Called {
+            step,
+            result: CallResult::Settled {
+                arrived,
+                detail: detail.to_owned(),
+            },
+        },
+    )
+}
+
+async fn one(desk: &Desk, entry: &Entry) -> Settling {
     let Some(last) = entry.calls.last() else {
-        return close(
-            Outcome::Interrupted,
-            "the program ended before anything was sent; nothing changed".to_owned(),
-        );
+        let detail = "the program ended before anything was sent; nothing changed";
+        return close(desk, entry, Outcome::Interrupted, detail.to_owned());
     };
     let Some(step) = entry.plan.steps.get(last.step) else {
-        return close(
-            Outcome::Unknown,
-            "the journal names a call that its plan does not have".to_owned(),
-        );
+        let detail = "the journal names a call that its plan does not have";
+        return close(desk, entry, Outcome::Unknown, detail.to_owned());
     };
-    let unsent = entry.plan.steps.len() - last.step - 1;
-    let left = if unsent > 0 {
-        format!("; {unsent} further call(s) of the plan were never sent")
-    } else {
-        String::new()
-    };
-    let handle = match find_handle(desk, entry, last, step).await {
-        Ok(Some(handle)) => handle,
+    match find_handle(desk, entry, last, step).await {
+        Ok(Some(handle)) => finish(desk, entry, last, step, handle).await,
         Ok(None) => {
-            desk.write(
-                &entry.id,
-                Event::Called {
-                    step: last.step,
-                    result: CallResult::Settled {
-                        arrived: false,
-                        detail: "no trace in the cloud's own state".to_owned(),
-                    },
-                },
-            )?;
-            return close(
-                Outcome::Interrupted,
-                format!(
-                    "the program ended while sending {}; the cloud shows no trace of it, so it did not take effect{left}",
-                    last.call.action
-                ),
+            settled_as(desk, entry, last.step, false)?;
+            let detail = format!(
+                "the program ended while sending {}; the cloud shows no trace of it, so it did not take effect{}",
+                last.call.action,
+                unsent_note(entry, last)
             );
+            close(desk, entry, Outcome::Interrupted, detail)
         }
-        Err(error) => return Ok((None, format!("cannot be settled yet: {error}"))),
-    };
-    if last.result.is_none() || matches!(last.result, Some(CallResult::Unknown { .. })) {
-        desk.write(
-            &entry.id,
-            Event::Called {
-                step: last.step,
-                result: CallResult::Settled {
-                    arrived: true,
-                    detail: "found in the cloud's own state".to_owned(),
-                },
-            },
-        )?;
+        Err(error) => Ok((None, format!("cannot be settled yet: {error}"))),
+    }
+}
+
+/// Calls of the plan that come after the last one that was begun.
+fn unsent(entry: &Entry, last: &CallState) -> usize {
+    entry.plan.steps.len() - last.step - 1
+}
+
+fn unsent_note(entry: &Entry, last: &CallState) -> String {
+    match unsent(entry, last) {
+        0 => String::new(),
+        count => format!("; {count} further call(s) of the plan were never sent"),
+    }
+}
+
+/// The last call arrived: closes the entry if it has ended by now.
+async fn finish(
+    desk: &Desk,
+    entry: &Entry,
+    last: &CallState,
+    step: &Step,
+    handle: Handle,
+) -> Settling {
+    if matches!(last.result, None | Some(CallResult::Unknown { .. })) {
+        settled_as(desk, entry, last.step, true)?;
     }
     let watch = Watch {
         client: &desk.client,
@@ -145,30 +161,31 @@ async fn one(desk: &Desk, entry: &Entry) -> Result<(Option<Outcome>, String), St
         before_request: &entry.last_operation_before,
         handle,
     };
-    match watch.look().await {
-        Ok(Look::Ended(end)) => {
-            desk.write(
-                &entry.id,
-                Event::Ended {
-                    step: last.step,
-                    success: end.success,
-                    detail: end.detail.clone(),
-                    output: end.output,
-                },
-            )?;
-            let outcome = match (end.success, unsent) {
-                (false, _) => Outcome::Failed,
-                (true, 0) => Outcome::Done,
-                (true, _) => Outcome::Interrupted,
-            };
-            close(
-                outcome,
-                format!("settled after an interruption: {}{left}", end.detail),
-            )
-        }
-        Ok(Look::Pending(state)) => Ok((None, format!("still under way: {state}"))),
-        Err(error) => Ok((None, format!("cannot be settled yet: {error}"))),
-    }
+    let end = match watch.look().await {
+        Ok(Look::Ended(end)) => end,
+        Ok(Look::Pending(state)) => return Ok((None, format!("still under way: {state}"))),
+        Err(error) => return Ok((None, format!("cannot be settled yet: {error}"))),
+    };
+    let outcome = match (end.success, unsent(entry, last)) {
+        (false, _) => Outcome::Failed,
+        (true, 0) => Outcome::Done,
+        (true, _) => Outcome::Interrupted,
+    };
+    let detail = format!(
+        "settled after an interruption: {}{}",
+        end.detail,
+        unsent_note(entry, last)
+    );
+    desk.write(
+        &entry.id,
+        Event::Ended {
+            step: last.step,
+            success: end.success,
+            detail: end.detail,
+            output: end.output,
+        },
+    )?;
+    close(desk, entry, outcome, detail)
 }
 
 /// What to recognise the last call by; `None` when it never arrived.
@@ -270,30 +287,7 @@ async fn arrived(
             found(instance.and_then(|i| i.bandwidth_out_mbps) == Some(*mbps))
         }
         Completion::Task { .. } => found(address_call_arrived(desk, plan, call).await?),
-        Completion::Invocation { .. } => {
-            let call = ApiCall::new(
-                "tat",
-                "DescribeInvocationTasks",
-                region,
-                json!({
-                    "Filters": [{ "Name": "instance-id", "Values": [target.id] }],
-                    "Limit": 100,
-                }),
-            );
-            let answer = client.call(&call).await?;
-            let rows = answer.response["InvocationTaskSet"].as_array();
-            let wanted = call_name(step).unwrap_or_default();
-            let id = rows
-                .map(Vec::as_slice)
-                .unwrap_or_default()
-                .iter()
-                .find(|row| row["CommandName"].as_str() == Some(&wanted))
-                .and_then(|row| row["InvocationId"].as_str());
-            Ok(id.map(|id| Handle {
-                invocation: Some(id.to_owned()),
-                ..Handle::default()
-            }))
-        }
+        Completion::Invocation { .. } => find_invocation(desk, plan, step).await,
         Completion::RepairTask { task } => {
             let tasks = read_repair_tasks(client, region, &target.id).await?;
             found(!tasks.iter().any(|t| t.id == *task && t.status == 1))
@@ -301,10 +295,35 @@ async fn arrived(
     }
 }
 
-fn call_name(step: &Step) -> Option<String> {
-    step.call.parameters["CommandName"]
-        .as_str()
-        .map(str::to_owned)
+/// A command in the guest is found by the name that it was given.
+async fn find_invocation(
+    desk: &Desk,
+    plan: &Plan,
+    step: &Step,
+) -> Result<Option<Handle>, CloudError> {
+    let target = &plan.target;
+    let call = ApiCall::new(
+        "tat",
+        "DescribeInvocationTasks",
+        &target.region,
+        json!({
+            "Filters": [{ "Name": "instance-id", "Values": [target.id] }],
+            "Limit": 100,
+        }),
+    );
+    let answer = desk.client.call(&call).await?;
+    let wanted = step.call.parameters["CommandName"].as_str();
+    let rows = answer.response["InvocationTaskSet"].as_array();
+    let id = rows
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+        .iter()
+        .find(|row| wanted.is_some() && row["CommandName"].as_str() == wanted)
+        .and_then(|row| row["InvocationId"].as_str());
+    Ok(id.map(|id| Handle {
+        invocation: Some(id.to_owned()),
+        ..Handle::default()
+    }))
 }
 
 /// Calls on elastic addresses leave their trace in `DescribeAddresses`.

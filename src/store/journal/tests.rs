@@ -1,3 +1,5 @@
+//! Tests of the journal: several writers, cuts at any byte, locks, ids and rights.
+
 use jiff::Timestamp;
 
 use super::*;
