@@ -1,29 +1,24 @@
-//! Past cases and confirmed outcomes in a small SQLite file (WAL), with retention.
+//! Past cases of each instance in a small SQLite file (WAL), forgotten after a while.
 //!
-//! Outcomes hold no address, name or id, so that they can be exported; cases belong to one
-//! instance and are forgotten after a while. Must not live here: what a count does to a prior
-//! (`diagnosis::learn`).
+//! Several programs of one state directory may use it at once. Must not live here: confirmed
+//! outcomes, which hold no id and have a file of their own (`outcomes`).
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 use serde::Serialize;
 
 use super::StoreError;
-use crate::diagnosis::learn::{Confirmation, Outcome};
 
 const FILE: &str = "history.sqlite";
 /// `PRAGMA user_version` of the tables below; a newer file is left alone.
 const SCHEMA: i64 = 1;
 /// Cases older than this are forgotten.
 const KEEP_CASES_DAYS: i64 = 90;
-/// Outcomes count half after 180 days; after this they say nothing.
-const KEEP_OUTCOMES_DAYS: i64 = 3 * 365;
-/// Most rows of either kind; the oldest go first.
+/// Most rows; the oldest go first.
 const MOST_CASES: i64 = 20_000;
-const MOST_OUTCOMES: i64 = 5_000;
 const DAY_S: i64 = 86_400;
 /// Another program may hold the write lock for a moment.
 const BUSY: Duration = Duration::from_secs(2);
@@ -99,8 +94,6 @@ impl History {
                 at INTEGER NOT NULL, instance TEXT NOT NULL, verdict TEXT NOT NULL,
                 cause TEXT NOT NULL, probability REAL NOT NULL, cured_by TEXT NOT NULL DEFAULT '');
              CREATE INDEX IF NOT EXISTS cases_by_instance ON cases (instance, at);
-             CREATE TABLE IF NOT EXISTS outcomes (
-                at INTEGER NOT NULL, cause TEXT NOT NULL, confirmation TEXT NOT NULL);
              PRAGMA user_version = 1;
              COMMIT;",
         )?;
@@ -154,83 +147,11 @@ impl History {
         self.run(read())
     }
 
-    /// Notes a confirmed cause. Opinions of the program itself are not kept.
-    pub fn add_outcome(
-        &self,
-        at: Timestamp,
-        cause: &str,
-        confirmation: Confirmation,
-    ) -> Result<(), StoreError> {
-        if confirmation == Confirmation::Unverified {
-            return Ok(());
-        }
-        self.run(self.connection.execute(
-            "INSERT INTO outcomes (at, cause, confirmation) VALUES (?1, ?2, ?3)",
-            params![at.as_second(), cause, word(confirmation)],
-        ))?;
-        self.forget(at)
-    }
-
-    /// Outcomes with their age, for `diagnosis::learn`; also the form of an export.
-    pub fn outcomes(&self, now: Timestamp) -> Result<Vec<Outcome>, StoreError> {
-        let read = || {
-            let mut statement = self
-                .connection
-                .prepare("SELECT at, cause, confirmation FROM outcomes ORDER BY at")?;
-            let rows = statement.query_map([], |row| {
-                let at: i64 = row.get(0)?;
-                let cause: String = row.get(1)?;
-                let confirmation: String = row.get(2)?;
-                Ok((at, cause, confirmation))
-            })?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        };
-        let rows = self.run(read())?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|(at, cause, text)| {
-                Some(Outcome {
-                    cause,
-                    confirmation: confirmation(&text)?,
-                    age_days: (now.as_second() - at).max(0) as f64 / DAY_S as f64,
-                })
-            })
-            .collect())
-    }
-
-    /// Forgets every outcome, so that the shipped priors hold again.
-    pub fn reset_outcomes(&self) -> Result<usize, StoreError> {
-        self.run(self.connection.execute("DELETE FROM outcomes", []))
-    }
-
-    /// When the store was last written, where it ever was.
-    pub fn last_write(&self) -> Result<Option<Timestamp>, StoreError> {
-        let at: Option<i64> = self.run(
-            self.connection
-                .query_row(
-                    "SELECT max(at) FROM (SELECT at FROM cases UNION ALL SELECT at FROM outcomes)",
-                    [],
-                    |row| row.get(0),
-                )
-                .optional()
-                .map(Option::flatten),
-        )?;
-        Ok(at.and_then(|second| Timestamp::from_second(second).ok()))
-    }
-
     fn forget(&self, now: Timestamp) -> Result<(), StoreError> {
-        for (table, days, most) in [
-            ("cases", KEEP_CASES_DAYS, MOST_CASES),
-            ("outcomes", KEEP_OUTCOMES_DAYS, MOST_OUTCOMES),
-        ] {
-            // Table names are ours; values are bound.
-            self.run(self.connection.execute(
-                &format!(
-                    "DELETE FROM {table} WHERE at < ?1 OR rowid <= (SELECT max(rowid) FROM {table}) - ?2"
-                ),
-                params![now.as_second() - days * DAY_S, most],
-            ))?;
-        }
+        self.run(self.connection.execute(
+            "DELETE FROM cases WHERE at < ?1 OR rowid <= (SELECT max(rowid) FROM cases) - ?2",
+            params![now.as_second() - KEEP_CASES_DAYS * DAY_S, MOST_CASES],
+        ))?;
         Ok(())
     }
 }
@@ -242,26 +163,6 @@ fn is_damage(error: &rusqlite::Error) -> bool {
     )
 }
 
-fn word(confirmation: Confirmation) -> &'static str {
-    match confirmation {
-        Confirmation::Verified => "verified",
-        Confirmation::Asserted => "asserted",
-        Confirmation::Recovered => "recovered",
-        Confirmation::Unresolved => "unresolved",
-        Confirmation::Unverified => "unverified",
-    }
-}
-
-fn confirmation(word: &str) -> Option<Confirmation> {
-    Some(match word {
-        "verified" => Confirmation::Verified,
-        "asserted" => Confirmation::Asserted,
-        "recovered" => Confirmation::Recovered,
-        "unresolved" => Confirmation::Unresolved,
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,35 +171,21 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    #[test]
-    fn outcomes_come_back_with_their_age() {
-        let folder = tempfile::tempdir().unwrap();
-        let history = History::open(folder.path()).unwrap();
-        history
-            .add_outcome(at(1_000_000), "disk-full", Confirmation::Verified)
-            .unwrap();
-        history
-            .add_outcome(at(1_000_000), "disk-full", Confirmation::Unverified)
-            .unwrap();
-        let outcomes = history.outcomes(at(1_000_000 + 2 * DAY_S)).unwrap();
-        assert_eq!(outcomes.len(), 1);
-        assert!((outcomes[0].age_days - 2.0).abs() < 1e-9);
-        assert_eq!(history.reset_outcomes().unwrap(), 1);
-        assert!(history.outcomes(at(1_000_000)).unwrap().is_empty());
-    }
-
-    #[test]
-    fn old_cases_are_forgotten() {
-        let folder = tempfile::tempdir().unwrap();
-        let history = History::open(folder.path()).unwrap();
-        let case = |second| PastCase {
+    fn case(second: i64) -> PastCase {
+        PastCase {
             at: at(second),
             instance: "ins-1".to_owned(),
             verdict: "faulty".to_owned(),
             cause: "disk-full".to_owned(),
             probability: 0.9,
             cured_by: String::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn old_cases_are_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let history = History::open(folder.path()).unwrap();
         history.add_case(&case(0)).unwrap();
         history
             .add_case(&case((KEEP_CASES_DAYS + 1) * DAY_S))
@@ -314,15 +201,13 @@ mod tests {
                 scope.spawn(|| {
                     let history = History::open(folder.path()).unwrap();
                     for _ in 0..20 {
-                        history
-                            .add_outcome(at(5), "disk-full", Confirmation::Asserted)
-                            .unwrap();
+                        history.add_case(&case(5)).unwrap();
                     }
                 });
             }
         });
         let history = History::open(folder.path()).unwrap();
-        assert_eq!(history.outcomes(at(5)).unwrap().len(), 80);
+        assert_eq!(history.cases("ins-1", 100).unwrap().len(), 80);
     }
 
     #[test]
