@@ -326,11 +326,12 @@ fn read_only_sends_nothing_whatever_is_asked() {
     for id in ActionId::ALL {
         let mut words = vec!["--read-only", "act", "shop-web-01", id.as_str(), "--yes"];
         let sets: &[&str] = match id {
-            ActionId::OpenPort | ActionId::OpenCommonPorts => &["--set", "source=203.0.113.9"],
+            ActionId::OpenPort | ActionId::OpenCommonPorts | ActionId::GuestUnblockSource => {
+                &["--set", "source=203.0.113.9"]
+            }
             ActionId::RaiseBandwidth => &["--set", "mbps=90"],
             ActionId::AssociateSecurityGroup => &["--set", "group=sg-abcd1234"],
             ActionId::BindKeyPair => &["--set", "key=skey-abcd1234"],
-            ActionId::GuestUnblockSource => &["--set", "source=203.0.113.9"],
             _ => &[],
         };
         words.extend(sets);
@@ -476,7 +477,8 @@ fn a_time_boxed_rule_is_taken_away_by_a_later_start() {
             .parse()
             .expect("a time");
         record["at"] = json!(at - jiff::SignedDuration::from_hours(1));
-        old.push_str(&format!("{record}\n"));
+        old += &record.to_string();
+        old.push('\n');
     }
     std::fs::write(&path, old).expect("writable");
     let refused = lab.run(&["--read-only", "journal"]);

@@ -447,8 +447,8 @@ pub fn marked_indexes(group: &SecurityGroup, mark: &str) -> Vec<i64> {
 
 fn with_added(ingress: &[Rule], new: &[Rule]) -> Vec<Rule> {
     let mut all: Vec<Rule> = new.iter().chain(ingress).cloned().collect();
-    for (position, rule) in all.iter_mut().enumerate() {
-        rule.index = position as i64;
+    for (position, rule) in (0_i64..).zip(all.iter_mut()) {
+        rule.index = position;
     }
     all
 }

@@ -35,8 +35,8 @@ pub fn undo_plan(
         context,
         format!("Take back `{}` on {label}", original.action),
     );
-    plan.target = original.target.clone();
-    plan.parameters = original.parameters.clone();
+    plan.target.clone_from(&original.target);
+    plan.parameters.clone_from(&original.parameters);
     plan.reverses = Some(original.entry.clone());
     plan.undo = Undo::None {
         reason: format!("do `{}` again", original.action),

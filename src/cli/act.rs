@@ -3,6 +3,7 @@
 //! Exit status: 0 done (and verified, with `--wait`), 1 refused by the cloud or not verified,
 //! 2 usage, 3 nothing was sent.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -76,6 +77,7 @@ pub async fn run(args: &ActArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     carry_out(&desk, &instance, plan, &access, args).await
 }
 
+#[allow(clippy::unnecessary_wraps)] // every caller returns it as the command's result
 fn refuse(status: u8, why: &str) -> anyhow::Result<u8> {
     eprintln!("cvmtop: {why}");
     Ok(status)
@@ -173,17 +175,18 @@ fn report(plan: &Plan, execution: &Execution, format: TextOrJson) -> anyhow::Res
                 execution.entry
             );
             for line in &execution.output {
-                text.push_str(&format!("  {line}\n"));
+                let _ = write!(text, "  {line}\n");
             }
             print_looks(&mut text, "before", &execution.before);
             print_looks(&mut text, "after", &execution.after);
-            text.push_str(&format!("undo: {}\n", plan.undo.sentence()));
+            let _ = write!(text, "undo: {}\n", plan.undo.sentence());
             for handed in &execution.handed {
-                text.push_str(&format!(
+                let _ = write!(
+                    text,
                     "{} (shown once, stored nowhere): {}\n",
                     handed.what,
                     handed.value.expose_secret()
-                ));
+                );
             }
             print(&text)
         }
@@ -203,7 +206,7 @@ fn report(plan: &Plan, execution: &Execution, format: TextOrJson) -> anyhow::Res
 
 fn print_looks(text: &mut String, when: &str, looks: &[execute::LoginLook]) {
     for look in looks {
-        text.push_str(&format!("login {when}: {}\n", look.sentence()));
+        let _ = write!(text, "login {when}: {}\n", look.sentence());
     }
 }
 

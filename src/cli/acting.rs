@@ -10,7 +10,7 @@ use crate::action::plan::{Confirmation, Plan};
 use crate::action::preview;
 use crate::config::{Loaded, Settings};
 use crate::domain::instance::Instance;
-use crate::runtime::execute::{Desk, Progress, Settled, expire, settle};
+use crate::runtime::execute::{Desk, LoginLook, Progress, Settled, expire, settle};
 use crate::runtime::session::Session;
 use crate::runtime::vantage;
 use crate::store::journal::{Journal, Outcome};
@@ -136,7 +136,7 @@ impl Printer {
                 success, detail, ..
             } => format!("{}: {detail}", if *success { "done" } else { "failed" }),
             Progress::Verifying { looks, .. } => {
-                let looks: Vec<_> = looks.iter().map(|look| look.sentence()).collect();
+                let looks: Vec<_> = looks.iter().map(LoginLook::sentence).collect();
                 format!("login: {}", looks.join("; "))
             }
         };

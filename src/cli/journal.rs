@@ -1,5 +1,7 @@
 //! `cvmtop journal`: what was done, by whom, when, with what result; and the way back.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use super::acting;
@@ -92,8 +94,11 @@ fn list(contents: &Contents, format: TextOrJson) -> String {
         TextOrJson::Json => contents
             .entries
             .iter()
-            .map(|entry| format!("{}\n", as_json(entry)))
-            .collect(),
+            .fold(String::new(), |mut out, entry| {
+                // Writing to a string cannot fail.
+                let _ = writeln!(out, "{}", as_json(entry));
+                out
+            }),
         TextOrJson::Text if contents.entries.is_empty() => "nothing was done yet\n".to_owned(),
         TextOrJson::Text => contents.entries.iter().map(as_text).collect(),
     }
@@ -127,22 +132,24 @@ fn as_text(entry: &Entry) -> String {
         author.host,
     );
     if !entry.detail.is_empty() {
-        text.push_str(&format!("  {}\n", entry.detail));
+        let _ = write!(text, "  {}\n", entry.detail);
     }
     if let Some(by) = &entry.undone_by {
-        text.push_str(&format!("  taken back by {by}\n"));
+        let _ = write!(text, "  taken back by {by}\n");
     } else if entry.can_be_undone() {
         if let Some(at) = entry.expires_at {
-            text.push_str(&format!(
+            let _ = write!(
+                text,
                 "  taken back by a start after {}\n",
                 at.strftime("%Y-%m-%d %H:%M:%S UTC")
-            ));
+            );
         }
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "  undo: cvmtop journal --undo {}  ({})\n",
             entry.id,
             entry.plan.undo.sentence()
-        ));
+        );
     }
     text
 }

@@ -197,7 +197,7 @@ pub async fn execute(
         && let Some(probe) = &login
     {
         after = verify::wait(desk, instance, &plan, probe, &before, sink, run.started).await;
-        (outcome, detail) = verify::judge(&plan, &before, &after, run.started.elapsed(), detail);
+        (outcome, detail) = verify::judge(&plan, &before, &after, run.started.elapsed(), &detail);
         let seconds = run.started.elapsed().as_secs();
         run.note(Event::Verified {
             outcome,

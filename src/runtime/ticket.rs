@@ -389,10 +389,10 @@ fn mask_words(text: &str) -> String {
     out
 }
 
-fn mask_word<'a>(
+fn mask_word(
     word: &str,
     seen: &mut BTreeMap<String, String>,
-    counts: &mut BTreeMap<&'a str, usize>,
+    counts: &mut BTreeMap<&str, usize>,
     out: &mut String,
 ) {
     const IDS: [&str; 9] = [

@@ -93,7 +93,7 @@ impl Shared {
             assert!(started.elapsed() < Duration::from_secs(10), "no victim");
             thread::yield_now();
         }
-        let pid = self.victim.load(Ordering::SeqCst) as i32;
+        let pid = i32::try_from(self.victim.load(Ordering::SeqCst)).expect("a process id");
         let pid = rustix::process::Pid::from_raw(pid).expect("a process id");
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     }

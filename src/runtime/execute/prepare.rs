@@ -201,7 +201,9 @@ fn rule(row: &Value, position: usize) -> Rule {
         _ => None,
     };
     Rule {
-        index: row["PolicyIndex"].as_i64().unwrap_or(position as i64),
+        index: row["PolicyIndex"]
+            .as_i64()
+            .unwrap_or_else(|| i64::try_from(position).unwrap_or(i64::MAX)),
         service,
         peer,
         action,

@@ -176,7 +176,7 @@ pub(super) fn judge(
     before: &[LoginLook],
     after: &[LoginLook],
     took: Duration,
-    detail: String,
+    detail: &str,
 ) -> (Outcome, String) {
     let best = |looks: &[LoginLook]| looks.iter().filter_map(|look| look.rank).max();
     let seconds = took.as_secs();
