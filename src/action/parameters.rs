@@ -234,7 +234,7 @@ fn read(spec: &ParameterSpec, text: &str) -> Result<Setting, ParameterError> {
                         && rest.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
                 })
             };
-            if prefixes.iter().any(|prefix| rest_is_fine(prefix)) {
+            if prefixes.iter().any(rest_is_fine) {
                 Ok(Setting::Text(text.to_owned()))
             } else {
                 bad(format!(

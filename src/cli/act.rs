@@ -175,15 +175,15 @@ fn report(plan: &Plan, execution: &Execution, format: TextOrJson) -> anyhow::Res
                 execution.entry
             );
             for line in &execution.output {
-                let _ = write!(text, "  {line}\n");
+                let _ = writeln!(text, "  {line}");
             }
             print_looks(&mut text, "before", &execution.before);
             print_looks(&mut text, "after", &execution.after);
-            let _ = write!(text, "undo: {}\n", plan.undo.sentence());
+            let _ = writeln!(text, "undo: {}", plan.undo.sentence());
             for handed in &execution.handed {
-                let _ = write!(
+                let _ = writeln!(
                     text,
-                    "{} (shown once, stored nowhere): {}\n",
+                    "{} (shown once, stored nowhere): {}",
                     handed.what,
                     handed.value.expose_secret()
                 );
@@ -206,7 +206,7 @@ fn report(plan: &Plan, execution: &Execution, format: TextOrJson) -> anyhow::Res
 
 fn print_looks(text: &mut String, when: &str, looks: &[execute::LoginLook]) {
     for look in looks {
-        let _ = write!(text, "login {when}: {}\n", look.sentence());
+        let _ = writeln!(text, "login {when}: {}", look.sentence());
     }
 }
 

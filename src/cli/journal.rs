@@ -132,21 +132,21 @@ fn as_text(entry: &Entry) -> String {
         author.host,
     );
     if !entry.detail.is_empty() {
-        let _ = write!(text, "  {}\n", entry.detail);
+        let _ = writeln!(text, "  {}", entry.detail);
     }
     if let Some(by) = &entry.undone_by {
-        let _ = write!(text, "  taken back by {by}\n");
+        let _ = writeln!(text, "  taken back by {by}");
     } else if entry.can_be_undone() {
         if let Some(at) = entry.expires_at {
-            let _ = write!(
+            let _ = writeln!(
                 text,
-                "  taken back by a start after {}\n",
+                "  taken back by a start after {}",
                 at.strftime("%Y-%m-%d %H:%M:%S UTC")
             );
         }
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "  undo: cvmtop journal --undo {}  ({})\n",
+            "  undo: cvmtop journal --undo {}  ({})",
             entry.id,
             entry.plan.undo.sentence()
         );
