@@ -3,6 +3,7 @@
 //! Lives here: what is known about messages and repairs, as data and pure functions over it.
 //! Must not live here: files, clock, network, screen; user guides come in as texts.
 
+pub mod checklist;
 pub mod error_text;
 pub mod library;
 pub mod markdown;

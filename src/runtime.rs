@@ -11,6 +11,7 @@ pub mod event_loop;
 pub mod execute;
 pub mod executor;
 pub mod health;
+pub mod own_guides;
 pub mod session;
 pub mod targets;
 pub mod ticket;

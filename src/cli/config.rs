@@ -8,6 +8,7 @@ use super::args::{ConfigArgs, ConfigCommand, GlobalArgs};
 use super::{EXIT_USAGE, output};
 use crate::config::{self, Loaded, Overrides, Severity};
 use crate::domain::text::sanitise;
+use crate::runtime::own_guides;
 
 impl From<&GlobalArgs> for Overrides {
     fn from(args: &GlobalArgs) -> Self {
@@ -55,8 +56,12 @@ fn check(loaded: &Loaded) -> anyhow::Result<u8> {
         .iter()
         .filter(|problem| problem.severity == Severity::Error)
         .count();
-    let warnings = loaded.warnings.len() - errors;
-    if !loaded.warnings.is_empty() {
+    let guides = own_guides::install(loaded);
+    for problem in &guides {
+        eprintln!("cvmtop: {problem}");
+    }
+    let warnings = loaded.warnings.len() - errors + guides.len();
+    if errors + warnings > 0 {
         output::print(&format!("{file}: {errors} errors, {warnings} warnings\n"))?;
         return Ok(EXIT_USAGE);
     }

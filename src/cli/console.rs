@@ -10,11 +10,15 @@ use crate::demo::{self, DemoCloud, DemoOptions};
 use crate::runtime::backend::Backend;
 use crate::runtime::console::{self, ConsoleOptions};
 use crate::runtime::event_loop::End;
+use crate::runtime::own_guides;
 use crate::runtime::session::{Cloud, Session};
 
 /// Runs the console; the status tells how it ended.
 pub async fn run(args: &ConsoleArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let loaded = config::load(&Overrides::from(global))?;
+    for problem in own_guides::install(&loaded) {
+        tracing::warn!("{problem}");
+    }
     // Ends with the console.
     let demo = if args.demo {
         Some(start_demo(args).await?)

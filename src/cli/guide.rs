@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::args::{GlobalArgs, GuideArgs, TextOrJson};
-use super::output;
+use super::{open, output};
 use crate::domain::report::GuideMatch;
 use crate::domain::text::sanitise;
 use crate::guide::error_text::{self, Recognised};
@@ -23,7 +23,8 @@ const WIDTH: usize = 96;
 
 /// Runs the command; the status is 0 when something was found, 1 when nothing fits.
 pub fn run(args: &GuideArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
-    let lang = language(global)?;
+    let loaded = open::settings(global)?;
+    let lang = Lang::parse(loaded.settings.ui.lang.as_str()).unwrap_or_default();
     let library = library();
     if let Some(slug) = &args.slug {
         let guide = library.get(slug).with_context(|| unknown(library, slug))?;
@@ -58,19 +59,6 @@ pub fn run(args: &GuideArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     };
     output::print(&text)?;
     Ok(u8::from(found.is_empty()))
-}
-
-/// From the option, then from the locale.
-fn language(global: &GlobalArgs) -> anyhow::Result<Lang> {
-    if let Some(lang) = &global.lang {
-        return Lang::parse(lang)
-            .with_context(|| format!("no guides in language `{lang}`; there are en, ko and zh"));
-    }
-    let locale = ["CVMTOP_LANG", "LC_ALL", "LC_MESSAGES", "LANG"]
-        .into_iter()
-        .filter_map(|name| std::env::var(name).ok())
-        .find(|value| !value.is_empty());
-    Ok(locale.and_then(|l| Lang::parse(&l)).unwrap_or_default())
 }
 
 fn unknown(library: &Library, slug: &str) -> String {

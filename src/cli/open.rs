@@ -4,12 +4,16 @@
 
 use super::args::GlobalArgs;
 use crate::config::{self, Loaded, Overrides};
+use crate::runtime::own_guides;
 use crate::runtime::session::Session;
 
 /// Reads the settings and says what is wrong with them.
 pub fn settings(global: &GlobalArgs) -> anyhow::Result<Loaded> {
     let loaded = config::load(&Overrides::from(global))?;
     for problem in &loaded.warnings {
+        eprintln!("cvmtop: {problem}");
+    }
+    for problem in own_guides::install(&loaded) {
         eprintln!("cvmtop: {problem}");
     }
     Ok(loaded)

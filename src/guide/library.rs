@@ -225,10 +225,17 @@ shipped!(
     "change-login-port",
 );
 
-/// The shipped guides.
+/// The guides in force, once somebody has asked for them or put others in force.
+static IN_FORCE: OnceLock<Library> = OnceLock::new();
+
+/// The guides in force: the shipped ones, unless others were put in force at the start.
 pub fn library() -> &'static Library {
-    static LIBRARY: OnceLock<Library> = OnceLock::new();
-    LIBRARY.get_or_init(|| Library::shipped().0)
+    IN_FORCE.get_or_init(|| Library::shipped().0)
+}
+
+/// Puts a library in force for the whole run. False when one is in use already.
+pub fn put_in_force(library: Library) -> bool {
+    IN_FORCE.set(library).is_ok()
 }
 
 impl Library {

@@ -25,6 +25,8 @@ const READING_FIRST: f64 = 0.5;
 const READING_RELATED: f64 = 0.2;
 /// Words alone never outweigh a message.
 const WORDS: f64 = 0.8;
+/// Where to start, when a message is none that is known.
+const START: (&str, f64) = ("login-failure-overview", 0.25);
 /// A whole symptom, word for word.
 const SYMPTOM: f64 = 0.85;
 
@@ -125,6 +127,9 @@ pub fn match_guides(library: &Library, input: &MatchInput, lang: Lang) -> Vec<Gu
         by_readings(guide, &input.readings, &mut score);
         by_causes(guide, &input.causes, &chief, &mut score);
         by_words(fit, &input.words, &mut score);
+        if messages.iter().any(|m| m.class.is_empty()) && guide.slug == START.0 {
+            score.add(START.1, || "where to start".to_owned());
+        }
         let mut total = score.total();
         if input.os == Os::Unknown && !guide.os.fits(hint) {
             total *= 0.3;
