@@ -205,13 +205,13 @@ fn keys_work_from_the_first_frame_to_the_last() {
     let mut terminal = Terminal::demo((120, 40), &[]);
     terminal.wait("the first frame", vt100::Screen::alternate_screen);
     terminal.wait_text("Why login fails");
-    terminal.wait_text("shop-api-01");
+    terminal.wait_text("analytics-01");
     terminal.keys("?");
     terminal.wait_text("Everywhere");
     terminal.keys("q/shop");
     terminal.wait_text("/shop");
     terminal.keys("\r\r");
-    terminal.wait_text("Security group blocks the login port");
+    terminal.wait_text("Security group blocks");
     terminal.keys("q");
     assert_eq!(terminal.exit(), 0);
     terminal.assert_sane();
@@ -220,7 +220,7 @@ fn keys_work_from_the_first_frame_to_the_last() {
 #[test]
 fn every_frame_is_one_synchronized_update_and_nothing_is_asked() {
     let mut terminal = Terminal::demo((80, 24), &[]);
-    terminal.wait_text("shop-api-01");
+    terminal.wait_text("analytics-01");
     terminal.keys("q");
     assert_eq!(terminal.exit(), 0);
     let seen = terminal.seen.0.lock().unwrap();
@@ -237,7 +237,7 @@ fn every_frame_is_one_synchronized_update_and_nothing_is_asked() {
 #[test]
 fn a_frozen_screen_costs_nothing() {
     let mut terminal = Terminal::demo((80, 24), &[]);
-    terminal.wait_text("shop-api-01");
+    terminal.wait_text("analytics-01");
     terminal.keys("p");
     terminal.wait_text("PAUSED");
     // The background look at the logins still counts up in the badge; wait for its end.
@@ -252,7 +252,7 @@ fn a_frozen_screen_costs_nothing() {
 #[test]
 fn a_storm_of_sizes_ends_in_a_whole_frame() {
     let mut terminal = Terminal::demo((120, 40), &[]);
-    terminal.wait_text("shop-api-01");
+    terminal.wait_text("analytics-01");
     for step in 0..40u16 {
         terminal.resize(20 + (step * 37) % 180, 5 + (step * 11) % 50);
     }
@@ -280,7 +280,7 @@ fn signals_end_it_and_leave_the_terminal_sane() {
     use rustix::process::Signal;
     for (signal, status) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
         let mut terminal = Terminal::demo((80, 24), &[]);
-        terminal.wait_text("shop-api-01");
+        terminal.wait_text("analytics-01");
         terminal.signal(signal);
         assert_eq!(terminal.exit(), status, "{signal:?}");
         terminal.assert_sane();
@@ -290,13 +290,13 @@ fn signals_end_it_and_leave_the_terminal_sane() {
 #[test]
 fn it_suspends_and_comes_back() {
     let mut terminal = Terminal::demo((80, 24), &[]);
-    terminal.wait_text("shop-api-01");
+    terminal.wait_text("analytics-01");
     // A stop of an orphaned process group is refused by the kernel, so stop and continue are
     // sent from here; the way back is the same.
     terminal.signal(rustix::process::Signal::STOP);
     terminal.seen.0.lock().unwrap().parser.process(b"\x1b[2J");
     terminal.signal(rustix::process::Signal::CONT);
-    terminal.wait_text("shop-api-01");
+    terminal.wait_text("analytics-01");
     terminal.keys("q");
     assert_eq!(terminal.exit(), 0);
     terminal.assert_sane();
@@ -310,7 +310,7 @@ fn a_closed_terminal_ends_it_without_any_signal() {
     command.arg("-c");
     command.arg(format!("trap '' HUP; '{binary}' --demo; :"));
     let mut terminal = Terminal::start(command, (80, 24));
-    terminal.wait_text("shop-api-01");
+    terminal.wait_text("analytics-01");
     let shell = terminal.child.process_id().unwrap();
     let children = format!("/proc/{shell}/task/{shell}/children");
     let console: u32 = std::fs::read_to_string(children)
@@ -339,7 +339,7 @@ fn a_closed_terminal_ends_it_without_any_signal() {
 #[test]
 fn no_color_means_none() {
     let mut terminal = Terminal::demo((80, 24), &[("NO_COLOR", "1")]);
-    terminal.wait_text("shop-api-01");
+    terminal.wait_text("analytics-01");
     {
         let seen = terminal.seen.0.lock().unwrap();
         let screen = seen.parser.screen();
