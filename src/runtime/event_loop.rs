@@ -4,10 +4,12 @@
 //! drawn while the terminal has not taken the last one. Must not live here: what a message
 //! changes (`app::update`) or what an effect does (`executor`).
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crossterm::event::EventStream;
-use futures_util::{FutureExt, StreamExt};
+use crossterm::event::{Event, EventStream};
+use futures_util::StreamExt;
 use secrecy::ExposeSecret;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -159,7 +161,7 @@ pub async fn run(
             &mut batch,
         )
         .await;
-        this.take_all(&mut keys, &mut batch);
+        this.take_all(&mut keys, &mut batch).await;
         this.flush_outbox();
         if this.wants_frame() && this.pace.due(Instant::now()).is_none() {
             this.paint();
@@ -220,13 +222,13 @@ impl Loop<'_> {
     }
 
     /// Applies what arrived and whatever keys are queued behind it.
-    fn take_all(&mut self, keys: &mut EventStream, batch: &mut Vec<Message>) {
+    async fn take_all(&mut self, keys: &mut EventStream, batch: &mut Vec<Message>) {
         self.apply(Message::Tick(clock::now()));
         for message in batch.drain(..) {
             self.apply(message);
         }
         for _ in 0..BATCH {
-            match keys.next().now_or_never() {
+            match queued(keys).await {
                 Some(Some(Ok(event))) => {
                     if let Some(message) = events::message(event) {
                         self.apply(message);
@@ -313,6 +315,18 @@ impl Loop<'_> {
         self.dirty = Dirty::Nothing;
         self.apply(Message::Drawn(geometry));
     }
+}
+
+/// The next event, if one is there already. Polled with this task's own waker: the stream
+/// keeps the first waker it sees, and a waker of nobody would lose the next key.
+async fn queued(keys: &mut EventStream) -> Option<Option<std::io::Result<Event>>> {
+    poll_fn(|context| {
+        Poll::Ready(match keys.poll_next_unpin(context) {
+            Poll::Ready(event) => Some(event),
+            Poll::Pending => None,
+        })
+    })
+    .await
 }
 
 async fn sleep_until(at: Option<Instant>) {
