@@ -265,7 +265,7 @@ fn visit<'a>(blocks: &'a [Block], f: &mut impl FnMut(&'a Span)) {
     for block in blocks {
         match block {
             Block::Heading { spans, .. } | Block::Paragraph(spans) => {
-                spans.iter().for_each(&mut *f)
+                spans.iter().for_each(&mut *f);
             }
             Block::List { items, .. } => items.iter().for_each(|item| visit(item, f)),
             Block::Table { head, rows } => {

@@ -26,7 +26,7 @@ const READING_RELATED: f64 = 0.2;
 /// Words alone never outweigh a message.
 const WORDS: f64 = 0.8;
 /// Where to start, when a message is none that is known.
-const START: (&str, f64) = ("login-failure-overview", 0.25);
+const START: (&str, f64) = ("login-failure-overview", 0.12);
 /// A whole symptom, word for word.
 const SYMPTOM: f64 = 0.85;
 
@@ -117,6 +117,7 @@ pub fn match_guides(library: &Library, input: &MatchInput, lang: Lang) -> Vec<Gu
     };
     let hint = os_hint(&messages);
     let chief = chief_shares(library, input);
+    let is_unknown = messages.iter().any(|m| m.class.is_empty());
     let mut found: Vec<(f64, f64, GuideMatch)> = Vec::new();
     for (guide, fit) in library.guides().iter().zip(&fits) {
         if !guide.os.fits(input.os) {
@@ -127,10 +128,11 @@ pub fn match_guides(library: &Library, input: &MatchInput, lang: Lang) -> Vec<Gu
         by_readings(guide, &input.readings, &mut score);
         by_causes(guide, &input.causes, &chief, &mut score);
         by_words(fit, &input.words, &mut score);
-        if messages.iter().any(|m| m.class.is_empty()) && guide.slug == START.0 {
-            score.add(START.1, || "where to start".to_owned());
-        }
         let mut total = score.total();
+        if is_unknown && guide.slug == START.0 && total < START.1 {
+            total = START.1;
+            "where to start".clone_into(&mut score.reason.1);
+        }
         if input.os == Os::Unknown && !guide.os.fits(hint) {
             total *= 0.3;
         }
