@@ -1,6 +1,7 @@
 //! The real binary on a real pseudo-terminal: first frame, keys, sizes, signals, loss of the
 //! terminal, and what is left behind.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::large_stack_arrays)] // helpers of tests
 
 use std::io::{Read, Write};
 use std::sync::{Arc, Condvar, Mutex};

@@ -77,6 +77,7 @@ pub struct Sweep {
 }
 
 /// Everything the console knows.
+#[allow(clippy::struct_excessive_bools)] // independent switches, not one state
 #[derive(Debug)]
 pub struct State {
     pub now: Timestamp,

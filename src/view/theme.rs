@@ -54,6 +54,7 @@ struct ThemeFile {
     roles: BTreeMap<String, RoleFile>,
 }
 
+#[allow(clippy::struct_excessive_bools)] // attributes of a file, each its own switch
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct RoleFile {

@@ -28,6 +28,7 @@ pub fn is_background(message: &Message) -> bool {
     )
 }
 
+#[allow(clippy::too_many_lines)] // one arm per message, none of them long
 pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) -> Dirty {
     match message {
         Message::Listed { generation, event } => listed(state, generation, event, effects),

@@ -3,6 +3,8 @@
 //! Must not live here: which key runs it (`input::keymap`), or when it is available
 //! (`app::command`).
 
+use std::fmt::Write as _;
+
 use super::{Dirty, actions, movement, paste};
 use crate::app::command::{Command, Why};
 use crate::app::effect::Effect;
@@ -329,11 +331,12 @@ fn summary(state: &State) -> String {
         .selected_report()
         .and_then(|report| report.causes.first())
     {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             " {} {:.0}%",
             state.texts.cause(&cause.id, &cause.title),
             cause.probability * 100.0
-        ));
+        );
     }
     text
 }

@@ -2,6 +2,8 @@
 //!
 //! Must not live here: planning (`action`), or the order of journal and network (`execute`).
 
+use std::fmt::Write as _;
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -194,10 +196,11 @@ pub async fn read_journal(backend: &Backend, title: String, out: &mpsc::Sender<M
                 body.push_str(&entry_text(entry));
             }
             if contents.skipped > 0 {
-                body.push_str(&format!(
+                let _ = write!(
+                    body,
                     "{} damaged line(s) of the journal were left out\n",
                     contents.skipped
-                ));
+                );
             }
             Message::Fetched { title, body }
         }
@@ -220,21 +223,22 @@ fn entry_text(entry: &crate::store::journal::Entry) -> String {
         entry.author.host,
     );
     if !entry.detail.is_empty() {
-        text.push_str(&format!("{}\n", entry.detail));
+        let _ = write!(text, "{}\n", entry.detail);
     }
     for (lead, looks) in [
         ("before", &entry.login_before),
         ("after", &entry.login_after),
     ] {
         for look in looks {
-            text.push_str(&format!("- {lead}: {look}\n"));
+            let _ = write!(text, "- {lead}: {look}\n");
         }
     }
     if entry.can_be_undone() {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "- to take it back: cvmtop journal --undo {}\n",
             entry.id
-        ));
+        );
     }
     text.push('\n');
     text

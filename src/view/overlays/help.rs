@@ -1,5 +1,7 @@
 //! Help, made from the live keymap: what is shown is what is bound.
 
+use std::fmt::Write as _;
+
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
@@ -50,7 +52,7 @@ pub fn lines(state: &State, look: &Look, cells: usize) -> Vec<Line<'static>> {
             };
             let mut text = state.texts.command(command.as_str()).to_owned();
             if let Err(why) = command.enabled(state) {
-                text.push_str(&format!(" ({})", state.texts.why(why)));
+                let _ = write!(text, " ({})", state.texts.why(why));
             }
             lines.push(Line::from(vec![
                 Span::styled(

@@ -2,6 +2,8 @@
 //!
 //! Must not live here: weighing or wording of causes.
 
+use std::fmt::Write as _;
+
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
@@ -218,7 +220,7 @@ fn next_evidence(state: &State, report: &Report, look: &Look, cells: usize) -> V
             )
         );
         if !next.needs.is_empty() {
-            text.push_str(&format!("; {}", next.needs));
+            let _ = write!(text, "; {}", next.needs);
         }
         lines.extend(wrapped(&text, cells, look.theme.text));
     }
@@ -274,10 +276,10 @@ fn fact(state: &State, reading: &Reading, look: &Look, cells: usize) -> Vec<Line
             .state(&reading.id, reading.state.as_deref().unwrap_or_default())
     );
     if reading.status == Status::Stale {
-        text.push_str(&format!(" ({})", state.texts.status(Status::Stale)));
+        let _ = write!(text, " ({})", state.texts.status(Status::Stale));
     }
     if !reading.detail.is_empty() && !state.looks.privacy {
-        text.push_str(&format!(" {} {}", glyphs.absent, reading.detail));
+        let _ = write!(text, " {} {}", glyphs.absent, reading.detail);
     }
     wrap(&text, cells.saturating_sub(2))
         .into_iter()
