@@ -1,6 +1,8 @@
 //! Actions from the command line on the demo cloud, through a gateway that counts what is sent:
 //! killed at each step of the journal and settled, taken back exactly, refused when read-only.
 
+#![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
+
 #[path = "support/api.rs"]
 mod api;
 #[path = "support/gateway.rs"]

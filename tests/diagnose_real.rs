@@ -4,6 +4,8 @@
 //! hosts of a config file, so no cloud is involved: outside evidence alone must put the right
 //! cause first.
 
+#![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
+
 #[path = "support/probe.rs"]
 #[allow(dead_code)] // the probe tests use the rest
 mod support;

@@ -1,5 +1,7 @@
 //! The recogniser of pasted client errors: each known text, in the shapes people paste it.
 
+#![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
+
 use cvmtop::domain::evidence::{Source, Status};
 use cvmtop::guide::error_text::{MAX_TEXT, Recognised, Stage, readings, recognise};
 use proptest::prelude::*;

@@ -3,6 +3,8 @@
 //! Lives here: servers started by the test on loopback addresses and ports of its own. Must not
 //! live here: simulated faults (`probe_faults`) or packet filters (`netns_reach`).
 
+#![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
+
 #[path = "support/probe.rs"]
 mod support;
 

@@ -3,6 +3,8 @@
 //! Run on request: `CVMTOP_SCENARIO_OUT=DIR cargo test --test scenario_dump -- --ignored`.
 //! One file for each half and profile.
 
+#![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
+
 #[path = "common/scenarios.rs"]
 mod scenarios;
 #[path = "common/variants.rs"]

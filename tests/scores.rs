@@ -7,6 +7,8 @@
 //! without `--release` the slow baselines are left out unless `CVMTOP_BASELINES=all` asks for
 //! them. `CVMTOP_SCOREBOARD=write` writes the scoreboard anew.
 
+#![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
+
 #[path = "common/scenarios.rs"]
 mod scenarios;
 #[path = "common/variants.rs"]

@@ -1,6 +1,8 @@
 //! What the console looks like, read by a person in `tests/snapshots`, and what must hold at
 //! any size.
 
+#![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
+
 mod console;
 
 use console::{diagnosed, fresh, listed, press};

@@ -140,6 +140,7 @@ pub struct Metrics {
 }
 
 /// Scores answers against their labels.
+#[allow(clippy::too_many_lines)] // one metric after the other, over the same pass
 pub fn metrics(answers: &[(Label, Answer)]) -> Metrics {
     let listed: Vec<&(Label, Answer)> = answers
         .iter()

@@ -141,7 +141,7 @@ impl<'a> Run<'a> {
         match state {
             Ok(reach) => self.observed("reach", reach.as_str(), detail).await,
             Err(ReachUnknown::NoAttempt) => {
-                self.unknown("reach", Status::NotAttempted, detail).await
+                self.unknown("reach", Status::NotAttempted, detail).await;
             }
             Err(_) => self.unknown("reach", Status::ProbeFailed, detail).await,
         }

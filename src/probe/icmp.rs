@@ -30,6 +30,7 @@ impl Series {
     ///
     /// # Errors
     /// The end of the series when nothing can be sent at all.
+    #[allow(clippy::unused_async)] // must run inside the runtime, which the socket needs
     pub async fn start(
         to: IpAddr,
         count: u16,

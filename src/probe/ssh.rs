@@ -329,7 +329,7 @@ mod tests {
     fn our_own_proposal_reads_back_and_pads() {
         for size in [0, 6000] {
             let packet = build_kexinit([7; 16], size);
-            assert!(packet.len() >= size && packet.len() % 8 == 0);
+            assert!(packet.len() >= size && packet.len().is_multiple_of(8));
             let Packet::Payload { payload, consumed } = parse_packet(&packet) else {
                 panic!("no packet")
             };

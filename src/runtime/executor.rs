@@ -61,7 +61,7 @@ impl Executor {
         match effect {
             Effect::List { generation } => {
                 self.spawn("list", None, async move {
-                    list(&backend, generation, &out).await
+                    list(&backend, generation, &out).await;
                 });
             }
             Effect::Sweep { run, instances } => {

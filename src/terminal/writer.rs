@@ -87,7 +87,7 @@ fn write_whole(frame: &[u8]) -> std::io::Result<()> {
             Err(rustix::io::Errno::INTR) => {}
             // Somebody may have made the shared open file non-blocking.
             Err(rustix::io::Errno::AGAIN) => {
-                std::thread::sleep(std::time::Duration::from_millis(5))
+                std::thread::sleep(std::time::Duration::from_millis(5));
             }
             Err(error) => return Err(error.into()),
         }

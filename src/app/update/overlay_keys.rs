@@ -46,7 +46,7 @@ pub fn key(state: &mut State, chord: Chord, effects: &mut Vec<Effect>) -> Dirty 
         Overlay::Filter { edit, before } => filter_key(state, edit, before, chord, effects),
         Overlay::Palette { edit, selected } => palette_key(state, edit, selected, chord, effects),
         Overlay::UserSource { edit, then, .. } => {
-            user_source_key(state, edit, then, chord, effects)
+            user_source_key(state, edit, then, chord, effects);
         }
         Overlay::Paste { editor } => paste_key(state, editor, chord, effects),
         Overlay::DeepConsent => {
@@ -314,7 +314,7 @@ fn paste_key(
         // Ctrl-S is taken by flow control on some terminals, so Ctrl-D, which ends an input in
         // every shell, takes the text too.
         (true, Key::Char('d' | 's')) => {
-            commands::take_pasted(state, &editor.lines().join("\n"), effects)
+            commands::take_pasted(state, &editor.lines().join("\n"), effects);
         }
         _ => {
             editor.input(editor_input(chord));

@@ -103,7 +103,9 @@ impl Run<'_> {
         let key = transcript.fingerprint().unwrap_or("no key seen");
         self.consented(
             "host-key",
-            transcript.host_key().map(|state| state.as_str()),
+            transcript
+                .host_key()
+                .map(super::super::transcript::HostKey::as_str),
             format!("{login}: {key}, against this user's known hosts"),
             started,
         )
@@ -113,7 +115,9 @@ impl Run<'_> {
             Some(methods) => format!("{login} offers {} to {user}", methods.join(", ")),
             None => format!("{login} named no methods for {user}: {}", last(&transcript)),
         };
-        let methods = transcript.methods().map(|state| state.as_str());
+        let methods = transcript
+            .methods()
+            .map(super::super::transcript::Methods::as_str);
         self.consented("auth-methods", methods, detail, started)
             .await;
         let delay = transcript.auth_delay();

@@ -59,7 +59,7 @@ impl Run<'_> {
                     Some(state) => self.observed("path-quality", state.as_str(), detail).await,
                     None => {
                         self.unknown("path-quality", Status::ProbeFailed, detail)
-                            .await
+                            .await;
                     }
                 }
             }

@@ -124,7 +124,7 @@ impl Run<'_> {
         match state {
             None => {
                 self.unknown("rdp-negotiation", Status::ProbeFailed, detail)
-                    .await
+                    .await;
             }
             Some(state) if state.turned_away() && Ledger::shared().own_burst(login) => {
                 self.unknown("rdp-negotiation", Status::Void, own_burst(&detail))
@@ -132,7 +132,7 @@ impl Run<'_> {
             }
             Some(state) => {
                 self.observed("rdp-negotiation", state.as_str(), detail)
-                    .await
+                    .await;
             }
         }
         let hung = matches!(tls, Some(Tls::Hang(_)));

@@ -138,6 +138,7 @@ fn ending(outcome: Outcome) -> Ending {
     }
 }
 
+#[allow(clippy::unnecessary_wraps)] // the shape of its siblings
 fn sentence(progress: &Progress) -> Option<String> {
     Some(match progress {
         Progress::Journalled { entry } => format!("journalled as {entry}"),
@@ -196,9 +197,9 @@ pub async fn read_journal(backend: &Backend, title: String, out: &mpsc::Sender<M
                 body.push_str(&entry_text(entry));
             }
             if contents.skipped > 0 {
-                let _ = write!(
+                let _ = writeln!(
                     body,
-                    "{} damaged line(s) of the journal were left out\n",
+                    "{} damaged line(s) of the journal were left out",
                     contents.skipped
                 );
             }
@@ -223,20 +224,20 @@ fn entry_text(entry: &crate::store::journal::Entry) -> String {
         entry.author.host,
     );
     if !entry.detail.is_empty() {
-        let _ = write!(text, "{}\n", entry.detail);
+        let _ = writeln!(text, "{}", entry.detail);
     }
     for (lead, looks) in [
         ("before", &entry.login_before),
         ("after", &entry.login_after),
     ] {
         for look in looks {
-            let _ = write!(text, "- {lead}: {look}\n");
+            let _ = writeln!(text, "- {lead}: {look}");
         }
     }
     if entry.can_be_undone() {
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "- to take it back: cvmtop journal --undo {}\n",
+            "- to take it back: cvmtop journal --undo {}",
             entry.id
         );
     }
