@@ -7,7 +7,6 @@
 #![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
 
 #[path = "support/probe.rs"]
-#[allow(dead_code)] // the probe tests use the rest
 mod support;
 
 use std::io::Read;
