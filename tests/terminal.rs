@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::large_stack_arrays)] // helpers of tests
 
 use std::io::{Read, Write};
 use std::sync::{Arc, Condvar, Mutex};
