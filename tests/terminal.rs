@@ -1,7 +1,12 @@
 //! The real binary on a real pseudo-terminal: first frame, keys, sizes, signals, loss of the
 //! terminal, and what is left behind.
 
-#![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
+#![allow(
+    clippy::unwrap_used,
+    clippy::unused_self,
+    clippy::too_many_lines,
+    clippy::large_stack_arrays
+)] // a test may stop where it fails
 #![cfg(target_os = "linux")]
 
 use std::io::{Read, Write};
