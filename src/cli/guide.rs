@@ -8,7 +8,7 @@ use std::io::Read as _;
 
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::args::{GlobalArgs, GuideArgs, TextOrJson};
 use super::{open, output};
@@ -17,6 +17,7 @@ use crate::domain::text::sanitise;
 use crate::guide::error_text::{self, Recognised};
 use crate::guide::markdown::{Block, Document, Span, Step, StepKind, Target};
 use crate::guide::{Guide, Lang, Library, MatchInput, library, match_guides, search};
+use crate::view::text::wrap as wrap_lines;
 
 /// Columns of printed text.
 const WIDTH: usize = 96;
@@ -284,42 +285,12 @@ fn line_of(spans: &[Span]) -> String {
 
 /// Fills lines up to [`WIDTH`] columns; breaks at spaces, and between wide characters.
 fn wrap(text: &str, bullet: &str, indent: usize, out: &mut String) {
-    let mut line = format!("{}{bullet}", " ".repeat(indent));
-    let hanging = " ".repeat(indent + if bullet.is_empty() { 0 } else { 3 });
-    let mut used = line.width();
-    for piece in pieces(text) {
-        let width = piece.trim_end().width();
-        if used + width > WIDTH && used > hanging.len() {
-            let _ = writeln!(out, "{}", line.trim_end());
-            line.clone_from(&hanging);
-            used = hanging.len();
-        }
-        line.push_str(piece);
-        used += piece.width();
+    let hanging = indent + bullet.width();
+    let mut first = format!("{}{bullet}", " ".repeat(indent));
+    for line in wrap_lines(text, WIDTH - hanging) {
+        let _ = writeln!(out, "{first}{line}");
+        first = " ".repeat(hanging);
     }
-    let _ = writeln!(out, "{}", line.trim_end());
-}
-
-/// Stretches that stay together on a line.
-fn pieces(text: &str) -> Vec<&str> {
-    let mut out = Vec::new();
-    let mut start = 0;
-    for (at, c) in text.char_indices() {
-        let end = at + c.len_utf8();
-        let next_is_mark = text[end..].starts_with(['，', '。', '：', '；', '、', '）', '”', '」']);
-        if c == ' ' || (c.width() == Some(2) && !next_is_mark && !is_hangul(c)) {
-            out.push(&text[start..end]);
-            start = end;
-        }
-    }
-    if start < text.len() {
-        out.push(&text[start..]);
-    }
-    out
-}
-
-fn is_hangul(c: char) -> bool {
-    ('\u{ac00}'..='\u{d7a3}').contains(&c)
 }
 
 #[cfg(test)]

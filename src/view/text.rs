@@ -44,8 +44,8 @@ pub fn fit(text: &str, cells: usize, ellipsis: &str) -> String {
     out
 }
 
-/// Breaks a text into lines of at most `cells`: at spaces where possible, and anywhere between
-/// two wide characters, as Chinese and Korean text is set.
+/// Breaks a text into lines of at most `cells`, where Unicode Standard Annex 14 allows a break;
+/// Korean words stay whole, as Korean text is set. What is longer than a line is cut anywhere.
 pub fn wrap(text: &str, cells: usize) -> Vec<String> {
     if cells == 0 {
         return Vec::new();
@@ -54,33 +54,49 @@ pub fn wrap(text: &str, cells: usize) -> Vec<String> {
     for paragraph in text.split('\n') {
         let mut line = String::new();
         let mut used = 0;
-        for piece in paragraph.split_word_bounds() {
-            let w = width(piece);
-            if used + w > cells && used > 0 {
+        for piece in unbreakable(paragraph) {
+            if used > 0 && used + width(piece.trim_end()) > cells {
                 lines.push(std::mem::take(&mut line).trim_end().to_owned());
                 used = 0;
-                if piece.trim().is_empty() {
-                    continue;
-                }
-            }
-            if w <= cells {
-                line.push_str(piece);
-                used += w;
-                continue;
             }
             for grapheme in piece.graphemes(true) {
-                let gw = width(grapheme);
-                if used + gw > cells && used > 0 {
+                let w = width(grapheme);
+                if used > 0 && used + w > cells {
+                    if grapheme.trim().is_empty() {
+                        continue;
+                    }
                     lines.push(std::mem::take(&mut line));
                     used = 0;
                 }
                 line.push_str(grapheme);
-                used += gw;
+                used += w;
             }
         }
         lines.push(line.trim_end().to_owned());
     }
     lines
+}
+
+/// Stretches of a line that stay together, each with the spaces behind it.
+fn unbreakable(paragraph: &str) -> impl Iterator<Item = &str> {
+    let mut start = 0;
+    unicode_linebreak::linebreaks(paragraph)
+        .filter(move |(end, _)| !inside_a_korean_word(paragraph, *end))
+        .map(move |(end, _)| {
+            let piece = &paragraph[start..end];
+            start = end;
+            piece
+        })
+}
+
+fn inside_a_korean_word(text: &str, at: usize) -> bool {
+    let hangul = |c: char| ('\u{ac00}'..='\u{d7a3}').contains(&c);
+    let word = |c: char| hangul(c) || c.is_ascii_alphanumeric();
+    let before = text[..at].chars().next_back();
+    let after = text[at..].chars().next();
+    before.zip(after).is_some_and(|(before, after)| {
+        word(before) && word(after) && (hangul(before) || hangul(after))
+    })
 }
 
 /// Replaces characters whose width a terminal may count differently (East Asian "ambiguous"),
@@ -121,6 +137,14 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("安全组拒绝", 4), ["安全", "组拒", "绝"]);
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+        assert_eq!(wrap("", 3), [""]);
+    }
+
+    #[test]
+    fn marks_stay_with_their_word_and_korean_words_stay_whole() {
+        assert_eq!(wrap("rule, so (it) is", 6), ["rule,", "so", "(it)", "is"]);
+        assert_eq!(wrap("안전그룹, 거부", 9), ["안전그룹,", "거부"]);
+        assert_eq!(wrap("拒绝。允许", 4), ["拒", "绝。", "允许"]);
     }
 
     proptest! {
