@@ -7,6 +7,7 @@ pub mod action;
 pub mod api_call;
 pub mod evidence;
 pub mod instance;
+pub mod lang;
 pub mod network_acl;
 pub mod ports;
 pub mod report;

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use super::overlay::Reading;
 use super::state::State;
+use crate::guide::library;
 use crate::guide::markdown::{Block, Span};
-use crate::guide::{Lang, library};
 
 /// The guide of that name for the selected instance; `None` when there is none.
 pub fn open(state: &State, slug: &str) -> Option<Reading> {
     let guide = library().get(slug)?;
-    let lang = Lang::parse(state.texts.lang_code()).unwrap_or(Lang::En);
+    let lang = state.texts.lang();
     let text = guide.text(lang);
     let document = text.document.fill(&values(state));
     let mut lines = Vec::new();

@@ -13,54 +13,7 @@ use super::command::Why;
 use crate::domain::action::Risk;
 use crate::domain::evidence::{Path, Status};
 use crate::domain::instance::Os;
-
-/// Languages of the console.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-pub enum Lang {
-    #[default]
-    En,
-    Ko,
-    Zh,
-}
-
-impl Lang {
-    pub const ALL: [Self; 3] = [Self::En, Self::Ko, Self::Zh];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::En => "en",
-            Self::Ko => "ko",
-            Self::Zh => "zh",
-        }
-    }
-
-    /// From `en`, `ko_KR.UTF-8`, `zh-CN` and the like.
-    pub fn parse(text: &str) -> Option<Self> {
-        let word = text
-            .split(['_', '-', '.', '@'])
-            .next()?
-            .to_ascii_lowercase();
-        Self::ALL.into_iter().find(|lang| lang.as_str() == word)
-    }
-
-    /// The language of a locale from the first of `LC_ALL`, `LC_MESSAGES`, `LANG` that is set.
-    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
-        ["LC_ALL", "LC_MESSAGES", "LANG"]
-            .into_iter()
-            .find_map(|name| variable(name).filter(|value| !value.is_empty()))
-            .and_then(|value| Self::parse(&value))
-            .unwrap_or_default()
-    }
-
-    #[must_use]
-    pub fn next(self) -> Self {
-        match self {
-            Self::En => Self::Ko,
-            Self::Ko => Self::Zh,
-            Self::Zh => Self::En,
-        }
-    }
-}
+pub use crate::domain::lang::Lang;
 
 macro_rules! ui_texts {
     ($($field:ident),+ $(,)?) => {
@@ -148,13 +101,12 @@ impl Texts {
         &all[lang as usize]
     }
 
-    /// Code of the catalogue's language.
-    pub fn lang_code(&self) -> &'static str {
+    /// The catalogue's language.
+    pub fn lang(&self) -> Lang {
         Lang::ALL
             .into_iter()
             .find(|lang| std::ptr::eq(Self::of(*lang), self))
             .unwrap_or_default()
-            .as_str()
     }
 
     fn word<'a>(map: &'a BTreeMap<String, String>, key: &'a str) -> &'a str {
@@ -372,16 +324,6 @@ mod tests {
         for action in crate::domain::action::ActionId::ALL {
             assert!(en.action.contains_key(action.as_str()), "{action}");
         }
-    }
-
-    #[test]
-    fn a_locale_names_its_language() {
-        let env = |value: &'static str| {
-            Lang::from_environment(move |name| (name == "LANG").then(|| value.to_owned()))
-        };
-        assert_eq!(env("ko_KR.UTF-8"), Lang::Ko);
-        assert_eq!(env("zh_CN"), Lang::Zh);
-        assert_eq!(env("C.UTF-8"), Lang::En);
     }
 
     #[test]

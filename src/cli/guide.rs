@@ -25,7 +25,7 @@ const WIDTH: usize = 96;
 /// Runs the command; the status is 0 when something was found, 1 when nothing fits.
 pub fn run(args: &GuideArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let loaded = open::settings(global)?;
-    let lang = Lang::parse(loaded.settings.ui.lang.as_str()).unwrap_or_default();
+    let lang = loaded.settings.ui.lang;
     let library = library();
     if let Some(slug) = &args.slug {
         let guide = library.get(slug).with_context(|| unknown(library, slug))?;

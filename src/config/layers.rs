@@ -281,11 +281,7 @@ impl Layers {
             .iter()
             .find_map(|name| environment.get(name))
             .unwrap_or_default();
-        let language = locale
-            .split(['_', '.', '-', '@'])
-            .next()
-            .unwrap_or_default();
-        if let Some(lang) = Lang::parse(language) {
+        if let Some(lang) = Lang::parse(&locale) {
             self.loaded.settings.ui.lang = lang;
             self.loaded
                 .origins

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::hosts::StaticHost;
+pub use crate::domain::lang::Lang;
 
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
@@ -32,10 +33,6 @@ macro_rules! choice {
     };
 }
 
-choice!(
-    /// Language of texts and guides.
-    Lang { En = "en", Ko = "ko", Zh = "zh" }
-);
 choice!(
     /// Characters for lines, bars and marks.
     Glyphs { Unicode = "unicode", Ascii = "ascii" }

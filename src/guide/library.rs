@@ -13,39 +13,11 @@ use super::error_text;
 use super::markdown::{self, Document, Problem};
 use super::words::Index;
 use crate::domain::instance::Os;
+pub use crate::domain::lang::Lang;
 use crate::domain::text::sanitise;
 
 /// Bytes of a guide that are read; a longer file is refused.
 pub const MAX_GUIDE: usize = 256 * 1024;
-
-/// Languages that guides are written in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Lang {
-    #[default]
-    En,
-    Ko,
-    Zh,
-}
-
-impl Lang {
-    /// All languages.
-    pub const ALL: [Self; 3] = [Self::En, Self::Ko, Self::Zh];
-
-    /// The code used in options and folder names.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::En => "en",
-            Self::Ko => "ko",
-            Self::Zh => "zh",
-        }
-    }
-
-    /// From an option or a locale name (`ko`, `ko_KR.UTF-8`, `zh-CN`).
-    pub fn parse(text: &str) -> Option<Self> {
-        let code = text.split(['_', '-', '.']).next()?.to_ascii_lowercase();
-        Self::ALL.into_iter().find(|lang| lang.as_str() == code)
-    }
-}
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -11,7 +11,6 @@ use super::clock;
 use super::event_loop::{self, End, Looks};
 use super::executor::Executor;
 use crate::app::command::Registry;
-use crate::app::locale::Lang;
 use crate::app::notices::Severity;
 use crate::app::state::State;
 use crate::app::update::start;
@@ -43,7 +42,7 @@ pub async fn run(options: ConsoleOptions) -> Result<End, TerminalError> {
     let ui = &settings.ui;
     let (own_themes, mut problems) = own_themes(&options.backend.loaded.paths.themes_dir);
     let looks = looks(settings, own_themes, capability);
-    let lang = Lang::parse(ui.lang.as_str()).unwrap_or_default();
+    let lang = ui.lang;
     let mut state = State::new(clock::now(), lang);
     state.demo = options.demo;
     state.target = options.target;

@@ -20,7 +20,7 @@ pub fn report(session: &Session, instance: &Instance, triage: &Triage) -> Report
         ..Case::default()
     };
     let mut report = diagnosis::diagnose(&session.knowledge, &case);
-    let lang = guide::Lang::parse(session.settings.ui.lang.as_str()).unwrap_or_default();
+    let lang = session.settings.ui.lang;
     let matched = guide::match_guides(
         guide::library(),
         &guide::MatchInput::from_report(&report),

@@ -23,7 +23,7 @@ pub fn install(loaded: &Loaded) -> Vec<String> {
     if named.is_none() && !folder.is_dir() {
         return Vec::new();
     }
-    let lang = Lang::parse(loaded.settings.ui.lang.as_str()).unwrap_or_default();
+    let lang = loaded.settings.ui.lang;
     let mut problems = Vec::new();
     let files = read(folder, lang, &mut problems);
     if files.is_empty() {

@@ -271,7 +271,7 @@ fn weigh(state: &mut State, instance: &str) {
             recent_cause: case.confirmed.as_deref(),
         },
     );
-    let lang = guide::Lang::parse(state.texts.lang_code()).unwrap_or_default();
+    let lang = state.texts.lang();
     let mut wanted = guide::MatchInput::from_report(&report);
     wanted.pasted.clone_from(&case.pasted);
     report.guides = guide::match_guides(guide::library(), &wanted, lang);

@@ -10,7 +10,7 @@ use crate::app::command::{Command, Why};
 use crate::app::effect::Effect;
 use crate::app::fleet::Sort;
 use crate::app::line_edit::LineEdit;
-use crate::app::locale::{Lang, Texts, fill};
+use crate::app::locale::{Texts, fill};
 use crate::app::notices::Severity;
 use crate::app::overlay::Overlay;
 use crate::app::state::{Pane, State};
@@ -368,9 +368,5 @@ fn next_theme(state: &mut State) {
 }
 
 fn next_language(state: &mut State) {
-    let current = Lang::ALL
-        .into_iter()
-        .find(|lang| std::ptr::eq(Texts::of(*lang), state.texts))
-        .unwrap_or_default();
-    state.texts = Texts::of(current.next());
+    state.texts = Texts::of(state.texts.lang().next());
 }
