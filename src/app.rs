@@ -17,8 +17,10 @@ pub mod locale;
 pub mod message;
 pub mod notices;
 pub mod overlay;
+pub mod rhythm;
 pub mod state;
 pub mod tone;
+pub mod track;
 pub mod update;
 
 use crate::domain::report::{CauseProbability, Report};

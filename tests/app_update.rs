@@ -9,10 +9,12 @@ use cvmtop::action::context::PlanContext;
 use cvmtop::action::parameters::Parameters;
 use cvmtop::action::plan::{Plan, plan};
 use cvmtop::app::effect::Effect;
+use cvmtop::app::health::{Health, Login};
 use cvmtop::app::jobs::{Ending, Executed};
 use cvmtop::app::locale::Lang;
-use cvmtop::app::message::{Listing, Message};
+use cvmtop::app::message::{Listing, Look, Message};
 use cvmtop::app::overlay::Overlay;
+use cvmtop::app::rhythm::Intervals;
 use cvmtop::app::state::{Pane, State};
 use cvmtop::app::update::{next_wake, update};
 use cvmtop::domain::action::ActionId;
@@ -349,7 +351,7 @@ fn nothing_wakes_the_console_when_nothing_ages() {
 fn a_target_is_opened_and_a_missing_one_is_named() {
     let mut state = listed(Lang::En, SIZE);
     state.target = Some("10.0.1.5".into());
-    let generation = state.fleet.begin_listing(1);
+    let generation = state.fleet.begin_listing(1, false);
     let event = Listing::Page(vec![instance("ins-db", "db", 5)]);
     let effects = send(&mut state, Message::Listed { generation, event });
     triage_run(&effects);
@@ -359,4 +361,192 @@ fn a_target_is_opened_and_a_missing_one_is_named() {
     send(&mut state, Message::Listed { generation, event });
     let shown = state.notices.shown().expect("a notice");
     assert!(shown.text.contains("nowhere"), "{}", shown.text);
+}
+
+/// The listed console that looks by itself: the list every minute, all logins every five, the
+/// selected instance every half minute.
+fn looking_by_itself() -> State {
+    let mut state = console::fresh(Lang::En, SIZE);
+    state.rhythm.on = true;
+    state.rhythm.every = Intervals {
+        list: 60,
+        sweep: 300,
+        look: 30,
+    };
+    console::list(&mut state);
+    tick(&mut state, 0);
+    state
+}
+
+fn tick(state: &mut State, second: i64) -> Vec<Effect> {
+    send(state, Message::Tick(at(second)))
+}
+
+fn looked(state: &mut State, effects: &[Effect], word: &'static str, second: i64) -> Vec<Effect> {
+    let run = effects
+        .iter()
+        .find_map(|effect| match effect {
+            Effect::Look { run, .. } => Some(*run),
+            _ => None,
+        })
+        .expect("a look is asked for");
+    let health = if word == "ok" {
+        Health::Healthy
+    } else {
+        Health::Failing
+    };
+    let look = Look {
+        path: Path::Public,
+        login: Some(Login { health, word }),
+        ms: Some(3),
+    };
+    let message = Message::Looked {
+        run,
+        instance: "ins-shop".into(),
+        looks: vec![look],
+        at: at(second),
+    };
+    send(state, message)
+}
+
+#[test]
+fn the_list_and_the_logins_are_looked_at_again_by_themselves() {
+    let mut state = looking_by_itself();
+    assert!(next_wake(&state).is_some_and(|ms| ms <= 60_000));
+    assert!(
+        !tick(&mut state, 59)
+            .iter()
+            .any(|e| matches!(e, Effect::List { .. }))
+    );
+    let effects = tick(&mut state, 61);
+    assert!(effects.iter().any(|e| matches!(e, Effect::List { .. })));
+    assert!(!state.busy(), "what nobody asked for keeps nobody waiting");
+    let generation = state.fleet.generation;
+    let fresh = vec![instance("ins-shop", "shop-api-01", 7)];
+    for event in [Listing::Page(fresh), Listing::End] {
+        send(&mut state, Message::Listed { generation, event });
+    }
+    state.settle();
+    assert_eq!(state.fleet.len(), 1, "what is gone is gone from the list");
+    assert_eq!(state.fleet.selected_id(), Some("ins-shop"));
+    let effects = tick(&mut state, 301);
+    let gentle = effects
+        .iter()
+        .any(|e| matches!(e, Effect::Sweep { gentle: true, .. }));
+    assert!(gentle, "{effects:?}");
+}
+
+#[test]
+fn nothing_is_looked_at_while_paused_or_switched_off() {
+    for key in ["p", "a"] {
+        let mut state = looking_by_itself();
+        press(&mut state, key);
+        state.notices.dismiss();
+        assert!(tick(&mut state, 10_000).is_empty(), "after {key}");
+        state.geometry = cvmtop::app::geometry::Geometry::default();
+        assert_eq!(next_wake(&state), None, "after {key}");
+        press(&mut state, key);
+        assert!(!tick(&mut state, 10_001).is_empty(), "after {key} again");
+    }
+}
+
+#[test]
+fn the_selected_instance_is_looked_at_once_the_selection_rests() {
+    let mut state = looking_by_itself();
+    let looks = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Look { .. }));
+    assert!(!looks(&tick(&mut state, 29)), "it was looked at just now");
+    press(&mut state, "down up");
+    assert!(!looks(&tick(&mut state, 30)), "it is only passed over");
+    let effects = tick(&mut state, 32);
+    assert!(looks(&effects));
+    assert!(!looks(&tick(&mut state, 33)), "one look at a time");
+    looked(&mut state, &effects, "silent", 34);
+    assert!(!looks(&tick(&mut state, 63)));
+    assert!(looks(&tick(&mut state, 64)));
+}
+
+#[test]
+fn a_login_that_turns_is_diagnosed_again_with_its_onset() {
+    let mut state = looking_by_itself();
+    let effects = tick(&mut state, 40);
+    looked(&mut state, &effects, "ok", 41);
+    let run = triage_run(&press(&mut state, "enter"));
+    for reading in console::blocked_readings() {
+        let (instance, reading) = ("ins-shop".into(), Box::new(reading));
+        send(
+            &mut state,
+            Message::Read {
+                run,
+                instance,
+                reading,
+            },
+        );
+    }
+    console::end_triage(&mut state, run);
+    let effects = tick(&mut state, 80);
+    assert!(looked(&mut state, &effects, "ok", 81).is_empty());
+    let effects = tick(&mut state, 120);
+    let effects = looked(&mut state, &effects, "refused", 121);
+    let again = effects.iter().find_map(|effect| match effect {
+        Effect::Triage { deep, onset, .. } => Some((*deep, *onset)),
+        _ => None,
+    });
+    assert_eq!(again, Some((false, Some(at(121)))), "{effects:?}");
+    assert_eq!(
+        state.fleet.get("ins-shop").unwrap().track().onset(),
+        Some((at(121), at(81)))
+    );
+    assert!(
+        effects.iter().any(
+            |e| matches!(e, Effect::KeepLogins(spans) if spans[0].instance == "ins-shop" && !spans[0].answers)
+        ),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn a_region_that_stays_away_is_told_once() {
+    let mut state = looking_by_itself();
+    for second in [61, 400, 900] {
+        let effects = tick(&mut state, second);
+        assert!(
+            effects.iter().any(|e| matches!(e, Effect::List { .. })),
+            "{second}"
+        );
+        let generation = state.fleet.generation;
+        let event = Listing::Failed("no answer".into());
+        send(&mut state, Message::Listed { generation, event });
+    }
+    let told = state
+        .notices
+        .all()
+        .filter(|n| n.text.contains("no answer"))
+        .count();
+    assert_eq!(told, 1);
+    assert_eq!(state.fleet.failures(), ["no answer"]);
+    assert_eq!(state.fleet.len(), 5, "what was listed stays");
+}
+
+#[test]
+fn what_earlier_runs_found_is_shown_with_what_cured_it() {
+    let mut state = diagnosed(Lang::En, SIZE);
+    let past = cvmtop::domain::history::PastCase {
+        at: at(-90_000),
+        instance: "ins-shop".into(),
+        verdict: "faulty".into(),
+        cause: "disk-full".into(),
+        probability: 0.9,
+        cured_by: "restart".into(),
+    };
+    let cases = vec![past.clone()];
+    send(
+        &mut state,
+        Message::Past {
+            instance: "ins-shop".into(),
+            cases,
+        },
+    );
+    let kept = &state.cases["ins-shop"].past;
+    assert_eq!(kept.len(), 2, "the diagnosis of this run, then the old one");
+    assert_eq!(kept[1], past);
 }

@@ -3,19 +3,18 @@
 //! Lives here: merging readings as they arrive and forgetting those of an older run.
 //! Must not live here: weighing them (`diagnosis`).
 
-use std::collections::VecDeque;
-
 use jiff::Timestamp;
 
 use crate::domain::evidence::{Path, Reading, Source};
+use crate::domain::history::PastCase;
 use crate::domain::report::{Report, Vantage};
 
 /// Identifies one triage or one action, so that late answers of an older one are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct RunId(pub u64);
 
-/// Tries that are remembered.
-const HISTORY: usize = 16;
+/// Earlier diagnoses that are kept at hand.
+const PAST: usize = 20;
 
 /// The open file on one instance.
 #[derive(Debug, Clone, Default)]
@@ -34,9 +33,8 @@ pub struct Case {
     pub error: Option<String>,
     /// What the user's client printed, as pasted.
     pub pasted: String,
-    /// Whether the login port answered at the last looks, oldest first.
-    pub public_history: VecDeque<bool>,
-    pub private_history: VecDeque<bool>,
+    /// What earlier diagnoses found, newest first.
+    pub past: Vec<PastCase>,
     /// Cause rows that are unfolded.
     pub unfolded: Vec<String>,
     /// The cause that the operator confirmed.
@@ -47,7 +45,6 @@ impl Case {
     /// Takes a reading; a later one of the same key replaces the earlier, except pasted errors,
     /// of which several may hold at once.
     pub fn merge(&mut self, reading: Reading) {
-        self.remember_try(&reading);
         if self.run.is_some() {
             self.arrived.push(reading.clone());
         }
@@ -71,22 +68,33 @@ impl Case {
         }
     }
 
-    fn remember_try(&mut self, reading: &Reading) {
-        if reading.id != "reach" {
-            return;
+    /// Notes a diagnosis; false when it only repeats the last one.
+    pub fn note(&mut self, past: PastCase) -> bool {
+        if self.past.first().is_some_and(|last| past.repeats(last)) {
+            return false;
         }
-        let Some(state) = reading.observed_state() else {
-            return;
-        };
-        let history = match reading.path {
-            Some(Path::Public) => &mut self.public_history,
-            Some(Path::Private) => &mut self.private_history,
-            None => return,
-        };
-        if history.len() == HISTORY {
-            history.pop_front();
+        self.past.insert(0, past);
+        self.past.truncate(PAST);
+        true
+    }
+
+    /// Notes what brought login back.
+    pub fn note_cure(&mut self, action: &str) {
+        if let Some(fault) = self.past.iter_mut().find(|past| past.verdict != "healthy") {
+            action.clone_into(&mut fault.cured_by);
         }
-        history.push_back(matches!(state, "open" | "open-login-only" | "flaky"));
+    }
+
+    /// Joins what earlier runs found to what this one did.
+    pub fn recall(&mut self, cases: Vec<PastCase>) {
+        let own = std::mem::take(&mut self.past);
+        let oldest = own.last().map(|past| past.at);
+        self.past = own;
+        let older = cases
+            .into_iter()
+            .filter(|past| oldest.is_none_or(|oldest| past.at < oldest));
+        self.past.extend(older);
+        self.past.truncate(PAST);
     }
 
     /// Begins a triage; gives the one it supersedes.

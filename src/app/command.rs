@@ -120,6 +120,7 @@ commands! {
     Refresh "refresh" Global Safe;
     Sweep "sweep" Global Safe;
     Pause "pause" Global Safe;
+    Background "background" Global Safe;
     StopWork "stop-work" Global Safe;
     Sort "sort" Global Safe;
     SortReverse "sort-reverse" Global Safe;

@@ -4,12 +4,14 @@
 
 use std::net::IpAddr;
 
+use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use super::case::RunId;
 use crate::action::gate::ApprovedPlan;
 use crate::domain::action::ActionId;
+use crate::domain::history::{LoginSpan, PastCase};
 
 /// One thing to do outside of the state.
 #[derive(Debug)]
@@ -25,11 +27,19 @@ pub enum Effect {
         deep: bool,
         user_source: Option<IpAddr>,
         error_text: String,
+        /// Since when login fails, where it is known.
+        onset: Option<Timestamp>,
     },
-    /// Look at login ports in the background.
+    /// Look at login ports in the background; gently when nobody asked for it.
     Sweep {
         run: RunId,
         instances: Vec<String>,
+        gentle: bool,
+    },
+    /// One short look at the login ports of one instance.
+    Look {
+        run: RunId,
+        instance: String,
     },
     /// Stop a run; its late answers are dropped anyway.
     Cancel {
@@ -60,6 +70,21 @@ pub enum Effect {
     /// Show the journal.
     ReadJournal {
         title: String,
+    },
+    /// Read what earlier runs remember of logins.
+    Recall,
+    /// Read what earlier runs found at an instance.
+    ReadPast {
+        instance: String,
+    },
+    /// Keep since when logins are as they are.
+    KeepLogins(Vec<LoginSpan>),
+    /// Keep a diagnosis.
+    KeepCase(Box<PastCase>),
+    /// Keep which action brought login back.
+    KeepCure {
+        instance: String,
+        action: String,
     },
     /// Keep which cause was the true one.
     SaveConfirmation {

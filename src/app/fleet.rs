@@ -9,6 +9,9 @@ use jiff::Timestamp;
 
 use super::filter::{Filter, Matching};
 use super::health::{Health, Login};
+use super::track::Track;
+use crate::domain::evidence::Path;
+use crate::domain::history::LoginSpan;
 use crate::domain::instance::Instance;
 
 /// One instance with what the console knows about its login.
@@ -21,6 +24,11 @@ pub struct Row {
     pub checking: bool,
     /// Id of the leading cause of the last diagnosis.
     pub cause: Option<String>,
+    /// Short looks along each path.
+    pub public: Track,
+    pub private: Track,
+    /// What the last short look found, which a diagnosis may know better.
+    pub looked: Option<&'static str>,
     /// What a plain filter word is matched against.
     pub haystack: String,
 }
@@ -42,7 +50,38 @@ impl Row {
             checked_at: None,
             checking: false,
             cause: None,
+            public: Track::default(),
+            private: Track::default(),
+            looked: None,
             haystack,
+        }
+    }
+
+    /// The path that users come in by.
+    pub fn login_path(&self) -> Path {
+        if self.instance.public_addresses.is_empty() {
+            Path::Private
+        } else {
+            Path::Public
+        }
+    }
+
+    /// Looks along the path that users come in by.
+    pub fn track(&self) -> &Track {
+        self.track_on(self.login_path())
+    }
+
+    pub fn track_on(&self, path: Path) -> &Track {
+        match path {
+            Path::Public => &self.public,
+            Path::Private => &self.private,
+        }
+    }
+
+    pub fn track_on_mut(&mut self, path: Path) -> &mut Track {
+        match path {
+            Path::Public => &mut self.public,
+            Path::Private => &mut self.private,
         }
     }
 
@@ -88,6 +127,8 @@ impl Sort {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Loading {
     pub running: bool,
+    /// Nobody asked for it, so nobody waits for it.
+    pub quiet: bool,
     /// Total that the cloud announced so far.
     pub expected: usize,
     pub regions_done: usize,
@@ -120,6 +161,10 @@ pub struct Fleet {
     counts: HashMap<Health, usize>,
     /// The operator has moved the selection; until then it stays on the first row.
     chosen: bool,
+    /// What was wrong with the last complete listing.
+    last_failures: Vec<String>,
+    /// What earlier runs remember of logins.
+    recalled: HashMap<String, LoginSpan>,
 }
 
 impl Fleet {
@@ -211,11 +256,13 @@ impl Fleet {
     }
 
     /// Begins a listing; what was known stays until the listing is complete.
-    pub fn begin_listing(&mut self, regions: usize) -> u64 {
+    pub fn begin_listing(&mut self, regions: usize, quiet: bool) -> u64 {
         self.generation += 1;
         self.seen.clear();
+        self.last_failures = std::mem::take(&mut self.loading.failures);
         self.loading = Loading {
             running: true,
+            quiet,
             regions,
             ..Loading::default()
         };
@@ -234,10 +281,51 @@ impl Fleet {
                 }
             } else {
                 self.by_id.insert(instance.id.clone(), self.rows.len());
-                self.rows.push(Row::new(instance));
+                let mut row = Row::new(instance);
+                if let Some(span) = self.recalled.remove(&row.instance.id) {
+                    let path = row.login_path();
+                    row.track_on_mut(path).recall(&span);
+                }
+                self.rows.push(row);
             }
         }
         self.stale = true;
+    }
+
+    /// What is wrong with the list as it is shown: of this listing, or of the one before while
+    /// a quiet one is under way.
+    pub fn failures(&self) -> &[String] {
+        if self.loading.running && self.loading.quiet && self.loading.failures.is_empty() {
+            &self.last_failures
+        } else {
+            &self.loading.failures
+        }
+    }
+
+    /// True when the listing before this one met the same.
+    pub fn failed_so_before(&self, failure: &str) -> bool {
+        self.loading.quiet && self.last_failures.iter().any(|last| last == failure)
+    }
+
+    /// Takes what earlier runs remember of logins.
+    pub fn recall(&mut self, spans: Vec<LoginSpan>) {
+        for span in spans {
+            if let Some(row) = self
+                .by_id
+                .get(&span.instance)
+                .and_then(|i| self.rows.get_mut(*i))
+            {
+                let path = row.login_path();
+                row.track_on_mut(path).recall(&span);
+            } else {
+                self.recalled.insert(span.instance.clone(), span);
+            }
+        }
+    }
+
+    /// The selection stays on this instance from now on, whatever comes to stand above it.
+    pub fn hold_selection(&mut self) {
+        self.chosen |= self.selected.is_some();
     }
 
     /// Ends a listing. Instances that were not seen are dropped, but only after a listing
@@ -381,7 +469,7 @@ mod tests {
 
     fn fleet(ids: &[&str]) -> Fleet {
         let mut fleet = Fleet::default();
-        fleet.begin_listing(1);
+        fleet.begin_listing(1, false);
         fleet.insert(ids.iter().map(|id| instance(id)).collect());
         fleet.end_listing();
         fleet.settle();
@@ -405,7 +493,7 @@ mod tests {
     #[test]
     fn a_failed_region_loses_no_instances() {
         let mut fleet = fleet(&["a", "b"]);
-        fleet.begin_listing(2);
+        fleet.begin_listing(2, false);
         fleet.insert(vec![instance("a")]);
         fleet
             .loading
@@ -413,7 +501,7 @@ mod tests {
             .push("ap-tokyo did not answer".into());
         fleet.end_listing();
         assert_eq!(fleet.len(), 2);
-        fleet.begin_listing(2);
+        fleet.begin_listing(2, false);
         fleet.insert(vec![instance("b")]);
         fleet.end_listing();
         fleet.settle();

@@ -38,8 +38,9 @@ ui_texts! {
     badge_demo, badge_read_only, badge_paused, badge_privacy,
     loading, loading_progress, sweep_progress, no_instances, filter_hides_all, listing_failed,
     checking, nothing_selected, not_triaged, looking, looking_deep,
-    verdict_healthy, verdict_faulty, verdict_inconclusive, vantage, user_unknown, masked,
-    confirmed, port, no_address, tries,
+    verdict_healthy, verdict_faulty, verdict_faulty_cause, verdict_inconclusive,
+    onset, past_title, past_cure, past_case, past_healthy, vantage, user_unknown, masked,
+    confirmed, port, no_address, looks_lost,
     why, coverage, range, other_causes, also_broken, conflict, prior,
     very_likely, likely, leading, undecided,
     next_evidence, evidence_price, facts, not_permitted, probe_failed, not_observed,
@@ -56,7 +57,7 @@ ui_texts! {
     deep_title, deep_text, deep_keys, quit_title, quit_text, quit_keys,
     confirm_cause_title, confirm_cause_text, cause_confirmed,
     copied, filter_unknown_field, task_failed, target_missing,
-    read_only_locked, read_only_on, read_only_off, stopped_work, not_now,
+    read_only_locked, read_only_on, read_only_off, background_on, background_off, background_is_off, stopped_work, not_now,
     just_now, seconds_ago, minutes_ago, hours_ago, days_ago,
 }
 
@@ -206,10 +207,13 @@ impl Texts {
         )
     }
 
-    /// How long ago, in at most five cells: `12s`, `3m`, `2h`, `5d`.
+    /// How long ago, in at most four cells: `<1m`, `3m`, `2h`, `5d`. Coarse, since a list of
+    /// seconds that all move at once is noise on the screen and on the line.
     pub fn age_short(&self, now: Timestamp, at: Timestamp) -> String {
-        let (n, unit) = age(now, at);
-        format!("{n}{}", ["s", "m", "h", "d"][unit])
+        match age(now, at) {
+            (_, 0) => "<1m".to_owned(),
+            (n, unit) => format!("{n}{}", ["s", "m", "h", "d"][unit]),
+        }
     }
 
     /// How long ago, as part of a sentence.
@@ -252,6 +256,16 @@ pub fn age_changes_in(now: Timestamp, at: Timestamp) -> i64 {
         _ => 86_400,
     };
     step - seconds % step
+}
+
+/// Seconds until the text of an age in a list changes.
+pub fn short_age_changes_in(now: Timestamp, at: Timestamp) -> i64 {
+    let seconds = now.duration_since(at).as_secs().max(0);
+    if seconds < 60 {
+        60 - seconds
+    } else {
+        age_changes_in(now, at)
+    }
 }
 
 /// Replaces `{name}` by its value.
@@ -331,7 +345,8 @@ mod tests {
         let at = Timestamp::UNIX_EPOCH;
         let later = |s: i64| Timestamp::from_second(s).unwrap();
         let texts = Texts::of(Lang::En);
-        assert_eq!(texts.age_short(later(13), at), "10s");
+        assert_eq!(texts.age_short(later(13), at), "<1m");
+        assert_eq!(short_age_changes_in(later(13), at), 47);
         assert_eq!(texts.age_short(later(61), at), "1m");
         assert_eq!(texts.age_short(later(7_300), at), "2h");
         assert_eq!(age_changes_in(later(13), at), 2);

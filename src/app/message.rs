@@ -13,7 +13,8 @@ use super::jobs::Executed;
 use super::notices::Severity;
 use crate::action::plan::Plan;
 use crate::diagnosis::Knowledge;
-use crate::domain::evidence::Reading;
+use crate::domain::evidence::{Path, Reading};
+use crate::domain::history::{LoginSpan, PastCase};
 use crate::domain::instance::Instance;
 use crate::domain::report::Vantage;
 use crate::input::chord::Chord;
@@ -61,15 +62,29 @@ pub enum Message {
         host: String,
         knowledge: Arc<Knowledge>,
     },
-    /// The sweep has looked at an instance; `None` when it could not look.
+    /// The sweep has looked at an instance.
     LoginChecked {
         run: RunId,
         instance: String,
-        login: Option<Login>,
+        look: Look,
         at: Timestamp,
     },
     SweepEnded {
         run: RunId,
+    },
+    /// The short look at one instance, along each path that could be used.
+    Looked {
+        run: RunId,
+        instance: String,
+        looks: Vec<Look>,
+        at: Timestamp,
+    },
+    /// What earlier runs remember of logins.
+    Recalled(Vec<LoginSpan>),
+    /// What earlier runs found at an instance, newest first.
+    Past {
+        instance: String,
+        cases: Vec<PastCase>,
     },
     /// The preview of an action, or why there is none.
     Planned {
@@ -99,6 +114,16 @@ pub enum Message {
     TaskPanicked {
         what: String,
     },
+}
+
+/// One short look at a login port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    pub path: Path,
+    /// `None` when this machine could not look.
+    pub login: Option<Login>,
+    /// Time until the port answered.
+    pub ms: Option<u16>,
 }
 
 /// Progress of a listing.

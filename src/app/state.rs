@@ -18,6 +18,7 @@ use super::locale::{Lang, Texts};
 use super::message::Message;
 use super::notices::{Notices, Severity};
 use super::overlay::Overlay;
+use super::rhythm::Rhythm;
 use crate::diagnosis::Knowledge;
 use crate::domain::instance::Instance;
 use crate::domain::report::Report;
@@ -74,6 +75,8 @@ pub struct Sweep {
     pub run: RunId,
     pub done: usize,
     pub total: usize,
+    /// Nobody asked for it, so nobody waits for it.
+    pub quiet: bool,
 }
 
 /// Everything the console knows.
@@ -112,6 +115,7 @@ pub struct State {
     pub palette_history: Vec<String>,
     pub notices: Notices,
     pub sweep: Option<Sweep>,
+    pub rhythm: Rhythm,
     pub geometry: Geometry,
     /// What arrived while the display is paused.
     pub held_back: Vec<Message>,
@@ -151,6 +155,7 @@ impl State {
             palette_history: Vec::new(),
             notices: Notices::default(),
             sweep: None,
+            rhythm: Rhythm::default(),
             geometry: Geometry::default(),
             held_back: Vec::new(),
             knowledge: None,
@@ -187,8 +192,8 @@ impl State {
 
     /// True while anything is on its way.
     pub fn busy(&self) -> bool {
-        self.fleet.loading.running
-            || self.sweep.is_some()
+        (self.fleet.loading.running && !self.fleet.loading.quiet)
+            || self.sweep.is_some_and(|sweep| !sweep.quiet)
             || self.jobs.running().next().is_some()
             || self.cases.values().any(|case| case.run.is_some())
     }

@@ -5,16 +5,21 @@
 mod actions;
 mod arrivals;
 mod commands;
+mod looks;
+mod memory;
 mod movement;
 mod overlay_keys;
 pub mod palette;
 pub mod paste;
+
+pub use arrivals::begin_sweep;
 
 use super::effect::Effect;
 use super::message::{Message, MouseKind};
 use super::notices::Severity;
 use super::state::{Pane, State};
 use crate::app::locale::fill;
+use crate::app::rhythm;
 
 /// Whether a frame is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +55,7 @@ pub fn update(state: &mut State, message: Message) -> (Dirty, Vec<Effect>) {
             state.size = (width, height);
             Dirty::when(changed)
         }
-        Message::Tick(now) => tick(state, now),
+        Message::Tick(now) => tick(state, now, &mut effects),
         Message::Drawn(geometry) => {
             if geometry.list.height > 0 {
                 state.fleet.offset = geometry.list_offset;
@@ -71,70 +76,92 @@ pub fn update(state: &mut State, message: Message) -> (Dirty, Vec<Effect>) {
         }
         other => arrivals::arrive(state, other, &mut effects),
     };
+    rhythm::follow(state);
     (dirty, effects)
 }
 
 /// What the console asks for when it opens.
 pub fn start(state: &mut State) -> Vec<Effect> {
-    let generation = state.fleet.begin_listing(0);
-    vec![Effect::Settle, Effect::List { generation }]
+    let mut effects = vec![Effect::Settle];
+    if !state.demo {
+        effects.push(Effect::Recall);
+    }
+    rhythm::list(state, false, &mut effects);
+    effects
 }
 
-fn tick(state: &mut State, now: jiff::Timestamp) -> Dirty {
+fn tick(state: &mut State, now: jiff::Timestamp, effects: &mut Vec<Effect>) -> Dirty {
     // A clock that jumps back must not freeze what waits for a time.
     let before = state.now;
     state.now = now;
     let expired = state.notices.expire(now);
+    rhythm::run_due(state, effects);
     Dirty::when(expired || ages_changed(state, before))
 }
 
 /// True when an age that is on the screen reads differently now.
 fn ages_changed(state: &State, before: jiff::Timestamp) -> bool {
-    visible_times(state)
-        .any(|at| state.texts.age_sentence(before, at) != state.texts.age_sentence(state.now, at))
+    let texts = state.texts;
+    listed_times(state).any(|at| texts.age_short(before, at) != texts.age_short(state.now, at))
+        || told_times(state)
+            .any(|at| texts.age_sentence(before, at) != texts.age_sentence(state.now, at))
 }
 
-/// Times whose age is on the screen.
-fn visible_times(state: &State) -> impl Iterator<Item = jiff::Timestamp> + '_ {
-    let shows = |pane: Pane| state.geometry.panes.iter().any(|(shown, _)| *shown == pane);
-    let rows = if shows(Pane::Instances) {
+/// Times whose age stands in the list.
+fn listed_times(state: &State) -> impl Iterator<Item = jiff::Timestamp> + '_ {
+    let rows = if shows(state, Pane::Instances) {
         usize::from(state.geometry.list.height)
     } else {
         0
     };
-    let listed = state
+    state
         .fleet
         .window(state.geometry.list_offset, rows)
-        .filter_map(|row| row.checked_at);
+        .filter_map(|row| row.checked_at)
+}
+
+fn shows(state: &State, pane: Pane) -> bool {
+    state.geometry.panes.iter().any(|(shown, _)| *shown == pane)
+}
+
+/// Times whose age stands in a sentence.
+fn told_times(state: &State) -> impl Iterator<Item = jiff::Timestamp> + '_ {
     let read = state
         .selected_case()
-        .filter(|_| shows(Pane::Diagnosis))
+        .filter(|_| shows(state, Pane::Diagnosis))
         .and_then(super::case::Case::newest);
     let jobs = state
         .fleet
         .selected_id()
-        .filter(|_| shows(Pane::Actions))
+        .filter(|_| shows(state, Pane::Actions))
         .into_iter()
         .flat_map(|id| state.jobs.of(id).rev().take(2))
         .map(|job| job.ended_at.unwrap_or(job.started_at));
-    listed.chain(read).chain(jobs)
+    read.into_iter().chain(jobs)
 }
 
 /// Milliseconds until something on the screen changes by time alone; `None` when nothing will.
 pub fn next_wake(state: &State) -> Option<u64> {
-    let ages = visible_times(state)
-        .map(|at| super::locale::age_changes_in(state.now, at).max(1) as u64 * 1_000)
-        .min();
-    let notice = state.notices.expires_at().map(|at| {
-        let left = at.duration_since(state.now).as_millis();
-        left.clamp(1, 60_000) as u64
-    });
+    use super::locale::{age_changes_in, short_age_changes_in};
     // Age texts are frozen while the display is paused.
-    let ages = if state.paused { None } else { ages };
-    match (ages, notice) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
+    let ages = (!state.paused)
+        .then(|| {
+            let listed = listed_times(state).map(|at| short_age_changes_in(state.now, at));
+            let told = told_times(state).map(|at| age_changes_in(state.now, at));
+            listed.chain(told).min()
+        })
+        .flatten()
+        .map(|seconds| seconds.max(1) as u64 * 1_000);
+    let times = state
+        .notices
+        .expires_at()
+        .into_iter()
+        .chain(rhythm::next_due(state))
+        .map(|at| {
+            let left = at.duration_since(state.now).as_millis();
+            left.clamp(1, 3_600_000) as u64
+        });
+    ages.into_iter().chain(times).min()
 }
 
 fn mouse(state: &mut State, kind: MouseKind, x: u16, y: u16) -> Dirty {

@@ -65,6 +65,7 @@ fn exit_status(report: &Report) -> u8 {
 /// What the flags allow the triage to do.
 pub fn options(args: &TriageArgs) -> anyhow::Result<TriageOptions> {
     Ok(TriageOptions {
+        onset: None,
         deep: args.deep,
         try_login: args.try_login.clone(),
         user: None,

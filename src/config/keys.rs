@@ -275,10 +275,40 @@ pub static ENTRIES: &[Entry] = &[
         show: |s| s.probe.rate.to_string(),
     },
     Entry {
+        key: "probe.background",
+        variable: "CVMTOP_PROBE_BACKGROUND",
+        kind: Kind::Bool,
+        help: "list instances and look at their logins again without being asked",
+        set: setter!(probe.background, boolean),
+        show: |s| s.probe.background.to_string(),
+    },
+    Entry {
+        key: "probe.background_rate",
+        variable: "CVMTOP_PROBE_BACKGROUND_RATE",
+        kind: Kind::Integer,
+        help: "new connections a second of looks that nobody asked for",
+        set: |s, raw, _| {
+            s.probe.background_rate = raw.integer(1, 100_000)? as u32;
+            Ok(())
+        },
+        show: |s| s.probe.background_rate.to_string(),
+    },
+    Entry {
+        key: "probe.sweep_interval",
+        variable: "CVMTOP_PROBE_SWEEP_INTERVAL",
+        kind: Kind::Text,
+        help: "time between looks at the logins of the whole fleet",
+        set: |s, raw, _| {
+            s.probe.sweep_interval = raw.duration(Duration::from_secs(30), DAY)?;
+            Ok(())
+        },
+        show: |s| quoted(&show_duration(s.probe.sweep_interval)),
+    },
+    Entry {
         key: "probe.per_target_interval",
         variable: "CVMTOP_PROBE_PER_TARGET_INTERVAL",
         kind: Kind::Text,
-        help: "least time between background probes of one target",
+        help: "time between looks at the login of the selected instance",
         set: |s, raw, _| {
             s.probe.per_target_interval = raw.duration(Duration::from_secs(1), DAY)?;
             Ok(())

@@ -103,7 +103,13 @@ pub struct ProbeSettings {
     pub user_source: Option<IpAddr>,
     /// New connections a second over all targets.
     pub rate: u32,
-    /// Least time between background probes of one target.
+    /// Look at logins without being asked.
+    pub background: bool,
+    /// New connections a second of looks that nobody asked for; never more than `rate`.
+    pub background_rate: u32,
+    /// Time between looks at the whole fleet.
+    pub sweep_interval: Duration,
+    /// Time between looks at the selected instance.
     pub per_target_interval: Duration,
     /// Known login ports.
     pub ports: Vec<u16>,
@@ -178,6 +184,9 @@ impl Default for Settings {
             probe: ProbeSettings {
                 user_source: None,
                 rate: 100,
+                background: true,
+                background_rate: 20,
+                sweep_interval: Duration::from_secs(300),
                 per_target_interval: Duration::from_secs(30),
                 ports: vec![22, 3389],
                 vantage: VantageSetting::Both,

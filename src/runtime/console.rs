@@ -12,6 +12,7 @@ use super::event_loop::{self, End, Looks};
 use super::executor::Executor;
 use crate::app::command::Registry;
 use crate::app::notices::Severity;
+use crate::app::rhythm::Intervals;
 use crate::app::state::State;
 use crate::app::update::start;
 use crate::config::{AmbiguousWidth, Glyphs, OnOff, Settings};
@@ -59,6 +60,8 @@ pub async fn run(options: ConsoleOptions) -> Result<End, TerminalError> {
     state.looks.ascii = ui.glyphs == Glyphs::Ascii || !capability.utf8;
     state.looks.mouse = ui.mouse;
     state.looks.privacy = ui.privacy;
+    state.rhythm.on = settings.probe.background;
+    state.rhythm.every = intervals(settings);
     state.keys.bind_all(
         settings.keys.iter().map(|key| Binding {
             scope: &key.scope,
@@ -91,6 +94,16 @@ pub async fn run(options: ConsoleOptions) -> Result<End, TerminalError> {
     let executor = Executor::new(options.backend, messages);
     let first = start(&mut state);
     event_loop::run(&mut state, &looks, executor, arriving, first).await
+}
+
+/// How often what nobody asks for is done.
+fn intervals(settings: &Settings) -> Intervals {
+    let seconds = |time: std::time::Duration| time.as_secs() as i64;
+    Intervals {
+        list: seconds(settings.cloud.refresh_interval),
+        sweep: seconds(settings.probe.sweep_interval),
+        look: seconds(settings.probe.per_target_interval),
+    }
 }
 
 /// The operator's themes, and what is wrong with those that cannot be used.

@@ -4,10 +4,11 @@
 //! Must not live here: rules of what may be done (`action::gate`), or the loop (`event_loop`).
 
 mod actions;
+mod looks;
+mod memory;
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -15,9 +16,9 @@ use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::backend::Backend;
+use super::clock;
 use super::session::Session;
 use super::triage::{self, TriageOptions};
-use super::{clock, health};
 use crate::app::case::RunId;
 use crate::app::effect::Effect;
 use crate::app::message::{Listing, Message};
@@ -26,8 +27,7 @@ use crate::cloud::inventory::{self, InventoryEvent};
 use crate::config::StaticHost;
 use crate::diagnosis::Knowledge;
 use crate::diagnosis::learn::{self, Confirmation};
-use crate::domain::instance::{Instance, Os};
-use crate::probe::{Protocol, SweepOptions, SweepTarget, sweep};
+use crate::domain::instance::Instance;
 use crate::store::outcomes::Outcomes;
 
 /// Events under way between a producer and its task.
@@ -64,11 +64,27 @@ impl Executor {
                     list(&backend, generation, &out).await;
                 });
             }
-            Effect::Sweep { run, instances } => {
+            Effect::Sweep {
+                run,
+                instances,
+                gentle,
+            } => {
                 self.spawn("sweep", Some(run), async move {
-                    sweep_logins(&backend, run, &instances, &out).await;
+                    looks::at_fleet(&backend, run, &instances, gentle, &out).await;
                 });
             }
+            Effect::Look { run, instance } => {
+                self.spawn("look", Some(run), async move {
+                    looks::at_one(&backend, run, instance, &out).await;
+                });
+            }
+            Effect::Recall
+            | Effect::ReadPast { .. }
+            | Effect::KeepLogins(_)
+            | Effect::KeepCase(_)
+            | Effect::KeepCure { .. } => self.spawn("history", None, async move {
+                memory::carry_out(&backend, effect, &out).await;
+            }),
             Effect::Cancel { run } => {
                 if let Some(token) = self.runs.remove(&run) {
                     token.cancel();
@@ -89,11 +105,13 @@ impl Executor {
                 deep,
                 user_source,
                 error_text,
+                onset,
             } => {
                 let instance = backend.instance(&id);
                 let options = TriageOptions {
                     deep,
                     user_source,
+                    onset,
                     error_text: (!error_text.is_empty()).then_some(error_text),
                     ..TriageOptions::default()
                 };
@@ -374,63 +392,4 @@ fn listing(backend: &Backend, event: InventoryEvent) -> Vec<Listing> {
             why: error.to_string(),
         }],
     }
-}
-
-/// The login port that users would come in by.
-fn login_address(instance: &Instance) -> Option<SocketAddr> {
-    instance
-        .public_addresses
-        .first()
-        .or(instance.private_addresses.first())
-        .map(|address| SocketAddr::new(*address, instance.login_port()))
-}
-
-async fn sweep_logins(
-    backend: &Backend,
-    run: RunId,
-    wanted: &[String],
-    out: &mpsc::Sender<Message>,
-) {
-    let instances: Vec<Instance> = wanted
-        .iter()
-        .filter_map(|id| backend.instance(id))
-        .collect();
-    let targets = instances
-        .iter()
-        .enumerate()
-        .filter_map(|(key, instance)| {
-            Some(SweepTarget {
-                key,
-                login: login_address(instance)?,
-                protocol: Some(match instance.os {
-                    Os::Windows => Protocol::Rdp,
-                    _ => Protocol::Ssh,
-                }),
-            })
-        })
-        .collect();
-    let options = SweepOptions {
-        rate: Some(backend.loaded.settings.probe.rate),
-        ..SweepOptions::default()
-    };
-    let (sink, mut results) = mpsc::channel(QUEUE);
-    let working = sweep(targets, &options, sink);
-    let passing = async {
-        while let Some(result) = results.recv().await {
-            let Some(instance) = instances.get(result.key) else {
-                continue;
-            };
-            let message = Message::LoginChecked {
-                run,
-                instance: instance.id.clone(),
-                login: health::login(&result.check),
-                at: clock::now(),
-            };
-            if out.send(message).await.is_err() {
-                return;
-            }
-        }
-    };
-    let _ = tokio::join!(working, passing);
-    let _ = out.send(Message::SweepEnded { run }).await;
 }

@@ -40,6 +40,8 @@ pub struct TriageOptions {
     pub user: Option<String>,
     /// Where the failing user comes from.
     pub user_source: Option<IpAddr>,
+    /// Since when login fails, where it is known.
+    pub onset: Option<Timestamp>,
     /// What the user's client printed.
     pub error_text: Option<String>,
     /// Paths to look along; the settings decide when not set.
@@ -250,6 +252,7 @@ fn fact_request(
         .flatten()
         .collect(),
         instance_is_fresh: options.instance_is_fresh,
+        onset: options.onset,
         ..FactRequest::default()
     }
 }

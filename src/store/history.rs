@@ -1,4 +1,5 @@
-//! Past cases of each instance in a small SQLite file (WAL), forgotten after a while.
+//! Past cases of each instance, and since when its login is as it is, in a small SQLite file
+//! (WAL); forgotten after a while.
 //!
 //! Several programs of one state directory may use it at once. Must not live here: confirmed
 //! outcomes, which hold no id and have a file of their own (`outcomes`).
@@ -8,9 +9,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
-use serde::Serialize;
 
 use super::StoreError;
+use crate::domain::history::{LoginSpan, PastCase};
 
 const FILE: &str = "history.sqlite";
 /// `PRAGMA user_version` of the tables below; a newer file is left alone.
@@ -22,20 +23,6 @@ const MOST_CASES: i64 = 20_000;
 const DAY_S: i64 = 86_400;
 /// Another program may hold the write lock for a moment.
 const BUSY: Duration = Duration::from_secs(2);
-
-/// A diagnosis that was made.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PastCase {
-    pub at: Timestamp,
-    pub instance: String,
-    /// `healthy`, `faulty` or `inconclusive`.
-    pub verdict: String,
-    /// Most probable cause and its share.
-    pub cause: String,
-    pub probability: f64,
-    /// Journal entry that cured it, and what it did, where one did.
-    pub cured_by: String,
-}
 
 /// The store of one state directory.
 #[derive(Debug)]
@@ -94,6 +81,9 @@ impl History {
                 at INTEGER NOT NULL, instance TEXT NOT NULL, verdict TEXT NOT NULL,
                 cause TEXT NOT NULL, probability REAL NOT NULL, cured_by TEXT NOT NULL DEFAULT '');
              CREATE INDEX IF NOT EXISTS cases_by_instance ON cases (instance, at);
+             CREATE TABLE IF NOT EXISTS logins (
+                instance TEXT PRIMARY KEY, answers INTEGER NOT NULL, since INTEGER NOT NULL,
+                before INTEGER) WITHOUT ROWID;
              PRAGMA user_version = 1;
              COMMIT;",
         )?;
@@ -110,8 +100,16 @@ impl History {
         })
     }
 
-    /// Notes a diagnosis, and forgets what is too old.
+    /// Notes a diagnosis, and forgets what is too old. One that only repeats the last is left out.
+    ///
+    /// # Errors
+    /// The file cannot be written.
     pub fn add_case(&self, case: &PastCase) -> Result<(), StoreError> {
+        let last = self.cases(&case.instance, 1)?.into_iter().next();
+        let repeats = last.is_some_and(|last| case.repeats(&last));
+        if repeats {
+            return Ok(());
+        }
         self.run(self.connection.execute(
             "INSERT INTO cases (at, instance, verdict, cause, probability, cured_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![
@@ -124,6 +122,69 @@ impl History {
             ],
         ))?;
         self.forget(case.at)
+    }
+
+    /// Notes what cured the last fault of an instance.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn cured(&self, instance: &str, action: &str) -> Result<(), StoreError> {
+        self.run(self.connection.execute(
+            "UPDATE cases SET cured_by = ?2 WHERE rowid = (SELECT max(rowid) FROM cases WHERE instance = ?1 AND verdict != 'healthy')",
+            params![instance, action],
+        ))?;
+        Ok(())
+    }
+
+    /// Notes since when logins are as they are; one row an instance.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn put_logins(&mut self, spans: &[LoginSpan]) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        let write = |connection: &mut Connection| {
+            let transaction = connection.transaction()?;
+            for span in spans {
+                transaction.execute(
+                    "INSERT INTO logins (instance, answers, since, before) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT (instance) DO UPDATE SET answers = ?2, since = ?3, before = ?4",
+                    params![
+                        span.instance,
+                        span.answers,
+                        span.since.as_second(),
+                        span.before.map(Timestamp::as_second)
+                    ],
+                )?;
+            }
+            transaction.commit()
+        };
+        write(&mut self.connection).map_err(|error| StoreError::History {
+            path,
+            reason: error.to_string(),
+        })
+    }
+
+    /// What was noted of every instance.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn logins(&self) -> Result<Vec<LoginSpan>, StoreError> {
+        let read = || {
+            let mut statement = self
+                .connection
+                .prepare("SELECT instance, answers, since, before FROM logins")?;
+            let rows = statement.query_map([], |row| {
+                let time = |second: i64| Timestamp::from_second(second).unwrap_or_default();
+                Ok(LoginSpan {
+                    instance: row.get(0)?,
+                    answers: row.get(1)?,
+                    since: time(row.get(2)?),
+                    before: row.get::<_, Option<i64>>(3)?.map(time),
+                })
+            })?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        self.run(read())
     }
 
     /// Past cases of an instance, newest first.
@@ -152,6 +213,10 @@ impl History {
             "DELETE FROM cases WHERE at < ?1 OR rowid <= (SELECT max(rowid) FROM cases) - ?2",
             params![now.as_second() - KEEP_CASES_DAYS * DAY_S, MOST_CASES],
         ))?;
+        self.run(self.connection.execute(
+            "DELETE FROM logins WHERE since < ?1",
+            params![now.as_second() - KEEP_CASES_DAYS * DAY_S],
+        ))?;
         Ok(())
     }
 }
@@ -166,6 +231,7 @@ fn is_damage(error: &rusqlite::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::history::SAME_CASE_S;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -194,20 +260,63 @@ mod tests {
     }
 
     #[test]
+    fn a_repeated_diagnosis_is_one_case_and_its_cure_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let history = History::open(folder.path()).unwrap();
+        for second in [0, 60, 120] {
+            history.add_case(&case(second)).unwrap();
+        }
+        assert_eq!(history.cases("ins-1", 10).unwrap().len(), 1);
+        let healthy = PastCase {
+            verdict: "healthy".to_owned(),
+            cause: "no-fault-found".to_owned(),
+            ..case(180)
+        };
+        history.add_case(&healthy).unwrap();
+        history.cured("ins-1", "open-port").unwrap();
+        let cases = history.cases("ins-1", 10).unwrap();
+        assert_eq!(cases.len(), 2);
+        assert_eq!(cases[1].cured_by, "open-port");
+        assert_eq!(cases[0].cured_by, "");
+    }
+
+    #[test]
+    fn the_login_of_an_instance_is_remembered_with_what_was_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut span = LoginSpan {
+            instance: "ins-1".to_owned(),
+            answers: true,
+            since: at(10),
+            before: None,
+        };
+        let mut history = History::open(folder.path()).unwrap();
+        history.put_logins(std::slice::from_ref(&span)).unwrap();
+        span.answers = false;
+        span.since = at(90);
+        span.before = Some(at(60));
+        history.put_logins(std::slice::from_ref(&span)).unwrap();
+        drop(history);
+        let history = History::open(folder.path()).unwrap();
+        assert_eq!(history.logins().unwrap(), [span]);
+    }
+
+    #[test]
     fn two_programs_write_at_once() {
         let folder = tempfile::tempdir().unwrap();
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     let history = History::open(folder.path()).unwrap();
-                    for _ in 0..20 {
-                        history.add_case(&case(5)).unwrap();
+                    for hour in 0..20 {
+                        history.add_case(&case(hour * 2 * SAME_CASE_S)).unwrap();
                     }
                 });
             }
         });
         let history = History::open(folder.path()).unwrap();
-        assert_eq!(history.cases("ins-1", 100).unwrap().len(), 80);
+        let kept = history.cases("ins-1", 100).unwrap().len();
+        // Threads that run side by side may note the same case twice; none may be lost.
+        assert!((20..=80).contains(&kept), "{kept}");
     }
 
     #[test]

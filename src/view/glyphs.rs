@@ -23,6 +23,8 @@ pub struct Glyphs {
     pub more_below: &'static str,
     pub bullet: &'static str,
     pub no_answer: &'static str,
+    /// Heights from low to high.
+    pub spark: [&'static str; 4],
     /// Corners and lines of a box: top left, top right, bottom left, bottom right, horizontal,
     /// vertical.
     pub frame: [&'static str; 6],
@@ -49,6 +51,7 @@ pub const UNICODE: Glyphs = Glyphs {
     more_below: "↓",
     bullet: "•",
     no_answer: "×",
+    spark: ["▁", "▃", "▅", "▇"],
     frame: ["┌", "┐", "└", "┘", "─", "│"],
     ascii: false,
 };
@@ -73,6 +76,7 @@ pub const ASCII: Glyphs = Glyphs {
     more_below: "v",
     bullet: "*",
     no_answer: "x",
+    spark: ["_", ".", "-", "'"],
     frame: ["+", "+", "+", "+", "-", "|"],
     ascii: true,
 };

@@ -49,7 +49,7 @@ pub fn divide(width: u16, height: u16, focus: Pane, zoomed: bool) -> Layout {
             (Pane::Actions, lower),
         ]
     } else {
-        let left = (width / 3).clamp(40, 66);
+        let left = (width * 3 / 10).clamp(36, 62);
         let right = (width * 3 / 10).clamp(34, 60);
         let middle = width - left - right;
         vec![

@@ -5,5 +5,6 @@
 pub mod actions;
 pub mod causes;
 pub mod diagnosis;
+pub mod history;
 pub mod instances;
 pub mod matrix;

@@ -4,3 +4,4 @@
 
 pub mod paint;
 pub mod probability_bar;
+pub mod sparkline;

@@ -7,7 +7,7 @@ use cvmtop::app::case::RunId;
 use cvmtop::app::effect::Effect;
 use cvmtop::app::health::{Health, Login};
 use cvmtop::app::locale::Lang;
-use cvmtop::app::message::{Listing, Message};
+use cvmtop::app::message::{Listing, Look, Message};
 use cvmtop::app::state::State;
 use cvmtop::app::update::{start, update};
 use cvmtop::diagnosis::Knowledge;
@@ -69,8 +69,14 @@ pub fn fresh(lang: Lang, size: (u16, u16)) -> State {
 /// A console with a listed fleet and checked logins; `shop-api-01` fails.
 pub fn listed(lang: Lang, size: (u16, u16)) -> State {
     let mut state = fresh(lang, size);
+    list(&mut state);
+    state
+}
+
+/// Lists the fleet and checks its logins.
+pub fn list(state: &mut State) {
     send(
-        &mut state,
+        state,
         Message::Opened {
             place: "default ap-seoul".into(),
             host: "jump-1".into(),
@@ -94,7 +100,7 @@ pub fn listed(lang: Lang, size: (u16, u16)) -> State {
         Listing::RegionDone,
         Listing::End,
     ] {
-        send(&mut state, Message::Listed { generation, event });
+        send(state, Message::Listed { generation, event });
     }
     let run = state.sweep.expect("a sweep follows the listing").run;
     for (id, health, word) in [
@@ -103,21 +109,24 @@ pub fn listed(lang: Lang, size: (u16, u16)) -> State {
         ("ins-win", Health::Failing, "refused"),
         ("ins-db", Health::Impaired, "slow"),
     ] {
-        let login = Some(Login { health, word });
+        let look = Look {
+            path: Path::Public,
+            login: Some(Login { health, word }),
+            ms: Some(12),
+        };
         send(
-            &mut state,
+            state,
             Message::LoginChecked {
                 run,
                 instance: id.into(),
-                login,
+                look,
                 at: at(0),
             },
         );
     }
-    send(&mut state, Message::SweepEnded { run });
+    send(state, Message::SweepEnded { run });
     state.fleet.select_target("ins-shop");
     state.settle();
-    state
 }
 
 /// Readings of an instance whose security group lets nobody in.
@@ -197,8 +206,14 @@ pub fn diagnosed(lang: Lang, size: (u16, u16)) -> State {
         );
     }
     send(&mut state, Message::Tick(at(13)));
+    end_triage(&mut state, run);
+    state
+}
+
+/// Ends the triage of `shop-api-01`.
+pub fn end_triage(state: &mut State, run: RunId) {
     send(
-        &mut state,
+        state,
         Message::TriageEnded {
             run,
             instance: "ins-shop".into(),
@@ -207,5 +222,4 @@ pub fn diagnosed(lang: Lang, size: (u16, u16)) -> State {
             vantage: None,
         },
     );
-    state
 }

@@ -2,13 +2,13 @@
 //!
 //! Nothing leaves as an effect but what `action::gate` approved. Must not live here: planning.
 
-use super::{Dirty, arrivals};
+use super::{Dirty, arrivals, memory};
 use crate::action::gate::{Access, Given, approve};
 use crate::action::plan::Plan;
 use crate::app::case::RunId;
 use crate::app::effect::Effect;
 use crate::app::guide_text;
-use crate::app::jobs::{Executed, Job, JobState};
+use crate::app::jobs::{Ending, Executed, Job, JobState};
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
 use crate::app::notices::Severity;
@@ -201,7 +201,7 @@ pub fn executed(
         return Dirty::Nothing;
     };
     job.ended_at = Some(now);
-    let instance = job.instance.clone();
+    let (instance, action) = (job.instance.clone(), job.action);
     match result {
         Ok(executed) => {
             let executed = *executed;
@@ -218,10 +218,15 @@ pub fn executed(
             for handed in executed.handed {
                 state.overlays.push(Overlay::Secret(handed));
             }
+            if executed.ending == Ending::Restored
+                && let Some(action) = action
+            {
+                memory::keep_cure(state, &instance, action, effects);
+            }
             arrivals::look_again(state, &instance, effects);
         }
         Err(why) => {
-            job.state = JobState::Ended(crate::app::jobs::Ending::Failed, why.clone());
+            job.state = JobState::Ended(Ending::Failed, why.clone());
             let text = format!("{}: {why}", job.title);
             state.tell(Severity::Error, text);
         }
@@ -229,8 +234,7 @@ pub fn executed(
     Dirty::Frame
 }
 
-fn severity_of(ending: crate::app::jobs::Ending) -> Severity {
-    use crate::app::jobs::Ending;
+fn severity_of(ending: Ending) -> Severity {
     match ending {
         Ending::Done | Ending::Restored => Severity::Good,
         Ending::Improved | Ending::Unchanged | Ending::Unknown => Severity::Warning,

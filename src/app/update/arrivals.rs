@@ -2,13 +2,14 @@
 //!
 //! Answers of an older run or generation are dropped. Must not live here: keys.
 
-use super::Dirty;
+use super::{Dirty, looks, memory};
 use crate::app::effect::Effect;
 use crate::app::health::Login;
 use crate::app::locale::fill;
 use crate::app::message::{Listing, Message};
 use crate::app::notices::Severity;
 use crate::app::overlay::{Overlay, Reading as ReadingOverlay};
+use crate::app::rhythm;
 use crate::app::state::{State, Sweep};
 use crate::diagnosis::{Case, diagnose};
 use crate::domain::evidence::Reading;
@@ -24,6 +25,8 @@ pub fn is_background(message: &Message) -> bool {
             | Message::TriageEnded { .. }
             | Message::LoginChecked { .. }
             | Message::SweepEnded { .. }
+            | Message::Looked { .. }
+            | Message::Past { .. }
             | Message::Progressed { .. }
     )
 }
@@ -69,6 +72,7 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
                 state.fleet.insert(vec![*fresh]);
             }
             weigh(state, &instance);
+            memory::keep_case(state, &instance, effects);
             Dirty::Frame
         }
         Message::Opened {
@@ -84,33 +88,52 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
         Message::LoginChecked {
             run,
             instance,
-            login,
+            look,
             at,
         } => {
             let Some(sweep) = state.sweep.as_mut().filter(|sweep| sweep.run == run) else {
                 return Dirty::Nothing;
             };
             sweep.done += 1;
-            // A diagnosis of the same instance knows more than the short look.
-            let diagnosed = state
-                .cases
-                .get(&instance)
-                .is_some_and(|c| c.report.is_some());
-            if let Some(row) = state.fleet.get_mut(&instance) {
-                row.checking = false;
-                if login.is_some() && !diagnosed {
-                    row.login = login;
-                    row.checked_at = Some(at);
-                }
-            }
+            looks::take(state, &instance, &look, at, effects);
             Dirty::Frame
         }
         Message::SweepEnded { run } => {
             if state.sweep.is_some_and(|sweep| sweep.run == run) {
                 state.sweep = None;
                 state.fleet.nothing_checking();
+                let now = state.now;
+                state.rhythm.swept(now);
+                rhythm::keep_turned(state, effects);
             }
             Dirty::Frame
+        }
+        Message::Looked {
+            run,
+            instance,
+            looks,
+            at,
+        } => {
+            if !state.rhythm.looked(run, at) {
+                return Dirty::Nothing;
+            }
+            for look in &looks {
+                looks::take(state, &instance, look, at, effects);
+            }
+            rhythm::keep_turned(state, effects);
+            Dirty::when(!looks.is_empty())
+        }
+        Message::Recalled(spans) => {
+            state.fleet.recall(spans);
+            Dirty::Frame
+        }
+        Message::Past { instance, cases } => {
+            state
+                .cases
+                .entry(instance.clone())
+                .or_default()
+                .recall(cases);
+            Dirty::when(state.fleet.selected_id() == Some(instance.as_str()))
         }
         Message::Told { severity, text } => {
             state.tell(severity, text);
@@ -143,17 +166,26 @@ fn listed(state: &mut State, generation: u64, event: Listing, effects: &mut Vec<
         Listing::RegionDone => state.fleet.loading.regions_done += 1,
         Listing::RegionFailed { region, why } => {
             let text = format!("{region}: {why}");
-            state.tell(Severity::Warning, text.clone());
+            if !state.fleet.failed_so_before(&text) {
+                state.tell(Severity::Warning, text.clone());
+            }
             state.fleet.loading.failures.push(text);
             state.fleet.loading.regions_done += 1;
         }
         Listing::Failed(why) => {
-            state.tell(Severity::Error, why.clone());
+            if !state.fleet.failed_so_before(&why) {
+                state.tell(Severity::Error, why.clone());
+            }
             state.fleet.loading.failures.push(why);
             state.fleet.loading.running = false;
+            let now = state.now;
+            state.rhythm.listing_ended(now, true);
         }
         Listing::End => {
+            let failed = !state.fleet.loading.failures.is_empty();
+            let (now, quiet) = (state.now, state.fleet.loading.quiet);
             state.fleet.end_listing();
+            state.rhythm.listing_ended(now, failed);
             state.settle();
             if let Some(target) = state.target.take() {
                 let text = fill(&state.texts.ui.target_missing, &[("target", &target)]);
@@ -166,7 +198,10 @@ fn listed(state: &mut State, generation: u64, event: Listing, effects: &mut Vec<
                 .filter(|row| row.login.is_none() && row.instance.state_class() != Some("stopped"))
                 .map(|row| row.instance.id.clone())
                 .collect();
-            begin_sweep(state, unchecked, effects);
+            // New instances are looked at; an asked-for sweep that runs goes on.
+            if state.sweep.is_none() || !quiet {
+                begin_sweep(state, unchecked, quiet, effects);
+            }
         }
     }
     Dirty::Frame
@@ -184,8 +219,14 @@ fn open_target(state: &mut State, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Looks at the login ports of `instances` in the background, instead of any earlier sweep.
-pub fn begin_sweep(state: &mut State, instances: Vec<String>, effects: &mut Vec<Effect>) {
+/// Looks at the login ports of `instances` in the background, instead of any earlier sweep; a
+/// quiet one goes gently and shows no progress.
+pub fn begin_sweep(
+    state: &mut State,
+    instances: Vec<String>,
+    quiet: bool,
+    effects: &mut Vec<Effect>,
+) {
     if instances.is_empty() {
         return;
     }
@@ -194,7 +235,7 @@ pub fn begin_sweep(state: &mut State, instances: Vec<String>, effects: &mut Vec<
     }
     for id in &instances {
         if let Some(row) = state.fleet.get_mut(id) {
-            row.checking = true;
+            row.checking = !quiet || row.login.is_none();
         }
     }
     let run = state.new_run();
@@ -202,8 +243,13 @@ pub fn begin_sweep(state: &mut State, instances: Vec<String>, effects: &mut Vec<
         run,
         done: 0,
         total: instances.len(),
+        quiet,
     });
-    effects.push(Effect::Sweep { run, instances });
+    effects.push(Effect::Sweep {
+        run,
+        instances,
+        gentle: quiet,
+    });
 }
 
 fn login_known(state: &mut State, instance: &str, readings: &[Reading]) {
@@ -226,7 +272,18 @@ fn login_known(state: &mut State, instance: &str, readings: &[Reading]) {
 pub fn look_again(state: &mut State, instance: &str, effects: &mut Vec<Effect>) {
     let run = state.new_run();
     let user_source = state.user_source;
+    let onset = state
+        .fleet
+        .get(instance)
+        .and_then(|row| row.track().onset())
+        .map(|(since, _)| since);
+    let known = state.cases.contains_key(instance);
     let case = state.cases.entry(instance.to_owned()).or_default();
+    if !state.demo && (!known || case.past.is_empty()) {
+        effects.push(Effect::ReadPast {
+            instance: instance.to_owned(),
+        });
+    }
     if let Some(old) = case.begin(run) {
         effects.push(Effect::Cancel { run: old });
     }
@@ -236,6 +293,7 @@ pub fn look_again(state: &mut State, instance: &str, effects: &mut Vec<Effect>) 
         deep: case.deep,
         user_source,
         error_text: case.pasted.clone(),
+        onset,
     });
 }
 

@@ -13,6 +13,7 @@ use crate::app::line_edit::LineEdit;
 use crate::app::locale::{Texts, fill};
 use crate::app::notices::Severity;
 use crate::app::overlay::Overlay;
+use crate::app::rhythm;
 use crate::app::state::{Pane, State};
 use crate::domain::evidence::Reading;
 
@@ -49,6 +50,7 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         Command::Sweep => sweep(state, effects),
         Command::StopWork => stop_work(state, effects),
         Command::Pause => return pause(state, effects),
+        Command::Background => background(state),
         Command::ConfirmCause => state.overlays.push(Overlay::ConfirmCause {
             selected: state.cause_at,
         }),
@@ -152,6 +154,7 @@ pub fn triage(state: &mut State, deep: bool, effects: &mut Vec<Effect>) {
     let Some(instance) = state.fleet.selected_id().map(str::to_owned) else {
         return;
     };
+    state.fleet.hold_selection();
     state.cases.entry(instance.clone()).or_default().deep = deep;
     super::arrivals::look_again(state, &instance, effects);
     if state.focus == Pane::Instances && state.size.0 < 90 {
@@ -193,6 +196,34 @@ fn pause(state: &mut State, effects: &mut Vec<Effect>) -> Dirty {
         }
     }
     Dirty::Frame
+}
+
+/// Switches everything that is done without being asked.
+fn background(state: &mut State) {
+    state.rhythm.on = !state.rhythm.on;
+    let ui = &state.texts.ui;
+    let text = if state.rhythm.on {
+        fill(
+            &ui.background_on,
+            &[
+                ("list", &seconds(state.rhythm.every.list)),
+                ("sweep", &seconds(state.rhythm.every.sweep)),
+                ("look", &seconds(state.rhythm.every.look)),
+            ],
+        )
+    } else {
+        ui.background_off.clone()
+    };
+    state.tell(Severity::Info, text);
+}
+
+/// `30 s`, `5 min`.
+fn seconds(n: i64) -> String {
+    if n >= 60 && n % 60 == 0 {
+        format!("{} min", n / 60)
+    } else {
+        format!("{n} s")
+    }
 }
 
 fn explain(state: &mut State) {
@@ -264,8 +295,7 @@ fn refresh(state: &mut State, effects: &mut Vec<Effect>) {
         triage(state, deep, effects);
         return;
     }
-    let generation = state.fleet.begin_listing(0);
-    effects.push(Effect::List { generation });
+    rhythm::list(state, false, effects);
 }
 
 /// Looks at the login ports of the marked instances, or of all that pass the filter.
@@ -278,7 +308,7 @@ pub fn sweep(state: &mut State, effects: &mut Vec<Effect>) {
         .filter(|row| row.instance.state_class() != Some("stopped"))
         .map(|row| row.instance.id.clone())
         .collect();
-    super::arrivals::begin_sweep(state, instances, effects);
+    super::arrivals::begin_sweep(state, instances, false, effects);
 }
 
 fn stop_work(state: &mut State, effects: &mut Vec<Effect>) {

@@ -11,7 +11,7 @@ use crate::app::locale::fill;
 use crate::app::state::State;
 use crate::domain::report::{GuideMatch, RankedAction, Report};
 use crate::view::frame::Look;
-use crate::view::text::{fit, wrap};
+use crate::view::text::wrap;
 use crate::view::widgets::paint::Paint;
 use crate::view::widgets::probability_bar::percent;
 
@@ -94,7 +94,8 @@ fn content(
         if place == at {
             selected = Some(lines.len());
         }
-        lines.extend(guide_lines(guide, focused && place == at, look, cells));
+        let here = focused && place == at;
+        lines.extend(guide_lines(state, report, guide, here, look, cells));
     }
     (lines, selected)
 }
@@ -192,19 +193,33 @@ fn parameters(state: &State, action: &RankedAction) -> String {
     }
 }
 
-fn guide_lines(guide: &GuideMatch, here: bool, look: &Look, cells: usize) -> Vec<Line<'static>> {
+fn guide_lines(
+    state: &State,
+    report: &Report,
+    guide: &GuideMatch,
+    here: bool,
+    look: &Look,
+    cells: usize,
+) -> Vec<Line<'static>> {
     let theme = &look.theme;
     let style = if here { theme.selected } else { theme.text };
-    let title = fit(&guide.title, cells.saturating_sub(4), look.glyphs.ellipsis);
-    let mut lines = vec![Line::from(vec![
-        Span::styled(format!(" {}  ", look.glyphs.bullet), theme.accent),
-        Span::styled(title.trim_end().to_owned(), style),
-    ])];
-    if !guide.reason.is_empty() {
-        for line in wrap(&guide.reason, cells.saturating_sub(4))
-            .into_iter()
-            .take(2)
-        {
+    let mut lines = Vec::new();
+    for (row, part) in wrap(&guide.title, cells.saturating_sub(4))
+        .into_iter()
+        .enumerate()
+    {
+        let lead = if row == 0 { look.glyphs.bullet } else { " " };
+        lines.push(Line::from(vec![
+            Span::styled(format!(" {lead}  "), theme.accent),
+            Span::styled(part, style),
+        ]));
+    }
+    // That the most probable cause is meant goes without saying.
+    let cause = guide.reason.strip_prefix("cause: ");
+    let obvious = cause.is_some() && cause == report.causes.first().map(|top| top.id.as_str());
+    let reason = cause.map_or(guide.reason.as_str(), |id| state.texts.cause(id, id));
+    if !reason.is_empty() && !obvious {
+        for line in wrap(reason, cells.saturating_sub(4)).into_iter().take(2) {
             lines.push(Line::from(vec![
                 Span::raw("    "),
                 Span::styled(line, theme.dim),

@@ -33,7 +33,7 @@ pub fn lines(
             selected_line = lines.len();
         }
         let open = unfolded.contains(&cause.id);
-        lines.push(bar_line(
+        lines.extend(bar_lines(
             state,
             cause,
             look,
@@ -96,7 +96,7 @@ pub fn lines(
     (lines, selected_line)
 }
 
-fn bar_line(
+fn bar_lines(
     state: &State,
     cause: &CauseProbability,
     look: &Look,
@@ -104,7 +104,7 @@ fn bar_line(
     bar_cells: usize,
     selected: bool,
     open: bool,
-) -> Line<'static> {
+) -> Vec<Line<'static>> {
     let theme = &look.theme;
     let glyphs = look.glyphs;
     let cursor = match (open, selected) {
@@ -119,16 +119,27 @@ fn bar_line(
         " ".repeat(6usize.saturating_sub(width(&figure)))
     );
     let title = state.texts.cause(&cause.id, &cause.title);
-    let room = cells.saturating_sub(2 + width(&figure) + bar_cells + 1);
+    let indent = 2 + width(&figure) + bar_cells + 1;
+    let room = cells.saturating_sub(indent).max(8);
     let title_style = if selected { theme.selected } else { theme.text };
-    Line::from(vec![
+    let mut lead = vec![
         Span::styled(format!("{cursor} "), theme.accent),
         Span::styled(figure, theme.title),
         Span::styled(glyphs.bar.repeat(full), theme.bar),
         Span::styled(glyphs.bar_rest.repeat(bar_cells - full), theme.dim),
         Span::raw(" "),
-        Span::styled(fit(title, room, glyphs.ellipsis), title_style),
-    ])
+    ];
+    wrap(title, room)
+        .into_iter()
+        .map(|part| {
+            let mut spans = std::mem::take(&mut lead);
+            if spans.is_empty() {
+                spans.push(Span::raw(" ".repeat(indent)));
+            }
+            spans.push(Span::styled(fit(&part, room, glyphs.ellipsis), title_style));
+            Line::from(spans)
+        })
+        .collect()
 }
 
 /// The terms of a cause's log-odds, strongest first, each with the reading it rests on.

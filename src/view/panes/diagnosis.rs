@@ -7,8 +7,9 @@ use std::fmt::Write as _;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{causes, matrix};
+use super::{causes, history, matrix};
 use crate::app::case::Case;
+use crate::app::command::Command;
 use crate::app::geometry::Scrolled;
 use crate::app::locale::fill;
 use crate::app::state::State;
@@ -16,9 +17,14 @@ use crate::app::tone::{Tone, tone};
 use crate::domain::evidence::{Reading, Source, Status};
 use crate::domain::instance::Instance;
 use crate::domain::report::{Report, Verdict};
-use crate::view::frame::Look;
-use crate::view::text::wrap;
+use crate::view::frame::{Look, chord_label};
+use crate::view::layout::TWO_COLUMNS;
+use crate::view::text::{width, wrap};
 use crate::view::widgets::paint::Paint;
+use crate::view::widgets::probability_bar;
+
+/// Share from which a cause is named in the verdict.
+const NAMED: f64 = 0.4;
 
 pub fn draw(state: &State, paint: &mut Paint<'_>, area: Rect, focused: bool) -> Scrolled {
     let title = Line::from(Span::styled(
@@ -77,19 +83,20 @@ pub fn content(state: &State, look: &Look, cells: usize, focused: bool) -> Vec<L
         }
         lines.extend(next_evidence(state, report, look, cells));
     }
+    lines.extend(history::past(state, case, look, cells));
     lines.extend(facts(state, case, look, cells));
     lines.extend(unknowns(state, case, look, cells));
     lines
 }
 
-fn wrapped(text: &str, cells: usize, style: ratatui::style::Style) -> Vec<Line<'static>> {
+pub fn wrapped(text: &str, cells: usize, style: ratatui::style::Style) -> Vec<Line<'static>> {
     wrap(text, cells)
         .into_iter()
         .map(|line| Line::from(Span::styled(line, style)))
         .collect()
 }
 
-fn heading(title: &str, aside: &str, look: &Look) -> Line<'static> {
+pub fn heading(title: &str, aside: &str, look: &Look) -> Line<'static> {
     Line::from(vec![
         Span::styled(title.to_owned(), look.theme.title),
         Span::styled(format!("  {aside}"), look.theme.dim),
@@ -134,11 +141,9 @@ fn status(state: &State, case: Option<&Case>, look: &Look, cells: usize) -> Vec<
     let Some(case) = case else {
         let key = state
             .keys
-            .chords(crate::app::command::Command::Triage)
+            .chords(Command::Triage)
             .first()
-            .map_or_else(String::new, |c| {
-                crate::view::frame::chord_label(&c.to_string())
-            });
+            .map_or_else(String::new, |c| chord_label(&c.to_string()));
         return wrapped(
             &fill(&ui.not_triaged, &[("key", &key)]),
             cells,
@@ -166,12 +171,9 @@ fn status(state: &State, case: Option<&Case>, look: &Look, cells: usize) -> Vec<
         ));
     }
     if let Some(report) = &case.report {
-        let (glyph, style, text) = match report.verdict {
-            Verdict::Healthy => (glyphs.good, theme.good, &ui.verdict_healthy),
-            Verdict::Faulty => (glyphs.bad, theme.bad, &ui.verdict_faulty),
-            Verdict::Inconclusive => (glyphs.unknown, theme.warn, &ui.verdict_inconclusive),
-        };
-        lines.extend(wrapped(&format!("{glyph} {text}"), cells, style));
+        lines.extend(verdict(state, report, look, cells));
+        lines.extend(first_step(state, report, look, cells));
+        lines.extend(history::onset(state, case, look, cells));
         let age = case
             .newest()
             .map_or_else(String::new, |at| state.texts.age_sentence(state.now, at));
@@ -195,6 +197,77 @@ fn status(state: &State, case: Option<&Case>, look: &Look, cells: usize) -> Vec<
         ));
     }
     lines
+}
+
+/// What is wrong, in one sentence.
+fn verdict(state: &State, report: &Report, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let theme = &look.theme;
+    let glyphs = look.glyphs;
+    let ui = &state.texts.ui;
+    let named = report
+        .causes
+        .first()
+        .filter(|cause| report.verdict == Verdict::Faulty && cause.probability >= NAMED);
+    let (glyph, style, text) = match (report.verdict, named) {
+        (Verdict::Healthy, _) => (glyphs.good, theme.good, ui.verdict_healthy.clone()),
+        (Verdict::Faulty, None) => (glyphs.bad, theme.bad, ui.verdict_faulty.clone()),
+        (Verdict::Faulty, Some(cause)) => {
+            let text = fill(
+                &ui.verdict_faulty_cause,
+                &[
+                    ("cause", state.texts.cause(&cause.id, &cause.title)),
+                    (
+                        "word",
+                        probability_bar::word(cause.probability, state.texts),
+                    ),
+                ],
+            );
+            (glyphs.bad, theme.bad, text)
+        }
+        (Verdict::Inconclusive, _) => (glyphs.unknown, theme.warn, ui.verdict_inconclusive.clone()),
+    };
+    hanging(&format!("{glyph} "), &text, cells, style)
+}
+
+/// The key of the best action, where the pane of actions is not on the screen.
+fn first_step(state: &State, report: &Report, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let hidden = state.zoomed || state.size.0 < TWO_COLUMNS;
+    let key = state.keys.chords(Command::Action1).first();
+    let (Some(action), Some(key), true) = (report.actions.first(), key, hidden) else {
+        return Vec::new();
+    };
+    if report.verdict == Verdict::Healthy {
+        return Vec::new();
+    }
+    let title = state.texts.action(&action.id, &action.title).to_owned();
+    let key = chord_label(&key.to_string());
+    let mut lines = hanging(&format!("{key} "), &title, cells, look.theme.accent);
+    if let Some(span) = lines.first_mut().and_then(|line| line.spans.first_mut()) {
+        span.style = look.theme.key;
+    }
+    lines
+}
+
+/// Lines of a text under a sign in front of the first of them.
+fn hanging(
+    lead: &str,
+    text: &str,
+    cells: usize,
+    style: ratatui::style::Style,
+) -> Vec<Line<'static>> {
+    let indent = width(lead);
+    wrap(text, cells.saturating_sub(indent))
+        .into_iter()
+        .enumerate()
+        .map(|(row, line)| {
+            let lead = if row == 0 {
+                lead.to_owned()
+            } else {
+                " ".repeat(indent)
+            };
+            Line::from(vec![Span::styled(lead, style), Span::styled(line, style)])
+        })
+        .collect()
 }
 
 fn next_evidence(state: &State, report: &Report, look: &Look, cells: usize) -> Vec<Line<'static>> {

@@ -33,10 +33,8 @@ pub fn draw(
         paint.line(body.x, body.y, body.width, &filter);
         body = below(body);
     }
-    for line in progress_lines(state, paint) {
-        paint.line(body.x, body.y, body.width, &line);
-        body = below(body);
-    }
+    let foot = foot(state, paint);
+    paint.frame_foot(area, &foot);
     if state.fleet.visible_len() == 0 {
         empty(state, paint, body);
         return;
@@ -130,20 +128,21 @@ fn filter_line(state: &State, paint: &Paint<'_>) -> Option<Line<'static>> {
     }
 }
 
-fn progress_lines(state: &State, paint: &Paint<'_>) -> Vec<Line<'static>> {
+/// What is under way, or went wrong with the list. It stands in the edge of the pane, so that the
+/// rows stay where they are when it comes and goes.
+fn foot(state: &State, paint: &Paint<'_>) -> Line<'static> {
     let theme = &paint.look.theme;
     let glyphs = paint.look.glyphs;
     let ui = &state.texts.ui;
     let loading = &state.fleet.loading;
-    let mut lines = Vec::new();
     let working = |text: String| {
         Line::from(Span::styled(
             format!("{} {text}", glyphs.working),
             theme.accent,
         ))
     };
-    if loading.running && !state.fleet.is_empty() {
-        lines.push(working(fill(
+    if loading.running && !loading.quiet && !state.fleet.is_empty() {
+        return working(fill(
             &ui.loading_progress,
             &[
                 ("n", &state.fleet.len().to_string()),
@@ -154,26 +153,27 @@ fn progress_lines(state: &State, paint: &Paint<'_>) -> Vec<Line<'static>> {
                 ("done", &loading.regions_done.to_string()),
                 ("regions", &loading.regions.to_string()),
             ],
-        )));
+        ));
     }
-    if let Some(sweep) = state.sweep
+    if let Some(sweep) = state.sweep.filter(|sweep| !sweep.quiet)
         && sweep.done < sweep.total
     {
-        lines.push(working(fill(
+        return working(fill(
             &ui.sweep_progress,
             &[
                 ("n", &sweep.done.to_string()),
                 ("total", &sweep.total.to_string()),
             ],
-        )));
+        ));
     }
-    for failure in loading.failures.iter().take(2) {
-        lines.push(Line::from(Span::styled(
-            format!("{} {failure}", glyphs.warn),
-            theme.warn,
-        )));
+    if let Some(failure) = state.fleet.failures().first() {
+        let text = format!("{} {failure}", glyphs.warn);
+        return Line::from(Span::styled(text, theme.warn));
     }
-    lines
+    if !state.rhythm.on && !state.fleet.is_empty() {
+        return Line::from(Span::styled(ui.background_is_off.clone(), theme.dim));
+    }
+    Line::default()
 }
 
 /// What to say when there is nothing to list.
@@ -184,7 +184,7 @@ fn empty(state: &State, paint: &mut Paint<'_>, area: Rect) {
         (ui.loading.as_str(), theme.accent)
     } else if !state.fleet.is_empty() {
         (ui.filter_hides_all.as_str(), theme.dim)
-    } else if state.fleet.loading.failures.is_empty() {
+    } else if state.fleet.failures().is_empty() {
         (ui.no_instances.as_str(), theme.dim)
     } else {
         (ui.listing_failed.as_str(), theme.warn)
@@ -216,7 +216,7 @@ impl Columns {
             name: 0,
             address: if total >= 36 && !privacy { 16 } else { 0 },
             state: if total >= 62 { 10 } else { 0 },
-            login: if total >= 50 { 13 } else { 11 },
+            login: if total >= 50 { 13 } else { 12 },
             age: if total >= 30 { 5 } else { 0 },
             region: if total >= 76 { 14 } else { 0 },
         };

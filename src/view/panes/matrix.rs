@@ -6,13 +6,15 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::app::case::Case;
-use crate::app::locale::Texts;
+use crate::app::fleet::Row;
+use crate::app::locale::{Texts, fill};
 use crate::app::state::State;
 use crate::app::tone::{Tone, tone};
 use crate::domain::evidence::{Path, Reading, Status};
 use crate::domain::instance::{Instance, Os};
 use crate::view::frame::Look;
 use crate::view::text::fit;
+use crate::view::widgets::sparkline;
 
 /// Layers of the two login protocols, outermost first.
 const SSH_LAYERS: &[&str] = &["reach", "banner", "kex", "auth-methods", "path-quality"];
@@ -94,11 +96,9 @@ pub fn lines(
             ));
         }
         lines.push(Line::from(spans));
-        if let Some(history) = history(case, path, look, texts) {
-            lines.push(Line::from(vec![
-                Span::raw(" ".repeat(label)),
-                Span::styled(history, look.theme.dim),
-            ]));
+        if let Some(mut history) = history(state.selected_row(), path, look, texts) {
+            history.spans.insert(0, Span::raw(" ".repeat(label)));
+            lines.push(history);
         }
     }
     lines
@@ -148,25 +148,31 @@ fn cell(
     (format!("{glyph} {}", texts.state(layer, state)), style)
 }
 
-/// Whether the last tries were answered, once there is more than one.
-fn history(case: Option<&Case>, path: Path, look: &Look, texts: &Texts) -> Option<String> {
-    let case = case?;
-    let points = match path {
-        Path::Public => &case.public_history,
-        Path::Private => &case.private_history,
-    };
-    if points.len() < 2 {
+/// The last looks along a path: how long each took, which got no answer.
+fn history(row: Option<&Row>, path: Path, look: &Look, texts: &Texts) -> Option<Line<'static>> {
+    let track = row?.track_on(path);
+    let (lost, looks) = track.lost();
+    if looks < 2 {
         return None;
     }
-    let signs: String = points
-        .iter()
-        .map(|answered| {
-            if *answered {
-                look.glyphs.good
-            } else {
-                look.glyphs.no_answer
-            }
-        })
-        .collect();
-    Some(format!("{} {signs}", texts.ui.tries))
+    let mut spans = sparkline::looks(track, look);
+    let mut figures = Vec::new();
+    if let Some((least, most)) = track.latency() {
+        let time = if least == most {
+            format!("{most} ms")
+        } else {
+            format!("{least}-{most} ms")
+        };
+        figures.push(time);
+    }
+    if lost > 0 {
+        let text = fill(
+            &texts.ui.looks_lost,
+            &[("lost", &lost.to_string()), ("n", &looks.to_string())],
+        );
+        figures.push(text);
+    }
+    let figures = figures.join(", ");
+    spans.push(Span::styled(format!(" {figures}"), look.theme.dim));
+    Some(Line::from(spans))
 }

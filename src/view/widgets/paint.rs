@@ -78,6 +78,21 @@ impl Paint<'_> {
         Rect::new(area.x + 1, area.y + 1, area.width - 2, area.height - 2)
     }
 
+    /// Words in the lower edge of a box, at its right end, where they move nothing.
+    pub fn frame_foot(&mut self, area: Rect, foot: &Line<'_>) {
+        if area.width < 8 || area.height < 3 || foot.spans.is_empty() {
+            return;
+        }
+        let used: usize = foot.spans.iter().map(|s| text::width(&s.content)).sum();
+        let room = area.width - 4;
+        let used = (used as u16 + 2).min(room);
+        let mut padded = vec![Span::raw(" ")];
+        padded.extend(foot.spans.iter().cloned());
+        padded.push(Span::raw(" "));
+        let x = area.right() - 2 - used;
+        self.line(x, area.bottom() - 1, used, &Line::from(padded));
+    }
+
     /// Clears an area to the plain text style, for overlays.
     pub fn clear(&mut self, area: Rect) {
         let area = area.intersection(self.buf.area);

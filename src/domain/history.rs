@@ -1,0 +1,46 @@
+//! What is remembered of an instance between two runs of the program.
+//!
+//! Must not live here: where it is kept (`store::history`), how it is shown (`view`).
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// A diagnosis that was made.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PastCase {
+    pub at: Timestamp,
+    pub instance: String,
+    /// `healthy`, `faulty` or `inconclusive`.
+    pub verdict: String,
+    /// Most probable cause and its share.
+    pub cause: String,
+    pub probability: f64,
+    /// Id of the action that cured it; empty where none did.
+    pub cured_by: String,
+}
+
+/// A diagnosis that says the same as the last one is another case only after this time.
+pub const SAME_CASE_S: i64 = 3_600;
+
+impl PastCase {
+    /// True when this diagnosis only says again what `last` said a while ago.
+    pub fn repeats(&self, last: &Self) -> bool {
+        let age = self.at.as_second() - last.at.as_second();
+        self.verdict == last.verdict
+            && self.cause == last.cause
+            && last.cured_by.is_empty()
+            && age.abs() < SAME_CASE_S
+    }
+}
+
+/// Since when the login of an instance is as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LoginSpan {
+    pub instance: String,
+    /// Whether the login service answers.
+    pub answers: bool,
+    /// The first look that found it so.
+    pub since: Timestamp,
+    /// The last look before that found it otherwise; `None` when nobody had looked.
+    pub before: Option<Timestamp>,
+}

@@ -1,0 +1,158 @@
+//! Short looks at login ports for the console: the whole fleet, or the selected instance.
+//!
+//! Must not live here: the look itself (`probe`), when to look (`app::rhythm`).
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::app::case::RunId;
+use crate::app::message::{Look, Message};
+use crate::config::{ProbeSettings, VantageSetting};
+use crate::domain::evidence::Path;
+use crate::domain::instance::{Instance, Os};
+use crate::probe::{LoginCheck, Protocol, SweepOptions, SweepTarget, login_check, sweep};
+use crate::runtime::backend::Backend;
+use crate::runtime::vantage::{own_source, shares_network};
+use crate::runtime::{clock, health};
+
+/// Results under way between the sweep and the loop.
+const QUEUE: usize = 64;
+/// How long a greeting is waited for.
+const GREETING: Duration = Duration::from_secs(5);
+
+/// Looks at the login ports of many instances, within the rate.
+pub async fn at_fleet(
+    backend: &Backend,
+    run: RunId,
+    wanted: &[String],
+    gentle: bool,
+    out: &mpsc::Sender<Message>,
+) {
+    let instances: Vec<Instance> = wanted
+        .iter()
+        .filter_map(|id| backend.instance(id))
+        .collect();
+    let targets = instances
+        .iter()
+        .enumerate()
+        .filter_map(|(key, instance)| {
+            let (_, address) = login_address(instance)?;
+            Some(SweepTarget {
+                key,
+                login: SocketAddr::new(address, instance.login_port()),
+                protocol: Some(protocol(instance.os)),
+            })
+        })
+        .collect();
+    let settings = &backend.loaded.settings.probe;
+    let rate = if gentle {
+        settings.background_rate.min(settings.rate)
+    } else {
+        settings.rate
+    };
+    let options = SweepOptions {
+        rate: Some(rate),
+        connect_timeout: settings.timeout,
+        ..SweepOptions::default()
+    };
+    let (sink, mut results) = mpsc::channel(QUEUE);
+    let working = sweep(targets, &options, sink);
+    let passing = async {
+        while let Some(result) = results.recv().await {
+            let Some(instance) = instances.get(result.key) else {
+                continue;
+            };
+            let path = login_address(instance).map_or(Path::Public, |(path, _)| path);
+            let message = Message::LoginChecked {
+                run,
+                instance: instance.id.clone(),
+                look: seen(path, &result.check),
+                at: clock::now(),
+            };
+            if out.send(message).await.is_err() {
+                return;
+            }
+        }
+    };
+    let _ = tokio::join!(working, passing);
+    let _ = out.send(Message::SweepEnded { run }).await;
+}
+
+/// Looks once at each path of one instance that can be used from here.
+pub async fn at_one(backend: &Backend, run: RunId, id: String, out: &mpsc::Sender<Message>) {
+    let settings = &backend.loaded.settings.probe;
+    let looks = match backend.instance(&id) {
+        Some(instance) => {
+            let looks = usable(&instance, settings)
+                .into_iter()
+                .map(|(path, address)| {
+                    let login = SocketAddr::new(address, instance.login_port());
+                    let protocol = protocol(instance.os);
+                    async move {
+                        let check = login_check(login, protocol, settings.timeout, GREETING).await;
+                        seen(path, &check)
+                    }
+                });
+            futures_util::future::join_all(looks).await
+        }
+        None => Vec::new(),
+    };
+    let message = Message::Looked {
+        run,
+        instance: id,
+        looks,
+        at: clock::now(),
+    };
+    let _ = out.send(message).await;
+}
+
+/// The first address of each wanted path. A private one only where there is a way to it: silence
+/// would say nothing.
+fn usable(instance: &Instance, settings: &ProbeSettings) -> Vec<(Path, IpAddr)> {
+    let public = instance
+        .public_addresses
+        .first()
+        .map(|a| (Path::Public, *a));
+    let private = instance
+        .private_addresses
+        .first()
+        .filter(|a| shares_network(own_source(**a), **a))
+        .map(|a| (Path::Private, *a));
+    [public, private]
+        .into_iter()
+        .flatten()
+        .filter(|(path, _)| match settings.vantage {
+            VantageSetting::Both => true,
+            VantageSetting::Public => *path == Path::Public,
+            VantageSetting::Private => *path == Path::Private,
+        })
+        .collect()
+}
+
+/// The login port that users would come in by.
+fn login_address(instance: &Instance) -> Option<(Path, IpAddr)> {
+    let first = |path: Path, list: &[IpAddr]| list.first().map(|address| (path, *address));
+    first(Path::Public, &instance.public_addresses)
+        .or_else(|| first(Path::Private, &instance.private_addresses))
+}
+
+fn protocol(os: Os) -> Protocol {
+    match os {
+        Os::Windows => Protocol::Rdp,
+        _ => Protocol::Ssh,
+    }
+}
+
+fn seen(path: Path, check: &LoginCheck) -> Look {
+    let whole = |time: Duration| time.as_micros().div_ceil(1_000);
+    Look {
+        path,
+        login: health::login(check),
+        ms: check
+            .connect
+            .rtt()
+            .map(|time| u16::try_from(whole(time)).unwrap_or(u16::MAX)),
+    }
+}

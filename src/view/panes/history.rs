@@ -1,0 +1,88 @@
+//! When login began to fail, what changed then, and what was wrong here before.
+//!
+//! Must not live here: remembering (`app::track`, `app::case`).
+
+use jiff::Timestamp;
+use ratatui::text::Line;
+
+use super::diagnosis::{heading, wrapped};
+use crate::app::case::Case;
+use crate::app::locale::fill;
+use crate::app::state::State;
+use crate::view::frame::Look;
+use crate::view::widgets::probability_bar::percent;
+
+/// Earlier cases that are shown.
+const CASES: usize = 3;
+
+/// A time of day, with the date where that is not today's.
+fn clock(now: Timestamp, at: Timestamp) -> String {
+    let day = |time: Timestamp| time.strftime("%Y-%m-%d").to_string();
+    let format = if day(now) == day(at) {
+        "%H:%M:%SZ"
+    } else {
+        "%Y-%m-%d %H:%MZ"
+    };
+    at.strftime(format).to_string()
+}
+
+/// Between which looks login began to fail, and the change that the audit log has before that.
+pub fn onset(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let Some((since, before)) = state.selected_row().and_then(|row| row.track().onset()) else {
+        return Vec::new();
+    };
+    let text = fill(
+        &state.texts.ui.onset,
+        &[
+            ("before", &clock(state.now, before)),
+            ("since", &clock(state.now, since)),
+        ],
+    );
+    let mut lines = wrapped(&text, cells, look.theme.text);
+    let change = case
+        .reading("recent-change", None)
+        .filter(|reading| reading.observed_state() == Some("relevant-before-onset"));
+    if let Some(change) = change
+        && !state.looks.privacy
+    {
+        lines.extend(wrapped(&change.detail, cells, look.theme.warn));
+    }
+    lines
+}
+
+/// What earlier diagnoses found, and what cured it. The diagnosis on the screen is none of them.
+pub fn past(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let ui = &state.texts.ui;
+    let earlier = case
+        .past
+        .iter()
+        .filter(|past| case.finished_at.is_none_or(|finished| past.at < finished));
+    let mut lines = Vec::new();
+    for past in earlier.take(CASES) {
+        let time = clock(state.now, past.at);
+        let mut text = if past.verdict == "healthy" {
+            fill(&ui.past_healthy, &[("time", &time)])
+        } else {
+            fill(
+                &ui.past_case,
+                &[
+                    ("time", &time),
+                    ("cause", state.texts.cause(&past.cause, &past.cause)),
+                    ("share", &percent(past.probability)),
+                ],
+            )
+        };
+        if !past.cured_by.is_empty() {
+            let action = state.texts.action(&past.cured_by, &past.cured_by);
+            text.push_str("; ");
+            text.push_str(&fill(&ui.past_cure, &[("action", action)]));
+        }
+        let text = format!("{} {text}", look.glyphs.bullet);
+        lines.extend(wrapped(&text, cells, look.theme.text));
+    }
+    if !lines.is_empty() {
+        lines.insert(0, heading(&ui.past_title, "", look));
+        lines.insert(0, Line::default());
+    }
+    lines
+}
