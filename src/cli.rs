@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod guide;
 pub mod journal;
 pub mod list;
+pub mod moment;
 pub mod open;
 pub mod output;
 pub mod replay;

@@ -13,4 +13,5 @@ pub mod network_acl;
 pub mod ports;
 pub mod report;
 pub mod security_group;
+pub mod statement;
 pub mod text;

@@ -25,6 +25,8 @@ pub mod tcp;
 pub mod transcript;
 
 pub use check::{LoginCheck, LoginHealth, login_check};
-pub use engine::run;
-pub use plan::{Consent, Control, Depth, ProbeOptions, ProbePlan, ProbeTarget, Protocol};
+pub use engine::{run, run_with};
+pub use plan::{
+    Arriving, Consent, Control, Depth, Known, ProbeOptions, ProbePlan, ProbeTarget, Protocol,
+};
 pub use sweep::{SweepOptions, SweepResult, SweepSummary, SweepTarget, sweep};

@@ -255,7 +255,7 @@ fn a_host_that_only_answers_pings() {
     let mut plan = lab.plan(2);
     lab.expect(&plan, &[("reach", "silent-icmp-only")]);
     // Without the right to ping, the same host cannot be told from a dead one, and that is said.
-    plan.options.controls.clear();
+    plan.options.known.controls.clear();
     let all = lab.inside(&lab.client, false, async || support::readings(&plan).await);
     assert_eq!(reach(&all).observed_state(), Some("all-silent"));
     assert!(
@@ -281,6 +281,7 @@ fn silence_everywhere_needs_a_control_that_answers() {
     let control = |last| Control {
         path: Path::Private,
         address: SocketAddr::new(IpAddr::V4(lab.host(last)), 22),
+        decisive: true,
     };
     let mut plan = lab.plan(2);
     let all = lab.expect(&plan, &[("reach", "all-silent")]);
@@ -289,7 +290,7 @@ fn silence_everywhere_needs_a_control_that_answers() {
         "{}",
         reach(&all).detail
     );
-    plan.options.controls = vec![control(3)];
+    plan.options.known.controls = vec![control(3)];
     let started = std::time::Instant::now();
     let all = lab.expect(
         &plan,
@@ -372,9 +373,10 @@ fn no_route_here_is_our_own_failure_and_no_neighbour_is_silence() {
     // A switched-off host on the same link: nobody answers the address resolution.
     let mut plan = lab.plan(77);
     plan.options.connect_timeout = Duration::from_secs(4);
-    plan.options.controls = vec![Control {
+    plan.options.known.controls = vec![Control {
         path: Path::Private,
         address: SocketAddr::new(lab.host(2).into(), 22),
+        decisive: true,
     }];
     lab.expect(&plan, &[("reach", "all-silent")]);
 }

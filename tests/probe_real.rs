@@ -385,7 +385,7 @@ async fn a_full_look_measures_the_path() {
     let peer = std::net::TcpListener::bind("127.62.5.2:0").unwrap();
     let mut plan = plan(server.login, Os::Linux);
     plan.options.depth = probe::Depth::Full;
-    plan.options.peers_subnet = vec![peer.local_addr().unwrap()];
+    plan.options.known.peers_subnet = vec![peer.local_addr().unwrap()];
     let started = std::time::Instant::now();
     expect(
         &plan,

@@ -160,7 +160,47 @@ pub struct DiagnoseArgs {
     pub triage: TriageArgs,
 }
 
-/// How far a diagnosis may go.
+/// Who fails to log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scope {
+    Everyone,
+    OneUser,
+    OneNetwork,
+    Intermittent,
+}
+
+impl Scope {
+    /// The state of the evidence group.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Everyone => "everyone",
+            Self::OneUser => "one-user",
+            Self::OneNetwork => "one-network",
+            Self::Intermittent => "intermittent",
+        }
+    }
+}
+
+/// The user's own network against this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum UserPath {
+    Same,
+    Worse,
+    Better,
+}
+
+impl UserPath {
+    /// The state of the evidence group.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Worse => "worse",
+            Self::Better => "better",
+        }
+    }
+}
+
+/// How far a diagnosis may go, and what is known beforehand.
 #[derive(Debug, Clone, Args)]
 pub struct TriageArgs {
     /// Also run read-only checks inside the guest through the automation agent
@@ -169,12 +209,33 @@ pub struct TriageArgs {
     /// Make one real login attempt as USER with the system's OpenSSH client
     #[arg(long, value_name = "USER")]
     pub try_login: Option<String>,
+    /// Account that fails to log in
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
     /// Address that the failing user comes from
     #[arg(long, value_name = "ADDR")]
     pub user_source: Option<IpAddr>,
+    /// Port that the login is expected on, in place of what tags, cloud and config say
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
     /// What the user's client printed (`-` for standard input)
     #[arg(long, value_name = "FILE")]
     pub error_text: Option<PathBuf>,
+    /// Since when login fails: `40m` or `2h` (ago), `14:30`, or a date and time
+    #[arg(long, value_name = "TIME", value_parser = super::moment::parse)]
+    pub since: Option<jiff::Timestamp>,
+    /// Who is affected
+    #[arg(long, value_enum)]
+    pub scope: Option<Scope>,
+    /// How the same login fares from the user's own network, compared with this host
+    #[arg(long, value_enum)]
+    pub user_path: Option<UserPath>,
+    /// What the VNC console shows, for example `login-prompt`, `panic`, `emergency-shell`
+    #[arg(long, value_name = "STATE")]
+    pub console: Option<String>,
+    /// Anything else that a person has seen, for example `guest-service=stopped`; may be repeated
+    #[arg(long, value_name = "GROUP=STATE")]
+    pub seen: Vec<String>,
     /// Paths to look along
     #[arg(long, value_enum)]
     pub vantage: Option<VantageChoice>,

@@ -5,30 +5,40 @@
 use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::Path as FilePath;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
-use super::args::{DiagnoseArgs, GlobalArgs, TextOrJson, TriageArgs, VantageChoice};
+use super::args::{
+    DiagnoseArgs, GlobalArgs, Scope, TextOrJson, TriageArgs, UserPath, VantageChoice,
+};
 use super::{EXIT_NOTHING, open, output};
 use crate::config::VantageSetting;
+use crate::diagnosis::Knowledge;
 use crate::domain::evidence::Status;
+use crate::domain::instance::Instance;
 use crate::domain::report::{Report, Verdict};
+use crate::domain::statement::{self, Statements};
+use crate::domain::text::sanitise;
 use crate::runtime::session::Session;
+use crate::runtime::targets::TargetError;
 use crate::runtime::triage::{self, TriageOptions};
 use crate::runtime::{diagnose, targets};
 
+/// Time to weigh and print what was read until the limit.
+const AFTER_LIMIT: Duration = Duration::from_secs(1);
 /// Most characters of a pasted error that are read.
 const MAX_ERROR_TEXT: u64 = 256 * 1024;
 
 pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
-    let options = options(&args.triage)?;
     let session = open::session(global).await?;
+    let options = options(&args.triage, &session.knowledge)?;
     let reports = join_all(
         args.targets
             .iter()
-            .map(|target| one(&session, target, &options)),
+            .map(|target| within(args.triage.timeout, one(&session, target, &options))),
     )
     .await;
     let mut status = 0;
@@ -62,13 +72,17 @@ fn exit_status(report: &Report) -> u8 {
     }
 }
 
-/// What the flags allow the triage to do.
-pub fn options(args: &TriageArgs) -> anyhow::Result<TriageOptions> {
+/// What the flags allow the triage to do, and what they tell it.
+///
+/// # Errors
+/// A file that cannot be read, or a statement about something that does not exist.
+pub fn options(args: &TriageArgs, knowledge: &Knowledge) -> anyhow::Result<TriageOptions> {
     Ok(TriageOptions {
-        onset: None,
+        onset: args.since,
         deep: args.deep,
         try_login: args.try_login.clone(),
-        user: None,
+        user: args.user.clone(),
+        port: args.port,
         user_source: args.user_source,
         error_text: args.error_text.as_deref().map(error_text).transpose()?,
         vantage: args.vantage.map(|v| match v {
@@ -78,7 +92,54 @@ pub fn options(args: &TriageArgs) -> anyhow::Result<TriageOptions> {
         }),
         instance_is_fresh: true,
         timeout: args.timeout,
+        statements: statements(args, knowledge)?,
     })
+}
+
+/// What the flags say of the failure; a group or state that does not exist is named.
+fn statements(args: &TriageArgs, knowledge: &Knowledge) -> anyhow::Result<Statements> {
+    let mut statements = Statements::default();
+    statements.say(statement::SCOPE, args.scope.map(Scope::as_str));
+    statements.say(statement::USER_PATH, args.user_path.map(UserPath::as_str));
+    let console = args
+        .console
+        .iter()
+        .map(|state| (statement::CONSOLE, state.as_str()));
+    let mut pairs: Vec<(&str, &str)> = console.collect();
+    for pair in &args.seen {
+        let pair = pair.split_once('=');
+        pairs.push(pair.context("--seen takes GROUP=STATE")?);
+    }
+    for (group, state) in pairs {
+        let (group, state) = (group.trim(), state.trim());
+        let Some(known) = knowledge.group(group) else {
+            anyhow::bail!("there is no evidence group `{}`", sanitise(group, 60));
+        };
+        if !known.states.iter().any(|known| known == state) {
+            anyhow::bail!(
+                "`{}` is no state of {group}; there are {}",
+                sanitise(state, 60),
+                known.states.join(", ")
+            );
+        }
+        statements.say(group, Some(state));
+    }
+    Ok(statements)
+}
+
+/// Ends looking for the target, too, when the time is up.
+async fn within<T>(
+    limit: Option<Duration>,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let Some(limit) = limit else {
+        return work.await;
+    };
+    // The triage ends by itself at the limit; this is for what comes before it.
+    match tokio::time::timeout(limit + AFTER_LIMIT, work).await {
+        Ok(result) => result,
+        Err(_) => anyhow::bail!("no answer within {} s", limit.as_secs_f32()),
+    }
 }
 
 fn error_text(file: &FilePath) -> anyhow::Result<String> {
@@ -95,16 +156,33 @@ fn error_text(file: &FilePath) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// The instance that is meant, with the login port that was asked for.
+///
+/// # Errors
+/// None, several, or the cloud could not be asked.
+pub async fn aim(
+    session: &Session,
+    target: &str,
+    options: &TriageOptions,
+) -> Result<Instance, TargetError> {
+    let mut instance = targets::find(session, target).await?;
+    instance.configured_login_port = options.port.or(instance.configured_login_port);
+    Ok(instance)
+}
+
 /// Finds, triages and weighs one target.
 pub async fn one(
     session: &Session,
     target: &str,
     options: &TriageOptions,
 ) -> anyhow::Result<Report> {
-    let instance = targets::find(session, target).await?;
+    let started = Instant::now();
+    let instance = aim(session, target, options).await?;
+    let mut options = options.clone();
+    options.timeout = options.timeout.map(|t| t.saturating_sub(started.elapsed()));
     // Nobody watches the readings arrive: the receiver is dropped at once.
     let (sink, _) = mpsc::channel(1);
-    let triage = triage::run(session, &instance, options, sink).await;
+    let triage = triage::run(session, &instance, &options, sink).await;
     Ok(diagnose::report(session, &instance, &triage))
 }
 

@@ -70,7 +70,7 @@ async fn inventory(session: &Session) -> anyhow::Result<(Vec<Instance>, Vec<Stri
                 match event {
                     InventoryEvent::Page {
                         instances: page, ..
-                    } => instances.extend(page),
+                    } => instances.extend(page.into_iter().map(|one| session.adopt(one))),
                     InventoryEvent::RegionFailed { region, error } => {
                         failures.push(format!("{region}: {error}"));
                     }

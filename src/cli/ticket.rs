@@ -8,14 +8,14 @@ use super::args::{GlobalArgs, TicketArgs};
 use super::{EXIT_NOTHING, acting, diagnose, open, output};
 use crate::runtime::session::Session;
 use crate::runtime::ticket::{Material, write};
-use crate::runtime::{self, targets, triage};
+use crate::runtime::{self, triage};
 
 /// Runs the command.
 pub async fn run(args: &TicketArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let loaded = open::settings(global)?;
     let session = Session::open(&loaded, &mut |warning| eprintln!("cvmtop: {warning}")).await?;
-    let options = diagnose::options(&args.triage)?;
-    let instance = match targets::find(&session, &args.target).await {
+    let options = diagnose::options(&args.triage, &session.knowledge)?;
+    let instance = match diagnose::aim(&session, &args.target, &options).await {
         Ok(instance) => instance,
         Err(error) => {
             eprintln!("cvmtop: {error}");

@@ -3,9 +3,10 @@
 //! Writes are sent exactly once, whatever happens to the answer. Must not live here: the meaning
 //! of any answer (`wire`, `facts`), where credentials are found (`credentials`).
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -22,6 +23,9 @@ use super::sign::{self, Signable};
 use super::throttle::{Throttle, back_off};
 use crate::domain::api_call::ApiCall;
 use crate::domain::text::sanitise;
+
+/// Code of an answer that is no API answer, but an HTTP refusal (404 and the like).
+const HTTP_REFUSED: &str = "HttpRefused";
 
 /// Differences of the clocks below this are taken for delay, not for skew.
 const CREDIBLE_SKEW_SECONDS: i64 = 60;
@@ -126,6 +130,8 @@ struct Shared {
     /// Last measured difference server minus local, seconds.
     clock_offset: AtomicI64,
     clock_measured: AtomicBool,
+    /// Who gave the last answer; a proxy, where there is one.
+    answered_by: Mutex<Option<SocketAddr>>,
 }
 
 /// One attempt's outcome with the server's clock.
@@ -149,6 +155,7 @@ impl Client {
                 clock_correction: AtomicI64::new(0),
                 clock_offset: AtomicI64::new(0),
                 clock_measured: AtomicBool::new(false),
+                answered_by: Mutex::new(None),
             }),
         })
     }
@@ -209,6 +216,15 @@ impl Client {
             .then(|| self.shared.clock_offset.load(Ordering::Relaxed))
     }
 
+    /// The address that gave the last answer: something that this machine can reach.
+    pub fn answered_by(&self) -> Option<SocketAddr> {
+        *self
+            .shared
+            .answered_by
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The endpoint template in use.
     pub fn endpoint(&self) -> &str {
         &self.shared.config.endpoint
@@ -238,6 +254,14 @@ impl Client {
             Ok(response) => response,
             Err(error) => return failed(network_error(call, &host, &error)),
         };
+        if let Some(address) = response.remote_addr() {
+            let mut known = self
+                .shared
+                .answered_by
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *known = Some(address);
+        }
         let server_offset = server_offset(response.headers());
         let status = response.status();
         let limit = self.shared.config.max_answer_bytes;
@@ -463,6 +487,13 @@ fn read_answer(
                     "",
                 ),
                 200 => bad(format!("invalid JSON ({error})")),
+                // Whoever answers does not serve this action; asking again changes nothing.
+                refused @ 400..=499 if refused != 408 => CloudError::from_code(
+                    &action,
+                    HTTP_REFUSED,
+                    &format!("HTTP status {refused} from {host}; check the endpoint"),
+                    "",
+                ),
                 other => bad(format!("HTTP status {other}")),
             });
         }

@@ -226,6 +226,22 @@ impl CloudError {
         }
     }
 
+    /// True if whoever answers does not serve this action, or not in this region, so that the
+    /// answer says nothing about permissions or about what was asked.
+    pub fn is_unserved(&self) -> bool {
+        let code = self.code().unwrap_or_default();
+        matches!(
+            code.split('.').next().unwrap_or_default(),
+            "InvalidAction"
+                | "ActionOffline"
+                | "NoSuchVersion"
+                | "NoSuchProduct"
+                | "UnsupportedProtocol"
+                | "UnsupportedRegion"
+                | "HttpRefused"
+        ) || code == "UnsupportedOperation"
+    }
+
     /// Status of a fact whose call failed this way: never a negative finding.
     pub fn status(&self) -> Status {
         match self {

@@ -122,6 +122,14 @@ pub struct CloudFacts {
     pub metrics: BTreeMap<String, Series>,
 }
 
+/// What probes can use while the rest is still being read.
+#[derive(Debug, Clone, Default)]
+pub struct Neighbourhood {
+    pub peers: Vec<PeerInstance>,
+    /// Bound groups in binding order; empty if one could not be read.
+    pub groups: Vec<GroupRules>,
+}
+
 /// Reads every group of [`GROUPS`] for `instance`. Each reading goes to `sink` at once and is in
 /// the result too; a receiver that has gone does not stop the rest.
 pub async fn gather(
@@ -129,6 +137,17 @@ pub async fn gather(
     instance: &Instance,
     request: &FactRequest,
     sink: mpsc::Sender<Reading>,
+) -> CloudFacts {
+    gather_telling(client, instance, request, sink, |_| {}).await
+}
+
+/// The same; `early` is told of the neighbourhood as soon as it is known.
+pub async fn gather_telling(
+    client: &Client,
+    instance: &Instance,
+    request: &FactRequest,
+    sink: mpsc::Sender<Reading>,
+    early: impl FnOnce(Neighbourhood) + Send,
 ) -> CloudFacts {
     let gatherer = Gatherer {
         client: client.clone(),
@@ -141,7 +160,7 @@ pub async fn gather(
         return gatherer.without_cloud().await;
     }
     // The future of all calls together is large.
-    Box::pin(gatherer.run()).await
+    Box::pin(gatherer.run(early)).await
 }
 
 /// One run over one instance.
@@ -154,7 +173,7 @@ struct Gatherer {
 }
 
 impl Gatherer {
-    async fn run(mut self) -> CloudFacts {
+    async fn run(mut self, early: impl FnOnce(Neighbourhood) + Send) -> CloudFacts {
         let mut facts = CloudFacts::default();
         let mut refresh_failure = None;
         if !self.request.instance_is_fresh {
@@ -165,20 +184,27 @@ impl Gatherer {
         }
         facts.instance = refresh_failure.is_none().then(|| self.instance.clone());
         let this = &self;
-        let (state, addresses, groups, subnet, (events, metrics), agent, changes, balance, peers) = tokio::join!(
+        let neighbourhood = async {
+            let (groups, peers) = tokio::join!(groups::read(this), peers::read(this));
+            early(Neighbourhood {
+                peers: peers.clone(),
+                groups: groups.rules.clone().unwrap_or_default(),
+            });
+            (groups, peers)
+        };
+        let (state, addresses, (groups, peers), subnet, (events, metrics), agent, changes, balance) = tokio::join!(
             state::read(this, refresh_failure.as_ref()),
             addresses::read(this),
-            groups::read(this),
+            neighbourhood,
             subnet::read(this),
             async {
-                let events = events::read(this).await;
-                let metrics = metrics::read(this, &events.product).await;
+                let (events, fetched) = tokio::join!(events::read(this), metrics::fetch(this));
+                let metrics = metrics::read(this, fetched, &events.product).await;
                 (events, metrics)
             },
             agent::read(this),
             changes::read(this),
             account::read(this),
-            peers::read(this),
         );
         let bandwidth = metrics::bandwidth_use(this, &metrics, &addresses).await;
         facts.readings = [

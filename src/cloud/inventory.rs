@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -50,17 +51,17 @@ pub async fn list(
     regions: &[String],
     page: mpsc::Sender<InventoryEvent>,
 ) -> Result<(), CloudError> {
-    let regions = expand(client, regions).await?;
+    let regions = Arc::new(expand(client, regions).await?);
     let started = InventoryEvent::Started {
-        regions: regions.clone(),
+        regions: regions.names.clone(),
     };
     if page.send(started).await.is_err() {
         return Ok(());
     }
     let mut tasks = JoinSet::new();
-    for region in regions {
-        let (client, page) = (client.clone(), page.clone());
-        tasks.spawn(async move { list_region(&client, &region, &page).await });
+    for region in regions.names.clone() {
+        let (client, page, regions) = (client.clone(), page.clone(), regions.clone());
+        tasks.spawn(async move { list_region(&client, &region, &regions, &page).await });
     }
     while tasks.join_next().await.is_some() {}
     Ok(())
@@ -78,26 +79,82 @@ pub async fn regions(client: &Client) -> Result<Vec<String>, CloudError> {
         .collect())
 }
 
-async fn expand(client: &Client, asked: &[String]) -> Result<Vec<String>, CloudError> {
-    let mut seen = HashSet::new();
+/// Regions that had CVM when this was written, for keys that may not list them.
+const KNOWN_REGIONS: &[&str] = &[
+    "ap-bangkok",
+    "ap-beijing",
+    "ap-chengdu",
+    "ap-chongqing",
+    "ap-guangzhou",
+    "ap-hongkong",
+    "ap-jakarta",
+    "ap-mumbai",
+    "ap-nanjing",
+    "ap-seoul",
+    "ap-shanghai",
+    "ap-singapore",
+    "ap-tokyo",
+    "eu-frankfurt",
+    "na-ashburn",
+    "na-siliconvalley",
+    "sa-saopaulo",
+];
+
+/// The regions to read.
+struct Regions {
+    names: Vec<String>,
+    /// The list is ours, not the cloud's: it may name regions that the account does not have.
+    guessed: bool,
+}
+
+impl Regions {
+    /// True if the error only says that a guessed region is not there.
+    fn is_absence(&self, error: &CloudError) -> bool {
+        self.guessed && error.is_unserved()
+    }
+}
+
+async fn expand(client: &Client, asked: &[String]) -> Result<Regions, CloudError> {
+    let mut guessed = false;
     let listed = if asked.iter().any(|region| region == "all") {
-        regions(client).await?
+        match regions(client).await {
+            // Whoever may not list the regions may still look into the known ones.
+            Err(error) if error.is_unserved() || matches!(error, CloudError::Permission { .. }) => {
+                tracing::warn!(%error, "the known regions are read instead");
+                guessed = true;
+                KNOWN_REGIONS.iter().map(|&name| name.to_owned()).collect()
+            }
+            listed => listed?,
+        }
     } else {
         asked.to_vec()
     };
-    Ok(listed
-        .into_iter()
-        .filter(|region| seen.insert(region.clone()))
-        .collect())
+    let mut seen = HashSet::new();
+    Ok(Regions {
+        names: listed
+            .into_iter()
+            .filter(|region| seen.insert(region.clone()))
+            .collect(),
+        guessed,
+    })
 }
 
-async fn list_region(client: &Client, region: &str, page: &mpsc::Sender<InventoryEvent>) {
+async fn list_region(
+    client: &Client,
+    region: &str,
+    regions: &Regions,
+    page: &mpsc::Sender<InventoryEvent>,
+) {
     let event = match read_pages(client, region, page).await {
         Ok(Some(count)) => InventoryEvent::RegionDone {
             region: region.to_owned(),
             count,
         },
         Ok(None) => return,
+        Err(error) if regions.is_absence(&error) => InventoryEvent::RegionDone {
+            region: region.to_owned(),
+            count: 0,
+        },
         Err(error) => InventoryEvent::RegionFailed {
             region: region.to_owned(),
             error,
@@ -176,7 +233,7 @@ pub async fn refresh(
     region: &str,
     id: &str,
 ) -> Result<Option<Instance>, CloudError> {
-    let (instances, _) = filtered(client, region, "instance-id", id).await?;
+    let instances = look_up(client, region, "instance-id", id).await?;
     Ok(instances.into_iter().find(|instance| instance.id == id))
 }
 
@@ -195,11 +252,12 @@ pub struct Lookup {
 /// Only when `all` was asked for and the list of regions cannot be read.
 pub async fn find(client: &Client, regions: &[String], target: &str) -> Result<Lookup, CloudError> {
     let mut tasks = JoinSet::new();
-    for region in expand(client, regions).await? {
+    let regions = expand(client, regions).await?;
+    for region in &regions.names {
         for filter in filters(target) {
             let (client, region, target) = (client.clone(), region.clone(), target.to_owned());
             tasks.spawn(async move {
-                let found = filtered(&client, &region, filter, &target).await;
+                let found = look_up(&client, &region, filter, &target).await;
                 (region, found)
             });
         }
@@ -209,11 +267,12 @@ pub async fn find(client: &Client, regions: &[String], target: &str) -> Result<L
     while let Some(done) = tasks.join_next().await {
         let Ok((region, found)) = done else { continue };
         match found {
-            Ok((instances, _)) => lookup.instances.extend(
+            Ok(instances) => lookup.instances.extend(
                 instances
                     .into_iter()
                     .filter(|instance| seen.insert(instance.id.clone())),
             ),
+            Err(error) if regions.is_absence(&error) => {}
             Err(error) if !lookup.failures.iter().any(|(known, _)| *known == region) => {
                 lookup.failures.push((region, error));
             }
@@ -240,6 +299,60 @@ fn filters(target: &str) -> &'static [&'static str] {
     }
 }
 
+/// True if the target means this instance.
+fn is_meant(instance: &Instance, target: &str) -> bool {
+    if let Ok(address) = target.parse::<IpAddr>() {
+        return instance.public_addresses.contains(&address)
+            || instance.private_addresses.contains(&address);
+    }
+    instance.id == target
+        || instance
+            .name
+            .to_lowercase()
+            .contains(&target.to_lowercase())
+}
+
+/// Instances of a region that the target means. An answer that ignores the filter is sifted here,
+/// and where filters are refused the whole list is read.
+async fn look_up(
+    client: &Client,
+    region: &str,
+    filter: &str,
+    target: &str,
+) -> Result<Vec<Instance>, CloudError> {
+    let mut found = match filtered(client, region, filter, target).await {
+        // A page that is full of others was not filtered, and what is meant may be on a later one.
+        Ok((found, total))
+            if total.is_some_and(|total| total > found.len() as u64)
+                && !found.iter().all(|instance| is_meant(instance, target)) =>
+        {
+            everything(client, region).await?
+        }
+        Ok((found, _)) => found,
+        Err(error @ CloudError::Invalid { .. }) if !error.is_unserved() => {
+            tracing::debug!(%error, "the filter is refused; the whole list is read");
+            everything(client, region).await?
+        }
+        Err(error) => return Err(error),
+    };
+    found.retain(|instance| is_meant(instance, target));
+    Ok(found)
+}
+
+/// The whole list of a region.
+async fn everything(client: &Client, region: &str) -> Result<Vec<Instance>, CloudError> {
+    let mut all = Vec::new();
+    loop {
+        let page = json!({"Offset": all.len(), "Limit": PAGE});
+        let (instances, total) = describe(client, region, page).await?;
+        let is_last = instances.is_empty();
+        all.extend(instances);
+        if is_last || total.is_none_or(|total| all.len() as u64 >= total) {
+            return Ok(all);
+        }
+    }
+}
+
 async fn filtered(
     client: &Client,
     region: &str,
@@ -258,5 +371,29 @@ async fn filtered(
             Ok((Vec::new(), Some(0)))
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_means_an_id_an_address_or_a_part_of_a_name() {
+        let instance = Instance {
+            id: "ins-1".to_owned(),
+            name: "Web-front".to_owned(),
+            public_addresses: vec![IpAddr::from([198, 51, 100, 7])],
+            ..Instance::default()
+        };
+        for (target, meant) in [
+            ("ins-1", true),
+            ("ins-11", false),
+            ("web", true),
+            ("198.51.100.7", true),
+            ("198.51.100.70", false),
+        ] {
+            assert_eq!(is_meant(&instance, target), meant, "{target}");
+        }
     }
 }

@@ -144,6 +144,11 @@ impl ReadAction {
             return Answered::NotTested("it needs an id that is not there".to_owned());
         };
         match client.call(&call).await {
+            // Whether it is permitted is not known where nobody serves it.
+            Err(error) if error.is_unserved() => {
+                let code = error.code().unwrap_or_default();
+                Answered::NotTested(format!("the endpoint does not serve it ({code})"))
+            }
             // A complaint about parameters or ids comes after the permission is checked.
             Ok(_)
             | Err(

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::hosts::StaticHost;
+use crate::domain::instance::Os;
 pub use crate::domain::lang::Lang;
 
 macro_rules! choice {
@@ -111,7 +112,7 @@ pub struct ProbeSettings {
     pub sweep_interval: Duration,
     /// Time between looks at the selected instance.
     pub per_target_interval: Duration,
-    /// Known login ports.
+    /// Known login ports, the usual one first. See [`ProbeSettings::usual_port`].
     pub ports: Vec<u16>,
     pub vantage: VantageSetting,
     /// Ports that tell a dead host from a filtered one.
@@ -158,6 +159,31 @@ pub struct KeyBinding {
 }
 
 impl ProbeSettings {
+    /// The port on which this site's machines take logins, where the list leaves out the system's
+    /// own: the first that looks like it (`10022`, `13389`), else the first.
+    pub fn usual_port(&self, os: Os) -> Option<u16> {
+        if self.ports.contains(&os.default_login_port()) {
+            return None;
+        }
+        let looks_like = |os: Os| {
+            let ending = match os {
+                Os::Windows => "89",
+                Os::Linux | Os::Unknown => "22",
+            };
+            move |port: &u16| port.to_string().ends_with(ending)
+        };
+        let other = match os {
+            Os::Windows => Os::Linux,
+            Os::Linux | Os::Unknown => Os::Windows,
+        };
+        let not_the_others = |port: &u16| !looks_like(other)(port);
+        let mut ports = self.ports.iter().copied();
+        ports
+            .clone()
+            .find(looks_like(os))
+            .or_else(|| ports.find(not_the_others))
+    }
+
     /// Bounds of `probe.timeout`.
     pub const LEAST_TIMEOUT: Duration = Duration::from_millis(100);
     pub const MOST_TIMEOUT: Duration = Duration::from_secs(600);
@@ -215,5 +241,26 @@ impl Default for Settings {
             knowledge: None,
             guides: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_without_the_systems_own_port_has_one_of_its_own() {
+        let usual = |ports: &[u16], os| {
+            let mut settings = Settings::default().probe;
+            settings.ports = ports.to_vec();
+            settings.usual_port(os)
+        };
+        assert_eq!(usual(&[22, 3389], Os::Linux), None);
+        assert_eq!(usual(&[2222, 22], Os::Linux), None);
+        assert_eq!(usual(&[10022, 13389], Os::Linux), Some(10022));
+        assert_eq!(usual(&[10022, 13389], Os::Windows), Some(13389));
+        assert_eq!(usual(&[36000], Os::Linux), Some(36000));
+        assert_eq!(usual(&[10022], Os::Windows), None);
+        assert_eq!(usual(&[], Os::Linux), None);
     }
 }

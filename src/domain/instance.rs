@@ -101,12 +101,43 @@ pub struct Instance {
     pub is_static: bool,
 }
 
+/// Tags that name the login port, and the system that they speak of; `_` counts as `-`.
+pub const PORT_TAGS: &[(Option<Os>, &str)] = &[
+    (None, "cvmtop:login-port"),
+    (None, "login-port"),
+    (Some(Os::Linux), "ssh-port"),
+    (Some(Os::Linux), "sshd-port"),
+    (Some(Os::Windows), "rdp-port"),
+];
+
 impl Instance {
-    /// The port a login is expected on.
+    /// The port a login is expected on: what the operator set, what a tag says, what the cloud
+    /// says, else the system's own.
     pub fn login_port(&self) -> u16 {
-        self.configured_login_port
-            .or(self.default_login_port)
+        self.stated_login_port()
             .unwrap_or_else(|| self.os.default_login_port())
+    }
+
+    /// The login port, where anybody states one.
+    pub fn stated_login_port(&self) -> Option<u16> {
+        self.configured_login_port
+            .or_else(|| self.tagged_login_port())
+            .or(self.default_login_port)
+    }
+
+    /// The port that a tag names ([`PORT_TAGS`]); the one of the other system does not count.
+    pub fn tagged_login_port(&self) -> Option<u16> {
+        let tag = |wanted: &str| {
+            self.tags
+                .iter()
+                .find(|(key, _)| key.trim().replace('_', "-").eq_ignore_ascii_case(wanted))
+                .and_then(|(_, value)| value.trim().parse().ok())
+                .filter(|port| *port != 0)
+        };
+        PORT_TAGS
+            .iter()
+            .filter(|(os, _)| os.is_none_or(|os| os == self.os))
+            .find_map(|(_, key)| tag(key))
     }
 
     /// State of the evidence group `instance-state`, `None` for a value not known to us.
@@ -124,5 +155,46 @@ impl Instance {
             "LAUNCH_FAILED" => "launch-failed",
             _ => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instance(os: Os, tags: &[(&str, &str)]) -> Instance {
+        Instance {
+            os,
+            tags: tags
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+            default_login_port: Some(4022),
+            ..Instance::default()
+        }
+    }
+
+    #[test]
+    fn the_login_port_is_the_most_particular_one_that_is_stated() {
+        for (os, tags, want) in [
+            (Os::Linux, &[][..], 4022),
+            (Os::Linux, &[("login-port", "5022")], 5022),
+            (Os::Linux, &[("SSH_Port", "5022")], 5022),
+            (Os::Linux, &[("rdp-port", "5389")], 4022),
+            (Os::Windows, &[("rdp-port", "5389")], 5389),
+            (
+                Os::Linux,
+                &[("login-port", "none"), ("ssh-port", "70000")],
+                4022,
+            ),
+        ] {
+            assert_eq!(instance(os, tags).login_port(), want, "{tags:?}");
+        }
+        let set = Instance {
+            configured_login_port: Some(6022),
+            ..instance(Os::Linux, &[("login-port", "5022")])
+        };
+        assert_eq!(set.login_port(), 6022);
+        assert_eq!(Instance::default().stated_login_port(), None);
     }
 }

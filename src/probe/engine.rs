@@ -8,7 +8,7 @@ mod path;
 mod peers;
 mod talk;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::budget::{Allowance, Ledger};
 use super::login::Conversations;
-use super::plan::{ProbeOptions, ProbePlan, ProbeTarget, Protocol};
+use super::plan::{Arriving, ProbeOptions, ProbePlan, ProbeTarget, Protocol, nothing_arrives};
 use super::surroundings::{self, Surroundings};
 use super::{fusion, tcp};
 use crate::domain::evidence::{Reading, Source, Status};
@@ -35,6 +35,8 @@ pub(super) struct Emitter {
     certificate_known: AtomicBool,
     /// Set once one path has been asked what needs consent.
     consent_used: AtomicBool,
+    /// Targets whose login port is known to be open.
+    open: AtomicUsize,
 }
 
 impl Emitter {
@@ -48,18 +50,28 @@ impl Emitter {
 /// Probes every target of the plan at once. Each reading goes to `sink` when it is known; all are
 /// returned at the end.
 pub async fn run(plan: &ProbePlan, sink: mpsc::Sender<Reading>) -> Vec<Reading> {
+    run_with(plan, &nothing_arrives(), sink).await
+}
+
+/// The same, with knowledge of the surroundings that arrives meanwhile.
+pub async fn run_with(
+    plan: &ProbePlan,
+    arriving: &Arriving,
+    sink: mpsc::Sender<Reading>,
+) -> Vec<Reading> {
     let emitter = Emitter {
         sink,
         sent: Mutex::new(Vec::new()),
         certificate_known: AtomicBool::new(false),
         consent_used: AtomicBool::new(false),
+        open: AtomicUsize::new(0),
     };
     let targets = join_all(
         plan.targets
             .iter()
-            .map(|target| Run::new(plan, *target, &emitter).all()),
+            .map(|target| Run::new(plan, *target, arriving, &emitter).all()),
     );
-    tokio::join!(targets, peers::look(plan, &emitter));
+    tokio::join!(targets, peers::look(plan, arriving.clone(), &emitter));
     consented::not_reached(plan, &emitter).await;
     emitter.sent.into_inner()
 }
@@ -70,13 +82,20 @@ struct Run<'a> {
     options: &'a ProbeOptions,
     target: ProbeTarget,
     protocol: Protocol,
+    arriving: &'a Arriving,
     emitter: &'a Emitter,
     started: Instant,
 }
 
 impl<'a> Run<'a> {
-    fn new(plan: &'a ProbePlan, target: ProbeTarget, emitter: &'a Emitter) -> Self {
+    fn new(
+        plan: &'a ProbePlan,
+        target: ProbeTarget,
+        arriving: &'a Arriving,
+        emitter: &'a Emitter,
+    ) -> Self {
         Self {
+            arriving,
             plan,
             options: &plan.options,
             target,
@@ -105,10 +124,14 @@ impl<'a> Run<'a> {
             TRIES,
             TRY_SPACING,
         );
-        let around = Surroundings::start(self.plan, &self.target, self.protocol).await;
+        let around =
+            Surroundings::start(self.plan, &self.target, self.arriving, self.protocol).await;
         let login = talks.connects().await;
         let facts = around.finish(&login, self.started).await;
         let reach = self.reach(&facts.reach).await;
+        if reach.is_ok_and(Reach::is_open) {
+            self.emitter.open.fetch_add(1, Ordering::Relaxed);
+        }
         let others = self.other_login_port(facts.other_logins);
         let path = async {
             // On loopback the samples go to the login port itself, which must not disturb the talk.

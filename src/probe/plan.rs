@@ -5,7 +5,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use crate::domain::evidence::{Family, Path};
 use crate::domain::instance::Os;
@@ -42,6 +45,38 @@ impl ProbeTarget {
 pub struct Control {
     pub path: Path,
     pub address: SocketAddr,
+    /// Its silence means that the path from here is dead. Not so for a peer of the target, which
+    /// the same fault may have silenced: only its answer tells anything.
+    pub decisive: bool,
+}
+
+/// What is known of a target's surroundings, or becomes known while it is probed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    pub controls: Vec<Control>,
+    /// Login ports of other instances in the same subnet.
+    pub peers_subnet: Vec<SocketAddr>,
+    /// Login ports of other instances bound to the same security groups.
+    pub peers_group: Vec<SocketAddr>,
+    /// Ports on which rules let logins in, beyond those of the plan.
+    pub other_login_ports: Vec<u16>,
+}
+
+/// Knowledge that arrives while the probes run: sent at most once, never waited for long.
+pub type Arriving = watch::Receiver<Option<Arc<Known>>>;
+
+/// What has arrived within `patience`; nothing if the sender has gone or takes longer.
+pub async fn arrived(arriving: &mut Arriving, patience: Duration) -> Arc<Known> {
+    let known = tokio::time::timeout(patience, arriving.wait_for(Option::is_some));
+    match known.await {
+        Ok(Ok(known)) => known.clone().unwrap_or_default(),
+        _ => Arc::default(),
+    }
+}
+
+/// Nothing will arrive.
+pub fn nothing_arrives() -> Arriving {
+    watch::channel(None).1
 }
 
 /// How much is looked at.
@@ -50,7 +85,7 @@ pub enum Depth {
     /// Reachability, greeting, key exchange or negotiation, certificate, other login ports.
     #[default]
     Quick,
-    /// And path quality, path MTU, peers.
+    /// And path quality, path MTU, and peers even where the login port answers.
     Full,
 }
 
@@ -72,12 +107,8 @@ pub struct Consent {
 pub struct ProbeOptions {
     pub depth: Depth,
     pub consent: Consent,
-    /// Known to answer, per path.
-    pub controls: Vec<Control>,
-    /// Login ports of other instances in the same subnet.
-    pub peers_subnet: Vec<SocketAddr>,
-    /// Login ports of other instances bound to the same security groups.
-    pub peers_group: Vec<SocketAddr>,
+    /// Controls and peers that are known from the start.
+    pub known: Known,
     /// How long a connection may take before it counts as silent.
     pub connect_timeout: Duration,
     /// How long a greeting or an answer may take before it counts as silent.
@@ -89,9 +120,7 @@ impl Default for ProbeOptions {
         Self {
             depth: Depth::Quick,
             consent: Consent::default(),
-            controls: Vec::new(),
-            peers_subnet: Vec::new(),
-            peers_group: Vec::new(),
+            known: Known::default(),
             connect_timeout: Duration::from_secs(3),
             greeting_timeout: Duration::from_secs(15),
         }
@@ -105,7 +134,7 @@ pub struct ProbePlan {
     pub targets: Vec<ProbeTarget>,
     /// Empty: [`DEFAULT_NEIGHBOUR_PORTS`].
     pub neighbour_ports: Vec<u16>,
-    /// Hints beyond [`DEFAULT_OTHER_LOGIN_PORTS`], for example from security-group rules.
+    /// Hints beyond [`DEFAULT_OTHER_LOGIN_PORTS`], for example from the config.
     pub other_login_ports: Vec<u16>,
     pub options: ProbeOptions,
 }

@@ -4,21 +4,29 @@
 //! live here: what they mean for reachability.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tokio::task::JoinSet;
 
 use super::fusion::ReachFacts;
 use super::icmp;
 use super::login::{Talk, converse};
 use super::outcome::{Connect, Echo, Greeting, Negotiation};
-use super::plan::{ProbePlan, ProbeTarget, Protocol};
+use super::plan::{self, Arriving, Control, ProbePlan, ProbeTarget, Protocol};
 use super::{budget, tcp};
 
 /// A neighbour that did not answer by then is dead, once the login port has answered.
 const SETTLE: Duration = Duration::from_millis(800);
-/// Control targets are only asked when the login port has not answered by then.
-const BEFORE_CONTROLS: Duration = Duration::from_millis(900);
+/// Control targets and ports named by rules are only asked when the login port has not answered by
+/// then.
+const BEFORE_MORE: Duration = Duration::from_millis(930);
+/// How long what the cloud knows may take from then on.
+const PATIENCE: Duration = Duration::from_millis(1200);
+/// Controls asked on a path, and ports of rules looked at.
+const MOST_CONTROLS: usize = 4;
+const MOST_RULE_PORTS: usize = 6;
 const PING_SPACING: Duration = Duration::from_millis(150);
 /// How long a service on another port gets to say what it is.
 const OTHER_GREETING: Duration = Duration::from_secs(2);
@@ -32,8 +40,7 @@ pub struct Surroundings {
     neighbours: JoinSet<(u16, Connect)>,
     neighbour_ports: Vec<u16>,
     echo: Result<icmp::Series, Echo>,
-    controls: JoinSet<(SocketAddr, bool)>,
-    has_controls: bool,
+    controls: JoinSet<Vec<(SocketAddr, bool)>>,
     others: OtherLogins,
 }
 
@@ -49,6 +56,8 @@ pub struct Found {
 pub struct OtherLogins {
     ports: Vec<u16>,
     looks: JoinSet<(u16, Option<&'static str>)>,
+    /// Ports that rules name; dropped where the login port answers.
+    by_rules: JoinSet<Vec<(u16, Option<&'static str>)>>,
 }
 
 /// The end of looking at other login ports.
@@ -61,7 +70,12 @@ pub struct OtherLoginsFound {
 
 impl Surroundings {
     /// Starts looking.
-    pub async fn start(plan: &ProbePlan, target: &ProbeTarget, protocol: Protocol) -> Self {
+    pub async fn start(
+        plan: &ProbePlan,
+        target: &ProbeTarget,
+        arriving: &Arriving,
+        protocol: Protocol,
+    ) -> Self {
         let limit = plan.options.connect_timeout;
         let address = target.address;
         let neighbour_ports = plan.neighbours_of(target);
@@ -72,28 +86,18 @@ impl Surroundings {
         let pings = limit.min(Duration::from_secs(2));
         let echo = icmp::Series::start(address, 3, PING_SPACING, 24, pings).await;
         let mut controls = JoinSet::new();
-        let mine = plan
-            .options
-            .controls
-            .iter()
-            .filter(|c| c.path == target.path && c.address != target.login());
-        for control in mine.map(|c| c.address).take(4) {
-            controls.spawn(async move {
-                tokio::time::sleep(BEFORE_CONTROLS).await;
-                (
-                    control,
-                    answers(control, limit.min(Duration::from_secs(2))).await,
-                )
-            });
+        // The way to this machine itself cannot fail.
+        if !address.is_loopback() {
+            let known = plan.options.known.controls.clone();
+            controls.spawn(ask_controls(known, *target, arriving.clone(), limit));
         }
         Self {
             loopback: address.is_loopback(),
             neighbours,
             neighbour_ports,
             echo,
-            has_controls: !controls.is_empty(),
             controls,
-            others: OtherLogins::start(address, plan.other_logins_of(target), limit, protocol),
+            others: OtherLogins::start(plan, target, arriving, protocol),
         }
     }
 
@@ -130,10 +134,11 @@ impl Surroundings {
             Err(end) => end,
         };
         let mut controls = Vec::new();
-        if self.has_controls && !answered {
-            while let Some(Ok(end)) = self.controls.join_next().await {
-                controls.push(end);
-            }
+        if login.iter().any(|c| c.is_open()) {
+            self.others.by_rules.abort_all();
+        }
+        if !answered && let Some(Ok(ends)) = self.controls.join_next().await {
+            controls = ends;
         }
         Found {
             reach: ReachFacts {
@@ -173,6 +178,35 @@ async fn look(
     (outcome, stream)
 }
 
+/// Asks the control targets of a path, those known and those that become known. A silent one that
+/// is not decisive is left out.
+async fn ask_controls(
+    known: Vec<Control>,
+    target: ProbeTarget,
+    mut arriving: Arriving,
+    limit: Duration,
+) -> Vec<(SocketAddr, bool)> {
+    tokio::time::sleep(BEFORE_MORE).await;
+    let late = plan::arrived(&mut arriving, PATIENCE).await;
+    let mine: Vec<Control> = known
+        .iter()
+        .chain(&late.controls)
+        .filter(|c| c.path == target.path && c.address.ip() != target.address)
+        .take(MOST_CONTROLS)
+        .copied()
+        .collect();
+    let limit = limit.min(Duration::from_secs(2));
+    let looks = mine
+        .iter()
+        .map(|control| async move { (*control, answers(control.address, limit).await) });
+    join_all(looks)
+        .await
+        .into_iter()
+        .filter(|(control, answered)| *answered || control.decisive)
+        .map(|(control, answered)| (control.address, answered))
+        .collect()
+}
+
 /// True when anything at all comes back from a control target.
 async fn answers(control: SocketAddr, limit: Duration) -> bool {
     let _slot = budget::connection_slots().acquire().await.ok();
@@ -183,41 +217,76 @@ async fn answers(control: SocketAddr, limit: Duration) -> bool {
 }
 
 impl OtherLogins {
-    fn start(address: IpAddr, ports: Vec<u16>, limit: Duration, expected: Protocol) -> Self {
+    fn start(
+        plan: &ProbePlan,
+        target: &ProbeTarget,
+        arriving: &Arriving,
+        expected: Protocol,
+    ) -> Self {
+        let ports = plan.other_logins_of(target);
+        let (address, login) = (target.address, target.port);
+        let limit = plan.options.connect_timeout;
         let mut looks = JoinSet::new();
         for port in ports.clone() {
-            looks.spawn(async move {
-                let (_, stream) = look(address, port, limit).await;
-                let Some(stream) = stream else {
-                    return (port, None);
-                };
-                let protocol = match port {
-                    3389 | 3390 => Protocol::Rdp,
-                    22 | 36000 | 2222 => Protocol::Ssh,
-                    _ => expected,
-                };
-                let taken = std::sync::atomic::AtomicBool::new(true);
-                let talk = converse(stream, protocol, OTHER_GREETING, &taken).await;
-                (port, login_service(&talk))
-            });
+            looks.spawn(async move { (port, service_on(address, port, limit, expected).await) });
         }
-        Self { ports, looks }
+        let mut by_rules = JoinSet::new();
+        let (known, mut arriving) = (ports.clone(), arriving.clone());
+        by_rules.spawn(async move {
+            tokio::time::sleep(BEFORE_MORE).await;
+            let late = plan::arrived(&mut arriving, PATIENCE).await;
+            let more = late.other_login_ports.iter().copied();
+            let more = more.filter(|port| *port != login && !known.contains(port));
+            let looks = more.take(MOST_RULE_PORTS).map(|port| async move {
+                (port, service_on(address, port, limit, expected).await)
+            });
+            join_all(looks).await
+        });
+        Self {
+            ports,
+            looks,
+            by_rules,
+        }
     }
 
     /// Waits for all of them.
     pub async fn finish(mut self) -> OtherLoginsFound {
-        let mut answering = Vec::new();
-        while let Some(Ok((port, what))) = self.looks.join_next().await {
-            if let Some(what) = what {
-                answering.push((port, what));
-            }
+        let mut ends = Vec::new();
+        while let Some(Ok(end)) = self.looks.join_next().await {
+            ends.push(end);
         }
+        if let Some(Ok(more)) = self.by_rules.join_next().await {
+            self.ports.extend(more.iter().map(|(port, _)| port));
+            ends.extend(more);
+        }
+        let mut answering: Vec<(u16, &'static str)> = ends
+            .into_iter()
+            .filter_map(|(port, what)| Some((port, what?)))
+            .collect();
         answering.sort_unstable();
         OtherLoginsFound {
             looked: self.ports,
             answering,
         }
     }
+}
+
+/// The login service that answers on a port, if one does.
+async fn service_on(
+    address: IpAddr,
+    port: u16,
+    limit: Duration,
+    expected: Protocol,
+) -> Option<&'static str> {
+    let (_, stream) = look(address, port, limit).await;
+    let protocol = match port {
+        3389 | 3390 => Protocol::Rdp,
+        22 | 36000 | 2222 => Protocol::Ssh,
+        _ => expected,
+    };
+    let taken = AtomicBool::new(true);
+    let talk = converse(stream?, protocol, OTHER_GREETING, &taken).await;
+    login_service(&talk)
 }
 
 fn login_service(talk: &Talk) -> Option<&'static str> {

@@ -259,7 +259,7 @@ async fn list(backend: &Backend, generation: u64, out: &mpsc::Sender<Message>) {
     let reading = async move { inventory::list(&reader, &regions, sink).await };
     let passing = async {
         while let Some(event) = events.recv().await {
-            for event in listing(backend, event) {
+            for event in listing(backend, session, event) {
                 if send(event).await.is_err() {
                     return;
                 }
@@ -368,7 +368,7 @@ fn save_confirmation(backend: &Backend, cause: &str) -> Option<Message> {
         })
 }
 
-fn listing(backend: &Backend, event: InventoryEvent) -> Vec<Listing> {
+fn listing(backend: &Backend, session: &Session, event: InventoryEvent) -> Vec<Listing> {
     match event {
         InventoryEvent::Started { regions } => vec![Listing::Regions(regions.len())],
         InventoryEvent::Page {
@@ -377,6 +377,10 @@ fn listing(backend: &Backend, event: InventoryEvent) -> Vec<Listing> {
             total,
             ..
         } => {
+            let instances: Vec<Instance> = instances
+                .into_iter()
+                .map(|one| session.adopt(one))
+                .collect();
             backend.remember(&instances);
             let first = loaded == instances.len() as u64;
             let mut events = Vec::new();

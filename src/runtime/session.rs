@@ -10,6 +10,7 @@ use crate::cloud::credentials::{self, Search};
 use crate::cloud::{Client, ClientConfig, CloudError, Proxies};
 use crate::config::{Lang, Loaded, Settings};
 use crate::diagnosis::Knowledge;
+use crate::domain::instance::Instance;
 use crate::domain::text::sanitise;
 
 /// Why a session cannot be opened.
@@ -75,6 +76,22 @@ impl Session {
             knowledge: Arc::new(knowledge),
             host: host_name(),
         })
+    }
+
+    /// The instance with what this site's settings say about it: the usual login port of
+    /// `probe.ports` where nothing but the cloud's own default states another.
+    #[must_use]
+    pub fn adopt(&self, mut instance: Instance) -> Instance {
+        let default = instance.os.default_login_port();
+        if instance.configured_login_port.is_none()
+            && instance.tagged_login_port().is_none()
+            && instance
+                .default_login_port
+                .is_none_or(|port| port == default)
+        {
+            instance.configured_login_port = self.settings.probe.usual_port(instance.os);
+        }
+        instance
     }
 
     /// A session on a client that exists already, for example on the demo cloud.

@@ -51,7 +51,7 @@ pub async fn find(session: &Session, target: &str) -> Result<Instance, TargetErr
     };
     let mut lookup = inventory::find(&cloud.client, &cloud.regions, target).await?;
     match lookup.instances.len() {
-        1 => Ok(lookup.instances.remove(0)),
+        1 => Ok(session.adopt(lookup.instances.remove(0))),
         0 => Err(nothing_found(target, &cloud.regions, lookup.failures)),
         _ => Err(TargetError::Ambiguous {
             target: target.to_owned(),

@@ -31,6 +31,27 @@ pub fn shares_network(own: Option<IpAddr>, target: IpAddr) -> bool {
     }
 }
 
+/// True if the address is one of this machine's own, so that what answers there has not passed any
+/// network.
+pub fn is_own(target: IpAddr) -> bool {
+    target.is_loopback() || own_source(target) == Some(target)
+}
+
+/// True for an address of the Internet.
+pub fn is_global(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let shared = v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64;
+            !(v4.is_private() || v4.is_loopback() || v4.is_link_local() || shared)
+                && !v4.is_unspecified()
+        }
+        IpAddr::V6(v6) => {
+            let local = v6.is_unique_local() || v6.is_unicast_link_local();
+            !(local || v6.is_loopback() || v6.is_unspecified())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,6 +61,23 @@ mod tests {
         let target = "127.0.0.9".parse().expect("address");
         assert!(own_source(target).is_some_and(|own| own.is_loopback()));
         assert!(shares_network(None, target));
+    }
+
+    #[test]
+    fn own_and_global_addresses_are_told_apart() {
+        let address = |text: &str| text.parse::<IpAddr>().expect("address");
+        assert!(is_own(address("127.3.0.1")) && !is_own(address("198.51.100.9")));
+        assert!(is_global(address("198.51.100.9")) && is_global(address("2001:db8::1")));
+        for text in [
+            "10.0.0.1",
+            "100.64.0.1",
+            "127.0.0.1",
+            "::1",
+            "fd00::1",
+            "169.254.0.1",
+        ] {
+            assert!(!is_global(address(text)), "{text}");
+        }
     }
 
     #[test]

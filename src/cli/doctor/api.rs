@@ -55,6 +55,9 @@ async fn identity(client: &Client) -> Check {
                 format!("{} of account {}", text("Type"), text("AccountId")),
             )
         }
+        Err(error) if error.is_unserved() => {
+            Check::new(Level::NotTested, "identity", error.to_string())
+        }
         Err(error) => {
             let remedy = match &error {
                 CloudError::Network { .. } | CloudError::BadAnswer { .. } => {

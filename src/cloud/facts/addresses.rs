@@ -94,7 +94,17 @@ async fn query(gatherer: &Gatherer, kind: Option<&str>) -> Result<Vec<AddressIte
     }
     let parameters = json!({"Filters": filters, "Offset": 0, "Limit": 100});
     let answer = gatherer.ask("vpc", "DescribeAddresses", parameters).await?;
-    Ok(wire::list(&answer, "AddressSet").0)
+    let (mut list, _) = wire::list::<AddressItem>(&answer, "AddressSet");
+    // An answer that ignores the filter holds the addresses of others too.
+    let instance = &gatherer.instance;
+    list.retain(|address| match address.instance_id.as_str() {
+        "" => {
+            let ip = address.address_ip.parse::<std::net::IpAddr>();
+            ip.is_ok_and(|ip| instance.public_addresses.contains(&ip))
+        }
+        bound_to => bound_to == instance.id,
+    });
+    Ok(list)
 }
 
 /// True if the instance has a public address by either API.

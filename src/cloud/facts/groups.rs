@@ -180,6 +180,7 @@ async fn members_of(gatherer: &Gatherer, group: &str) -> Option<Vec<IpAddr>> {
         addresses.extend(
             items
                 .iter()
+                .filter(|item| item.security_group_ids.iter().any(|id| id == group))
                 .flat_map(|item| item.private_ip_addresses.iter().chain(&item.ipv6_addresses))
                 .filter_map(|text| text.parse::<IpAddr>().ok()),
         );

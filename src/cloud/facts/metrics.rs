@@ -57,6 +57,29 @@ impl Series {
         (!fresh.is_empty()).then(|| fresh.iter().sum::<f64>() / fresh.len() as f64)
     }
 
+    /// What a person wants to know beside the level: how it was an hour ago, and what is missing.
+    fn remarks(&self, now: i64) -> String {
+        let old: Vec<f64> = self
+            .points
+            .iter()
+            .filter(|(time, _)| now - time >= (HISTORY_MINUTES - 15) * 60)
+            .map(|(_, value)| *value)
+            .collect();
+        let mut text = String::new();
+        if !old.is_empty() {
+            let before = old.iter().sum::<f64>() / old.len() as f64;
+            text = format!(", {before:.0} % an hour ago");
+        }
+        let first = self.points.first().map_or(now, |(time, _)| *time);
+        // The newest minutes may still be under way.
+        let expected = (now - first) / 60 - 3;
+        let missing = expected - self.points.len() as i64;
+        if missing >= 3 {
+            text.push_str(&format!("; {missing} minutes of the last hour are missing"));
+        }
+        text
+    }
+
     /// Difference of the largest and smallest of the newest points.
     fn spread(&self) -> f64 {
         let recent = self.points.iter().rev().take(RECENT_POINTS * 3);
@@ -86,24 +109,47 @@ impl Metrics {
     }
 }
 
-/// Reads all series; `product` gives the events that beat them.
-pub(super) async fn read(gatherer: &Gatherer, product: &Product) -> Metrics {
-    let started = Instant::now();
-    let mut metrics = Metrics::default();
+/// What was fetched, before it is judged.
+pub(super) struct Fetched {
+    started: Instant,
+    series: Vec<(String, Measured)>,
+    disks: Result<Disks, CloudError>,
+}
+
+/// Fetches all series; `None` while the instance is off.
+pub(super) async fn fetch(gatherer: &Gatherer) -> Option<Fetched> {
     if gatherer.is_off() {
+        return None;
+    }
+    let started = Instant::now();
+    let series = join_all(METRICS.iter().map(|name| async {
+        let measured = instance_series(gatherer, name).await;
+        ((*name).to_owned(), measured)
+    }));
+    let (series, disks) = tokio::join!(series, disks(gatherer));
+    Some(Fetched {
+        started,
+        series,
+        disks,
+    })
+}
+
+/// Judges what was fetched; `product` gives the events that beat it.
+pub(super) async fn read(
+    gatherer: &Gatherer,
+    fetched: Option<Fetched>,
+    product: &Product,
+) -> Metrics {
+    let mut metrics = Metrics::default();
+    let Some(fetched) = fetched else {
         let why = "the instance does not run";
         let readings = ["cpu", "memory", "disk", "disk-io"]
             .map(|id| gatherer.without_state(id, Status::NotApplicable, why))
             .to_vec();
-        metrics.readings = gatherer.emit(started, readings).await;
+        metrics.readings = gatherer.emit(Instant::now(), readings).await;
         return metrics;
-    }
-    let fetched = join_all(METRICS.iter().map(|name| async {
-        let measured = instance_series(gatherer, name).await;
-        ((*name).to_owned(), measured)
-    }));
-    let (fetched, disks) = tokio::join!(fetched, disks(gatherer));
-    for (name, measured) in fetched {
+    };
+    for (name, measured) in fetched.series {
         match measured {
             Ok(series) => {
                 metrics.series.insert(name, series);
@@ -113,6 +159,7 @@ pub(super) async fn read(gatherer: &Gatherer, product: &Product) -> Metrics {
             }
         }
     }
+    let disks = fetched.disks;
     let readings = vec![
         cpu(gatherer, &metrics),
         memory(gatherer, &metrics, product),
@@ -128,7 +175,7 @@ pub(super) async fn read(gatherer: &Gatherer, product: &Product) -> Metrics {
             }
         }
     }
-    metrics.readings = gatherer.emit(started, readings).await;
+    metrics.readings = gatherer.emit(fetched.started, readings).await;
     metrics
 }
 
@@ -165,7 +212,11 @@ async fn series(
         .await?;
     let (points, _) = wire::list::<DataPoint>(&answer, "DataPoints");
     Ok(Series {
-        points: points.first().map(DataPoint::series).unwrap_or_default(),
+        points: points
+            .iter()
+            .find(|point| point.is_of(dimension.0, dimension.1))
+            .map(DataPoint::series)
+            .unwrap_or_default(),
     })
 }
 
@@ -190,6 +241,9 @@ fn cpu(gatherer: &Gatherer, metrics: &Metrics) -> Reading {
         (Some(host), None) => format!("CPU {host:.0} % seen by the host, last 5 min"),
         _ => format!("CPU {level:.0} % seen by the agent, last 5 min"),
     };
+    if let Some(Ok(series)) = if host_value.is_some() { &base } else { &guest } {
+        detail.push_str(&series.remarks(gatherer.now().as_second()));
+    }
     if host_value.is_some() && guest_value.is_none() && matches!(guest, Some(Ok(_))) {
         detail.push_str("; the agent's own figures are missing");
     }
@@ -269,7 +323,9 @@ fn share(
         Some(Err(error)) => gatherer.failed(id, error),
         Some(Ok(series)) => match series.recent(gatherer.now().as_second()) {
             Some(value) => {
-                gatherer.observed(id, state(value), format!("{what} {value:.0} %, last 5 min"))
+                let remarks = series.remarks(gatherer.now().as_second());
+                let detail = format!("{what} {value:.0} %, last 5 min{remarks}");
+                gatherer.observed(id, state(value), detail)
             }
             None => gatherer.observed(
                 id,
@@ -302,7 +358,9 @@ async fn disks(gatherer: &Gatherer) -> Result<Disks, CloudError> {
         "Limit": 20,
     });
     let answer = gatherer.ask("cbs", "DescribeDisks", parameters).await?;
-    let (items, _) = wire::list::<DiskItem>(&answer, "DiskSet");
+    let (mut items, _) = wire::list::<DiskItem>(&answer, "DiskSet");
+    let own = &gatherer.instance.id;
+    items.retain(|item| item.instance_id.is_empty() || item.instance_id == *own);
     let mut disks = Disks::default();
     for item in &items {
         let id = sanitise(&item.disk_id, 60);
@@ -430,6 +488,24 @@ fn judge_bandwidth(gatherer: &Gatherer, metrics: &Metrics, addresses: &Addresses
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trend_and_gaps_are_told() {
+        let minutes =
+            |range: std::ops::Range<i64>, value: f64| range.map(move |minute| (minute * 60, value));
+        let steady = Series {
+            points: minutes(0..15, 20.0).chain(minutes(15..60, 80.0)).collect(),
+        };
+        assert_eq!(steady.remarks(3600), ", 20 % an hour ago");
+        let gap = Series {
+            points: minutes(0..15, 20.0).chain(minutes(40..60, 80.0)).collect(),
+        };
+        assert_eq!(
+            gap.remarks(3600),
+            ", 20 % an hour ago; 22 minutes of the last hour are missing"
+        );
+        assert_eq!(Series::default().remarks(3600), "");
+    }
 
     #[test]
     fn only_fresh_points_count_as_now() {

@@ -73,7 +73,7 @@ async fn query(gatherer: &Gatherer, filter: &str, value: Option<&String>) -> Vec
     items
         .into_iter()
         .map(|item| item.into_domain(&here.region))
-        .filter(|peer| peer.id != here.id)
+        .filter(|peer| peer.id != here.id && peer.state_class() == Some("running"))
         .map(|peer| PeerInstance {
             same_subnet: !peer.subnet_id.is_empty() && peer.subnet_id == here.subnet_id,
             same_group: peer

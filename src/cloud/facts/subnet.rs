@@ -60,12 +60,16 @@ pub(super) async fn read(gatherer: &Gatherer) -> Subnet {
 async fn subnet(gatherer: &Gatherer, id: &str) -> Result<SubnetItem, CloudError> {
     let parameters = json!({"SubnetIds": [id], "Offset": "0", "Limit": "1"});
     let answer = gatherer.ask("vpc", "DescribeSubnets", parameters).await?;
-    let (mut items, _) = wire::list::<SubnetItem>(&answer, "SubnetSet");
-    items.pop().ok_or_else(|| CloudError::BadAnswer {
-        action: "vpc:DescribeSubnets".to_owned(),
-        host: "the cloud".to_owned(),
-        reason: format!("subnet {} is not in it", sanitise(id, 40)),
-    })
+    let (items, _) = wire::list::<SubnetItem>(&answer, "SubnetSet");
+    let asked = |item: &SubnetItem| item.subnet_id.is_empty() || item.subnet_id == id;
+    items
+        .into_iter()
+        .find(asked)
+        .ok_or_else(|| CloudError::BadAnswer {
+            action: "vpc:DescribeSubnets".to_owned(),
+            host: "the cloud".to_owned(),
+            reason: format!("subnet {} is not in it", sanitise(id, 40)),
+        })
 }
 
 /// The source to judge for, with words for it: the user's, else ours, else anybody's.
@@ -294,7 +298,11 @@ async fn next_hop_is_down(gatherer: &Gatherer, route: &RouteItem) -> bool {
     };
     let (items, _) = wire::list::<wire::InstanceSetItem>(&answer, "InstanceSet");
     items
-        .first()
+        .iter()
+        .find(|item| {
+            item.instance_id == route.gateway_id
+                || item.private_ip_addresses.contains(&route.gateway_id)
+        })
         .is_some_and(|item| matches!(item.instance_state.as_str(), "STOPPED" | "SHUTDOWN"))
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::Deserialize;
 
-use super::null_default;
+use super::{flexible_integer, loose, loose_text};
 use crate::domain::instance::{self as domain, LastOperation, Os};
 use crate::domain::text::sanitise;
 
@@ -16,94 +16,98 @@ const MAX_TEXT: usize = 256;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct InstanceSetItem {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub instance_id: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub instance_name: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose")]
     pub placement: Placement,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub os_name: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub instance_state: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub restrict_state: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub isolated_source: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub latest_operation: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub latest_operation_state: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub latest_operation_request_id: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub latest_operation_error_msg: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose")]
     pub private_ip_addresses: Vec<String>,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose")]
     pub public_ip_addresses: Vec<String>,
-    #[serde(rename = "IPv6Addresses", deserialize_with = "null_default")]
+    #[serde(rename = "IPv6Addresses", deserialize_with = "loose")]
     pub ipv6_addresses: Vec<String>,
-    #[serde(rename = "PublicIPv6Addresses", deserialize_with = "null_default")]
+    #[serde(rename = "PublicIPv6Addresses", deserialize_with = "loose")]
     pub public_ipv6_addresses: Vec<String>,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose")]
     pub internet_accessible: InternetAccessible,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose")]
     pub virtual_private_cloud: VirtualPrivateCloud,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose")]
     pub security_group_ids: Vec<String>,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose")]
     pub login_settings: LoginSettings,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub default_login_user: String,
-    pub default_login_port: Option<u32>,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "flexible_integer")]
+    pub default_login_port: Option<i64>,
+    #[serde(deserialize_with = "loose_text")]
     pub instance_charge_type: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub stop_charging_mode: String,
+    #[serde(deserialize_with = "loose")]
     pub expired_time: Option<String>,
+    #[serde(deserialize_with = "loose")]
     pub created_time: Option<String>,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose")]
     pub tags: Vec<Tag>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Placement {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub zone: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct InternetAccessible {
-    pub internet_max_bandwidth_out: Option<u64>,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "flexible_integer")]
+    pub internet_max_bandwidth_out: Option<i64>,
+    #[serde(deserialize_with = "loose_text")]
     pub internet_charge_type: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct VirtualPrivateCloud {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub vpc_id: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub subnet_id: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct LoginSettings {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose")]
     pub key_ids: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Tag {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub key: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub value: String,
 }
 
@@ -111,12 +115,12 @@ pub struct Tag {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct RegionItem {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub region: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub region_name: String,
     /// `AVAILABLE` or `UNAVAILABLE`.
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub region_state: String,
 }
 
@@ -154,7 +158,10 @@ impl InstanceSetItem {
             }),
             public_addresses,
             private_addresses,
-            bandwidth_out_mbps: self.internet_accessible.internet_max_bandwidth_out,
+            bandwidth_out_mbps: self
+                .internet_accessible
+                .internet_max_bandwidth_out
+                .and_then(|cap| u64::try_from(cap).ok()),
             internet_charge_type: clean(&self.internet_accessible.internet_charge_type),
             vpc_id: clean(&self.virtual_private_cloud.vpc_id),
             subnet_id: clean(&self.virtual_private_cloud.subnet_id),

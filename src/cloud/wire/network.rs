@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{flexible_integer, null_default};
+use super::{flexible_flag, flexible_integer, null_default, text};
 use crate::domain::network_acl::{Entry, NetworkAcl};
 use crate::domain::security_group::{Peer, Rule, RuleAction, SecurityGroup, Service};
 use crate::domain::text::sanitise;
@@ -17,41 +17,41 @@ const MAX_TEXT: usize = 200;
 pub struct PolicyItem {
     #[serde(deserialize_with = "flexible_integer")]
     pub policy_index: Option<i64>,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub protocol: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub port: String,
     #[serde(deserialize_with = "null_default")]
     pub service_template: ServiceTemplateReference,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub cidr_block: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub ipv6_cidr_block: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub security_group_id: String,
     #[serde(deserialize_with = "null_default")]
     pub address_template: AddressTemplateReference,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub action: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub policy_description: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ServiceTemplateReference {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub service_id: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub service_group_id: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct AddressTemplateReference {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub address_id: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub address_group_id: String,
 }
 
@@ -139,26 +139,28 @@ pub fn security_group(id: &str, name: &str, set: &Value) -> Option<SecurityGroup
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct AddressItem {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub address_id: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub address_ip: String,
     /// `BIND`, `UNBIND`, `BIND_ENI`, ...
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub address_status: String,
     /// `EIP`, `WanIP`, ...
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub address_type: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub instance_id: String,
+    #[serde(deserialize_with = "flexible_flag")]
     pub is_blocked: Option<bool>,
+    #[serde(deserialize_with = "flexible_flag")]
     pub is_arrears: Option<bool>,
     /// Mbit/s; not set on legacy accounts.
     #[serde(deserialize_with = "flexible_integer")]
     pub bandwidth: Option<i64>,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub internet_charge_type: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub bandwidth_package_id: String,
 }
 
@@ -166,11 +168,13 @@ pub struct AddressItem {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct SubnetItem {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
+    pub subnet_id: String,
+    #[serde(deserialize_with = "text")]
     pub network_acl_id: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub route_table_id: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub cidr_block: String,
 }
 
@@ -178,14 +182,15 @@ pub struct SubnetItem {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct RouteItem {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub destination_cidr_block: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub destination_ipv6_cidr_block: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub gateway_type: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub gateway_id: String,
+    #[serde(deserialize_with = "flexible_flag")]
     pub enabled: Option<bool>,
 }
 
@@ -193,12 +198,12 @@ pub struct RouteItem {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct NetworkAclItem {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub network_acl_id: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub network_acl_name: String,
     /// `TRIPLE` or `QUINTUPLE`.
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub network_acl_type: String,
     #[serde(deserialize_with = "null_default")]
     pub ingress_entries: Vec<TripleEntry>,
@@ -209,15 +214,15 @@ pub struct NetworkAclItem {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct TripleEntry {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub protocol: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub port: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub cidr_block: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub ipv6_cidr_block: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub action: String,
     #[serde(deserialize_with = "flexible_integer")]
     pub priority: Option<i64>,
@@ -273,26 +278,26 @@ impl NetworkAclItem {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct QuintupleEntry {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub protocol: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub source_port: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub source_cidr: String,
-    #[serde(rename = "SourceIPv6Cidr", deserialize_with = "null_default")]
+    #[serde(rename = "SourceIPv6Cidr", deserialize_with = "text")]
     pub source_ipv6_cidr: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub destination_port: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub destination_cidr: String,
-    #[serde(rename = "DestinationIPv6Cidr", deserialize_with = "null_default")]
+    #[serde(rename = "DestinationIPv6Cidr", deserialize_with = "text")]
     pub destination_ipv6_cidr: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub action: String,
     #[serde(deserialize_with = "flexible_integer")]
     pub priority: Option<i64>,
     /// `INGRESS` or `EGRESS`.
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "text")]
     pub network_acl_direction: String,
 }
 

@@ -3,26 +3,56 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{flexible_integer, null_default};
+use super::{flexible_flag, flexible_integer, loose, loose_text, null_default};
 
 /// One time series of `GetMonitorData`. Missing time stamps are gaps; empty means no data.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct DataPoint {
     #[serde(deserialize_with = "null_default")]
-    pub timestamps: Vec<f64>,
+    pub timestamps: Vec<Value>,
     #[serde(deserialize_with = "null_default")]
-    pub values: Vec<Option<f64>>,
+    pub values: Vec<Value>,
+    /// What the series is of, where the answer says so.
+    #[serde(deserialize_with = "null_default")]
+    pub dimensions: Vec<Dimension>,
+}
+
+/// One element of `Dimensions`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Dimension {
+    #[serde(deserialize_with = "loose_text")]
+    pub name: String,
+    #[serde(deserialize_with = "loose_text")]
+    pub value: String,
+}
+
+/// A figure, whichever way it is written.
+fn figure(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
 }
 
 impl DataPoint {
+    /// True unless the answer says that the series is of something else.
+    pub fn is_of(&self, name: &str, value: &str) -> bool {
+        self.dimensions
+            .iter()
+            .filter(|dimension| dimension.name.eq_ignore_ascii_case(name))
+            .all(|dimension| dimension.value == value)
+    }
+
     /// Time (UNIX seconds) and value, oldest first, without gaps.
     pub fn series(&self) -> Vec<(i64, f64)> {
         let mut series: Vec<(i64, f64)> = self
             .timestamps
             .iter()
             .zip(&self.values)
-            .filter_map(|(time, value)| value.map(|value| (*time as i64, value)))
+            .filter_map(|(time, value)| Some((figure(time)? as i64, figure(value)?)))
             .filter(|(_, value)| value.is_finite())
             .collect();
         series.sort_by_key(|(time, _)| *time);
@@ -34,13 +64,14 @@ impl DataPoint {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct AgentItem {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub instance_id: String,
     /// `Online` or `Offline`.
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub agent_status: String,
+    #[serde(deserialize_with = "loose")]
     pub last_heartbeat_time: Option<String>,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub version: String,
 }
 
@@ -48,15 +79,15 @@ pub struct AgentItem {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct RepairTaskItem {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub task_id: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub instance_id: String,
     /// 101 hidden risk, 102 running fault, 103 disk fault, 104 network fault, 105 run warning,
     /// 106 disk warning, 107 maintenance.
     #[serde(deserialize_with = "flexible_integer")]
     pub task_type_id: Option<i64>,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub task_type_name: String,
     /// 1 to authorise, 2 in progress, 3 ended, 4 scheduled, 5 cancelled, 6 avoided.
     #[serde(deserialize_with = "flexible_integer")]
@@ -64,9 +95,9 @@ pub struct RepairTaskItem {
     /// 1 faulty, 2 being repaired, 3 normal, ...
     #[serde(deserialize_with = "flexible_integer")]
     pub device_status: Option<i64>,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub create_time: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub task_detail: String,
     #[serde(deserialize_with = "flexible_integer")]
     pub auth_type: Option<i64>,
@@ -76,14 +107,14 @@ pub struct RepairTaskItem {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct AccidentItem {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub accident_type_desc: String,
     /// 0 recovered, 1 not.
     #[serde(deserialize_with = "flexible_integer")]
     pub event_status: Option<i64>,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub affect_resource: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub occur_time: String,
 }
 
@@ -91,14 +122,14 @@ pub struct AccidentItem {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ProductEvent {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub event_name: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub event_e_name: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub instance_id: String,
     /// `recover`, `alarm` or `-`.
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub status: String,
     /// UNIX seconds.
     #[serde(deserialize_with = "flexible_integer")]
@@ -109,12 +140,12 @@ pub struct ProductEvent {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct BlockRecord {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub resource: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub block_time: String,
     /// `Blocked`, `Unblocking`, `Unblocked`.
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub status: String,
 }
 
@@ -122,12 +153,12 @@ pub struct BlockRecord {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct BlockedAddress {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub ip: String,
     /// `Blocked`, `UnBlocking`, `UnBlockFailed`.
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub status: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub un_block_time: String,
 }
 
@@ -135,9 +166,9 @@ pub struct BlockedAddress {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct KeyValue {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub key: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub value: String,
 }
 
@@ -145,21 +176,21 @@ pub struct KeyValue {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct AuditEvent {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub event_name: String,
     /// UNIX seconds, as text or number.
     pub event_time: Value,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub username: String,
-    #[serde(rename = "SourceIPAddress", deserialize_with = "null_default")]
+    #[serde(rename = "SourceIPAddress", deserialize_with = "loose_text")]
     pub source_ip_address: String,
-    #[serde(rename = "RequestID", deserialize_with = "null_default")]
+    #[serde(rename = "RequestID", deserialize_with = "loose_text")]
     pub request_id: String,
     /// Not zero if the call was refused.
     #[serde(deserialize_with = "flexible_integer")]
     pub error_code: Option<i64>,
     /// The whole record as JSON text; holds `apiErrorCode`.
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub cloud_audit_event: String,
 }
 
@@ -202,15 +233,21 @@ impl AuditEvent {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct DiskItem {
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub disk_id: String,
     /// `SYSTEM_DISK` or `DATA_DISK`.
-    #[serde(deserialize_with = "null_default")]
+    /// The instance that it is attached to, where the answer says so.
+    #[serde(deserialize_with = "loose_text")]
+    pub instance_id: String,
+    #[serde(deserialize_with = "loose_text")]
     pub disk_usage: String,
-    #[serde(deserialize_with = "null_default")]
+    #[serde(deserialize_with = "loose_text")]
     pub disk_state: String,
+    #[serde(deserialize_with = "flexible_flag")]
     pub deadline_error: Option<bool>,
+    #[serde(deserialize_with = "flexible_flag")]
     pub rollbacking: Option<bool>,
+    #[serde(deserialize_with = "flexible_flag")]
     pub migrating: Option<bool>,
 }
 

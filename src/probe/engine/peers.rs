@@ -4,25 +4,51 @@
 //! here: choosing the peers, which is the caller's knowledge.
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
 
 use super::Emitter;
 use crate::domain::evidence::{Reading, Source, Status};
 use crate::probe::fusion::{describe, fuse_peers};
 use crate::probe::outcome::Connect;
-use crate::probe::plan::{Depth, ProbePlan};
+use crate::probe::plan::{self, Arriving, Depth, ProbePlan};
 use crate::probe::tcp;
 
 /// Peers asked in each group.
 const MOST: usize = 4;
 
-pub(super) async fn look(plan: &ProbePlan, emitter: &Emitter) {
+/// Where the login port answers by then, a quick look needs no peers.
+const BEFORE_PEERS: Duration = Duration::from_millis(950);
+/// How long the names of peers may take from then on.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+pub(super) async fn look(plan: &ProbePlan, mut arriving: Arriving, emitter: &Emitter) {
+    let known = &plan.options.known;
+    let quick = plan.options.depth == Depth::Quick;
+    let needed = async {
+        if !quick {
+            return true;
+        }
+        tokio::time::sleep(BEFORE_PEERS).await;
+        emitter.open.load(Ordering::Relaxed) < plan.targets.len()
+    };
+    if !needed.await {
+        for id in ["peers-subnet", "peers-group"] {
+            let why = "not part of a quick look: the login port answers".to_owned();
+            let reading = missing(id, Status::NotAttempted, why);
+            emitter.emit(reading.at(Timestamp::now(), 0)).await;
+        }
+        return;
+    }
+    let late = plan::arrived(&mut arriving, PATIENCE).await;
+    let of_subnet = [&known.peers_subnet[..], &late.peers_subnet[..]].concat();
+    let of_group = [&known.peers_group[..], &late.peers_group[..]].concat();
     tokio::join!(
-        group(plan, "peers-subnet", &plan.options.peers_subnet, emitter),
-        group(plan, "peers-group", &plan.options.peers_group, emitter),
+        group(plan, "peers-subnet", &of_subnet, emitter),
+        group(plan, "peers-group", &of_group, emitter),
     );
 }
 
@@ -31,27 +57,28 @@ async fn group(plan: &ProbePlan, id: &str, peers: &[SocketAddr], emitter: &Emitt
     let limit = plan.options.connect_timeout.min(Duration::from_secs(3));
     let reading = if peers.is_empty() {
         missing(id, Status::NotAttempted, "no peer is known".to_owned())
-    } else if plan.options.depth == Depth::Quick {
-        missing(
-            id,
-            Status::NotAttempted,
-            "not part of a quick look".to_owned(),
-        )
     } else {
-        let looks = peers
+        let mut looks: FuturesUnordered<_> = peers
             .iter()
             .take(MOST)
-            .map(|peer| async move { (*peer, tcp::connect(*peer, limit).await.0) });
-        let ends = join_all(looks).await;
+            .map(|peer| async move { (*peer, tcp::connect(*peer, limit).await.0) })
+            .collect();
+        let mut ends = Vec::new();
+        while let Some(end) = looks.next().await {
+            ends.push(end);
+            // One that answers settles it; the others need not be waited for.
+            if says_something(&end) && end.1.rtt().is_some() {
+                break;
+            }
+        }
         let parts: Vec<String> = ends
             .iter()
             .map(|(peer, end)| format!("{peer} {}", describe::connect(end)))
             .collect();
         let detail = format!("peers: {}", parts.join(", "));
-        // On loopback this machine itself refuses for every port, which says nothing of a peer.
         let outcomes: Vec<Connect> = ends
             .into_iter()
-            .filter(|(peer, end)| !(peer.ip().is_loopback() && matches!(end, Connect::Refused(_))))
+            .filter(says_something)
             .map(|(_, end)| end)
             .collect();
         match fuse_peers(&outcomes) {
@@ -62,6 +89,11 @@ async fn group(plan: &ProbePlan, id: &str, peers: &[SocketAddr], emitter: &Emitt
     };
     let cost = started.elapsed().as_millis() as u64;
     emitter.emit(reading.at(Timestamp::now(), cost)).await;
+}
+
+/// On loopback this machine itself refuses for every port, which says nothing of a peer.
+fn says_something((peer, end): &(SocketAddr, Connect)) -> bool {
+    !(peer.ip().is_loopback() && matches!(end, Connect::Refused(_)))
 }
 
 fn missing(id: &str, status: Status, detail: String) -> Reading {

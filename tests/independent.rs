@@ -1,0 +1,656 @@
+//! The real program against a cloud that is not ours, with real servers behind it.
+//!
+//! `independent/cloud.py` knows two actions and refuses the rest, which is how a narrower key, an
+//! older endpoint or another vendor's gateway looks. What can still be told must be told, with the
+//! right first cause and exit status; the rest is unknown, never a finding.
+
+#![allow(clippy::unwrap_used, clippy::too_many_lines)] // a test may stop where it fails
+
+#[path = "support/probe.rs"]
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use support::{sshd, xrdp};
+
+const ID: &str = "ins-aaaa1111";
+
+/// The cloud, ended with its owner.
+struct Cloud {
+    child: Child,
+    endpoint: String,
+    home: tempfile::TempDir,
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+struct Ran {
+    output: Output,
+    took: Duration,
+}
+
+impl Cloud {
+    fn of(world: &Value) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("world.json");
+        std::fs::write(&file, world.to_string()).unwrap();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/independent/cloud.py");
+        let mut child = Command::new("python3")
+            .arg(script)
+            .arg(&file)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3 is installed");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let said: Value = serde_json::from_str(&line).expect("one JSON line");
+        Self {
+            child,
+            endpoint: said["endpoint"].as_str().unwrap().to_owned(),
+            home,
+        }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with("", arguments)
+    }
+
+    /// Runs the program with a config file.
+    fn run_with(&self, config: &str, arguments: &[&str]) -> Ran {
+        let file = self.home.path().join("config.toml");
+        std::fs::write(&file, config).unwrap();
+        let started = Instant::now();
+        let output = Command::new(env!("CARGO_BIN_EXE_cvmtop"))
+            .arg("--config")
+            .arg(&file)
+            .args(["--endpoint", &self.endpoint])
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.home.path())
+            .env("PATH", std::env::var("PATH").unwrap_or_default())
+            .env("TENCENTCLOUD_SECRET_ID", "AKIDindependent")
+            .env("TENCENTCLOUD_SECRET_KEY", "independent-key")
+            .env("TENCENTCLOUD_REGION", "ap-seoul")
+            .output()
+            .unwrap();
+        Ran {
+            output,
+            took: started.elapsed(),
+        }
+    }
+
+    fn diagnose(&self, more: &[&str]) -> Ran {
+        let arguments = [&["diagnose", ID, "--format", "json"], more].concat();
+        self.run(&arguments)
+    }
+}
+
+impl Ran {
+    fn stdout(&self) -> String {
+        String::from_utf8(self.output.stdout.clone()).expect("UTF-8")
+    }
+
+    fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.output.stderr).into_owned()
+    }
+
+    fn report(&self) -> Value {
+        let text = self.stdout();
+        serde_json::from_str(text.trim()).unwrap_or_else(|e| panic!("{e}: {text}{}", self.stderr()))
+    }
+
+    fn status(&self) -> i32 {
+        self.output.status.code().expect("an exit status")
+    }
+
+    /// Checks the exit status and the first cause.
+    fn expect(&self, status: i32, first: &str) -> Value {
+        let report = self.report();
+        let got = report["causes"][0]["id"].as_str().unwrap();
+        assert_eq!(
+            (got, self.status()),
+            (first, status),
+            "{:#}\n{}",
+            report["evidence"],
+            self.stderr()
+        );
+        report
+    }
+}
+
+/// The reading of a group on a path.
+fn reading<'a>(report: &'a Value, id: &str, path: Option<&str>) -> &'a Value {
+    let found = report["evidence"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|r| r["id"] == id && r["path"].as_str() == path);
+    found.unwrap_or_else(|| panic!("no {id}: {:#}", report["evidence"]))
+}
+
+fn state<'a>(report: &'a Value, id: &str, path: Option<&str>) -> &'a str {
+    let reading = reading(report, id, path);
+    reading["state"]
+        .as_str()
+        .or(reading["status"].as_str())
+        .unwrap()
+}
+
+fn instance(public: SocketAddr, private: IpAddr, changes: &Value) -> Value {
+    let mut instance = json!({
+        "InstanceId": ID, "InstanceName": "web", "InstanceState": "RUNNING", "OsName": "Debian 12.8 64bit",
+        "RestrictState": "NORMAL", "PublicIpAddresses": [public.ip()], "PrivateIpAddresses": [private],
+        "SecurityGroupIds": ["sg-1"], "Placement": {"Zone": "ap-seoul-1"},
+        "VirtualPrivateCloud": {"VpcId": "vpc-1", "SubnetId": "subnet-1"},
+        "DefaultLoginPort": public.port(), "DefaultLoginUser": "root",
+    });
+    let fields = instance.as_object_mut().unwrap();
+    for (key, value) in changes.as_object().unwrap() {
+        if value == "absent" {
+            fields.remove(key);
+        } else {
+            fields.insert(key.clone(), value.clone());
+        }
+    }
+    instance
+}
+
+fn rules(list: &[(&str, &str, &str)]) -> Value {
+    let rule = |(index, (action, port, source)): (usize, &(&str, &str, &str))| json!({"PolicyIndex": index, "Action": action, "Protocol": "TCP", "Port": port, "CidrBlock": source});
+    json!({"Version": "1", "Egress": [], "Ingress": list.iter().enumerate().map(rule).collect::<Vec<_>>()})
+}
+
+fn world(instance: Value, rules: Value, changes: &Value) -> Value {
+    let mut world = json!({
+        "secret_id": "AKIDindependent", "secret_key": "independent-key",
+        "instances": {"ap-seoul": [instance]}, "groups": {"sg-1": rules},
+    });
+    for (key, value) in changes.as_object().unwrap() {
+        world[key] = value.clone();
+    }
+    world
+}
+
+/// One address of the test's own, with a port that is free.
+fn place(last: u8) -> (SocketAddr, IpAddr) {
+    let address: IpAddr = [127, 66, 1, last].into();
+    (
+        SocketAddr::new(address, support::free_port(address)),
+        [127, 66, 1, last].into(),
+    )
+}
+
+fn everyone() -> Value {
+    rules(&[("ACCEPT", "ALL", "0.0.0.0/0")])
+}
+
+#[test]
+fn a_healthy_host_is_healthy_though_most_of_the_cloud_is_missing() {
+    let (login, private) = place(1);
+    let Some(mut server) = sshd(login.ip(), Some(login.port()), "") else {
+        return;
+    };
+    let cloud = Cloud::of(&world(
+        instance(login, private, &json!({})),
+        everyone(),
+        &json!({}),
+    ));
+    let ran = cloud.diagnose(&[]);
+    let report = ran.expect(0, "no-fault-found");
+    assert_eq!(report["verdict"], "healthy");
+    assert_eq!(report["instance"]["login_port"], login.port());
+    assert_eq!(ran.stderr(), "");
+    for group in [
+        "cpu",
+        "memory",
+        "agent",
+        "ddos-block",
+        "network-acl",
+        "recent-change",
+    ] {
+        assert_eq!(state(&report, group, None), "probe-failed", "{group}");
+    }
+    // What could not be read weighs nothing, in no cause.
+    for cause in report["causes"].as_array().unwrap() {
+        for term in cause["contributions"].as_array().unwrap() {
+            let id = term["evidence"].as_str().unwrap();
+            assert!(
+                !["cpu", "agent", "ddos-block", "route"].contains(&id),
+                "{cause:#}"
+            );
+        }
+    }
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    let report = cloud.diagnose(&[]).expect(1, "login-service-down");
+    assert_eq!(report["verdict"], "faulty");
+    assert_eq!(state(&report, "reach", Some("public")), "refused");
+}
+
+#[test]
+fn a_machine_that_the_cloud_has_stopped_is_stopped_whatever_loopback_says() {
+    let (login, private) = place(2);
+    let stopped = instance(login, private, &json!({"InstanceState": "STOPPED"}));
+    let cloud = Cloud::of(&world(stopped, everyone(), &json!({})));
+    let report = cloud.diagnose(&[]).expect(1, "instance-not-running");
+    assert_eq!(state(&report, "reach", Some("public")), "not-applicable");
+    assert_eq!(state(&report, "cpu", None), "not-applicable");
+}
+
+#[test]
+fn a_moved_login_port_is_found_by_rule_tag_config_and_flag() {
+    let (login, private) = place(3);
+    let Some(_server) = sshd(login.ip(), Some(login.port()), "") else {
+        return;
+    };
+    let port = login.port().to_string();
+    let unknown = json!({"DefaultLoginPort": "absent"});
+    let both = rules(&[
+        ("ACCEPT", "22", "0.0.0.0/0"),
+        ("ACCEPT", &port, "0.0.0.0/0"),
+    ]);
+    let cloud = Cloud::of(&world(
+        instance(login, private, &unknown),
+        both.clone(),
+        &json!({}),
+    ));
+    let report = cloud.diagnose(&[]).expect(1, "login-port-changed");
+    let found = reading(&report, "other-login-port", Some("public"));
+    assert!(found["detail"].as_str().unwrap().contains(&port), "{found}");
+    // Whoever states the port is believed.
+    let report = cloud
+        .diagnose(&["--port", &port])
+        .expect(0, "no-fault-found");
+    assert_eq!(report["instance"]["login_port"], login.port());
+    let config = format!("[probe]\nports = [{port}]\n");
+    let ran = cloud.run_with(&config, &["diagnose", ID, "--format", "json"]);
+    ran.expect(0, "no-fault-found");
+    let tagged =
+        json!({"DefaultLoginPort": "absent", "Tags": [{"Key": "ssh_port", "Value": port}]});
+    let cloud = Cloud::of(&world(instance(login, private, &tagged), both, &json!({})));
+    cloud.diagnose(&[]).expect(0, "no-fault-found");
+    let listed = cloud.run(&["list", "--format", "json"]).report();
+    assert_eq!(listed["login_port"], login.port());
+    assert_eq!(listed["login"]["public"]["result"], "answers");
+}
+
+#[test]
+fn rules_that_let_the_user_not_in_lead_even_if_this_machine_gets_through() {
+    let (login, private) = place(4);
+    let Some(_server) = sshd(login.ip(), Some(login.port()), "") else {
+        return;
+    };
+    let port = login.port().to_string();
+    let at = |rules: Value| {
+        Cloud::of(&world(
+            instance(login, private, &json!({})),
+            rules,
+            &json!({}),
+        ))
+    };
+    let web = at(rules(&[("ACCEPT", "443", "0.0.0.0/0")]));
+    let report = web.diagnose(&[]).expect(1, "security-group-blocks-port");
+    assert_eq!(state(&report, "security-group", None), "deny-default");
+    let office = at(rules(&[("ACCEPT", &port, "203.0.113.0/24")]));
+    let user = ["--user-source", "198.51.100.3"];
+    let report = office
+        .diagnose(&user)
+        .expect(1, "security-group-blocks-port");
+    assert_eq!(
+        state(&report, "security-group", None),
+        "allow-other-source-only"
+    );
+    assert_eq!(report["vantage"]["user_source"], "198.51.100.3");
+    office.diagnose(&[]).expect(1, "security-group-blocks-port");
+    // A user whom the rules let in, from a machine that they do not: the machine proves nothing.
+    let report = office.diagnose(&["--user-source", "203.0.113.9"]).report();
+    assert_eq!(state(&report, "security-group", None), "allow");
+    let here = at(rules(&[
+        ("ACCEPT", &port, "203.0.113.0/24"),
+        ("ACCEPT", &port, "127.0.0.0/8"),
+    ]));
+    here.diagnose(&user).expect(1, "security-group-blocks-port");
+    here.diagnose(&[]).expect(0, "no-fault-found");
+}
+
+#[test]
+fn answers_in_other_shapes_are_read_all_the_same() {
+    let (login, private) = place(5);
+    let Some(_server) = sshd(login.ip(), Some(login.port()), "") else {
+        return;
+    };
+    let shapes = [
+        json!({"DefaultLoginPort": login.port().to_string(), "InternetAccessible": {"InternetMaxBandwidthOut": "5"}}),
+        json!({"InstanceName": 42, "Tags": null, "LoginSettings": null, "ExpiredTime": 0, "Placement": []}),
+        json!({"InstanceState": "SOMETHING_NEW", "RestrictState": "NEW_TOO", "LatestOperation": 7}),
+        json!({"InstanceState": "absent", "RestrictState": "absent", "OsName": "absent", "Placement": "absent",
+               "VirtualPrivateCloud": "absent", "SecurityGroupIds": "absent", "InstanceName": "absent"}),
+        json!({"IPv6Addresses": "none", "UnknownField": {"deep": [1, {"er": null}]}}),
+    ];
+    for shape in shapes {
+        let cloud = Cloud::of(&world(
+            instance(login, private, &shape),
+            everyone(),
+            &json!({}),
+        ));
+        cloud.diagnose(&[]).expect(0, "no-fault-found");
+    }
+    let numbers = json!({"Version": 3, "Ingress": [
+        {"PolicyIndex": "0", "Action": "ACCEPT", "Protocol": "TCP", "Port": login.port(), "CidrBlock": "0.0.0.0/0"}]});
+    let cloud = Cloud::of(&world(
+        instance(login, private, &json!({})),
+        numbers,
+        &json!({}),
+    ));
+    let report = cloud.diagnose(&[]).expect(0, "no-fault-found");
+    assert_eq!(state(&report, "security-group", None), "allow");
+    // A rule that cannot be read leaves the verdict open.
+    let odd = json!({"Ingress": [{"Action": "DROP", "Protocol": {"new": 1}}, {"Action": "ACCEPT", "Protocol": "ALL"}]});
+    let cloud = Cloud::of(&world(
+        instance(login, private, &json!({})),
+        odd,
+        &json!({}),
+    ));
+    let report = cloud.diagnose(&[]).report();
+    assert_eq!(state(&report, "security-group", None), "probe-failed");
+}
+
+#[test]
+fn filters_that_are_ignored_or_refused_do_not_lose_the_instance() {
+    let (login, private) = place(6);
+    let Some(_server) = sshd(login.ip(), Some(login.port()), "") else {
+        return;
+    };
+    let other = json!({"InstanceId": "ins-bbbb2222", "InstanceName": "db", "PrivateIpAddresses": ["127.66.1.250"],
+        "PublicIpAddresses": null, "InstanceState": "RUNNING", "SecurityGroupIds": ["sg-1"],
+        "VirtualPrivateCloud": {"VpcId": "vpc-1", "SubnetId": "subnet-1"}});
+    for mode in ["ignored", "refused"] {
+        let mut with_other = world(
+            instance(login, private, &json!({})),
+            everyone(),
+            &json!({"filters": mode}),
+        );
+        let list = with_other["instances"]["ap-seoul"].as_array_mut().unwrap();
+        list.insert(0, other.clone());
+        let cloud = Cloud::of(&with_other);
+        for target in [ID, "web", &login.ip().to_string()] {
+            let ran = cloud.run(&["diagnose", target, "--format", "json"]);
+            let report = ran.expect(0, "no-fault-found");
+            assert_eq!(report["instance"]["id"], ID, "{mode} {target}");
+        }
+        let ran = cloud.run(&["diagnose", "ins-cccc3333", "--format", "json"]);
+        assert_eq!(ran.status(), 3, "{mode}");
+        assert!(ran.stderr().contains("was not found"), "{}", ran.stderr());
+    }
+}
+
+#[test]
+fn whatever_an_action_is_refused_with_the_rest_goes_on() {
+    let (login, private) = place(7);
+    let Some(_server) = sshd(login.ip(), Some(login.port()), "") else {
+        return;
+    };
+    for (code, status) in [
+        ("UnsupportedOperation", "probe-failed"),
+        ("ResourceNotFound", "probe-failed"),
+        ("HTTP 404", "probe-failed"),
+        ("HTTP 503", "probe-failed"),
+        ("RequestLimitExceeded", "probe-failed"),
+        ("UnauthorizedOperation.CamNoAuth", "not-permitted"),
+    ] {
+        let cloud = Cloud::of(&world(
+            instance(login, private, &json!({})),
+            everyone(),
+            &json!({"missing": code}),
+        ));
+        let ran = cloud.diagnose(&[]);
+        let report = ran.expect(0, "no-fault-found");
+        for group in ["cpu", "agent", "public-bandwidth", "platform-event"] {
+            assert_eq!(
+                reading(&report, group, None)["status"],
+                status,
+                "{code} {group}"
+            );
+            assert_eq!(
+                reading(&report, group, None)["state"],
+                Value::Null,
+                "{code} {group}"
+            );
+        }
+        assert!(
+            ran.took < Duration::from_secs(9),
+            "{code} took {:?}",
+            ran.took
+        );
+    }
+    // Empty lists are answers of their own.
+    let empty = json!({"answers": {
+        "DescribeAddresses": {}, "DescribeSubnets": {"SubnetSet": []}, "GetMonitorData": {"DataPoints": null},
+        "DescribeAutomationAgentStatus": {"AutomationAgentSet": []}, "DescribeDisks": {"DiskSet": []},
+        "DescribeTaskInfo": {}, "DescribeAccidentEventList": {"Alarms": []}, "DescribeEvents": {"Events": []}}});
+    let cloud = Cloud::of(&world(
+        instance(login, private, &json!({})),
+        everyone(),
+        &empty,
+    ));
+    let report = cloud.diagnose(&[]).report();
+    assert_eq!(state(&report, "agent", None), "never");
+    assert_eq!(state(&report, "cpu", None), "no-data");
+    assert_eq!(state(&report, "network-acl", None), "probe-failed");
+    assert_eq!(state(&report, "platform-event", None), "none");
+    assert_eq!(state(&report, "recent-change", None), "none");
+}
+
+#[test]
+fn a_cloud_that_does_not_answer_holds_nothing_up_for_long() {
+    let (login, private) = place(8);
+    let Some(_server) = sshd(login.ip(), Some(login.port()), "") else {
+        return;
+    };
+    let slow = json!({"latency": 60, "slow": {"DescribeInstances": 0}});
+    let cloud = Cloud::of(&world(
+        instance(login, private, &json!({})),
+        everyone(),
+        &slow,
+    ));
+    let ran = cloud.diagnose(&[]);
+    ran.expect(0, "no-fault-found");
+    assert!(ran.took < Duration::from_secs(8), "{:?}", ran.took);
+    let ran = cloud.diagnose(&["--timeout", "2s"]);
+    let report = ran.expect(0, "no-fault-found");
+    assert!(ran.took < Duration::from_secs(5), "{:?}", ran.took);
+    let warnings = report["warnings"].to_string();
+    assert!(warnings.contains("time ran out"), "{warnings}");
+    // Nothing at all can be found out where not even the instance is listed.
+    let dead = json!({"latency": 60});
+    let cloud = Cloud::of(&world(
+        instance(login, private, &json!({})),
+        everyone(),
+        &dead,
+    ));
+    let ran = cloud.diagnose(&["--timeout", "1s"]);
+    assert_eq!((ran.status(), ran.stdout().as_str()), (3, ""));
+    assert!(
+        ran.stderr().contains("no answer within"),
+        "{}",
+        ran.stderr()
+    );
+    assert!(ran.took < Duration::from_secs(5), "{:?}", ran.took);
+}
+
+#[test]
+fn a_silent_port_is_told_in_six_seconds_and_its_peers_are_asked() {
+    let (_, private) = place(9);
+    let address: IpAddr = [127, 66, 1, 9].into();
+    // A listener whose queue is full lets every further SYN vanish.
+    let listener =
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    listener.bind(&SocketAddr::new(address, 0).into()).unwrap();
+    listener.listen(0).unwrap();
+    let login = listener.local_addr().unwrap().as_socket().unwrap();
+    let mut filler = Vec::new();
+    while let Ok(stream) = std::net::TcpStream::connect_timeout(&login, Duration::from_millis(300))
+    {
+        filler.push(stream);
+    }
+    let peer = TcpListener::bind((IpAddr::from([127, 66, 1, 10]), 0)).unwrap();
+    let peer_login = peer.local_addr().unwrap();
+    let mut with_peer = world(
+        instance(login, private, &json!({})),
+        everyone(),
+        &json!({"latency": 0.05}),
+    );
+    let neighbour = instance(
+        peer_login,
+        peer_login.ip(),
+        &json!({"InstanceId": "ins-bbbb2222", "InstanceName": "db"}),
+    );
+    with_peer["instances"]["ap-seoul"]
+        .as_array_mut()
+        .unwrap()
+        .push(neighbour);
+    let cloud = Cloud::of(&with_peer);
+    let ran = cloud.diagnose(&["--vantage", "public"]);
+    let report = ran.report();
+    assert_eq!(ran.status(), 1);
+    assert_eq!(state(&report, "reach", Some("public")), "all-silent");
+    assert_eq!(state(&report, "peers-subnet", None), "reachable");
+    assert_eq!(state(&report, "peers-group", None), "reachable");
+    assert!(ran.took < Duration::from_secs(7), "{:?}", ran.took);
+}
+
+#[test]
+fn a_real_rdp_server_behind_a_foreign_cloud() {
+    let Some(mut server) = xrdp([127, 66, 1, 11].into(), "negotiate") else {
+        return;
+    };
+    let windows = json!({"OsName": "Windows Server 2022 DataCenter 64bit EN", "DefaultLoginUser": "Administrator"});
+    let cloud = Cloud::of(&world(
+        instance(server.login, server.login.ip(), &windows),
+        everyone(),
+        &json!({}),
+    ));
+    cloud.diagnose(&[]).expect(0, "no-fault-found");
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    let ran = cloud.diagnose(&[]);
+    let first = ran.report()["causes"][0]["id"].as_str().unwrap().to_owned();
+    assert!(
+        ["login-service-down", "rdp-disabled"].contains(&first.as_str()),
+        "{first}"
+    );
+    assert_eq!(ran.status(), 1);
+}
+
+#[test]
+fn regions_that_are_not_there_hide_nothing() {
+    let (login, private) = place(12);
+    let cloud = Cloud::of(&world(
+        instance(login, private, &json!({"InstanceState": "STOPPED"})),
+        everyone(),
+        &json!({}),
+    ));
+    for regions in [
+        &["--region", "ap-tokyo", "--region", "ap-seoul"][..],
+        &["--region", "all"],
+    ] {
+        let arguments = [regions, &["diagnose", ID, "--format", "json"]].concat();
+        cloud.run(&arguments).expect(1, "instance-not-running");
+    }
+    let ran = cloud.run(&["--region", "all", "list", "--no-probe", "--format", "json"]);
+    assert_eq!((ran.status(), ran.stdout().lines().count()), (0, 1));
+    assert_eq!(ran.stderr(), "");
+    let ran = cloud.run(&["--region", "ap-tokyo", "diagnose", ID]);
+    assert_eq!(ran.status(), 3);
+    assert!(
+        ran.stderr().contains("UnsupportedRegion"),
+        "{}",
+        ran.stderr()
+    );
+}
+
+#[test]
+fn hostile_bytes_of_the_cloud_reach_no_output() {
+    let (login, private) = place(13);
+    let nasty = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{202e}evil\r\n\u{0}";
+    let changes = json!({
+        "InstanceName": nasty, "InstanceState": format!("STOPPED{nasty}"), "OsName": format!("Debian {nasty}"),
+        "Tags": [{"Key": nasty, "Value": nasty}], "LatestOperation": nasty, "LatestOperationState": "FAILED",
+        "LatestOperationErrorMsg": nasty, "Placement": {"Zone": nasty}, "RestrictState": nasty,
+        "IsolatedSource": nasty, "DefaultLoginUser": nasty, "SecurityGroupIds": [nasty, "sg-1"],
+    });
+    let rules = json!({"Version": nasty, "Ingress": [{"Action": "ACCEPT", "Protocol": nasty, "Port": nasty,
+        "CidrBlock": nasty, "PolicyDescription": nasty}]});
+    let answers = json!({"answers": {
+        "DescribeAddresses": {"AddressSet": [{"AddressIp": login.ip(), "AddressId": nasty, "InstanceId": ID,
+            "AddressStatus": nasty, "IsArrears": true}]},
+        "DescribeTaskInfo": {"RepairTaskInfoSet": [{"TaskId": nasty, "TaskStatus": 2, "TaskTypeName": nasty,
+            "CreateTime": nasty}]},
+        "DescribeEvents": {"Events": [{"EventName": "ResetInstancesPassword", "EventTime": 1, "Username": nasty,
+            "SourceIPAddress": nasty}]},
+        "DescribeAutomationAgentStatus": {"AutomationAgentSet": [{"InstanceId": ID, "AgentStatus": nasty}]},
+        "DescribeIpBlockList": {"List": [{"Ip": login.ip(), "Status": nasty, "UnBlockTime": nasty}]}},
+        "refuse": {"DescribeSubnets": nasty}});
+    let cloud = Cloud::of(&world(instance(login, private, &changes), rules, &answers));
+    for arguments in [
+        &["diagnose", ID, "--format", "json"][..],
+        &["diagnose", ID, "--format", "text"],
+        &["list", "--format", "table"],
+        &["list", "--format", "json"],
+    ] {
+        let ran = cloud.run(arguments);
+        for text in [ran.stdout(), ran.stderr()] {
+            let bad =
+                |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
+            assert!(!text.contains(bad), "{arguments:?}: {text:?}");
+            for escaped in ["\\u001b", "\\u0007", "\\u0000", "independent-key"] {
+                assert!(!text.contains(escaped), "{arguments:?}: {text:?}");
+            }
+        }
+        assert!(ran.stdout().contains(ID), "{arguments:?}: {}", ran.stderr());
+    }
+}
+
+#[test]
+fn a_wrong_key_and_a_cloud_without_instances_are_one_sentence_each() {
+    let (login, private) = place(14);
+    let mut locked = world(instance(login, private, &json!({})), everyone(), &json!({}));
+    locked["secret_key"] = json!("another");
+    for (world, words) in [
+        (locked, "the secret key does not belong to the secret id"),
+        (
+            world(
+                instance(login, private, &json!({})),
+                everyone(),
+                &json!({"refuse": {"DescribeInstances": "InvalidAction"}}),
+            ),
+            "InvalidAction",
+        ),
+        (
+            world(
+                instance(login, private, &json!({})),
+                everyone(),
+                &json!({"refuse": {"DescribeInstances": "UnauthorizedOperation"}}),
+            ),
+            "no permission for cvm:DescribeInstances",
+        ),
+    ] {
+        let ran = Cloud::of(&world).diagnose(&[]);
+        assert_eq!((ran.status(), ran.stdout().as_str()), (3, ""), "{words}");
+        assert!(ran.stderr().contains(words), "{}", ran.stderr());
+        assert_eq!(ran.stderr().lines().count(), 1, "{}", ran.stderr());
+    }
+}

@@ -1,0 +1,156 @@
+"""A second cloud, written apart from the demo: the little of API 3.0 that a diagnosis cannot do without.
+
+It knows `DescribeInstances`, `DescribeSecurityGroupPolicies` and what the world file says of other
+actions; everything else is `InvalidAction`. Requests are checked as the vendor's manual says
+(TC3-HMAC-SHA256, time stamp within five minutes). Standard library only.
+
+usage: cloud.py WORLD.json      prints {"endpoint": "http://127.0.0.1:PORT"}, serves until stdin closes
+"""
+
+import hashlib
+import hmac
+import json
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+FIELDS = {
+    "instance-id": lambda i: [i.get("InstanceId")],
+    "instance-name": lambda i: [i.get("InstanceName")],
+    "instance-state": lambda i: [i.get("InstanceState")],
+    "private-ip-address": lambda i: i.get("PrivateIpAddresses") or [],
+    "public-ip-address": lambda i: i.get("PublicIpAddresses") or [],
+    "ipv6-address": lambda i: i.get("IPv6Addresses") or [],
+    "security-group-id": lambda i: i.get("SecurityGroupIds") or [],
+    "subnet-id": lambda i: [(i.get("VirtualPrivateCloud") or {}).get("SubnetId")],
+}
+
+
+class Refused(Exception):
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code = code
+
+
+def keyed(key, text):
+    return hmac.new(key, text.encode(), hashlib.sha256).digest()
+
+
+def check_signature(world, headers, body):
+    """Section 1.1 of the manual's description of signature v3."""
+    scheme, _, rest = headers.get("Authorization", "").partition(" ")
+    parts = dict(part.strip().split("=", 1) for part in rest.split(",") if "=" in part)
+    if scheme != "TC3-HMAC-SHA256" or {"Credential", "SignedHeaders", "Signature"} - parts.keys():
+        raise Refused("AuthFailure.InvalidAuthorization", "no TC3 authorization")
+    secret_id, date, service, _ = parts["Credential"].split("/")
+    stamp = headers.get("X-TC-Timestamp", "")
+    if secret_id != world["secret_id"]:
+        raise Refused("AuthFailure.SecretIdNotFound", "this id is not known")
+    if abs(time.time() - int(stamp)) > 300:
+        raise Refused("AuthFailure.SignatureExpire", "the time stamp is too old")
+    names = parts["SignedHeaders"].split(";")
+    lines = "".join(f"{name}:{headers.get(name, '').strip().lower()}\n" for name in names)
+    canonical = "\n".join(["POST", "/", "", lines, ";".join(names), hashlib.sha256(body).hexdigest()])
+    scope = f"{date}/{service}/tc3_request"
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    text = "\n".join(["TC3-HMAC-SHA256", stamp, scope, digest])
+    key = keyed(("TC3" + world["secret_key"]).encode(), date)
+    key = keyed(keyed(key, service), "tc3_request")
+    wanted = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(wanted, parts["Signature"]):
+        raise Refused("AuthFailure.SignatureFailure", "the signature does not fit")
+    return service
+
+
+def describe_instances(world, region, asked):
+    found = world["instances"].get(region, [])
+    filters = asked.get("Filters") or []
+    mode = world.get("filters", "applied")
+    if filters and mode == "refused":
+        raise Refused("InvalidFilter", "filters are not supported")
+    if filters and mode == "applied":
+        for wanted in filters:
+            field = FIELDS.get(wanted["Name"])
+            if field is None:
+                raise Refused("InvalidFilter", f"filter {wanted['Name']} is not supported")
+            found = [i for i in found if set(map(str, field(i))) & set(wanted["Values"])]
+    if asked.get("InstanceIds"):
+        found = [i for i in found if i.get("InstanceId") in asked["InstanceIds"]]
+    first = int(asked.get("Offset") or 0)
+    count = int(asked.get("Limit") or 20)
+    return {"TotalCount": len(found), "InstanceSet": found[first:first + count]}
+
+
+def describe_policies(world, region, asked):
+    rules = world.get("groups", {}).get(asked.get("SecurityGroupId"))
+    if rules is None:
+        raise Refused("ResourceNotFound", "there is no such group")
+    return {"SecurityGroupPolicySet": rules}
+
+
+ACTIONS = {
+    "DescribeInstances": describe_instances,
+    "DescribeSecurityGroupPolicies": describe_policies,
+}
+
+
+def answer(world, headers, body):
+    check_signature(world, headers, body)
+    action = headers.get("X-TC-Action", "")
+    region = headers.get("X-TC-Region", "")
+    time.sleep(world.get("slow", {}).get(action, world.get("latency", 0)))
+    if action in world.get("refuse", {}):
+        raise Refused(world["refuse"][action], f"{action} is refused here")
+    if action in world.get("answers", {}):
+        return world["answers"][action]
+    if action not in ACTIONS:
+        raise Refused(world.get("missing", "InvalidAction"), f"{action} does not exist here")
+    if region not in world["instances"]:
+        raise Refused("UnsupportedRegion", f"there is no region {region}")
+    return ACTIONS[action](world, region, json.loads(body or b"{}"))
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        world = self.server.world
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        status, text = 200, None
+        try:
+            given = answer(world, self.headers, body)
+        except Refused as refusal:
+            given = {"Error": {"Code": refusal.code, "Message": str(refusal)}}
+            if refusal.code.startswith("HTTP "):
+                status, text = int(refusal.code[5:]), b"<html>not here</html>"
+        if text is None:
+            text = json.dumps({"Response": {**given, "RequestId": "r-1"}}).encode()
+        with self.server.lock:
+            self.server.seen.append(self.headers.get("X-TC-Action", ""))
+        try:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
+
+    def log_message(self, *_):
+        pass
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as file:
+        world = json.load(file)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.world, server.seen, server.lock = world, [], threading.Lock()
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(json.dumps({"endpoint": f"http://127.0.0.1:{server.server_port}"}), flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()
