@@ -4,7 +4,11 @@
 //! older endpoint or another vendor's gateway looks. What can still be told must be told, with the
 //! right first cause and exit status; the rest is unknown, never a finding.
 
-#![allow(clippy::unwrap_used, clippy::too_many_lines)] // a test may stop where it fails
+#![allow(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    clippy::needless_pass_by_value
+)] // a test may stop where it fails, and takes JSON as it is written
 
 #[path = "support/probe.rs"]
 mod support;

@@ -42,8 +42,8 @@ pub fn is_global(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
             let shared = v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64;
-            !(v4.is_private() || v4.is_loopback() || v4.is_link_local() || shared)
-                && !v4.is_unspecified()
+            let local = v4.is_private() || v4.is_loopback() || v4.is_link_local();
+            !(local || shared || v4.is_unspecified())
         }
         IpAddr::V6(v6) => {
             let local = v6.is_unique_local() || v6.is_unicast_link_local();
