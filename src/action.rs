@@ -4,23 +4,26 @@
 //! sent, and may be carried out only as an [`ApprovedPlan`], which only [`gate::approve`] makes.
 //! Must not live here: network, clock, randomness, disk (`runtime::execute` has them).
 
+pub mod batch;
+pub mod before;
 pub mod catalog;
 pub mod context;
 pub mod gate;
+pub mod offer;
 pub mod parameters;
 pub mod plan;
 pub mod preview;
 pub mod undo;
 
 mod account;
-mod address;
+pub mod address;
 mod bandwidth;
 mod binding;
 pub mod guest;
 mod power;
 mod rescue;
 pub mod rules;
-mod support;
+pub mod support;
 
 pub use context::PlanContext;
 pub use gate::ApprovedPlan;

@@ -3,6 +3,7 @@
 //! Lives here: sessions, triage, execution of approved plans, the console's loop.
 //! Must not live here: rules that could be pure.
 
+pub mod aftermath;
 pub mod backend;
 pub mod clock;
 pub mod console;

@@ -19,7 +19,7 @@ use cvmtop::cloud::credentials::{Credentials, Provider};
 use cvmtop::cloud::inventory;
 use cvmtop::demo::{self, DemoCloud, DemoOptions};
 use cvmtop::domain::action::ActionId;
-use cvmtop::runtime::execute::{Desk, PrepareOptions, execute, prepare};
+use cvmtop::runtime::execute::{Around, Desk, PrepareOptions, execute, prepare};
 use cvmtop::store::journal::{Journal, Outcome};
 use gateway::{Gateway, Moment};
 use serde_json::{Value, json};
@@ -417,11 +417,12 @@ fn rules_that_changed_meanwhile_are_refused_not_overwritten() {
         let instance = found.instances[0].clone();
         let parameters =
             Parameters::from_words(ActionId::OpenPort, &["source=203.0.113.7"]).expect("good");
+        let desk = Desk::new(client.clone(), Journal::in_directory(lab.state.path()));
         let mut plans = Vec::new();
         for _ in 0..2 {
             let options = PrepareOptions::default();
             let context = prepare(
-                &client,
+                &desk,
                 &instance,
                 ActionId::OpenPort,
                 &parameters,
@@ -430,12 +431,11 @@ fn rules_that_changed_meanwhile_are_refused_not_overwritten() {
             .await;
             plans.push(action::plan(ActionId::OpenPort, &parameters, &context).expect("a plan"));
         }
-        let desk = Desk::new(client.clone(), Journal::in_directory(lab.state.path()));
         let (sink, _news) = tokio::sync::mpsc::unbounded_channel();
         let mut outcomes = Vec::new();
         for plan in plans {
             let approved = approve(plan, &Access::ReadWrite, &Given::Key).expect("approved");
-            let execution = execute(&desk, &instance, approved, None, &sink)
+            let execution = execute(&desk, Around::only(&instance), approved, &sink)
                 .await
                 .expect("ran");
             outcomes.push((execution.outcome, execution.detail));

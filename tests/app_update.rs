@@ -196,6 +196,8 @@ fn an_action_is_followed_to_its_end_and_looked_at_again() {
     send(&mut state, Message::Progressed { run, note });
     let executed = Executed {
         ending: Ending::Restored,
+        soft_restart_failed: false,
+        replanned: None,
         detail: "login answers again after 2 s".into(),
         undo_entry: Some("e1".into()),
         handed: Vec::new(),
@@ -221,6 +223,8 @@ fn a_failed_cure_counts_in_the_next_diagnosis() {
     press(&mut state, "Y");
     let executed = Executed {
         ending: Ending::Unchanged,
+        soft_restart_failed: false,
+        replanned: None,
         detail: "login fails as before".into(),
         undo_entry: None,
         handed: Vec::new(),

@@ -2,13 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::context::{AccountType, AddressFacts, PlanContext};
+use super::context::{AccountType, AddressFacts, Fact, PlanContext};
 use super::parameters::Parameters;
 use super::plan::{Completion, Plan, PlanError, Step, StepInput, Target, Undo, blank, mark};
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;
 
 const TASK_LIMIT_S: u64 = 300;
+/// How a new address on a standard account is charged.
+pub const NEW_CHARGE_TYPE: &str = "TRAFFIC_POSTPAID_BY_HOUR";
 const FILLED_IN: &str = "(from the answer of the call before)";
 
 pub(super) fn plan(parameters: &Parameters, context: &PlanContext) -> Result<Plan, PlanError> {
@@ -20,17 +22,30 @@ pub(super) fn plan(parameters: &Parameters, context: &PlanContext) -> Result<Pla
             instance.public_addresses[0]
         )));
     }
-    let free = context
-        .free_addresses
-        .required("the region's free addresses")?;
     let mut plan = blank(
         ActionId::AssociateAddress,
         context,
         format!("Bind a public address to {label}"),
     );
-    match choose(parameters.text("address"), free)? {
-        Some(address) => bind_existing(&mut plan, context, address),
-        None => bind_new(&mut plan, context, parameters.number("mbps").unwrap_or(5))?,
+    match (&context.free_addresses, parameters.text("address")) {
+        // The operator names one: the cloud itself refuses it when it is not free.
+        (Fact::Unknown { why, .. }, Some(wanted)) => {
+            let named = AddressFacts {
+                id: wanted.to_owned(),
+                ..AddressFacts::default()
+            };
+            bind_existing(&mut plan, context, &named);
+            plan.warnings.push(format!(
+                "whether {wanted} is free could not be read ({why}); the cloud refuses the call if it is not"
+            ));
+        }
+        (facts, wanted) => {
+            let free = facts.required("the region's free addresses")?;
+            match choose(wanted, free)? {
+                Some(address) => bind_existing(&mut plan, context, address),
+                None => bind_new(&mut plan, context, parameters.number("mbps").unwrap_or(5)),
+            }
+        }
     }
     plan.warnings.push(
         "the instance can then be reached from the Internet as far as its security groups allow"
@@ -94,14 +109,12 @@ fn bind_existing(plan: &mut Plan, context: &PlanContext, address: &AddressFacts)
     plan.parameters
         .insert("address".to_owned(), address.id.as_str().into());
     plan.steps.push(associate(context, &address.id));
-    plan.changes = vec![format!(
-        "{} ({}), bound to nothing now, becomes the public address",
-        address.ip, address.id
-    )];
+    let shown = address.shown();
+    plan.changes = vec![format!("{shown} becomes the public address")];
     "a bound address costs no idle fee; its traffic is charged as before"
         .clone_into(&mut plan.cost);
     plan.undo = Undo::Steps {
-        text: format!("unbinds {} again", address.ip),
+        text: format!("unbinds {shown} again"),
         downtime: "the public path ends".to_owned(),
         risk: Risk::Medium,
         steps: vec![call_on_address(
@@ -113,17 +126,18 @@ fn bind_existing(plan: &mut Plan, context: &PlanContext, address: &AddressFacts)
     };
 }
 
-fn bind_new(plan: &mut Plan, context: &PlanContext, mbps: u64) -> Result<(), PlanError> {
-    let account = *context
-        .account_type
-        .required("the account's network type")?;
+fn bind_new(plan: &mut Plan, context: &PlanContext, mbps: u64) {
     let mark = mark(&context.entry);
     // Name and token both carry the mark: a second sending would be recognised by the cloud,
     // and the address can be found after a crash.
     let mut body = json!({ "AddressCount": 1, "AddressName": mark, "ClientToken": mark });
-    if account == AccountType::Standard {
-        body["InternetChargeType"] = json!("TRAFFIC_POSTPAID_BY_HOUR");
+    if context.account_type.known() == Some(&AccountType::Standard) {
+        body["InternetChargeType"] = json!(NEW_CHARGE_TYPE);
         body["InternetMaxBandwidthOut"] = json!(mbps);
+    } else if let Some(why) = context.account_type.unknown() {
+        plan.warnings.push(format!(
+            "the account's network type could not be read ({why}): the new address gets the cap and the charge that are the account's default"
+        ));
     }
     plan.parameters.insert("mbps".to_owned(), mbps.into());
     let mut allocate = call_on_address(context, "buy an address", "AllocateAddresses", body);
@@ -139,9 +153,9 @@ fn bind_new(plan: &mut Plan, context: &PlanContext, mbps: u64) -> Result<(), Pla
     plan.changes = vec![format!(
         "a new elastic address ({mbps} Mbit/s) becomes the public address"
     )];
-    plan.cost = context.price.clone().unwrap_or_else(|| {
-        "traffic by the gigabyte, and an idle fee while it is bound to nothing".to_owned()
-    });
+    plan.cost = context
+        .price
+        .as_cost("traffic by the gigabyte, and an idle fee while it is bound to nothing");
     let mut unbind = call_on_address(
         context,
         "unbind the address",
@@ -166,5 +180,4 @@ fn bind_new(plan: &mut Plan, context: &PlanContext, mbps: u64) -> Result<(), Pla
         risk: Risk::Medium,
         steps: vec![unbind, release],
     };
-    Ok(())
 }

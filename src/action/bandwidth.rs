@@ -18,10 +18,8 @@ pub(super) fn plan(parameters: &Parameters, context: &PlanContext) -> Result<Pla
             "raise-bandwidth needs the new cap: give it in Mbit/s with mbps=N".to_owned(),
         ));
     };
-    let account = *context
-        .account_type
-        .required("the account's network type")?;
-    let addresses = context.addresses.required("the public addresses")?;
+    let nothing = Vec::new();
+    let addresses = context.addresses.known().unwrap_or(&nothing);
     if addresses.is_empty() && instance.public_addresses.is_empty() {
         return Err(PlanError::NotApplicable(format!(
             "{label} has no public address, so there is no cap to raise; bind one with associate-address"
@@ -30,6 +28,12 @@ pub(super) fn plan(parameters: &Parameters, context: &PlanContext) -> Result<Pla
     let elastic = addresses
         .iter()
         .find(|a| !a.id.is_empty() && a.kind != "WanIP");
+    // Where the account's type cannot be read, the address tells: only on standard accounts
+    // it has a cap of its own.
+    let on_the_address = match context.account_type.known() {
+        Some(account) => *account == AccountType::Standard,
+        None => elastic.is_some_and(|address| address.bandwidth.is_some()),
+    };
     let mut plan = blank(
         ActionId::RaiseBandwidth,
         context,
@@ -37,14 +41,24 @@ pub(super) fn plan(parameters: &Parameters, context: &PlanContext) -> Result<Pla
     );
     plan.parameters.insert("mbps".to_owned(), mbps.into());
     match elastic {
-        Some(address) if account == AccountType::Standard => {
+        Some(address) if on_the_address => {
             on_address(&mut plan, context, address, mbps)?;
         }
         _ => on_instance(&mut plan, context, mbps)?,
     }
-    plan.cost = context.price.clone().unwrap_or_else(|| {
-        "charged at the higher cap from now on; the price could not be asked for".to_owned()
-    });
+    for (unknown, what) in [
+        (context.account_type.unknown(), "the account's network type"),
+        (context.addresses.unknown(), "the public addresses"),
+    ] {
+        plan.warnings.extend(unknown.map(|why| {
+            format!(
+                "{what} could not be read ({why}), so the cap may lie elsewhere; the cloud refuses the call then"
+            )
+        }));
+    }
+    plan.cost = context
+        .price
+        .as_cost("charged at the higher cap from now on");
     Ok(plan)
 }
 

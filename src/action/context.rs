@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::before::Before;
 use super::plan::PlanError;
 use crate::domain::instance::Instance;
 use crate::domain::security_group::{References, SecurityGroup};
@@ -34,6 +35,14 @@ impl<T> Fact<T> {
         }
     }
 
+    /// Why it is not known, where it was asked for.
+    pub fn unknown(&self) -> Option<&str> {
+        match self {
+            Self::Unknown { why, .. } => Some(why),
+            _ => None,
+        }
+    }
+
     /// The value, or the sentence that says why a plan cannot do without.
     pub fn required(&self, what: &str) -> Result<&T, PlanError> {
         match self {
@@ -48,6 +57,19 @@ impl<T> Fact<T> {
                 why: "not read yet".to_owned(),
                 remedy: "refresh the instance and try again".to_owned(),
             }),
+        }
+    }
+}
+
+impl Fact<String> {
+    /// The price as the preview names it; an inquiry that was not answered is said to be so.
+    pub fn as_cost(&self, otherwise: &str) -> String {
+        match self {
+            Self::Known(price) => format!("{price}, by the cloud's own inquiry"),
+            Self::Unknown { why, .. } => {
+                format!("{otherwise}; the price could not be asked for ({why})")
+            }
+            Self::NotRead => otherwise.to_owned(),
         }
     }
 }
@@ -79,9 +101,12 @@ pub struct PlanContext {
     /// Repair tasks that wait for authorisation.
     pub repair_tasks: Fact<Vec<RepairTask>>,
     /// What the API's price inquiry answered, as a sentence.
-    pub price: Option<String>,
-    /// State of evidence groups that bear on the risk, for example `guest-crash`.
-    pub boot_risks: Vec<String>,
+    pub price: Fact<String>,
+    /// What was read before an action that shuts the instance down.
+    pub before: Before,
+    /// What any preview has to say beside its own warnings: what other operators do on this
+    /// instance, and what could not be read beforehand.
+    pub notes: Vec<String>,
 }
 
 impl PlanContext {
@@ -99,6 +124,8 @@ pub struct GroupFacts {
     pub group: SecurityGroup,
     /// Other instances bound to it; `None` when that could not be read.
     pub others: Option<Others>,
+    /// What else uses it (`2 load balancers`), as far as read.
+    pub other_users: Vec<String>,
 }
 
 /// Other users of a group; there may be more than are named.
@@ -131,6 +158,17 @@ pub struct AddressFacts {
     pub charge_type: String,
     pub is_blocked: bool,
     pub is_arrears: bool,
+}
+
+impl AddressFacts {
+    /// `203.0.113.9 (eip-...)`, or what there is of it.
+    pub fn shown(&self) -> String {
+        match (self.ip.as_str(), self.id.as_str()) {
+            ("", id) => id.to_owned(),
+            (ip, "") => ip.to_owned(),
+            (ip, id) => format!("{ip} ({id})"),
+        }
+    }
 }
 
 /// One row of cvm `DescribeTaskInfo`.

@@ -3,6 +3,7 @@
 //! Read-only mode and the confirmation level are enforced here and nowhere else, so that no
 //! key, screen or command can get round them.
 
+use super::batch::{Batch, Item, Share, differs_only_by_own};
 use super::plan::{Confirmation, Plan, is_write};
 
 /// Whether this run may change anything.
@@ -56,7 +57,7 @@ pub enum Refusal {
         "`{action}` was not confirmed; nothing was sent. Add --yes, or press the key named in the preview"
     )]
     NotConfirmed { action: String },
-    #[error("the typed text is not the name of {label}; nothing was sent. Type `{expected}`")]
+    #[error("the typed text does not confirm {label}; nothing was sent. Type `{expected}`")]
     WrongName { label: String, expected: String },
 }
 
@@ -93,6 +94,70 @@ pub fn approve(plan: Plan, access: &Access, given: &Given) -> Result<ApprovedPla
             action: plan.action.to_string(),
         })
     }
+}
+
+/// A batch that may be carried out. Cannot be made but by [`approve_batch`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct ApprovedBatch {
+    batch: Batch,
+}
+
+impl ApprovedBatch {
+    /// Instances in order.
+    pub fn items(&self) -> &[Item] {
+        &self.batch.items
+    }
+
+    /// The approved plan of an item, where it has one.
+    pub fn plan_of(&self, index: usize) -> Option<ApprovedPlan> {
+        match &self.batch.items.get(index)?.share {
+            Share::Planned(plan) => Some(ApprovedPlan {
+                plan: (**plan).clone(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// A plan made anew for an item because this batch itself has changed the rules meanwhile;
+    /// `None` when it differs by anything else, for that was not shown.
+    pub fn renewed(&self, index: usize, fresh: Plan, marks: &[String]) -> Option<ApprovedPlan> {
+        let shown = self.plan_of(index)?;
+        differs_only_by_own(shown.plan(), &fresh, marks).then_some(ApprovedPlan { plan: fresh })
+    }
+}
+
+/// Lets a batch through when access suffices and the confirmation fits the riskiest of its
+/// plans. `targets` are the texts that a command line named the instances with, in order; on a
+/// screen the batch's own phrase is typed instead.
+pub fn approve_batch(
+    batch: Batch,
+    access: &Access,
+    given: &Given,
+    targets: &[String],
+) -> Result<ApprovedBatch, Refusal> {
+    for (index, item) in batch.items.iter().enumerate() {
+        let Share::Planned(plan) = &item.share else {
+            continue;
+        };
+        let typed = batch.confirmation() == Confirmation::TypedName;
+        let given = match given {
+            Given::CommandLine { .. } => Given::CommandLine {
+                target: targets.get(index).cloned().unwrap_or_default(),
+            },
+            Given::Typed(text) if text.trim() == batch.phrase() => {
+                Given::Typed(plan.target.id.clone())
+            }
+            Given::Typed(_) if typed => {
+                return Err(Refusal::WrongName {
+                    label: format!("this batch of {} instances", batch.items.len()),
+                    expected: batch.phrase(),
+                });
+            }
+            other => other.clone(),
+        };
+        approve((**plan).clone(), access, &given)?;
+    }
+    Ok(ApprovedBatch { batch })
 }
 
 /// The text that confirms: the name, or the id where there is no name.

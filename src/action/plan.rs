@@ -6,8 +6,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::catalog::Kind;
 use super::context::PlanContext;
-use super::parameters::{ParameterError, Parameters};
+use super::parameters::{ParameterError, Parameters, SourceChoice};
 use super::{account, address, bandwidth, binding, guest, power, rescue, rules, support};
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;
@@ -27,6 +28,9 @@ pub struct Plan {
     pub title: String,
     /// Effective parameters, defaults filled in.
     pub parameters: Map<String, Value>,
+    /// Parameters as they were asked for, so that the same can be planned anew.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub asked: Map<String, Value>,
     /// Sent in this order; each is followed to its end before the next is sent.
     pub steps: Vec<Step>,
     /// What will be different, in sentences.
@@ -40,6 +44,10 @@ pub struct Plan {
     /// Who else feels it.
     pub affected: Affected,
     pub warnings: Vec<String>,
+    /// How many readings of the diagnosis are written down before the first call, for actions
+    /// that destroy evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saves_readings: Option<usize>,
     pub undo: Undo,
     pub risk: Risk,
     pub confirmation: Confirmation,
@@ -337,6 +345,27 @@ pub fn plan(
             instance.os.as_str()
         )));
     }
+    let mut plan = of_family(action, parameters, context)?;
+    plan.asked = parameters.to_json();
+    if let Some(source) = context.user_source
+        && parameters.source("source").is_none_or(|choice| choice == SourceChoice::User)
+        && row.parameters.iter().any(|spec| spec.kind == Kind::Source)
+    {
+        plan.asked
+            .insert("source".to_owned(), source.to_string().into());
+    }
+    plan.warnings.extend(context.notes.iter().cloned());
+    if super::before::shuts_down(action) && plan.downtime != "none" {
+        plan.saves_readings = context.before.readings;
+    }
+    Ok(plan)
+}
+
+fn of_family(
+    action: ActionId,
+    parameters: &Parameters,
+    context: &PlanContext,
+) -> Result<Plan, PlanError> {
     match action {
         ActionId::Restart | ActionId::Start | ActionId::Stop => {
             power::plan(action, parameters, context)
@@ -356,7 +385,7 @@ pub fn plan(
         | ActionId::GuestRepairSshd
         | ActionId::GuestFreeLoginLog
         | ActionId::GuestEnableRdp => guest::plan(action, parameters, context),
-        ActionId::VncUrl => Ok(support::vnc_url(context)),
+        ActionId::VncUrl => support::vnc_url(context),
         ActionId::AuthorizeRepair => support::authorize_repair(parameters, context),
         ActionId::Ticket => Ok(support::ticket(context)),
         ActionId::Advice => Err(PlanError::NotApplicable(
@@ -376,6 +405,7 @@ pub(super) fn blank(action: ActionId, context: &PlanContext, title: String) -> P
         target: Target::of(&context.instance),
         title,
         parameters: Map::new(),
+        asked: Map::new(),
         steps: Vec::new(),
         changes: Vec::new(),
         rules: None,
@@ -384,6 +414,7 @@ pub(super) fn blank(action: ActionId, context: &PlanContext, title: String) -> P
         data_risk: "none".to_owned(),
         affected: Affected::nobody_else(),
         warnings: Vec::new(),
+        saves_readings: None,
         undo: Undo::None {
             reason: "nothing changes".to_owned(),
         },

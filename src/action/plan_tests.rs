@@ -55,6 +55,7 @@ fn group(id: &str, others: usize, ingress: Vec<Rule>) -> GroupFacts {
             count: others,
             names: Vec::new(),
         }),
+        ..GroupFacts::default()
     }
 }
 

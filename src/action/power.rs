@@ -68,6 +68,14 @@ pub(super) fn require_state(
             "`{action}` cannot be used: {label} is isolated because the account is in arrears; top it up first"
         ));
     }
+    if let Some(operation) = &instance.last_operation
+        && operation.state == "OPERATING"
+    {
+        return refuse(format!(
+            "`{action}` cannot be used yet: {} of {label} is still under way (request {}); wait for its end",
+            operation.action, operation.request_id
+        ));
+    }
     if instance.state == needed {
         return Ok(());
     }
@@ -171,8 +179,23 @@ fn restart(parameters: &Parameters, context: &PlanContext) -> Plan {
     plan.warnings.push(
         "a restart destroys evidence (memory, process list, unsaved logs): write the ticket bundle first if the cause is not known".to_owned(),
     );
-    boot_warnings(&mut plan, context);
+    if mode == "hard" {
+        plan.warnings.push(hard_reason(context));
+    }
+    plan.warnings.extend(context.before.warnings());
     plan
+}
+
+/// What speaks for a power cut, or that nothing does.
+fn hard_reason(context: &PlanContext) -> String {
+    let before = &context.before;
+    match (&before.soft_failed, &before.guest_gone) {
+        (Some(how), _) => format!("a soft restart was tried before and failed: {how}"),
+        (None, Some(why)) => format!("a soft restart would not get through: {why}"),
+        (None, None) => {
+            "no soft restart has failed here and the guest is not known to be gone: try mode=soft first".to_owned()
+        }
+    }
 }
 
 fn power_risk(mode: &str) -> String {
@@ -182,13 +205,6 @@ fn power_risk(mode: &str) -> String {
         _ => "low: the system shuts down by itself; it may hang when it is overloaded, and then nothing happens",
     }
     .to_owned()
-}
-
-fn boot_warnings(plan: &mut Plan, context: &PlanContext) {
-    for risk in &context.boot_risks {
-        plan.warnings
-            .push(format!("it may not come back by itself: {risk}"));
-    }
 }
 
 fn start(context: &PlanContext) -> Plan {
@@ -211,7 +227,6 @@ fn start(context: &PlanContext) -> Plan {
         risk: Risk::High,
         steps: vec![stop_step(instance, "SOFT")],
     };
-    boot_warnings(&mut plan, context);
     plan
 }
 
@@ -236,6 +251,10 @@ fn stop(parameters: &Parameters, context: &PlanContext) -> Plan {
         .clone_into(&mut plan.cost);
     "until it is started again".clone_into(&mut plan.downtime);
     plan.data_risk = power_risk(mode);
+    if mode == "hard" {
+        plan.warnings.push(hard_reason(context));
+    }
+    plan.warnings.extend(context.before.warnings());
     plan.undo = Undo::Steps {
         text: "starts the instance again".to_owned(),
         downtime: "none".to_owned(),

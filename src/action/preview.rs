@@ -21,6 +21,13 @@ pub fn lines(plan: &Plan) -> Vec<String> {
     item(&mut out, "cost", &plan.cost);
     item(&mut out, "downtime", &plan.downtime);
     item(&mut out, "data risk", &plan.data_risk);
+    if let Some(count) = plan.saves_readings {
+        item(
+            &mut out,
+            "evidence",
+            &format!("{count} readings of just now are written beside the journal before the call"),
+        );
+    }
     item(&mut out, "affects", &affected(plan));
     item(&mut out, "undo", &plan.undo.sentence());
     if let Some(minutes) = plan.expires_after_minutes {
@@ -28,7 +35,8 @@ pub fn lines(plan: &Plan) -> Vec<String> {
             &mut out,
             "expires",
             &format!(
-                "taken away again {minutes} min after it is done, by the next start of cvmtop from then on"
+                "taken away again {minutes} min after it is done, by the console if it runs then, else by the next start of cvmtop; `cvmtop journal --keep {}` lets it stay",
+                plan.entry
             ),
         );
     }

@@ -3,6 +3,8 @@
 //! Rules are added on top of one bound group, carry a mark in their description and the version
 //! of the rule set that was shown; nothing here replaces or reorders a rule.
 
+mod difference;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
@@ -10,16 +12,16 @@ use serde_json::{Value, json};
 
 use super::context::{GroupFacts, PlanContext};
 use super::parameters::{Parameters, SourceChoice};
-use super::plan::{
-    Affected, Completion, Confirmation, Plan, PlanError, RuleDifference, RuleLine, Step, Target,
-    Undo, blank,
-};
+use super::plan::{Completion, Confirmation, Plan, PlanError, Step, Target, Undo, blank};
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;
 use crate::domain::ports::Transport;
 use crate::domain::security_group::{
     Peer, Rule, RuleAction, SecurityGroup, Service, Verdict, evaluate,
 };
+
+pub(super) use difference::{affected, removal_difference};
+use difference::{difference, with_added};
 
 /// The vendor's one-click set: FTP, SSH, HTTP, HTTPS and RDP; ICMP goes with it. One rule each,
 /// as the action documents a single port or a range, not a list.
@@ -305,8 +307,7 @@ fn add_step(context: &PlanContext, group: &SecurityGroup, new: &[Rule], mark: &s
             &context.instance.region,
             json!({
                 "SecurityGroupId": group.id,
-                // The optimistic lock: refused if anybody changed the rules meanwhile.
-                "SecurityGroupPolicySet": { "Version": group.version, "Ingress": ingress },
+                "SecurityGroupPolicySet": locked(group, json!({ "Ingress": ingress })),
             }),
         ),
         Completion::Rules {
@@ -315,6 +316,15 @@ fn add_step(context: &PlanContext, group: &SecurityGroup, new: &[Rule], mark: &s
             present: true,
         },
     )
+}
+
+/// A change of rules with its optimistic lock: the cloud refuses it if anybody changed the rules
+/// since they were read. Nothing is sent as a version where none was given.
+pub(super) fn locked(group: &SecurityGroup, mut set: Value) -> Value {
+    if !group.version.is_empty() {
+        set["Version"] = json!(group.version);
+    }
+    set
 }
 
 fn fill_parameters(plan: &mut Plan, question: Question, source: &str, group: &str) {
@@ -415,23 +425,10 @@ fn warn_of_group(plan: &mut Plan, facts: &GroupFacts) {
         plan.warnings
             .push("which other instances use this group could not be read".to_owned());
     }
-}
-
-/// Other users of a group as the preview names them.
-pub(super) fn affected(facts: &GroupFacts) -> Affected {
-    let id = &facts.group.id;
-    match &facts.others {
-        Some(others) if others.count == 0 => Affected::nobody_else(),
-        Some(others) => Affected {
-            count: Some(others.count),
-            names: others.names.clone(),
-            note: format!("{} other instance(s) bound to {id}", others.count),
-        },
-        None => Affected {
-            count: None,
-            names: Vec::new(),
-            note: format!("every instance bound to {id}; how many could not be read"),
-        },
+    if group.version.is_empty() {
+        plan.warnings.push(
+            "the cloud gives these rules no version, so a change that somebody makes meanwhile would not be noticed".to_owned(),
+        );
     }
 }
 
@@ -445,71 +442,19 @@ pub fn marked_indexes(group: &SecurityGroup, mark: &str) -> Vec<i64> {
         .collect()
 }
 
-fn with_added(ingress: &[Rule], new: &[Rule]) -> Vec<Rule> {
-    let mut all: Vec<Rule> = new.iter().chain(ingress).cloned().collect();
-    for (position, rule) in (0_i64..).zip(all.iter_mut()) {
-        rule.index = position;
-    }
-    all
-}
-
-fn difference(
-    group: &SecurityGroup,
-    new: &[Rule],
-    before: &Decided,
-    after: &Decided,
-) -> RuleDifference {
-    let deciding = |decided: &Decided| {
-        let (id, index) = decided.rule.as_ref()?;
-        (*id == group.id).then_some(*index)
-    };
-    let mut lines_after = rule_lines(&with_added(&group.ingress, new), deciding(after));
-    for line in lines_after.iter_mut().take(new.len()) {
-        line.added = true;
-    }
-    RuleDifference {
-        group: group.id.clone(),
-        group_name: group.name.clone(),
-        version: group.version.clone(),
-        decided_before: before.text.clone(),
-        decided_after: after.text.clone(),
-        before: rule_lines(&group.ingress, deciding(before)),
-        after: lines_after,
-    }
-}
-
-/// The difference that deleting `indexes` makes.
-pub(super) fn removal_difference(group: &SecurityGroup, indexes: &[i64]) -> RuleDifference {
-    let mut before = rule_lines(&group.ingress, None);
-    for line in &mut before {
-        line.removed = indexes.contains(&line.index);
-    }
-    let kept: Vec<Rule> = group
+/// The inbound rules that carry `mark`, as `DeleteSecurityGroupPolicies` takes them by content.
+pub(super) fn marked_by_content(group: &SecurityGroup, mark: &str) -> Vec<Value> {
+    group
         .ingress
         .iter()
-        .filter(|rule| !indexes.contains(&rule.index))
-        .cloned()
-        .collect();
-    RuleDifference {
-        group: group.id.clone(),
-        group_name: group.name.clone(),
-        version: group.version.clone(),
-        decided_before: "see the rules".to_owned(),
-        decided_after: "see the rules".to_owned(),
-        before,
-        after: rule_lines(&with_added(&kept, &[]), None),
-    }
-}
-
-fn rule_lines(ingress: &[Rule], deciding: Option<i64>) -> Vec<RuleLine> {
-    ingress
-        .iter()
-        .map(|rule| RuleLine {
-            index: rule.index,
-            text: rule.text(),
-            added: false,
-            removed: false,
-            decides: deciding == Some(rule.index),
+        .filter(|rule| rule.description == mark)
+        .map(|rule| {
+            let mut wire = wire(rule);
+            if let Some(wire) = wire.as_object_mut() {
+                wire.remove("PolicyIndex");
+                wire.remove("PolicyDescription");
+            }
+            wire
         })
         .collect()
 }

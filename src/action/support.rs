@@ -2,14 +2,20 @@
 
 use serde_json::json;
 
-use super::context::PlanContext;
+use super::context::{Fact, PlanContext, RepairTask};
 use super::parameters::Parameters;
 use super::plan::{Completion, Plan, PlanError, Step, Target, Undo, Verification, blank};
 use crate::domain::action::ActionId;
 use crate::domain::api_call::ApiCall;
 
-pub(super) fn vnc_url(context: &PlanContext) -> Plan {
+pub(super) fn vnc_url(context: &PlanContext) -> Result<Plan, PlanError> {
     let instance = &context.instance;
+    if instance.state == "STOPPED" {
+        return Err(PlanError::NotApplicable(format!(
+            "{} is stopped, and a stopped instance has no console; start it first",
+            Target::of(instance).label()
+        )));
+    }
     let mut plan = blank(
         ActionId::VncUrl,
         context,
@@ -36,7 +42,26 @@ pub(super) fn vnc_url(context: &PlanContext) -> Plan {
     plan.verification = Verification::None {
         reason: "nothing changes".to_owned(),
     };
-    plan
+    Ok(plan)
+}
+
+/// The page of the vendor that opens a VNC address (cvm `DescribeInstanceVncUrl`).
+const VNC_PAGE: &str = "https://img.qcloud.com/qcloud/app/active_vnc/index.html?InstanceVncUrl=";
+
+/// What a browser opens for the address that the API answered.
+pub fn vnc_page(address: &str) -> String {
+    use std::fmt::Write as _;
+    let mut page = VNC_PAGE.to_owned();
+    for byte in address.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                page.push(char::from(byte));
+            }
+            // Writing to a string cannot fail.
+            _ => drop(write!(page, "%{byte:02X}")),
+        }
+    }
+    page
 }
 
 pub(super) fn authorize_repair(
@@ -45,27 +70,17 @@ pub(super) fn authorize_repair(
 ) -> Result<Plan, PlanError> {
     let instance = &context.instance;
     let label = Target::of(instance).label();
-    let tasks = context.repair_tasks.required("the repair tasks")?;
-    let pending: Vec<_> = tasks.iter().filter(|task| task.status == 1).collect();
-    let task = match (parameters.text("task"), pending.as_slice()) {
-        (Some(wanted), _) => pending.iter().find(|t| t.id == wanted).ok_or_else(|| {
-            PlanError::NotApplicable(format!(
-                "{wanted} is not a task of {label} that waits for authorisation"
-            ))
-        })?,
-        (None, []) => {
-            return Err(PlanError::NothingToDo(format!(
-                "no repair of {label} waits for authorisation"
-            )));
+    let named;
+    let task = match (&context.repair_tasks, parameters.text("task")) {
+        // The operator names it: the cloud itself refuses one that does not wait.
+        (Fact::Unknown { .. }, Some(wanted)) => {
+            named = RepairTask {
+                id: wanted.to_owned(),
+                ..RepairTask::default()
+            };
+            &named
         }
-        (None, [only]) => only,
-        (None, several) => {
-            let ids: Vec<_> = several.iter().map(|t| t.id.as_str()).collect();
-            return Err(PlanError::Missing(format!(
-                "several repairs of {label} wait; choose one with task=: {}",
-                ids.join(", ")
-            )));
-        }
+        (facts, wanted) => waiting_task(facts.required("the repair tasks")?, wanted, &label)?,
     };
     let mut plan = blank(
         ActionId::AuthorizeRepair,
@@ -107,7 +122,39 @@ pub(super) fn authorize_repair(
     plan.undo = Undo::None {
         reason: "an authorisation cannot be withdrawn".to_owned(),
     };
+    plan.warnings.extend(context.repair_tasks.unknown().map(|why| {
+        format!(
+            "what the task is could not be read ({why}); the cloud refuses the call if it does not wait"
+        )
+    }));
     Ok(plan)
+}
+
+/// The task of that id, or the only one, among those that wait for authorisation.
+fn waiting_task<'a>(
+    tasks: &'a [RepairTask],
+    wanted: Option<&str>,
+    label: &str,
+) -> Result<&'a RepairTask, PlanError> {
+    let waiting: Vec<_> = tasks.iter().filter(|task| task.status == 1).collect();
+    match (wanted, waiting.as_slice()) {
+        (Some(wanted), _) => waiting.into_iter().find(|t| t.id == wanted).ok_or_else(|| {
+            PlanError::NotApplicable(format!(
+                "{wanted} is not a task of {label} that waits for authorisation"
+            ))
+        }),
+        (None, []) => Err(PlanError::NothingToDo(format!(
+            "no repair of {label} waits for authorisation"
+        ))),
+        (None, [only]) => Ok(only),
+        (None, several) => {
+            let ids: Vec<_> = several.iter().map(|t| t.id.as_str()).collect();
+            Err(PlanError::Missing(format!(
+                "several repairs of {label} wait; choose one with task=: {}",
+                ids.join(", ")
+            )))
+        }
+    }
 }
 
 pub(super) fn ticket(context: &PlanContext) -> Plan {

@@ -91,10 +91,16 @@ fn remove_rules(
             "no rule of {group_id} carries the mark {mark} any more"
         )));
     }
-    let ingress: Vec<_> = indexes
-        .iter()
-        .map(|index| json!({ "PolicyIndex": index }))
-        .collect();
+    // Without a version an index would be deleted whatever stands there by then; so then the
+    // rules are named by what they say.
+    let ingress: Vec<_> = if group.version.is_empty() {
+        rules::marked_by_content(group, mark)
+    } else {
+        indexes
+            .iter()
+            .map(|index| json!({ "PolicyIndex": index }))
+            .collect()
+    };
     plan.steps.push(Step::new(
         format!("delete the {} rule(s) of this entry", indexes.len()),
         ApiCall::new(
@@ -103,8 +109,7 @@ fn remove_rules(
             &original.target.region,
             json!({
                 "SecurityGroupId": group_id,
-                // Without the version an index would be deleted whatever stands there.
-                "SecurityGroupPolicySet": { "Version": group.version, "Ingress": ingress },
+                "SecurityGroupPolicySet": rules::locked(group, json!({ "Ingress": ingress })),
             }),
         ),
         Completion::Rules {

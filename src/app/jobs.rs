@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::case::RunId;
+use crate::action::plan::Plan;
 use crate::domain::action::ActionId;
 
 /// How an action ended.
@@ -60,6 +61,11 @@ pub struct Handed {
 #[derive(Debug)]
 pub struct Executed {
     pub ending: Ending,
+    /// A soft restart was accepted and did not get through: the hard one may be offered.
+    pub soft_restart_failed: bool,
+    /// Set when the rules had changed since they were shown: the same action with the new
+    /// difference, to be shown and confirmed anew, or why there is none.
+    pub replanned: Option<Result<Box<Plan>, String>>,
     pub detail: String,
     /// Journal entry, when it can be taken back.
     pub undo_entry: Option<String>,
@@ -81,6 +87,8 @@ pub struct Job {
     pub ended_at: Option<Timestamp>,
     /// Sentences, in order.
     pub steps: Vec<String>,
+    /// A soft restart that did not get through.
+    pub soft_restart_failed: bool,
     /// Journal entry that can be taken back.
     pub undo_entry: Option<String>,
     /// Journal entry that this one takes back.
@@ -134,6 +142,14 @@ impl Jobs {
     /// Removes a job that was called off before anything was sent.
     pub fn forget(&mut self, run: RunId) {
         self.all.retain(|job| job.run != run);
+    }
+
+    /// True when the last restart of an instance was a soft one that did not get through.
+    pub fn soft_restart_failed(&self, instance: &str) -> bool {
+        self.of(instance)
+            .rev()
+            .find(|job| job.action == Some(ActionId::Restart) && job.ended_at.is_some())
+            .is_some_and(|job| job.soft_restart_failed)
     }
 
     /// Ids of actions that were carried out on an instance and did not bring login back.

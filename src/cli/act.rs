@@ -1,80 +1,96 @@
-//! `cvmtop act`: preview or run one action on one instance.
+//! `cvmtop act`: preview or run one action, on one instance or on several.
 //!
 //! Exit status: 0 done (and verified, with `--wait`), 1 refused by the cloud or not verified,
 //! 2 usage, 3 nothing was sent.
 
-use std::fmt::Write as _;
+mod batch;
+mod report;
+
 use std::time::Duration;
 
 use ipnet::IpNet;
-use secrecy::ExposeSecret;
-use serde_json::{Value, json};
 
 use super::acting::{self, Printer};
 use super::args::{ActArgs, GlobalArgs, TextOrJson};
 use super::output::print;
 use super::{EXIT_NOTHING, EXIT_USAGE, open};
-use crate::action::gate::{Access, approve};
+use crate::action::Parameters;
+use crate::action::before::shuts_down;
+use crate::action::gate::{Access, Given, approve};
 use crate::action::plan::{Confirmation, Plan, PlanError};
-use crate::action::{Parameters, preview};
+use crate::config::Loaded;
 use crate::domain::action::ActionId;
 use crate::domain::instance::Instance;
+use crate::domain::report::Report;
 use crate::runtime::execute::{
-    self, Desk, Execution, LoginProbe, PrepareOptions, execute, prepare,
+    Around, Desk, Execution, LoginProbe, PrepareOptions, Prepared, execute, prepare_plan,
 };
 use crate::runtime::session::Session;
-use crate::runtime::targets;
+use crate::runtime::{aftermath, targets};
+use crate::store::journal::Outcome;
+
+/// How often an action is planned anew because somebody changes the rules under it.
+const REPLANS: usize = 3;
+
+/// What `act` was asked for, checked.
+struct Work<'a> {
+    session: &'a Session,
+    loaded: &'a Loaded,
+    desk: Desk,
+    access: Access,
+    action: ActionId,
+    parameters: Parameters,
+    args: &'a ActArgs,
+}
 
 /// Runs the command.
 pub async fn run(args: &ActArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
+    let (action, parameters) = match wanted(args) {
+        Ok(wanted) => wanted,
+        Err(why) => return refuse(EXIT_USAGE, &why),
+    };
+    let loaded = open::settings(global)?;
+    let session = Session::open(&loaded, &mut |warning| eprintln!("cvmtop: {warning}")).await?;
+    let mut instances = Vec::new();
+    for target in &args.targets {
+        match targets::find(&session, target).await {
+            Ok(instance) => instances.push(instance),
+            Err(error) => return refuse(EXIT_NOTHING, &error.to_string()),
+        }
+    }
+    if !args.dry_run {
+        acting::start_up(&session, &loaded).await;
+    }
+    let work = Work {
+        session: &session,
+        loaded: &loaded,
+        desk: acting::desk(&session, &loaded)?,
+        access: acting::access(&loaded.settings),
+        action,
+        parameters,
+        args,
+    };
+    match instances.as_slice() {
+        [instance] => work.one(instance).await,
+        several => batch::run(&work, several).await,
+    }
+}
+
+fn wanted(args: &ActArgs) -> Result<(ActionId, Parameters), String> {
     let Some(action) = ActionId::parse(&args.action) else {
         let all: Vec<_> = ActionId::ALL.iter().map(|id| id.as_str()).collect();
-        return refuse(
-            EXIT_USAGE,
-            &format!(
-                "there is no action `{}`; there are {}",
-                crate::domain::text::sanitise(&args.action, 40),
-                all.join(", ")
-            ),
-        );
-    };
-    let parameters = match Parameters::from_words(action, &args.set) {
-        Ok(parameters) => parameters,
-        Err(error) => return refuse(EXIT_USAGE, &error.to_string()),
+        return Err(format!(
+            "there is no action `{}`; there are {}",
+            crate::domain::text::sanitise(&args.action, 40),
+            all.join(", ")
+        ));
     };
     if action == ActionId::Ticket {
-        return refuse(
-            EXIT_USAGE,
-            "write the bundle with `cvmtop ticket TARGET --output DIR`",
-        );
+        return Err("write the bundle with `cvmtop ticket TARGET --output DIR`".to_owned());
     }
-    let loaded = open::settings(global)?;
-    let access = acting::access(&loaded.settings);
-    let session = Session::open(&loaded, &mut |warning| eprintln!("cvmtop: {warning}")).await?;
-    let instance = match targets::find(&session, &args.target).await {
-        Ok(instance) => instance,
-        Err(error) => return refuse(EXIT_NOTHING, &error.to_string()),
-    };
-    let desk = acting::desk(&session, &loaded)?;
-    if !args.dry_run && access == Access::ReadWrite {
-        acting::start_up(&desk, &access).await;
-    }
-    let user_source = args.user_source.or(loaded.settings.probe.user_source);
-    let options = PrepareOptions {
-        user_source: user_source.map(IpNet::from),
-        own_source: acting::own_source(&instance),
-        ..PrepareOptions::default()
-    };
-    let context = prepare(&desk.client, &instance, action, &parameters, &options).await;
-    let plan = match crate::action::plan(action, &parameters, &context) {
-        Ok(plan) => plan,
-        Err(error) => return refuse(plan_status(&error), &error.to_string()),
-    };
-    if args.dry_run {
-        print(&dry_run(&plan, args.format))?;
-        return Ok(0);
-    }
-    carry_out(&desk, &instance, plan, &access, args).await
+    let parameters =
+        Parameters::from_words(action, &args.set).map_err(|error| error.to_string())?;
+    Ok((action, parameters))
 }
 
 #[allow(clippy::unnecessary_wraps)] // every caller returns it as the command's result
@@ -92,138 +108,213 @@ fn plan_status(error: &PlanError) -> u8 {
     }
 }
 
-/// The preview as text, or as one JSON object.
-pub fn dry_run(plan: &Plan, format: TextOrJson) -> String {
-    match format {
-        TextOrJson::Text => preview::text(plan),
-        TextOrJson::Json => {
-            let object = json!({
-                "schema_version": 1,
-                "dry_run": true,
-                "plan": plan,
-                "permissions": plan.permissions(),
-                "undo": plan.undo.sentence(),
-            });
-            format!("{object}\n")
+impl Work<'_> {
+    fn user_source(&self) -> Option<std::net::IpAddr> {
+        self.args
+            .user_source
+            .or(self.loaded.settings.probe.user_source)
+    }
+
+    fn options(&self, instance: &Instance, before: Option<&Report>) -> PrepareOptions {
+        PrepareOptions {
+            user_source: self.user_source().map(IpNet::from),
+            own_source: acting::own_source(instance),
+            instance_is_fresh: true,
+            readings: before.map(|report| report.evidence.clone()).unwrap_or_default(),
+            ..PrepareOptions::default()
+        }
+    }
+
+    /// A diagnosis first where the action destroys evidence, or where its cure is to be verified.
+    async fn before(&self, instance: &Instance) -> Option<Report> {
+        let destroys = shuts_down(self.action);
+        let verifies = self.args.wait && !self.args.dry_run;
+        let may_run = self.args.dry_run || self.access == Access::ReadWrite;
+        if !may_run || !(destroys || verifies) {
+            return None;
+        }
+        Some(aftermath::look(self.session, instance, self.user_source(), &[]).await)
+    }
+
+    async fn one(&self, instance: &Instance) -> anyhow::Result<u8> {
+        let before = self.before(instance).await;
+        let mut options = self.options(instance, before.as_ref());
+        for attempt in 0..=REPLANS {
+            let prepared =
+                prepare_plan(&self.desk, instance, self.action, &self.parameters, &options).await;
+            let Prepared { plan, instance } = match prepared {
+                Ok(prepared) => prepared,
+                Err(error) => return refuse(plan_status(&error), &error.to_string()),
+            };
+            if self.args.dry_run {
+                print(&report::dry_run(&plan, self.args.format))?;
+                return Ok(0);
+            }
+            let again = attempt > 0;
+            if again {
+                eprintln!("the rules were changed by somebody else meanwhile; the new difference:");
+                eprint!("{}", crate::action::preview::text(&plan));
+                if self.args.yes {
+                    return refuse(
+                        1,
+                        "nothing was sent with the new difference, as it had not been shown before; run the command again to send it",
+                    );
+                }
+            }
+            let deed = Deed {
+                desk: &self.desk,
+                instance: &instance,
+                access: &self.access,
+                report: before.as_ref(),
+                target: &self.args.targets[0],
+                yes: self.args.yes,
+                wait: self.args.wait,
+                preview_is_shown: again,
+            };
+            let execution = match deed.carry_out(&plan).await? {
+                Ok(execution) => execution,
+                Err(status) => return Ok(status),
+            };
+            if execution.stale && attempt < REPLANS {
+                options.instance_is_fresh = false;
+                continue;
+            }
+            return self.finish(&instance, &plan, &execution, before.as_ref()).await;
+        }
+        Ok(1)
+    }
+
+    /// What the result teaches and what comes next, then the report.
+    async fn finish(
+        &self,
+        instance: &Instance,
+        plan: &Plan,
+        execution: &Execution,
+        before: Option<&Report>,
+    ) -> anyhow::Result<u8> {
+        let journal = &self.desk.journal;
+        let state_dir = &self.loaded.paths.state_dir;
+        let learnt = aftermath::learn(state_dir, plan, execution, before).unwrap_or_else(|error| {
+            eprintln!("cvmtop: {error}");
+            None
+        });
+        let next = if self.args.wait && aftermath::leaves_it_broken(execution) {
+            eprintln!("login is not back: diagnosing again with this counted");
+            let source = self.user_source();
+            let next =
+                aftermath::next(self.session, journal, instance, source, plan, execution, before);
+            match next.await {
+                Ok(next) => Some(next),
+                Err(error) => {
+                    eprintln!("cvmtop: {error}");
+                    None
+                }
+            }
+        } else {
+            None
+        };
+        let told = report::Told {
+            plan,
+            execution,
+            target: &self.args.targets[0],
+            learnt: learnt.as_deref(),
+            next: next.as_ref(),
+        };
+        told.print(self.args.format)?;
+        Ok(acting::exit_status(execution.outcome, self.args.wait))
+    }
+}
+
+/// One plan on its way from confirmation to its end; also used for an undo.
+#[derive(Debug)]
+pub struct Deed<'a> {
+    pub desk: &'a Desk,
+    pub instance: &'a Instance,
+    pub access: &'a Access,
+    pub report: Option<&'a Report>,
+    /// As named on the command line.
+    pub target: &'a str,
+    pub yes: bool,
+    pub wait: bool,
+    pub preview_is_shown: bool,
+}
+
+impl Deed<'_> {
+    /// Confirms and executes; the exit status when nothing was sent.
+    pub async fn carry_out(&self, plan: &Plan) -> anyhow::Result<Result<Execution, u8>> {
+        // Read-only is said before anything is asked.
+        let given = if matches!(self.access, Access::ReadOnly { .. }) {
+            Some(Given::Nothing)
+        } else {
+            acting::confirm(plan, self.yes, self.target, self.preview_is_shown)?
+        };
+        let Some(given) = given else {
+            return refuse(EXIT_NOTHING, &unconfirmed(plan)).map(Err);
+        };
+        let approved = match approve(plan.clone(), self.access, &given) {
+            Ok(approved) => approved,
+            Err(refusal) => return refuse(EXIT_NOTHING, &refusal.to_string()).map(Err),
+        };
+        let login = self
+            .wait
+            .then(|| LoginProbe::new(self.instance.os, self.instance.login_port()));
+        let around = Around {
+            instance: self.instance,
+            login: login.as_ref(),
+            report: self.report,
+        };
+        let (sink, printing) = printing();
+        let result = execute(self.desk, around, approved, &sink).await;
+        drop(sink);
+        // Only cosmetic: the last lines come before the result.
+        let _ = tokio::time::timeout(Duration::from_secs(1), printing).await;
+        match result {
+            Ok(execution) => Ok(Ok(execution)),
+            Err(error) => refuse(EXIT_NOTHING, &error.to_string()).map(Err),
         }
     }
 }
 
-/// Confirms, executes and reports one plan; also used for an undo.
-pub async fn carry_out(
-    desk: &Desk,
-    instance: &Instance,
-    plan: Plan,
-    access: &Access,
-    args: &ActArgs,
-) -> anyhow::Result<u8> {
-    // Read-only is said before anything is asked.
-    let given = if matches!(access, Access::ReadOnly { .. }) {
-        Some(crate::action::gate::Given::Nothing)
+fn unconfirmed(plan: &Plan) -> String {
+    let how = if plan.confirmation == Confirmation::TypedName {
+        "it can cause downtime or open the instance widely"
     } else {
-        acting::confirm(&plan, args.yes, &args.target)?
+        "it changes something"
     };
-    let Some(given) = given else {
-        let how = if plan.confirmation == Confirmation::TypedName {
-            "it can cause downtime or open the instance widely"
-        } else {
-            "it changes something"
-        };
-        return refuse(
-            EXIT_NOTHING,
-            &format!(
-                "`{}` was not confirmed and nothing was sent: {how}; add --yes, or run it on a terminal",
-                plan.action
-            ),
-        );
-    };
-    let approved = match approve(plan.clone(), access, &given) {
-        Ok(approved) => approved,
-        Err(refusal) => return refuse(EXIT_NOTHING, &refusal.to_string()),
-    };
-    let login = args
-        .wait
-        .then(|| LoginProbe::new(instance.os, instance.login_port()));
+    format!(
+        "`{}` was not confirmed and nothing was sent: {how}; add --yes, or run it on a terminal",
+        plan.action
+    )
+}
+
+/// Progress goes to standard error as it comes.
+fn printing() -> (
+    tokio::sync::mpsc::UnboundedSender<crate::runtime::execute::Progress>,
+    tokio::task::JoinHandle<()>,
+) {
     let (sink, mut news) = tokio::sync::mpsc::unbounded_channel();
-    let printing = tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         let mut printer = Printer::default();
         while let Some(one) = news.recv().await {
             printer.print(&one);
         }
     });
-    let result = execute(desk, instance, approved, login, &sink).await;
-    drop(sink);
-    // Only cosmetic: the last lines come before the result.
-    let _ = tokio::time::timeout(Duration::from_secs(1), printing).await;
-    match result {
-        Ok(execution) => {
-            report(&plan, &execution, args.format)?;
-            Ok(acting::exit_status(execution.outcome, args.wait))
-        }
-        Err(error) => refuse(EXIT_NOTHING, &error.to_string()),
-    }
+    (sink, task)
 }
 
-fn report(plan: &Plan, execution: &Execution, format: TextOrJson) -> anyhow::Result<()> {
-    match format {
-        TextOrJson::Text => {
-            let mut text = format!(
-                "{}: {}\n{}\njournal entry {}\n",
-                plan.title,
-                execution.outcome.as_str(),
-                execution.detail,
-                execution.entry
-            );
-            for line in &execution.output {
-                let _ = writeln!(text, "  {line}");
-            }
-            print_looks(&mut text, "before", &execution.before);
-            print_looks(&mut text, "after", &execution.after);
-            let _ = writeln!(text, "undo: {}", plan.undo.sentence());
-            for handed in &execution.handed {
-                let _ = writeln!(
-                    text,
-                    "{} (shown once, stored nowhere): {}",
-                    handed.what,
-                    handed.value.expose_secret()
-                );
-            }
-            print(&text)
-        }
-        TextOrJson::Json => {
-            // Secrets stay out of JSON, which ends up in files.
-            for handed in &execution.handed {
-                eprintln!(
-                    "{} (shown once, stored nowhere): {}",
-                    handed.what,
-                    handed.value.expose_secret()
-                );
-            }
-            print(&format!("{}\n", as_json(plan, execution)))
-        }
-    }
-}
-
-fn print_looks(text: &mut String, when: &str, looks: &[execute::LoginLook]) {
-    for look in looks {
-        let _ = writeln!(text, "login {when}: {}", look.sentence());
-    }
-}
-
-fn as_json(plan: &Plan, execution: &Execution) -> Value {
-    json!({
-        "schema_version": 1,
-        "entry": execution.entry,
-        "action": plan.action,
-        "instance": plan.target,
-        "parameters": plan.parameters,
-        "outcome": execution.outcome.as_str(),
-        "detail": execution.detail,
-        "seconds": execution.seconds,
-        "login_before": execution.before,
-        "login_after": execution.after,
-        "output": execution.output,
-        "undo": plan.undo.sentence(),
-        "reverses": plan.reverses,
-    })
+/// Reports an undo.
+pub fn report_undo(
+    plan: &Plan,
+    execution: &Execution,
+    format: TextOrJson,
+) -> anyhow::Result<Outcome> {
+    let told = report::Told {
+        plan,
+        execution,
+        target: &plan.target.id,
+        learnt: None,
+        next: None,
+    };
+    told.print(format)?;
+    Ok(execution.outcome)
 }

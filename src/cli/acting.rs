@@ -5,12 +5,13 @@
 use std::io::{IsTerminal, Write};
 use std::net::IpAddr;
 
+use crate::action::batch::Batch;
 use crate::action::gate::{Access, Given, expected_name};
 use crate::action::plan::{Confirmation, Plan};
 use crate::action::preview;
 use crate::config::{Loaded, Settings};
 use crate::domain::instance::Instance;
-use crate::runtime::execute::{Desk, LoginLook, Progress, Settled, expire, settle};
+use crate::runtime::execute::{self, Desk, LoginLook, Progress};
 use crate::runtime::session::Session;
 use crate::runtime::vantage;
 use crate::store::journal::{Journal, Outcome};
@@ -48,17 +49,21 @@ pub fn desk(session: &Session, loaded: &Loaded) -> anyhow::Result<Desk> {
     Ok(Desk::new(cloud.client.clone(), journal(loaded)))
 }
 
-/// Settles what an earlier run left in flight and takes back what is due; says so.
-pub async fn start_up(desk: &Desk, access: &Access) {
-    let mut news: Vec<Settled> = Vec::new();
-    match settle(desk).await {
-        Ok(settled) => news.extend(settled),
-        Err(error) => eprintln!("cvmtop: the journal was not settled: {error}"),
-    }
-    match expire(desk, access).await {
-        Ok(expired) => news.extend(expired),
-        Err(error) => eprintln!("cvmtop: time-boxed changes were not looked at: {error}"),
-    }
+/// Settles what an earlier run left in flight and takes back what is due; says so. Every command
+/// that talks to the cloud does this first.
+pub async fn start_up(session: &Session, loaded: &Loaded) {
+    let access = access(&loaded.settings);
+    // Without a cloud nothing can be settled; what is in flight stays in the journal.
+    let (Access::ReadWrite, Ok(desk)) = (&access, desk(session, loaded)) else {
+        return;
+    };
+    let news = match execute::start_up(&desk, &access).await {
+        Ok(news) => news,
+        Err(error) => {
+            eprintln!("cvmtop: what earlier runs left was not settled: {error}");
+            return;
+        }
+    };
     for one in news {
         let outcome = one.outcome.map_or("open", Outcome::as_str);
         eprintln!(
@@ -84,7 +89,12 @@ pub fn own_source(instance: &Instance) -> Option<IpAddr> {
 }
 
 /// What the operator gave: `--yes`, or an answer typed now. `None` when nobody can be asked.
-pub fn confirm(plan: &Plan, yes: bool, target: &str) -> anyhow::Result<Option<Given>> {
+pub fn confirm(
+    plan: &Plan,
+    yes: bool,
+    target: &str,
+    preview_is_shown: bool,
+) -> anyhow::Result<Option<Given>> {
     if yes {
         return Ok(Some(Given::CommandLine {
             target: target.to_owned(),
@@ -93,21 +103,43 @@ pub fn confirm(plan: &Plan, yes: bool, target: &str) -> anyhow::Result<Option<Gi
     if plan.confirmation == Confirmation::None {
         return Ok(Some(Given::Nothing));
     }
-    eprint!("{}", preview::text(plan));
+    if !preview_is_shown {
+        eprint!("{}", preview::text(plan));
+    }
+    let name = (plan.confirmation == Confirmation::TypedName).then(|| expected_name(plan));
+    ask(name)
+}
+
+/// The same for a batch: every plan and the summary are shown, one answer is asked for.
+pub fn confirm_batch(batch: &Batch, yes: bool) -> anyhow::Result<Option<Given>> {
+    if yes {
+        // Each plan is confirmed by the text that named its own target.
+        return Ok(Some(Given::CommandLine {
+            target: String::new(),
+        }));
+    }
+    for plan in batch.plans() {
+        eprintln!("{}", preview::text(plan));
+    }
+    eprintln!("{}", batch.summary().join("\n"));
+    let phrase = batch.phrase();
+    ask((batch.confirmation() == Confirmation::TypedName).then_some(phrase.as_str()))
+}
+
+/// Asks on the terminal; `None` when there is none.
+fn ask(name: Option<&str>) -> anyhow::Result<Option<Given>> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Ok(None);
     }
-    let typed_name = plan.confirmation == Confirmation::TypedName;
-    if typed_name {
-        eprint!("Type `{}` to go on: ", expected_name(plan));
-    } else {
-        eprint!("Go on? [y/N] ");
+    match name {
+        Some(name) => eprint!("Type `{name}` to go on: "),
+        None => eprint!("Go on? [y/N] "),
     }
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     let answer = answer.trim();
-    Ok(Some(if typed_name {
+    Ok(Some(if name.is_some() {
         Given::Typed(answer.to_owned())
     } else if answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes") {
         Given::Key

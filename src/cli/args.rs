@@ -246,8 +246,9 @@ pub struct TriageArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct ActArgs {
-    /// Instance id, name or address
-    pub target: String,
+    /// Instance ids, names or addresses; several make one batch
+    #[arg(required = true, num_args = 1.., value_name = "TARGET")]
+    pub targets: Vec<String>,
     /// Action id, for example `restart` or `open-port`
     pub action: String,
     /// Parameter of the action; may be repeated
@@ -320,6 +321,9 @@ pub struct JournalArgs {
     /// Undo the entry of this id
     #[arg(long, value_name = "ID")]
     pub undo: Option<String>,
+    /// Let the time-boxed change of this entry stay
+    #[arg(long, value_name = "ID", conflicts_with = "undo")]
+    pub keep: Option<String>,
     /// Confirm the undo
     #[arg(long)]
     pub yes: bool,

@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::acting;
-use super::args::{ActArgs, GlobalArgs, JournalArgs, TextOrJson};
+use super::args::{GlobalArgs, JournalArgs, TextOrJson};
 use super::output::print;
 use super::{EXIT_NOTHING, EXIT_USAGE, act, open};
 use crate::action::gate::Access;
-use crate::runtime::execute::{ExecuteError, prepare_undo};
+use crate::runtime::execute::{self, ExecuteError, has_duties, prepare_undo};
 use crate::runtime::session::Session;
-use crate::store::journal::{Contents, Entry, EntryState};
+use crate::store::journal::{Contents, Entry, EntryState, Journal};
 
 /// Runs the command.
 pub async fn run(args: &JournalArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
@@ -21,19 +21,16 @@ pub async fn run(args: &JournalArgs, global: &GlobalArgs) -> anyhow::Result<u8> 
     if let Some(id) = &args.undo {
         return undo(id, args, &loaded, &access).await;
     }
+    if let Some(id) = &args.keep {
+        return keep(&journal, id);
+    }
     let mut contents = journal.read()?;
-    let open_ones = contents
-        .entries
-        .iter()
-        .any(|entry| entry.state == EntryState::InFlight || entry.is_due(jiff::Timestamp::now()));
-    if open_ones && access == Access::ReadWrite {
+    if has_duties(&contents, jiff::Timestamp::now()) && access == Access::ReadWrite {
         // Reading must work without any cloud, so this may fail.
         match Session::open(&loaded, &mut |_| {}).await {
             Ok(session) => {
-                if let Ok(desk) = acting::desk(&session, &loaded) {
-                    acting::start_up(&desk, &access).await;
-                    contents = journal.read()?;
-                }
+                acting::start_up(&session, &loaded).await;
+                contents = journal.read()?;
             }
             Err(error) => eprintln!("cvmtop: entries in flight cannot be settled now: {error}"),
         }
@@ -76,17 +73,41 @@ async fn undo(
             return Ok(1);
         }
     };
-    let as_act = ActArgs {
-        target: entry.plan.target.id.clone(),
-        action: entry.plan.action.to_string(),
-        set: Vec::new(),
-        dry_run: false,
+    let deed = act::Deed {
+        desk: &desk,
+        instance: &instance,
+        access,
+        report: None,
+        target: &entry.plan.target.id,
         yes: args.yes,
         wait: false,
-        format: args.format,
-        user_source: None,
+        preview_is_shown: false,
     };
-    act::carry_out(&desk, &instance, plan, access, &as_act).await
+    match deed.carry_out(&plan).await? {
+        Ok(execution) => {
+            let outcome = act::report_undo(&plan, &execution, args.format)?;
+            Ok(acting::exit_status(outcome, false))
+        }
+        Err(status) => Ok(status),
+    }
+}
+
+/// Lets a time-boxed change stay; nothing is sent to the cloud for it.
+fn keep(journal: &Journal, id: &str) -> anyhow::Result<u8> {
+    match execute::keep(journal, id) {
+        Ok(Ok(kept)) => {
+            print(&format!("{kept}\n"))?;
+            Ok(0)
+        }
+        Ok(Err(why)) => {
+            eprintln!("cvmtop: {why}");
+            Ok(EXIT_NOTHING)
+        }
+        Err(error) => {
+            eprintln!("cvmtop: {error}");
+            Ok(EXIT_USAGE)
+        }
+    }
 }
 
 fn list(contents: &Contents, format: TextOrJson) -> String {
@@ -140,8 +161,9 @@ fn as_text(entry: &Entry) -> String {
         if let Some(at) = entry.expires_at {
             let _ = writeln!(
                 text,
-                "  taken back by a start after {}",
-                at.strftime("%Y-%m-%d %H:%M:%S UTC")
+                "  taken back by the console, or by the next start, after {} unless kept: cvmtop journal --keep {}",
+                at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+                entry.id
             );
         }
         let _ = writeln!(

@@ -2,6 +2,7 @@
 //!
 //! Must not live here: what a session is (`runtime::session`).
 
+use super::acting;
 use super::args::GlobalArgs;
 use crate::config::{self, Loaded, Overrides};
 use crate::runtime::own_guides;
@@ -23,5 +24,6 @@ pub fn settings(global: &GlobalArgs) -> anyhow::Result<Loaded> {
 pub async fn session(global: &GlobalArgs) -> anyhow::Result<Session> {
     let loaded = settings(global)?;
     let session = Session::open(&loaded, &mut |warning| eprintln!("cvmtop: {warning}")).await?;
+    acting::start_up(&session, &loaded).await;
     Ok(session)
 }

@@ -14,6 +14,7 @@ use crate::runtime::{self, triage};
 pub async fn run(args: &TicketArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let loaded = open::settings(global)?;
     let session = Session::open(&loaded, &mut |warning| eprintln!("cvmtop: {warning}")).await?;
+    acting::start_up(&session, &loaded).await;
     let options = diagnose::options(&args.triage, &session.knowledge)?;
     let instance = match diagnose::aim(&session, &args.target, &options).await {
         Ok(instance) => instance,

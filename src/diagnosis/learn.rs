@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::knowledge::Knowledge;
 use super::{NO_FAULT, UNLISTED};
+use crate::domain::report::Report;
 
 /// Days after which a confirmed case counts half.
 const HALF_LIFE_DAYS: f64 = 180.0;
@@ -49,6 +50,24 @@ pub struct Outcome {
     pub cause: String,
     pub confirmation: Confirmation,
     pub age_days: f64,
+}
+
+/// The cause that a cure has confirmed: the one that the action cures and that held most before,
+/// when the others that it cures were much less likely together. `None` where it could have
+/// been any of several, as with a restart.
+pub fn confirmed_by<'a>(before: &'a Report, action: &str) -> Option<&'a str> {
+    const SHARE: f64 = 0.7;
+    const LEAST: f64 = 0.3;
+    let ranked = before.actions.iter().find(|a| a.id == action)?;
+    let cured: Vec<_> = before
+        .causes
+        .iter()
+        .filter(|cause| ranked.cures.contains(&cause.id))
+        .collect();
+    let together: f64 = cured.iter().map(|cause| cause.probability).sum();
+    let first = cured.first()?;
+    (first.probability >= LEAST && first.probability >= SHARE * together)
+        .then_some(first.id.as_str())
 }
 
 /// A prior and what moved it.

@@ -4,15 +4,22 @@
 //! wait for credentials. Must not live here: carrying effects out (`executor`).
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
 
 use super::execute::Desk;
 use super::session::{Session, SessionError};
+use super::triage::Triage;
+use crate::action::gate::Access;
 use crate::config::Loaded;
 use crate::domain::instance::Instance;
 use crate::store::journal::Journal;
+
+/// Readings that are older say little about the moment before an action.
+const RECENT: Duration = Duration::from_secs(600);
 
 /// Settings, the session once it is open, and the instances listed so far.
 #[derive(Debug)]
@@ -20,6 +27,10 @@ pub struct Backend {
     pub loaded: Loaded,
     session: OnceCell<Session>,
     known: Mutex<HashMap<String, Instance>>,
+    /// The last complete triage of each instance and when it ended.
+    triages: Mutex<HashMap<String, (Instant, Triage)>>,
+    /// The console's live switch; the gate is asked with it.
+    read_only: AtomicBool,
     /// What opening the session had to say.
     warnings: Mutex<Vec<String>>,
 }
@@ -28,9 +39,11 @@ impl Backend {
     /// A backend that opens its session when it is first needed.
     pub fn new(loaded: Loaded) -> Self {
         Self {
+            read_only: AtomicBool::new(loaded.settings.read_only),
             loaded,
             session: OnceCell::new(),
             known: Mutex::default(),
+            triages: Mutex::default(),
             warnings: Mutex::default(),
         }
     }
@@ -71,6 +84,35 @@ impl Backend {
             "there is no cloud to send it to: no credentials were found; see `cvmtop doctor`",
         )?;
         Ok(Desk::new(cloud.client.clone(), self.journal()))
+    }
+
+    /// Follows the console's switch.
+    pub fn set_read_only(&self, on: bool) {
+        self.read_only.store(on, Ordering::Relaxed);
+    }
+
+    /// What work in the background may do at this moment.
+    pub fn access(&self) -> Access {
+        if self.read_only.load(Ordering::Relaxed) {
+            Access::ReadOnly {
+                because: "the console is read-only".to_owned(),
+            }
+        } else {
+            Access::ReadWrite
+        }
+    }
+
+    /// Keeps a complete triage: the evidence from before an action.
+    pub fn keep_triage(&self, instance: &str, triage: Triage) {
+        let mut triages = self.triages.lock().unwrap_or_else(PoisonError::into_inner);
+        triages.insert(instance.to_owned(), (Instant::now(), triage));
+    }
+
+    /// The last triage of an instance, where it is of the last few minutes.
+    pub fn recent_triage(&self, instance: &str) -> Option<Triage> {
+        let triages = self.triages.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, triage) = triages.get(instance)?;
+        (at.elapsed() < RECENT).then(|| triage.clone())
     }
 
     /// The journal of the state directory.

@@ -11,12 +11,23 @@ use crate::guide;
 
 /// Weighs a triage and completes the report.
 pub fn report(session: &Session, instance: &Instance, triage: &Triage) -> Report {
+    report_after(session, instance, triage, &[])
+}
+
+/// The same after actions that were carried out and did not bring the login back.
+pub fn report_after(
+    session: &Session,
+    instance: &Instance,
+    triage: &Triage,
+    tried: &[String],
+) -> Report {
     // What was read during the triage is newer than what the list said.
     let now = triage.facts.as_ref().and_then(|f| f.instance.as_ref());
     let case = Case {
         instance: summary(now.unwrap_or(instance)),
         vantage: triage.vantage.clone(),
         readings: &triage.readings,
+        tried,
         ..Case::default()
     };
     let mut report = diagnosis::diagnose(&session.knowledge, &case);

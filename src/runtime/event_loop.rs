@@ -246,6 +246,7 @@ impl Loop<'_> {
         }
         let (dirty, effects) = update(self.state, message);
         self.dirty = self.dirty.or(dirty);
+        self.executor.set_read_only(self.state.read_only);
         for effect in effects {
             self.carry_out(effect);
         }

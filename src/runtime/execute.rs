@@ -3,36 +3,45 @@
 //! Lives here: the order of journal and network. What a plan says is decided in `action`, what a
 //! line of the journal holds in `store::journal`; nothing is sent that is not in an approved plan.
 
+mod batch;
 mod follow;
 mod identity;
+mod neighbours;
 mod prepare;
+mod read;
+mod run;
 mod secret;
 mod settle;
+mod start_up;
 mod undo;
 mod verify;
 
+pub use batch::{BatchEnd, BatchInputs, ItemEnd, execute_batch, prepare_batch};
 pub use identity::{author, new_entry_id};
-pub use prepare::{PrepareOptions, prepare};
-pub use settle::{Settled, due, expire, settle};
+pub use neighbours::failed_cures;
+pub use prepare::{PrepareOptions, Prepared, prepare, prepare_plan};
+pub use settle::{Settled, settle};
+pub use start_up::{has_duties, keep, next_due, start_up};
 pub use undo::prepare_undo;
 pub use verify::{LoginLook, LoginProbe, look};
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use secrecy::SecretString;
-use serde_json::{Map, Value};
 use tokio::sync::mpsc::UnboundedSender;
 
+use run::Run;
+
 use crate::action::gate::ApprovedPlan;
-use crate::action::plan::{Plan, Step, Verification};
+use crate::action::plan::{Completion, Plan, Verification};
 use crate::action::undo::KeptAnswers;
-use crate::cloud::{Client, CloudError};
-use crate::domain::api_call::ApiCall;
+use crate::cloud::{Client, CloudError, inventory};
 use crate::domain::instance::Instance;
-use crate::domain::text::sanitise;
+use crate::domain::report::Report;
 use crate::store::StoreError;
-use crate::store::journal::{Author, CallResult, EntryLock, Event, Journal, Outcome, Record};
+use crate::store::journal::{Author, EntryLock, Event, Journal, Outcome, Record};
 
 /// What executions share.
 #[derive(Debug, Clone)]
@@ -96,11 +105,39 @@ pub struct Handed {
     pub value: SecretString,
 }
 
+/// What an execution looks at beside its plan.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    pub instance: &'a Instance,
+    /// Set where login is tried before and after.
+    pub login: Option<&'a LoginProbe>,
+    /// The diagnosis of just now; written down first when the plan destroys evidence.
+    pub report: Option<&'a Report>,
+}
+
+impl<'a> Around<'a> {
+    /// Nothing but the instance.
+    pub fn only(instance: &'a Instance) -> Self {
+        Self {
+            instance,
+            login: None,
+            report: None,
+        }
+    }
+}
+
 /// How an execution ended.
 #[derive(Debug)]
 pub struct Execution {
     pub entry: String,
     pub outcome: Outcome,
+    /// True when the cloud accepted the last call that was sent.
+    pub accepted: bool,
+    /// True when the cloud refused because the rules had changed since they were shown: plan
+    /// again and show the new difference.
+    pub stale: bool,
+    /// Where the evidence from before was written.
+    pub evidence: Option<PathBuf>,
     /// One or two sentences for a person.
     pub detail: String,
     pub before: Vec<LoginLook>,
@@ -125,47 +162,31 @@ pub enum ExecuteError {
     Busy(String),
 }
 
-/// Progress of one execution, filled step by step.
-struct Run<'a> {
-    desk: &'a Desk,
-    plan: &'a Plan,
-    sink: &'a UnboundedSender<Progress>,
-    kept: KeptAnswers,
-    handed: Vec<Handed>,
-    output: Vec<String>,
-    before_request: String,
-    started: Instant,
-}
-
-/// How one step ended.
-enum StepEnd {
-    Done(String),
-    Stop(Outcome, String),
-}
-
-/// Carries an approved plan out. `login` says whether the login probes are run before and after.
+/// Carries an approved plan out.
 ///
 /// # Errors
 /// Only when nothing was sent; everything later is an outcome.
 pub async fn execute(
     desk: &Desk,
-    instance: &Instance,
+    around: Around<'_>,
     approved: ApprovedPlan,
-    login: Option<verify::LoginProbe>,
     sink: &UnboundedSender<Progress>,
 ) -> Result<Execution, ExecuteError> {
+    let instance = around.instance;
     let plan = approved.into_plan();
-    let _lock = claim(desk, &plan)?;
-    let login = login.filter(|_| plan.verification == Verification::Login);
-    let before = match &login {
+    let _locks = claim(desk, &plan)?;
+    let login = around
+        .login
+        .filter(|_| plan.verification == Verification::Login);
+    let before = match login {
         Some(probe) => verify::look(instance, probe).await,
         None => Vec::new(),
     };
-    let before_request = instance
-        .last_operation
-        .as_ref()
-        .map(|operation| operation.request_id.clone())
-        .unwrap_or_default();
+    let evidence = match around.report.filter(|_| plan.saves_readings.is_some()) {
+        Some(report) => Some(save_evidence(desk, &plan, report)?),
+        None => None,
+    };
+    let before_request = last_request(desk, instance, &plan).await;
     desk.write(
         &plan.entry,
         Event::Intent {
@@ -190,11 +211,13 @@ pub async fn execute(
         output: Vec::new(),
         before_request,
         started: Instant::now(),
+        accepted: false,
+        stale: false,
     };
     let (mut outcome, mut detail) = run.steps().await;
     let mut after = Vec::new();
     if outcome == Outcome::Done
-        && let Some(probe) = &login
+        && let Some(probe) = login
     {
         after = verify::wait(desk, instance, &plan, probe, &before, sink, run.started).await;
         (outcome, detail) = verify::judge(&plan, &before, &after, run.started.elapsed(), &detail);
@@ -212,6 +235,9 @@ pub async fn execute(
     Ok(Execution {
         entry: plan.entry.clone(),
         outcome,
+        accepted: run.accepted,
+        stale: run.stale,
+        evidence,
         detail,
         before,
         after,
@@ -221,259 +247,59 @@ pub async fn execute(
     })
 }
 
-fn claim(desk: &Desk, plan: &Plan) -> Result<EntryLock, ExecuteError> {
-    desk.journal.lock_entry(&plan.entry)?.ok_or_else(|| {
-        ExecuteError::Busy(format!(
-            "entry {} is being carried out by another program",
-            plan.entry
-        ))
-    })
+/// Claims the entry and, for an undo, the one that it takes back: of two operators who undo the
+/// same, one is told so.
+fn claim(desk: &Desk, plan: &Plan) -> Result<Vec<EntryLock>, ExecuteError> {
+    let mut locks = Vec::new();
+    for entry in std::iter::once(&plan.entry).chain(&plan.reverses) {
+        let lock = desk.journal.lock_entry(entry)?.ok_or_else(|| {
+            ExecuteError::Busy(format!(
+                "entry {entry} is being carried out or taken back by another program"
+            ))
+        })?;
+        locks.push(lock);
+    }
+    if let Some(original) = &plan.reverses {
+        let contents = desk.journal.read()?;
+        if let Some(by) = &contents.find(original)?.undone_by {
+            return Err(ExecuteError::Busy(format!(
+                "entry {original} was already taken back by {by}"
+            )));
+        }
+    }
+    Ok(locks)
+}
+
+fn save_evidence(desk: &Desk, plan: &Plan, report: &Report) -> Result<PathBuf, ExecuteError> {
+    let text = serde_json::to_string(report)
+        .map_err(|error| ExecuteError::Busy(format!("the evidence cannot be written: {error}")))?;
+    Ok(desk.journal.save_evidence(&plan.entry, &text)?)
+}
+
+/// `LatestOperationRequestId` just before the first call; what was listed may be older.
+async fn last_request(desk: &Desk, instance: &Instance, plan: &Plan) -> String {
+    let followed = plan
+        .steps
+        .iter()
+        .any(|step| matches!(step.completion, Completion::Instance { .. }));
+    let fresh = if followed {
+        inventory::refresh(&desk.client, &instance.region, &instance.id)
+            .await
+            .ok()
+            .flatten()
+    } else {
+        None
+    };
+    fresh
+        .as_ref()
+        .unwrap_or(instance)
+        .last_operation
+        .as_ref()
+        .map(|operation| operation.request_id.clone())
+        .unwrap_or_default()
 }
 
 fn tell(sink: &UnboundedSender<Progress>, news: Progress) {
     // Whoever listened may have gone; the work goes on.
     let _ = sink.send(news);
-}
-
-impl Run<'_> {
-    async fn steps(&mut self) -> (Outcome, String) {
-        let plan = self.plan;
-        let mut last = "nothing was sent".to_owned();
-        for (number, step) in plan.steps.iter().enumerate() {
-            match self.step(number, step).await {
-                StepEnd::Done(detail) => last = detail,
-                StepEnd::Stop(outcome, detail) => {
-                    let left = plan.steps.len() - number - 1;
-                    let detail = if left > 0 {
-                        format!("{detail}; {left} further call(s) were not sent")
-                    } else {
-                        detail
-                    };
-                    return (outcome, detail);
-                }
-            }
-        }
-        (Outcome::Done, last)
-    }
-
-    async fn step(&mut self, number: usize, step: &Step) -> StepEnd {
-        let call = match self.fill_inputs(step) {
-            Ok(call) => call,
-            Err(why) => return StepEnd::Stop(Outcome::Failed, why),
-        };
-        let event = Event::Sending {
-            step: number,
-            call: call.clone(),
-        };
-        if let Err(error) = self.desk.write(&self.plan.entry, event) {
-            // What is not in the journal is not sent.
-            return StepEnd::Stop(Outcome::Interrupted, error.to_string());
-        }
-        tell(
-            self.sink,
-            Progress::Sending {
-                step: number,
-                of: self.plan.steps.len(),
-                purpose: step.purpose.clone(),
-            },
-        );
-        let answer = self.send(step, &call).await;
-        match answer {
-            Ok(answer) => self.answered(number, step, &call, answer).await,
-            Err(error) => self.refused(number, step, &call, &error).await,
-        }
-    }
-
-    fn fill_inputs(&self, step: &Step) -> Result<ApiCall, String> {
-        let mut call = step.call.clone();
-        for input in &step.inputs {
-            let key = (input.from_step, input.answer_pointer.clone());
-            let slot = call.parameters.pointer_mut(&input.pointer);
-            let (Some(value), Some(slot)) = (self.kept.get(&key), slot) else {
-                return Err(format!(
-                    "the answer of call {} lacks {}, so {} was not sent",
-                    input.from_step + 1,
-                    input.answer_pointer,
-                    call.action
-                ));
-            };
-            *slot = value.clone();
-        }
-        Ok(call)
-    }
-
-    /// Sends the call, with its secret where it has one. Exactly once.
-    async fn send(
-        &mut self,
-        step: &Step,
-        call: &ApiCall,
-    ) -> Result<crate::cloud::Answer, CloudError> {
-        let Some(slot) = &step.secret else {
-            return self.desk.client.call(call).await;
-        };
-        let password = secret::password(slot.length)
-            .map_err(|reason| CloudError::Setup(format!("a random password: {reason}")))?;
-        let mut filled = call.clone();
-        secret::put(&mut filled.parameters, &slot.pointer, &password);
-        self.handed.push(Handed {
-            what: format!("password of {}", slot.user),
-            value: password,
-        });
-        let answer = self.desk.client.call(&filled).await;
-        secret::wipe(&mut filled.parameters, &slot.pointer);
-        answer
-    }
-
-    async fn answered(
-        &mut self,
-        number: usize,
-        step: &Step,
-        call: &ApiCall,
-        mut answer: crate::cloud::Answer,
-    ) -> StepEnd {
-        if let Some(pointer) = &step.reveals
-            && let Some(Value::String(text)) = answer.response.pointer_mut(pointer).map(Value::take)
-        {
-            self.handed.push(Handed {
-                what: "VNC address (15 s, once)".to_owned(),
-                value: SecretString::from(text),
-            });
-        }
-        let mut kept = Map::new();
-        for pointer in &step.keep {
-            if let Some(value) = answer.response.pointer(pointer) {
-                kept.insert(pointer.clone(), value.clone());
-                self.kept.insert((number, pointer.clone()), value.clone());
-            }
-        }
-        let request_id = sanitise(&answer.request_id, 100);
-        self.note(Event::Called {
-            step: number,
-            result: CallResult::Answered {
-                request_id: request_id.clone(),
-                kept,
-            },
-        });
-        tell(
-            self.sink,
-            Progress::Answered {
-                step: number,
-                request_id: request_id.clone(),
-            },
-        );
-        let task = answer.response.get("TaskId").cloned();
-        let invocation = answer.response["InvocationId"].as_str().map(str::to_owned);
-        self.follow(
-            number,
-            step,
-            call,
-            follow::Handle {
-                request_id: Some(request_id),
-                task,
-                invocation,
-            },
-        )
-        .await
-    }
-
-    async fn follow(
-        &mut self,
-        number: usize,
-        step: &Step,
-        call: &ApiCall,
-        handle: follow::Handle,
-    ) -> StepEnd {
-        let watch = follow::Watch {
-            client: &self.desk.client,
-            plan: self.plan,
-            call,
-            completion: &step.completion,
-            before_request: &self.before_request,
-            handle,
-        };
-        let end = watch.to_the_end(self.desk.poll, number, self.sink).await;
-        self.output.extend(end.output.iter().cloned());
-        self.note(Event::Ended {
-            step: number,
-            success: end.success,
-            detail: end.detail.clone(),
-            output: end.output,
-        });
-        tell(
-            self.sink,
-            Progress::Ended {
-                step: number,
-                success: end.success,
-                detail: end.detail.clone(),
-            },
-        );
-        if end.success {
-            StepEnd::Done(end.detail)
-        } else {
-            StepEnd::Stop(Outcome::Failed, end.detail)
-        }
-    }
-
-    async fn refused(
-        &mut self,
-        number: usize,
-        step: &Step,
-        call: &ApiCall,
-        error: &CloudError,
-    ) -> StepEnd {
-        let text = sanitise(&error.to_string(), 600);
-        if !error.outcome_unknown() {
-            self.note(Event::Called {
-                step: number,
-                result: CallResult::Failed {
-                    error: text.clone(),
-                    request_id: error.request_id().unwrap_or_default().to_owned(),
-                },
-            });
-            let text = match error.code() {
-                Some("UnsupportedOperation.VersionMismatch") => format!(
-                    "somebody changed the rules since they were shown, so the cloud refused and nothing changed; plan again to see the new difference ({text})"
-                ),
-                _ => text,
-            };
-            return StepEnd::Stop(Outcome::Failed, text);
-        }
-        // It may have arrived. It is not sent again; the cloud's own state tells.
-        self.note(Event::Called {
-            step: number,
-            result: CallResult::Unknown {
-                error: text.clone(),
-            },
-        });
-        let arrived =
-            settle::arrived_soon(self.desk, self.plan, step, call, &self.before_request).await;
-        match arrived {
-            Ok(Some(handle)) => {
-                self.note(Event::Called {
-                    step: number,
-                    result: CallResult::Settled {
-                        arrived: true,
-                        detail: "found in the cloud's own state".to_owned(),
-                    },
-                });
-                self.follow(number, step, call, handle).await
-            }
-            Ok(None) => StepEnd::Stop(
-                Outcome::Unknown,
-                format!("{text}; no trace of the call was found, look again before you repeat it"),
-            ),
-            Err(second) => StepEnd::Stop(
-                Outcome::Unknown,
-                format!("{text}; whether it took effect could not be read either ({second})"),
-            ),
-        }
-    }
-
-    /// Adds a line about what has happened. When the disk fails now, the work is not undone by
-    /// stopping: it is logged, and the next start settles the entry.
-    fn note(&self, event: Event) {
-        if let Err(error) = self.desk.write(&self.plan.entry, event) {
-            tracing::error!(entry = %self.plan.entry, %error, "the journal lacks a line");
-        }
-    }
 }

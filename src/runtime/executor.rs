@@ -54,6 +54,11 @@ impl Executor {
         }
     }
 
+    /// Follows the console's read-only switch, for what goes on in the background.
+    pub fn set_read_only(&self, on: bool) {
+        self.backend.set_read_only(on);
+    }
+
     /// Begins an effect.
     pub fn start(&mut self, effect: Effect) {
         let backend = self.backend.clone();
@@ -94,7 +99,7 @@ impl Executor {
                 self.start_action(effect);
             }
             Effect::Settle => self.spawn("settle", None, async move {
-                actions::settle_earlier(&backend, &out).await;
+                actions::keep_settled(&backend, &out).await;
             }),
             Effect::ReadJournal { title } => self.spawn("journal", None, async move {
                 actions::read_journal(&backend, title, &out).await;
@@ -349,6 +354,7 @@ async fn triage_one(
         }
     };
     let (done, ()) = tokio::join!(working, passing);
+    backend.keep_triage(&instance.id, done.clone());
     let fresh = done.facts.and_then(|facts| facts.instance);
     if let Some(fresh) = &fresh {
         backend.remember(std::slice::from_ref(fresh));

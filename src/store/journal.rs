@@ -11,9 +11,9 @@ mod record;
 pub use entry::{CallState, Entry, EntryState, fold};
 pub use record::{Author, CallResult, Event, Outcome, Record, VERSION};
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -22,6 +22,9 @@ use super::StoreError;
 
 const FILE: &str = "journal.jsonl";
 const LOCKS: &str = "in-flight";
+const EVIDENCE: &str = "evidence";
+/// Files of evidence that are kept; older ones go.
+const MOST_EVIDENCE: usize = 200;
 /// A journal beyond this is read from its end only.
 const MAX_READ: u64 = 64 * 1024 * 1024;
 
@@ -93,6 +96,12 @@ impl Journal {
         self.directory.join(FILE)
     }
 
+    /// Length and time of the file: the same stamp means the same contents. `None` without one.
+    pub fn stamp(&self) -> Option<(u64, std::time::SystemTime)> {
+        let metadata = std::fs::metadata(self.path()).ok()?;
+        Some((metadata.len(), metadata.modified().ok()?))
+    }
+
     /// Adds one line and returns once it is on the disk.
     pub fn append(&self, record: &Record) -> Result<(), StoreError> {
         let path = self.path();
@@ -109,6 +118,9 @@ impl Journal {
             .create(true)
             .mode(0o600)
             .open(path)?;
+        if is_new {
+            self.share(&file)?;
+        }
         flock(&file, FlockOperation::LockExclusive)?;
         let mut line = serde_json::to_string(record)?;
         line.push('\n');
@@ -147,6 +159,16 @@ impl Journal {
             .create(&self.directory)
     }
 
+    /// Operators who share a state directory (writable by their group, best with the set-group-id
+    /// bit) see and write one journal; everybody else's is their own.
+    fn share(&self, file: &File) -> std::io::Result<()> {
+        let group_writes = std::fs::metadata(&self.directory)?.permissions().mode() & 0o020 != 0;
+        if group_writes {
+            file.set_permissions(Permissions::from_mode(0o660))?;
+        }
+        Ok(())
+    }
+
     /// Everything that can be understood. A journal that does not exist yet is empty.
     pub fn read(&self) -> Result<Contents, StoreError> {
         let path = self.path();
@@ -162,30 +184,111 @@ impl Journal {
 
     /// Claims an entry for this program; `None` while another one holds it.
     pub fn lock_entry(&self, entry: &str) -> Result<Option<EntryLock>, StoreError> {
-        let folder = self.directory.join(LOCKS);
-        let path = folder.join(safe_name(entry));
-        let open = || {
-            self.make_directory()?;
-            std::fs::create_dir_all(&folder)?;
-            OpenOptions::new()
+        let path = self.lock_path(entry);
+        self.try_lock(&path)
+            .map(|held| held.map(|file| EntryLock { path: path.clone(), _file: file }))
+            .map_err(|source| StoreError::Write { path, source })
+    }
+
+    /// True while a program holds the entry.
+    pub fn is_held(&self, entry: &str) -> Result<bool, StoreError> {
+        let path = self.lock_path(entry);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(source) => return Err(StoreError::Read { path, source }),
+        };
+        Ok(flock(&file, FlockOperation::NonBlockingLockShared).is_err())
+    }
+
+    fn lock_path(&self, entry: &str) -> PathBuf {
+        self.directory.join(LOCKS).join(safe_name(entry))
+    }
+
+    fn try_lock(&self, path: &Path) -> std::io::Result<Option<File>> {
+        self.make_subdirectory(LOCKS)?;
+        loop {
+            let file = OpenOptions::new()
                 .write(true)
                 .create(true)
                 .truncate(false)
                 .mode(0o600)
-                .open(&path)
-        };
-        let file = open().map_err(|source| StoreError::Write {
-            path: path.clone(),
-            source,
-        })?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(EntryLock { path, _file: file })),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(StoreError::Write {
-                path,
-                source: error.into(),
-            }),
+                .open(path)?;
+            self.share(&file).or_else(not_ours)?;
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+            // The holder before may have removed the file between open and lock: then this lock
+            // is on a file that nobody else can see.
+            let (own, seen) = (file.metadata()?, std::fs::metadata(path));
+            if seen.is_ok_and(|seen| seen.ino() == own.ino() && seen.dev() == own.dev()) {
+                return Ok(Some(file));
+            }
         }
+    }
+
+    fn make_subdirectory(&self, name: &str) -> std::io::Result<PathBuf> {
+        self.make_directory()?;
+        let folder = self.directory.join(name);
+        if !folder.is_dir() {
+            std::fs::create_dir_all(&folder)?;
+            let group_writes =
+                std::fs::metadata(&self.directory)?.permissions().mode() & 0o020 != 0;
+            let mode = if group_writes { 0o2770 } else { 0o700 };
+            std::fs::set_permissions(&folder, Permissions::from_mode(mode)).or_else(not_ours)?;
+        }
+        Ok(folder)
+    }
+
+    /// Writes down what was seen before an entry's first call, and returns once it is on the
+    /// disk. `text` is a `diagnose` object, which `cvmtop replay` reads.
+    pub fn save_evidence(&self, entry: &str, text: &str) -> Result<PathBuf, StoreError> {
+        let path = self
+            .directory
+            .join(EVIDENCE)
+            .join(format!("{}.json", safe_name(entry)));
+        let write = || {
+            let folder = self.make_subdirectory(EVIDENCE)?;
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path)?;
+            self.share(&file)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            forget_oldest(&folder);
+            Ok(())
+        };
+        match write() {
+            Ok(()) => Ok(path),
+            Err(source) => Err(StoreError::Write { path, source }),
+        }
+    }
+}
+
+/// Another operator's file has the mode that its owner gave it.
+fn not_ours(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == std::io::ErrorKind::PermissionDenied {
+        Ok(())
+    } else {
+        Err(error)
+    }
+}
+
+/// Names begin with the time, so the first ones are the oldest.
+fn forget_oldest(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    let surplus = files.len().saturating_sub(MOST_EVIDENCE);
+    for file in files.into_iter().take(surplus) {
+        // Only tidiness.
+        let _ = std::fs::remove_file(file);
     }
 }
 

@@ -111,6 +111,7 @@ fn begin(state: &mut State, instance: &str, action: Option<ActionId>, title: Str
         started_at: state.now,
         ended_at: None,
         steps: Vec::new(),
+        soft_restart_failed: false,
         undo_entry: None,
         reverses: None,
     });
@@ -207,6 +208,8 @@ pub fn executed(
             let executed = *executed;
             job.state = JobState::Ended(executed.ending, executed.detail.clone());
             job.steps.extend(executed.output);
+            job.soft_restart_failed = executed.soft_restart_failed;
+            let again = (job.action, job.title.clone(), job.reverses.clone());
             job.undo_entry = executed.undo_entry;
             let severity = severity_of(executed.ending);
             let text = format!("{}: {}", job.title, executed.detail);
@@ -224,6 +227,9 @@ pub fn executed(
                 memory::keep_cure(state, &instance, action, effects);
             }
             arrivals::look_again(state, &instance, effects);
+            if let Some(replanned) = executed.replanned {
+                show_anew(state, &instance, again, replanned);
+            }
         }
         Err(why) => {
             job.state = JobState::Ended(Ending::Failed, why.clone());
@@ -232,6 +238,20 @@ pub fn executed(
         }
     }
     Dirty::Frame
+}
+
+/// Shows the same action with the difference that it would make now.
+fn show_anew(
+    state: &mut State,
+    instance: &str,
+    (action, title, reverses): (Option<ActionId>, String, Option<String>),
+    replanned: Result<Box<Plan>, String>,
+) {
+    let run = begin(state, instance, action, title);
+    if let Some(job) = state.jobs.get_mut(run) {
+        job.reverses = reverses;
+    }
+    planned(state, run, replanned);
 }
 
 fn severity_of(ending: Ending) -> Severity {

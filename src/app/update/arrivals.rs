@@ -3,6 +3,7 @@
 //! Answers of an older run or generation are dropped. Must not live here: keys.
 
 use super::{Dirty, looks, memory};
+use crate::action::offer;
 use crate::app::effect::Effect;
 use crate::app::health::Login;
 use crate::app::locale::fill;
@@ -329,6 +330,9 @@ fn weigh(state: &mut State, instance: &str) {
             recent_cause: case.confirmed.as_deref(),
         },
     );
+    if state.jobs.soft_restart_failed(instance) {
+        offer::hard_restart(&mut report.actions);
+    }
     let lang = state.texts.lang();
     let mut wanted = guide::MatchInput::from_report(&report);
     wanted.pasted.clone_from(&case.pasted);

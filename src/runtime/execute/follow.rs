@@ -3,12 +3,14 @@
 //! Only reads are sent here. An answer that cannot be read is not an end: it is tried again
 //! until the time is over.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{Progress, tell};
+use super::{Progress, read, settle, tell};
 use crate::action::guest::outcome_lines;
 use crate::action::plan::{Completion, Plan};
 use crate::action::rules::marked_indexes;
@@ -19,6 +21,9 @@ use crate::domain::text::sanitise;
 
 /// Synchronous changes are visible at once; this is for slow replicas.
 const VISIBLE_WITHIN_S: u64 = 20;
+
+/// A cloud that names no last operation has shown the first change of state by then.
+const LEAVES_WITHIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// Final states of an invocation that ended without the script's own end.
 const AGENT_GAVE_UP: [&str; 3] = ["TIMEOUT", "TASK_TIMEOUT", "DELIVER_FAILED"];
@@ -35,8 +40,21 @@ pub struct Handle {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
     pub success: bool,
+    /// False when the call was accepted and its end could not be seen.
+    pub seen: bool,
     pub detail: String,
     pub output: Vec<String>,
+}
+
+impl End {
+    fn unseen(detail: String) -> Self {
+        Self {
+            success: false,
+            seen: false,
+            detail,
+            output: Vec::new(),
+        }
+    }
 }
 
 /// One look at an operation.
@@ -50,6 +68,7 @@ pub enum Look {
 fn ended(success: bool, detail: impl Into<String>) -> Look {
     Look::Ended(End {
         success,
+        seen: true,
         detail: detail.into(),
         output: Vec::new(),
     })
@@ -63,6 +82,10 @@ pub struct Watch<'a> {
     pub completion: &'a Completion,
     pub before_request: &'a str,
     pub handle: Handle,
+    /// When the call was sent.
+    pub sent_at: Timestamp,
+    /// Set once the instance was seen in another state than the one it is to end in.
+    pub left: AtomicBool,
 }
 
 impl Watch<'_> {
@@ -81,25 +104,17 @@ impl Watch<'_> {
                 Ok(Look::Ended(end)) => return end,
                 Ok(Look::Pending(state)) => state,
                 Err(error) if is_final(&error) => {
-                    return End {
-                        success: false,
-                        detail: format!(
-                            "the call was accepted, but its end cannot be seen: {error}"
-                        ),
-                        output: Vec::new(),
-                    };
+                    return End::unseen(format!(
+                        "the call was accepted, but its end cannot be seen: {error}"
+                    ));
                 }
                 Err(error) => format!("not readable: {error}"),
             };
             if started.elapsed() >= limit {
-                return End {
-                    success: false,
-                    detail: format!(
-                        "the call was accepted, but after {} s it has not ended ({state}); look again later, do not send it twice",
-                        limit.as_secs()
-                    ),
-                    output: Vec::new(),
-                };
+                return End::unseen(format!(
+                    "the call was accepted, but after {} s it has not ended ({state}); look again later, do not send it twice",
+                    limit.as_secs()
+                ));
             }
             tell(
                 sink,
@@ -151,15 +166,13 @@ impl Watch<'_> {
             return Ok(ended(false, "the instance does not exist any more"));
         };
         let state = instance.state.clone();
-        let operation = instance.last_operation.unwrap_or_default();
+        let Some(operation) = instance.last_operation.filter(|o| !o.state.is_empty()) else {
+            return Ok(self.by_state_alone(&state, wanted));
+        };
         // After a crash the request id may be unknown: then it is the operation of the same
         // kind that was not there before.
-        let ours = match &self.handle.request_id {
-            Some(id) => operation.request_id == *id,
-            None => {
-                operation.action == self.call.action && operation.request_id != self.before_request
-            }
-        };
+        let ours = self.handle.request_id.as_ref() == Some(&operation.request_id)
+            || (operation.action == self.call.action && operation.request_id != self.before_request);
         let in_state = wanted.is_none_or(|wanted| wanted == state);
         Ok(match (ours, operation.state.as_str()) {
             (true, "FAILED") => ended(
@@ -179,9 +192,30 @@ impl Watch<'_> {
         })
     }
 
+    /// The end of an operation on a cloud that does not name the last one.
+    fn by_state_alone(&self, state: &str, wanted: Option<&str>) -> Look {
+        let Some(wanted) = wanted else {
+            return ended(true, format!("accepted; the state is {state}"));
+        };
+        if state != wanted {
+            self.left.store(true, Ordering::Relaxed);
+            return Look::Pending(state.to_owned());
+        }
+        let age = Timestamp::now().duration_since(self.sent_at);
+        // A restart ends in the state that it began in.
+        let returns = wanted == "RUNNING" && self.call.action != "StartInstances";
+        if returns && !self.left.load(Ordering::Relaxed) && age < LEAVES_WITHIN {
+            return Look::Pending(format!("{state}, not left yet"));
+        }
+        ended(
+            true,
+            format!("the state is {state}; the cloud does not name its last operation"),
+        )
+    }
+
     async fn rules(&self, group: &str, mark: &str, present: bool) -> Result<Look, CloudError> {
         let rules =
-            super::prepare::read_group(self.client, &self.plan.target.region, group).await?;
+            read::group(self.client, &self.plan.target.region, group).await?;
         let found = marked_indexes(&rules, mark);
         Ok(match (found.is_empty(), present) {
             (false, true) => ended(
@@ -243,11 +277,25 @@ impl Watch<'_> {
             &self.plan.target.region,
             json!({ "TaskId": id }),
         );
-        let answer = self.client.call(&call).await?;
+        let answer = match self.client.call(&call).await {
+            Ok(answer) => answer,
+            Err(error) if is_final(&error) => return self.address_itself().await,
+            Err(error) => return Err(error),
+        };
         Ok(match answer.response["Result"].as_str() {
             Some("SUCCESS") => ended(true, format!("task {id} succeeded")),
             Some("FAILED") => ended(false, format!("task {id} failed on the cloud's side")),
             other => Look::Pending(format!("task {id} {}", other.unwrap_or("?").to_lowercase())),
+        })
+    }
+
+    /// Where tasks cannot be read, the address tells.
+    async fn address_itself(&self) -> Result<Look, CloudError> {
+        let done = settle::address_call_arrived(self.client, self.plan, self.call).await?;
+        Ok(if done {
+            ended(true, "the address itself shows it")
+        } else {
+            Look::Pending("the address does not show it yet".to_owned())
         })
     }
 
@@ -285,13 +333,14 @@ impl Watch<'_> {
         };
         Ok(Look::Ended(End {
             success,
+            seen: true,
             detail,
             output,
         }))
     }
 
     async fn repair_task(&self, task: &str) -> Result<Look, CloudError> {
-        let tasks = super::prepare::read_repair_tasks(
+        let tasks = read::repair_tasks(
             self.client,
             &self.plan.target.region,
             &self.plan.target.id,

@@ -3,20 +3,20 @@
 //! Only reads are sent here: a call whose fate is unknown is looked for, never repeated, and a
 //! call that was not sent stays unsent.
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::follow::{Handle, Look, Watch};
-use super::prepare::{addresses, read_group, read_repair_tasks};
+use super::read;
 use super::{Desk, ExecuteError};
 use crate::action::plan::{Completion, Plan, Step};
 use crate::action::rules::marked_indexes;
-use crate::cloud::{CloudError, inventory};
+use crate::cloud::{Client, CloudError, inventory};
 use crate::domain::api_call::ApiCall;
 use crate::store::StoreError;
-use crate::store::journal::{CallResult, CallState, Contents, Entry, EntryState, Event, Outcome};
+use crate::store::journal::{CallResult, CallState, Entry, EntryState, Event, Outcome};
 
 /// Looks for a call that was just sent, with pauses between.
 const LOOKS: u32 = 4;
@@ -29,15 +29,6 @@ pub struct Settled {
     /// `None` while the operation is still under way in the cloud, or could not be read.
     pub outcome: Option<Outcome>,
     pub detail: String,
-}
-
-/// Entries whose time is over and that were neither kept nor taken back.
-pub fn due(contents: &Contents, now: Timestamp) -> Vec<&Entry> {
-    contents
-        .entries
-        .iter()
-        .filter(|entry| entry.is_due(now))
-        .collect()
 }
 
 /// Settles every entry in flight that no other program is at work on.
@@ -160,6 +151,8 @@ async fn finish(
         completion: &step.completion,
         before_request: &entry.last_operation_before,
         handle,
+        sent_at: last.sent_at,
+        left: AtomicBool::default(),
     };
     let end = match watch.look().await {
         Ok(Look::Ended(end)) => end,
@@ -167,6 +160,7 @@ async fn finish(
         Err(error) => return Ok((None, format!("cannot be settled yet: {error}"))),
     };
     let outcome = match (end.success, unsent(entry, last)) {
+        (false, _) if !end.seen => Outcome::Unknown,
         (false, _) => Outcome::Failed,
         (true, 0) => Outcome::Done,
         (true, _) => Outcome::Interrupted,
@@ -265,12 +259,18 @@ async fn arrived(
             mark,
             present,
         } => {
-            let rules = read_group(client, region, group).await?;
+            let rules = read::group(client, region, group).await?;
             found(marked_indexes(&rules, mark).is_empty() != *present)
         }
-        Completion::Instance { .. } => {
+        Completion::Instance { state: wanted, .. } => {
             let instance = inventory::refresh(client, region, &target.id).await?;
-            let operation = instance.and_then(|i| i.last_operation).unwrap_or_default();
+            let instance = instance.unwrap_or_default();
+            let state_tells = shows_itself(&instance.state, wanted.as_deref(), call);
+            let operation = instance.last_operation.unwrap_or_default();
+            // A cloud that names no last operation shows at least the state.
+            if operation.state.is_empty() {
+                return found(state_tells);
+            }
             let ours = operation.action == call.action && operation.request_id != before_request;
             Ok(ours.then(|| Handle {
                 request_id: Some(operation.request_id),
@@ -286,13 +286,21 @@ async fn arrived(
             let instance = inventory::refresh(client, region, &target.id).await?;
             found(instance.and_then(|i| i.bandwidth_out_mbps) == Some(*mbps))
         }
-        Completion::Task { .. } => found(address_call_arrived(desk, plan, call).await?),
+        Completion::Task { .. } => found(address_call_arrived(client, plan, call).await?),
         Completion::Invocation { .. } => find_invocation(desk, plan, step).await,
         Completion::RepairTask { task } => {
-            let tasks = read_repair_tasks(client, region, &target.id).await?;
+            let tasks = read::repair_tasks(client, region, &target.id).await?;
             found(!tasks.iter().any(|t| t.id == *task && t.status == 1))
         }
     }
+}
+
+/// True when the state alone shows that an operation began: the instance is on its way, or where
+/// only this operation leads.
+fn shows_itself(state: &str, wanted: Option<&str>, call: &ApiCall) -> bool {
+    let settled = matches!(state, "RUNNING" | "STOPPED" | "RESCUE_MODE");
+    let leads_there = wanted == Some(state) && (state != "RUNNING" || call.action == "StartInstances");
+    !state.is_empty() && (!settled || leads_there)
 }
 
 /// A command in the guest is found by the name that it was given.
@@ -327,8 +335,8 @@ async fn find_invocation(
 }
 
 /// Calls on elastic addresses leave their trace in `DescribeAddresses`.
-async fn address_call_arrived(
-    desk: &Desk,
+pub(super) async fn address_call_arrived(
+    client: &Client,
     plan: &Plan,
     call: &ApiCall,
 ) -> Result<bool, CloudError> {
@@ -346,12 +354,12 @@ async fn address_call_arrived(
         &plan.target.region,
         json!({ "Filters": [filter] }),
     );
-    let answer = match desk.client.call(&read).await {
+    let answer = match client.call(&read).await {
         Ok(answer) => answer,
         Err(CloudError::NotFound { .. }) if call.action == "ReleaseAddresses" => return Ok(true),
         Err(error) => return Err(error),
     };
-    let first = addresses(&answer.response).into_iter().next();
+    let first = read::addresses(&answer.response).into_iter().next();
     let bound_to = answer.response["AddressSet"][0]["InstanceId"]
         .as_str()
         .unwrap_or_default();
@@ -365,50 +373,4 @@ async fn address_call_arrived(
         // AllocateAddresses: found by the name that it was given.
         _ => first.is_some(),
     })
-}
-
-/// Takes back every time-boxed change whose time is over, through the same gate and journal as
-/// everything else. What cannot be taken back now stays due for a later start.
-///
-/// # Errors
-/// Only when the journal cannot be read.
-pub async fn expire(
-    desk: &Desk,
-    access: &crate::action::gate::Access,
-) -> Result<Vec<Settled>, ExecuteError> {
-    use crate::action::gate::{Given, approve};
-    let contents = desk.journal.read()?;
-    let mut results = Vec::new();
-    for entry in due(&contents, Timestamp::now()) {
-        let report = |outcome, detail| Settled {
-            entry: entry.id.clone(),
-            title: entry.plan.title.clone(),
-            outcome,
-            detail,
-        };
-        // The confirmation was given with the time limit itself.
-        let given = Given::Typed(entry.plan.target.id.clone());
-        let (sink, _) = tokio::sync::mpsc::unbounded_channel();
-        let result = match super::prepare_undo(desk, entry).await {
-            Ok((plan, instance)) => match approve(plan, access, &given) {
-                Ok(approved) => super::execute(desk, &instance, approved, None, &sink).await,
-                Err(refusal) => {
-                    results.push(report(None, format!("its time is over, but {refusal}")));
-                    continue;
-                }
-            },
-            Err(ExecuteError::Plan(crate::action::PlanError::NothingToDo(why))) => {
-                // Somebody else removed the rule: nothing is due any more.
-                desk.write(&entry.id, Event::Kept)?;
-                results.push(report(Some(Outcome::Done), why));
-                continue;
-            }
-            Err(error) => Err(error),
-        };
-        results.push(match result {
-            Ok(execution) => report(Some(execution.outcome), execution.detail),
-            Err(error) => report(None, format!("its time is over, but {error}")),
-        });
-    }
-    Ok(results)
 }

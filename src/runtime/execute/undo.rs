@@ -2,9 +2,8 @@
 
 use serde_json::json;
 
-use super::prepare::{addresses, read_group};
-use super::{Desk, ExecuteError, new_entry_id};
-use crate::action::context::{GroupFacts, PlanContext};
+use super::{Desk, ExecuteError, new_entry_id, read};
+use crate::action::context::PlanContext;
 use crate::action::plan::{Plan, Undo};
 use crate::action::undo::{UndoFacts, undo_plan};
 use crate::cloud::inventory;
@@ -42,10 +41,7 @@ pub async fn prepare_undo(desk: &Desk, entry: &Entry) -> Result<(Plan, Instance)
         ..UndoFacts::default()
     };
     if let Undo::RemoveRules { group, .. } = &entry.plan.undo {
-        facts.group = Some(GroupFacts {
-            group: read_group(&desk.client, &target.region, group).await?,
-            others: None,
-        });
+        facts.group = Some(read::group_facts(&desk.client, &instance, group).await?);
     }
     find_lost_address(desk, entry, &mut facts).await;
     let context = PlanContext {
@@ -74,7 +70,7 @@ async fn find_lost_address(desk: &Desk, entry: &Entry, facts: &mut UndoFacts) {
         json!({ "Filters": [{ "Name": "address-name", "Values": [entry.plan.mark()] }] }),
     );
     if let Ok(answer) = desk.client.call(&call).await
-        && let Some(address) = addresses(&answer.response).first()
+        && let Some(address) = read::addresses(&answer.response).first()
     {
         facts.kept.insert(wanted, json!(address.id));
     }

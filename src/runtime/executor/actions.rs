@@ -3,28 +3,40 @@
 //! Must not live here: planning (`action`), or the order of journal and network (`execute`).
 
 use std::fmt::Write as _;
-
 use std::net::IpAddr;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
-use crate::action::gate::ApprovedPlan;
+use crate::action::before::shuts_down;
+use crate::action::gate::{Access, ApprovedPlan};
+use crate::action::offer::is_soft_restart;
 use crate::action::parameters::Parameters;
-use crate::action::plan::Plan;
-use crate::action::plan::plan;
+use crate::action::plan::{Plan, Undo};
 use crate::app::case::RunId;
 use crate::app::jobs::{Ending, Executed, Handed};
 use crate::app::message::Message;
 use crate::app::notices::Severity;
 use crate::domain::action::ActionId;
+use crate::domain::evidence::Reading;
 use crate::domain::instance::Instance;
+use crate::domain::report::Report;
 use crate::runtime::backend::Backend;
 use crate::runtime::execute::{
-    self, Desk, LoginProbe, PrepareOptions, Progress, prepare_undo, settle,
+    self, Around, Desk, LoginProbe, PrepareOptions, Progress, has_duties, next_due, prepare_plan,
+    prepare_undo,
 };
+use crate::runtime::triage::{self, TriageOptions};
+use crate::runtime::{aftermath, diagnose};
 use crate::store::journal::Outcome;
+
+const NOT_LISTED: &str = "the instance is not listed any more; r lists again";
+/// Longest look at an instance before its preview is shown without one.
+const LOOK_LIMIT: Duration = Duration::from_secs(10);
+/// How often the journal is looked at for what others wrote.
+const LOOK_AT_JOURNAL: Duration = Duration::from_secs(15);
 
 /// Everything that a preview needs to be made.
 #[derive(Debug)]
@@ -36,25 +48,52 @@ pub struct Wanted {
     pub login_port: Option<u16>,
 }
 
-/// Reads what the preview needs and plans.
+/// Reads what the preview needs and plans. An action that ends what runs in the guest is
+/// preceded by a look at what it would destroy, unless there was one a short while ago.
 pub async fn preview(backend: &Backend, wanted: &Wanted) -> Result<Box<Plan>, String> {
     let desk = backend.desk().await?;
-    let instance = wanted
-        .instance
-        .as_ref()
-        .ok_or("the instance is not listed any more; r lists again")?;
+    let instance = wanted.instance.as_ref().ok_or(NOT_LISTED)?;
     let parameters = Parameters::from_json(wanted.action, &wanted.parameters)
         .map_err(|error| error.to_string())?;
+    let readings = if shuts_down(wanted.action) {
+        readings_before(backend, instance, wanted.user_source).await
+    } else {
+        Vec::new()
+    };
     let options = PrepareOptions {
         user_source: wanted.user_source.map(IpNet::from),
         login_port: wanted.login_port,
+        readings,
         ..PrepareOptions::default()
     };
-    let context =
-        execute::prepare(&desk.client, instance, wanted.action, &parameters, &options).await;
-    plan(wanted.action, &parameters, &context)
-        .map(Box::new)
-        .map_err(|error| error.to_string())
+    let prepared = prepare_plan(&desk, instance, wanted.action, &parameters, &options)
+        .await
+        .map_err(|error| error.to_string())?;
+    backend.remember(&[prepared.instance]);
+    Ok(Box::new(prepared.plan))
+}
+
+async fn readings_before(
+    backend: &Backend,
+    instance: &Instance,
+    user_source: Option<IpAddr>,
+) -> Vec<Reading> {
+    if let Some(triage) = backend.recent_triage(&instance.id) {
+        return triage.readings;
+    }
+    let Ok(session) = backend.session().await else {
+        return Vec::new();
+    };
+    let options = TriageOptions {
+        user_source,
+        timeout: Some(LOOK_LIMIT),
+        ..TriageOptions::default()
+    };
+    // Nobody watches the readings arrive: the receiver is dropped at once.
+    let (sink, _) = mpsc::channel(1);
+    let triage = triage::run(session, instance, &options, sink).await;
+    backend.keep_triage(&instance.id, triage.clone());
+    triage.readings
 }
 
 /// Plans to take a journal entry back.
@@ -78,25 +117,33 @@ pub async fn carry_out(
     out: &mpsc::Sender<Message>,
 ) {
     let result = match (backend.desk().await, instance) {
-        (Ok(desk), Some(instance)) => follow(&desk, run, &instance, approved, out).await,
+        (Ok(desk), Some(instance)) => follow(backend, &desk, run, &instance, approved, out).await,
         (Err(why), _) => Err(why),
-        (Ok(_), None) => Err("the instance is not listed any more; r lists again".to_owned()),
+        (Ok(_), None) => Err(NOT_LISTED.to_owned()),
     };
     let _ = out.send(Message::Executed { run, result }).await;
 }
 
 async fn follow(
+    backend: &Backend,
     desk: &Desk,
     run: RunId,
     instance: &Instance,
     approved: ApprovedPlan,
     out: &mpsc::Sender<Message>,
 ) -> Result<Box<Executed>, String> {
-    let undoable = !matches!(approved.plan().undo, crate::action::plan::Undo::None { .. });
+    let plan = approved.plan().clone();
+    let undoable = !matches!(plan.undo, Undo::None { .. });
     let login = LoginProbe::new(instance.os, instance.login_port());
+    let report = report_before(backend, instance).await;
+    let around = Around {
+        instance,
+        login: Some(&login),
+        report: report.as_ref(),
+    };
     let (sink, mut news) = mpsc::unbounded_channel();
     let working = async {
-        let result = execute::execute(desk, instance, approved, Some(login), &sink).await;
+        let result = execute::execute(desk, around, approved, &sink).await;
         drop(sink);
         result
     };
@@ -109,9 +156,22 @@ async fn follow(
     };
     let (result, ()) = tokio::join!(working, telling);
     let execution = result.map_err(|error| error.to_string())?;
+    let state_dir = &backend.loaded.paths.state_dir;
+    if let Err(error) = aftermath::learn(state_dir, &plan, &execution, report.as_ref()) {
+        tracing::warn!(%error, "a confirmed cause was not kept");
+    }
+    let replanned = if execution.stale {
+        Some(plan_anew(desk, instance, &plan).await)
+    } else {
+        None
+    };
     let took_effect = !matches!(execution.outcome, Outcome::Failed);
     Ok(Box::new(Executed {
         ending: ending(execution.outcome),
+        soft_restart_failed: execution.outcome == Outcome::Failed
+            && execution.accepted
+            && is_soft_restart(&plan),
+        replanned,
         detail: execution.detail,
         undo_entry: (undoable && took_effect).then_some(execution.entry),
         handed: execution
@@ -124,6 +184,36 @@ async fn follow(
             .collect(),
         output: execution.output,
     }))
+}
+
+/// The diagnosis from before, which the action's own success confirms or refutes.
+async fn report_before(backend: &Backend, instance: &Instance) -> Option<Report> {
+    let triage = backend.recent_triage(&instance.id)?;
+    let session = backend.session().await.ok()?;
+    Some(diagnose::report(session, instance, &triage))
+}
+
+/// The same action on the rules as they are now; it is shown, not sent.
+async fn plan_anew(
+    desk: &Desk,
+    instance: &Instance,
+    plan: &Plan,
+) -> Result<Box<Plan>, String> {
+    if let Some(original) = &plan.reverses {
+        let contents = desk.journal.read().map_err(|error| error.to_string())?;
+        let entry = contents.find(original).map_err(|error| error.to_string())?;
+        let prepared = prepare_undo(desk, entry).await;
+        return prepared
+            .map(|(plan, _)| Box::new(plan))
+            .map_err(|error| error.to_string());
+    }
+    let parameters = plan.asked.clone();
+    let parameters =
+        Parameters::from_json(plan.action, &parameters).map_err(|error| error.to_string())?;
+    prepare_plan(desk, instance, plan.action, &parameters, &PrepareOptions::default())
+        .await
+        .map(|prepared| Box::new(prepared.plan))
+        .map_err(|error| error.to_string())
 }
 
 fn ending(outcome: Outcome) -> Ending {
@@ -164,27 +254,58 @@ fn sentence(progress: &Progress) -> Option<String> {
     })
 }
 
-/// Settles what an earlier run left in flight, and says what was found.
-pub async fn settle_earlier(backend: &Backend, out: &mpsc::Sender<Message>) {
+/// Settles what earlier runs left in flight and takes back what is due, as long as the console
+/// runs; says what became of each.
+pub async fn keep_settled(backend: &Backend, out: &mpsc::Sender<Message>) {
+    let mut seen = None;
+    loop {
+        let now = jiff::Timestamp::now();
+        let journal = backend.journal();
+        let stamp = journal.stamp();
+        // A journal that has not changed has nothing new, unless something is due by now.
+        let due = match &seen {
+            Some((old, due)) if *old == stamp => *due,
+            _ => None,
+        };
+        let unchanged = seen.as_ref().is_some_and(|(old, _)| *old == stamp);
+        if !unchanged || due.is_some_and(|due| due <= now) {
+            for (severity, text) in settle_once(backend).await {
+                let _ = out.send(Message::Told { severity, text }).await;
+            }
+            let next = journal.read().ok().and_then(|contents| next_due(&contents));
+            seen = Some((journal.stamp(), next));
+        }
+        let next = seen.as_ref().and_then(|(_, due)| *due);
+        let left = next.map_or(LOOK_AT_JOURNAL, |due| {
+            let left = due.duration_since(jiff::Timestamp::now());
+            Duration::try_from(left).unwrap_or_default().max(Duration::from_secs(1))
+        });
+        tokio::time::sleep(left.min(LOOK_AT_JOURNAL)).await;
+    }
+}
+
+async fn settle_once(backend: &Backend) -> Vec<(Severity, String)> {
+    let has = backend
+        .journal()
+        .read()
+        .is_ok_and(|contents| has_duties(&contents, jiff::Timestamp::now()));
+    let access = backend.access();
+    if !has || access != Access::ReadWrite {
+        return Vec::new();
+    }
     // Without a cloud there is nothing to ask; what is in flight stays in the journal.
     let Ok(desk) = backend.desk().await else {
-        return;
+        return Vec::new();
     };
-    let told = match settle(&desk).await {
+    match execute::start_up(&desk, &access).await {
         Ok(settled) => settled
             .into_iter()
             .map(|entry| {
-                let text = format!(
-                    "{} (entry {}, begun by an earlier run): {}",
-                    entry.title, entry.entry, entry.detail
-                );
+                let text = format!("{} (entry {}): {}", entry.title, entry.entry, entry.detail);
                 (Severity::Warning, text)
             })
             .collect(),
         Err(error) => vec![(Severity::Error, error.to_string())],
-    };
-    for (severity, text) in told {
-        let _ = out.send(Message::Told { severity, text }).await;
     }
 }
 

@@ -1,0 +1,188 @@
+//! `act` with several targets: a plan for each, one summary, one confirmation, one report each.
+//!
+//! Must not live here: the rules of a batch (`action::batch`, `runtime::execute`).
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::report::{Told, plan_json};
+use super::{Work, acting, printing, refuse};
+use crate::action::batch::{Batch, Share};
+use crate::action::gate::{Access, Given, approve_batch};
+use crate::action::plan::Target;
+use crate::action::preview;
+use crate::cli::args::TextOrJson;
+use crate::cli::output::print;
+use crate::cli::{EXIT_NOTHING, EXIT_USAGE};
+use crate::domain::instance::Instance;
+use crate::runtime::execute::{BatchEnd, BatchInputs, ItemEnd, LoginProbe, execute_batch, prepare_batch};
+
+pub(super) async fn run(work: &Work<'_>, instances: &[Instance]) -> anyhow::Result<u8> {
+    let inputs = BatchInputs {
+        action: work.action,
+        parameters: work.parameters.clone(),
+        instances: instances.to_vec(),
+        options: instances.iter().map(|i| work.options(i, None)).collect(),
+    };
+    let batch = match prepare_batch(&work.desk, &inputs).await {
+        Ok(batch) => batch,
+        Err(error) => return refuse(EXIT_USAGE, &error.to_string()),
+    };
+    let args = work.args;
+    if args.dry_run {
+        print(&shown(&batch, args.format))?;
+        return Ok(0);
+    }
+    if batch.plans().next().is_none() {
+        return refuse(EXIT_NOTHING, &format!("nothing was sent\n{}", batch.summary().join("\n")));
+    }
+    let given = if matches!(work.access, Access::ReadOnly { .. }) {
+        Some(Given::Nothing)
+    } else {
+        acting::confirm_batch(&batch, args.yes)?
+    };
+    let Some(given) = given else {
+        return refuse(
+            EXIT_NOTHING,
+            "the batch was not confirmed and nothing was sent; add --yes, or run it on a terminal",
+        );
+    };
+    let approved = match approve_batch(batch, &work.access, &given, &args.targets) {
+        Ok(approved) => approved,
+        Err(refusal) => return refuse(EXIT_NOTHING, &refusal.to_string()),
+    };
+    let (sink, task) = printing();
+    let probe = |instance: &Instance| {
+        args.wait
+            .then(|| LoginProbe::new(instance.os, instance.login_port()))
+    };
+    let told = |instance: &Instance| eprintln!("-- {}", Target::of(instance).label());
+    let end = execute_batch(&work.desk, &approved, &inputs, probe, told, &sink).await;
+    drop(sink);
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(1), task).await;
+    let plans: Vec<_> = (0..end.items.len()).map(|index| approved.plan_of(index)).collect();
+    let mut out = String::new();
+    for ((instance, ended), plan) in end.items.iter().zip(&plans) {
+        let told = match (ended, plan) {
+            (ItemEnd::Executed(execution), Some(plan)) => Some(Told {
+                plan: plan.plan(),
+                execution,
+                target: &instance.id,
+                learnt: None,
+                next: None,
+            }),
+            _ => None,
+        };
+        match args.format {
+            TextOrJson::Text => out.push_str(&item_text(instance, ended, told.as_ref())),
+            TextOrJson::Json => {
+                let _ = writeln!(out, "{}", item_json(instance, ended, told.as_ref()));
+            }
+        }
+    }
+    out.push_str(&closing(&end, args.format));
+    print(&out)?;
+    Ok(status(&end, args.wait))
+}
+
+/// Every plan, then the summary.
+fn shown(batch: &Batch, format: TextOrJson) -> String {
+    let summary = batch.summary();
+    match format {
+        TextOrJson::Text => {
+            let mut text: String = batch.plans().map(|plan| preview::text(plan) + "\n").collect();
+            text.push_str(&summary.join("\n"));
+            text.push('\n');
+            text
+        }
+        TextOrJson::Json => {
+            let mut text: String = batch
+                .plans()
+                .map(|plan| format!("{}\n", plan_json(plan)))
+                .collect();
+            let left: Vec<Value> = batch
+                .items
+                .iter()
+                .filter_map(|item| {
+                    let why = match &item.share {
+                        Share::Planned(_) => return None,
+                        Share::Covered { by } => format!("done by the same rule as {by}"),
+                        Share::Left(error) => error.to_string(),
+                    };
+                    Some(json!({ "instance": Target::of(&item.instance), "why": why }))
+                })
+                .collect();
+            let closing = json!({
+                "schema_version": 1,
+                "dry_run": true,
+                "summary": summary,
+                "without_plan": left,
+            });
+            let _ = writeln!(text, "{closing}");
+            text
+        }
+    }
+}
+
+fn item_text(instance: &Instance, ended: &ItemEnd, told: Option<&Told<'_>>) -> String {
+    let label = Target::of(instance).label();
+    match (ended, told) {
+        (_, Some(told)) => told.text(),
+        (ItemEnd::NotNeeded(why), _) => format!("{label}: nothing was sent: {why}\n"),
+        (ItemEnd::Refused(why), _) => format!("{label}: refused, nothing was sent: {why}\n"),
+        _ => format!("{label}: not reached\n"),
+    }
+}
+
+fn item_json(instance: &Instance, ended: &ItemEnd, told: Option<&Told<'_>>) -> Value {
+    let without = |outcome: &str, detail: &str| {
+        json!({
+            "schema_version": 1,
+            "instance": Target::of(instance),
+            "outcome": outcome,
+            "detail": detail,
+        })
+    };
+    match (ended, told) {
+        (_, Some(told)) => told.json(),
+        (ItemEnd::NotNeeded(why), _) => without("not-needed", why),
+        (ItemEnd::Refused(why), _) => without("refused", why),
+        _ => without("not-reached", "the batch had stopped before"),
+    }
+}
+
+fn closing(end: &BatchEnd, format: TextOrJson) -> String {
+    let reached = |wanted: fn(&ItemEnd) -> bool| {
+        end.items.iter().filter(|(_, ended)| wanted(ended)).count()
+    };
+    let executed = reached(|e| matches!(e, ItemEnd::Executed(_)));
+    let left = reached(|e| matches!(e, ItemEnd::NotReached));
+    match format {
+        TextOrJson::Json => {
+            let object = json!({
+                "schema_version": 1,
+                "executed": executed,
+                "not_reached": left,
+                "stopped": end.stopped,
+            });
+            format!("{object}\n")
+        }
+        TextOrJson::Text => match &end.stopped {
+            Some(why) => format!(
+                "{executed} of {} carried out; stopped: {why}; {left} not reached\n",
+                end.items.len()
+            ),
+            None => format!("{executed} of {} carried out\n", end.items.len()),
+        },
+    }
+}
+
+fn status(end: &BatchEnd, waited: bool) -> u8 {
+    let each = end.items.iter().map(|(_, ended)| match ended {
+        ItemEnd::Executed(execution) => acting::exit_status(execution.outcome, waited),
+        ItemEnd::NotNeeded(_) => 0,
+        ItemEnd::Refused(_) | ItemEnd::NotReached => 1,
+    });
+    each.max().unwrap_or(0)
+}

@@ -1,0 +1,138 @@
+//! Around an action: the diagnosis before it, and after a cure that failed the diagnosis that
+//! counts the failure.
+//!
+//! Must not live here: carrying out (`execute`), weighing (`diagnosis`), or wording (`cli`).
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::diagnose;
+use super::execute::{Execution, failed_cures};
+use super::session::Session;
+use super::triage::{self, TriageOptions};
+use crate::action::offer;
+use crate::action::plan::Plan;
+use crate::diagnosis::learn::{Confirmation, confirmed_by};
+use crate::domain::instance::Instance;
+use crate::domain::report::{RankedAction, Report};
+use crate::store::StoreError;
+use crate::store::journal::{Journal, Outcome};
+use crate::store::outcomes::Outcomes;
+
+/// Longest time that a look before or after an action takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A cause before and after a cure that failed.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Moved {
+    pub id: String,
+    pub title: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<f64>,
+    pub now: f64,
+}
+
+/// What a failed cure says about the causes, and what to try next.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Next {
+    /// Actions of this incident that did not bring login back.
+    pub tried: Vec<String>,
+    pub causes: Vec<Moved>,
+    pub actions: Vec<RankedAction>,
+}
+
+/// Causes and actions that are handed on.
+const SHOWN: usize = 3;
+
+/// Diagnoses an instance that was read from the cloud a moment ago.
+pub async fn look(
+    session: &Session,
+    instance: &Instance,
+    user_source: Option<IpAddr>,
+    tried: &[String],
+) -> Report {
+    let options = TriageOptions {
+        user_source,
+        instance_is_fresh: true,
+        timeout: Some(PATIENCE),
+        ..TriageOptions::default()
+    };
+    // Nobody watches the readings arrive: the receiver is dropped at once.
+    let (sink, _) = mpsc::channel(1);
+    let triage = triage::run(session, instance, &options, sink).await;
+    diagnose::report_after(session, instance, &triage, tried)
+}
+
+/// True when an execution leaves login broken, so that the next action is to be found.
+pub fn leaves_it_broken(execution: &Execution) -> bool {
+    matches!(
+        execution.outcome,
+        Outcome::Improved | Outcome::Unchanged | Outcome::Worse
+    ) || (execution.outcome == Outcome::Failed && execution.accepted)
+}
+
+/// Looks again with the failed cures of this incident counted against what they cure.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn next(
+    session: &Session,
+    journal: &Journal,
+    instance: &Instance,
+    user_source: Option<IpAddr>,
+    plan: &Plan,
+    execution: &Execution,
+    before: Option<&Report>,
+) -> Result<Next, StoreError> {
+    let tried = failed_cures(&journal.read()?, &instance.id);
+    let mut after = look(session, instance, user_source, &tried).await;
+    if execution.outcome == Outcome::Failed {
+        offer::after_failed_soft(plan, &mut after.actions);
+    }
+    let was = |id: &str| {
+        let causes = &before?.causes;
+        Some(causes.iter().find(|cause| cause.id == id)?.probability)
+    };
+    Ok(Next {
+        causes: after
+            .causes
+            .iter()
+            .take(SHOWN)
+            .map(|cause| Moved {
+                id: cause.id.clone(),
+                title: cause.title.clone(),
+                before: was(&cause.id),
+                now: cause.probability,
+            })
+            .collect(),
+        actions: after.actions.into_iter().take(SHOWN).collect(),
+        tried,
+    })
+}
+
+/// Keeps the cause that a cure has confirmed; its id, or `None` when several could have been it.
+///
+/// # Errors
+/// When the outcome cannot be written down.
+pub fn learn(
+    state_dir: &std::path::Path,
+    plan: &Plan,
+    execution: &Execution,
+    before: Option<&Report>,
+) -> Result<Option<String>, StoreError> {
+    let (Outcome::Restored, Some(before), None) = (execution.outcome, before, &plan.reverses)
+    else {
+        return Ok(None);
+    };
+    let Some(cause) = confirmed_by(before, plan.action.as_str()) else {
+        return Ok(None);
+    };
+    Outcomes::in_directory(state_dir).append(
+        jiff::Timestamp::now(),
+        cause,
+        Confirmation::Verified,
+    )?;
+    Ok(Some(cause.to_owned()))
+}

@@ -1,0 +1,116 @@
+//! What others (and earlier runs) did or are doing on an instance, by the journal they share.
+//!
+//! Must not live here: settling entries (`settle`).
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Desk;
+use crate::domain::action::ActionId;
+use crate::domain::instance::Instance;
+use crate::store::journal::{CallResult, Contents, Entry, EntryState, Outcome};
+
+/// How far back an action still matters to the next one.
+const RECENT: SignedDuration = SignedDuration::from_hours(1);
+/// How far back a cure that failed still speaks against what it cures.
+const SAME_INCIDENT: SignedDuration = SignedDuration::from_hours(12);
+/// Most sentences for one preview.
+const MOST: usize = 5;
+
+/// Sentences for the preview: who is at work on the instance now, and who was a short while ago.
+pub(super) fn notes(desk: &Desk, contents: &Contents, instance: &Instance) -> Vec<String> {
+    let now = Timestamp::now();
+    contents
+        .entries
+        .iter()
+        .rev()
+        .filter(|entry| entry.plan.target.id == instance.id || shares_group(entry, instance))
+        .filter_map(|entry| note(desk, entry, now))
+        .take(MOST)
+        .collect()
+}
+
+/// True while an entry changes rules that this instance uses too.
+fn shares_group(entry: &Entry, instance: &Instance) -> bool {
+    entry.state == EntryState::InFlight
+        && entry
+            .plan
+            .rules
+            .as_ref()
+            .is_some_and(|rules| instance.security_group_ids.contains(&rules.group))
+}
+
+fn note(desk: &Desk, entry: &Entry, now: Timestamp) -> Option<String> {
+    let author = &entry.author;
+    let own = author.pid == desk.author.pid && author.host == desk.author.host;
+    let who = if own {
+        "this console".to_owned()
+    } else {
+        format!("{} on {} (process {})", author.user, author.host, author.pid)
+    };
+    let what = format!("`{}` on {}", entry.plan.action, entry.plan.target.label());
+    if entry.state == EntryState::InFlight {
+        // A lock that cannot be asked for is taken for held: better one warning too many.
+        let held = desk.journal.is_held(&entry.id).unwrap_or(true);
+        return Some(if held {
+            format!("{who} is carrying out {what} right now (entry {})", entry.id)
+        } else {
+            format!(
+                "{what} of {who} was interrupted and is not settled yet (entry {})",
+                entry.id
+            )
+        });
+    }
+    let ended = entry.ended?;
+    let ago = now.duration_since(ended);
+    (ago < RECENT && !own).then(|| {
+        format!(
+            "{who} did {what} {} min ago: {} (entry {})",
+            ago.as_mins().max(0),
+            entry.outcome.map_or("closed", Outcome::as_str),
+            entry.id
+        )
+    })
+}
+
+/// How the last soft restart of the instance failed, when it was accepted and did not end well.
+pub(super) fn soft_failed(contents: &Contents, instance: &str) -> Option<String> {
+    let now = Timestamp::now();
+    let last = contents.entries.iter().rev().find(|entry| {
+        entry.plan.target.id == instance
+            && entry.plan.action == ActionId::Restart
+            && now.duration_since(entry.began) < RECENT
+    })?;
+    let call = last.calls.last()?;
+    let accepted = matches!(
+        call.result,
+        Some(CallResult::Answered { .. } | CallResult::Settled { arrived: true, .. })
+    );
+    let soft = last.plan.parameters.get("mode").and_then(|mode| mode.as_str()) == Some("soft");
+    (soft && accepted && call.ended == Some(false))
+        .then(|| format!("{} (entry {})", call.detail, last.id))
+}
+
+/// Actions that were carried out on the instance during this incident and did not bring login
+/// back; what came before a restored login belongs to another incident.
+pub fn failed_cures(contents: &Contents, instance: &str) -> Vec<String> {
+    let now = Timestamp::now();
+    let mut failed = Vec::new();
+    for entry in contents.entries.iter().rev() {
+        if entry.plan.target.id != instance || now.duration_since(entry.began) > SAME_INCIDENT {
+            continue;
+        }
+        match entry.outcome {
+            Some(Outcome::Restored) => break,
+            Some(Outcome::Improved | Outcome::Unchanged | Outcome::Worse)
+                if entry.undone_by.is_none() && entry.plan.reverses.is_none() =>
+            {
+                let id = entry.plan.action.to_string();
+                if !failed.contains(&id) {
+                    failed.push(id);
+                }
+            }
+            _ => {}
+        }
+    }
+    failed
+}
