@@ -7,162 +7,21 @@
 mod api;
 #[path = "support/gateway.rs"]
 mod gateway;
+#[path = "support/lab.rs"]
+mod lab;
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use cvmtop::action::gate::{Access, Given, approve};
 use cvmtop::action::{self, Parameters};
-use cvmtop::cloud::client::{Client, ClientConfig};
-use cvmtop::cloud::credentials::{Credentials, Provider};
 use cvmtop::cloud::inventory;
-use cvmtop::demo::{self, DemoCloud, DemoOptions};
 use cvmtop::domain::action::ActionId;
 use cvmtop::runtime::execute::{Around, Desk, PrepareOptions, execute, prepare};
 use cvmtop::store::journal::{Journal, Outcome};
-use gateway::{Gateway, Moment};
+use gateway::Moment;
+use lab::{Lab, all_files};
 use serde_json::{Value, json};
-
-/// A demo cloud behind a gateway, and a state directory.
-struct Lab {
-    demo: DemoCloud,
-    gateway: Gateway,
-    state: tempfile::TempDir,
-    runtime: tokio::runtime::Runtime,
-}
-
-impl Lab {
-    fn new() -> Self {
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let demo = runtime
-            .block_on(demo::start(DemoOptions {
-                reboot: Duration::from_secs(1),
-                rate_limits: false,
-                ..DemoOptions::default()
-            }))
-            .expect("the demo starts");
-        let gateway = Gateway::before(&demo.endpoint);
-        Self {
-            demo,
-            gateway,
-            state: tempfile::tempdir().expect("a folder"),
-            runtime,
-        }
-    }
-
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cvmtop"));
-        command
-            .args(["--region", "all"])
-            .args(words)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.state.path())
-            .env("CVMTOP_STATE_DIR", self.state.path().join("state"))
-            .env("CVMTOP_ENDPOINT", &self.gateway.endpoint)
-            .env("TENCENTCLOUD_SECRET_ID", &self.demo.secret_id)
-            .env("TENCENTCLOUD_SECRET_KEY", &self.demo.secret_key)
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, words: &[&str]) -> Output {
-        self.command(words).output().expect("the binary runs")
-    }
-
-    fn ok(&self, words: &[&str]) -> String {
-        let output = self.run(words);
-        assert!(
-            output.status.success(),
-            "{words:?}: {}\n{}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).expect("text")
-    }
-
-    /// Runs until the gateway kills it.
-    fn run_into(&self, words: &[&str], action: &str, moment: Moment) {
-        self.gateway.kill_at(action, moment);
-        let mut child = self
-            .command(words)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the binary runs");
-        self.gateway.victim(child.id());
-        let status = child.wait().expect("it ends");
-        assert_eq!(status.code(), None, "{words:?} was not killed at {action}");
-    }
-
-    fn entries(&self) -> Vec<Value> {
-        self.ok(&["journal", "--format", "json"])
-            .lines()
-            .map(|line| serde_json::from_str(line).expect("JSON"))
-            .collect()
-    }
-
-    /// Starts the program until nothing is in flight any more; the last entry then.
-    fn settled(&self) -> Value {
-        let started = Instant::now();
-        loop {
-            let entries = self.entries();
-            let last = entries.last().expect("an entry").clone();
-            if last["state"] == "closed" {
-                return last;
-            }
-            assert!(started.elapsed() < Duration::from_secs(60), "{last}");
-        }
-    }
-
-    fn rules(&self, group: &str, region: &str) -> Value {
-        let api = api::Api::new(
-            &self.demo.endpoint,
-            &self.demo.secret_id,
-            &self.demo.secret_key,
-        );
-        let call = json!({ "SecurityGroupId": group });
-        let answer = self
-            .runtime
-            .block_on(api.call("vpc", region, "DescribeSecurityGroupPolicies", &call))
-            .expect("rules");
-        let mut set = answer["SecurityGroupPolicySet"].clone();
-        set.as_object_mut().expect("a set").remove("Version");
-        set
-    }
-
-    fn instance(&self, name: &str) -> Value {
-        let api = api::Api::new(
-            &self.demo.endpoint,
-            &self.demo.secret_id,
-            &self.demo.secret_key,
-        );
-        self.runtime.block_on(api.instance(name))
-    }
-
-    fn client(&self) -> Client {
-        let keys = Credentials::new(&self.demo.secret_id, &self.demo.secret_key);
-        let config = ClientConfig::new(&self.gateway.endpoint, Provider::Static(keys));
-        Client::new(config).expect("a client")
-    }
-}
-
-/// Everything below a folder as one text.
-fn all_files(folder: &Path) -> String {
-    let mut text = String::new();
-    for entry in std::fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            text.push_str(&all_files(&path));
-        } else {
-            text.push_str(&String::from_utf8_lossy(
-                &std::fs::read(&path).expect("a file"),
-            ));
-        }
-    }
-    text
-}
 
 /// Target, action and parameters, the call to die at.
 const CASES: &[(&[&str], &str)] = &[
@@ -421,14 +280,8 @@ fn rules_that_changed_meanwhile_are_refused_not_overwritten() {
         let mut plans = Vec::new();
         for _ in 0..2 {
             let options = PrepareOptions::default();
-            let context = prepare(
-                &desk,
-                &instance,
-                ActionId::OpenPort,
-                &parameters,
-                &options,
-            )
-            .await;
+            let context =
+                prepare(&desk, &instance, ActionId::OpenPort, &parameters, &options).await;
             plans.push(action::plan(ActionId::OpenPort, &parameters, &context).expect("a plan"));
         }
         let (sink, _news) = tokio::sync::mpsc::unbounded_channel();

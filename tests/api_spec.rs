@@ -274,6 +274,12 @@ async fn change_networks(run: &Run) {
     )
     .await;
     let wider = json!({"AddressIds": [address], "InternetMaxBandwidthOut": 10});
+    run.send("vpc", "InquiryPriceModifyAddressesBandwidth", wider.clone())
+        .await;
+    let new = json!({
+        "InternetChargeType": "TRAFFIC_POSTPAID_BY_HOUR", "InternetMaxBandwidthOut": 5,
+    });
+    run.send("vpc", "InquiryPriceAllocateAddresses", new).await;
     run.send("vpc", "ModifyAddressesBandwidth", wider).await;
     let bind = json!({"AddressId": address, "InstanceId": run.id("cache-01").await});
     run.send("vpc", "AssociateAddress", bind).await;

@@ -9,6 +9,8 @@ use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;
 
 const TASK_LIMIT_S: u64 = 300;
+/// The lowest cap that an elastic address can be given, in Mbit/s.
+const LEAST: u64 = 1;
 
 pub(super) fn plan(parameters: &Parameters, context: &PlanContext) -> Result<Plan, PlanError> {
     let instance = &context.instance;
@@ -101,10 +103,15 @@ fn on_address(
     )];
     plan.undo = match address.bandwidth {
         Some(before) => Undo::Steps {
-            text: format!("sets the cap back to {before} Mbit/s"),
+            text: match before {
+                0 => format!(
+                    "sets the cap to {LEAST} Mbit/s, the least that an address takes (it is 0 now)"
+                ),
+                _ => format!("sets the cap back to {before} Mbit/s"),
+            },
             downtime: "none".to_owned(),
             risk: Risk::Medium,
-            steps: vec![step("set the cap of the address back", before)],
+            steps: vec![step("set the cap of the address back", before.max(LEAST))],
         },
         None => Undo::None {
             reason: "the cap before could not be read".to_owned(),

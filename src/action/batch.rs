@@ -80,7 +80,10 @@ impl Batch {
                         }
                         _ => None,
                     });
-                    twin.map_or_else(|| Share::Planned(Box::new(plan)), |by| Share::Covered { by })
+                    twin.map_or_else(
+                        || Share::Planned(Box::new(plan)),
+                        |by| Share::Covered { by },
+                    )
                 }
             };
             items.push(Item { instance, share });

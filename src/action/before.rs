@@ -33,7 +33,11 @@ const RISKS: &[(&str, &str, &str)] = &[
         "the last boot ended in the emergency shell",
     ),
     ("guest-filesystem", "full", "a file system is full"),
-    ("guest-filesystem", "inodes-full", "a file system has no inodes left"),
+    (
+        "guest-filesystem",
+        "inodes-full",
+        "a file system has no inodes left",
+    ),
     (
         "guest-filesystem",
         "read-only",
@@ -47,14 +51,30 @@ const RISKS: &[(&str, &str, &str)] = &[
     ("disk", "full", "the disks are full"),
     ("disk", "read-only", "a disk is read-only"),
     ("disk-io", "hang", "a disk hangs"),
-    ("console", "emergency-shell", "the console shows the emergency shell"),
+    (
+        "console",
+        "emergency-shell",
+        "the console shows the emergency shell",
+    ),
     ("console", "grub", "the console shows the boot loader"),
-    ("console", "initramfs", "the console shows the initial ramdisk"),
+    (
+        "console",
+        "initramfs",
+        "the console shows the initial ramdisk",
+    ),
     ("console", "fsck", "a file-system check is running"),
     ("console", "updating", "updates are being installed"),
     ("console", "recovery", "the console shows the recovery menu"),
-    ("platform-event", "fault", "the platform reports a fault of the host"),
-    ("platform-event", "maintenance", "the platform is maintaining the host"),
+    (
+        "platform-event",
+        "fault",
+        "the platform reports a fault of the host",
+    ),
+    (
+        "platform-event",
+        "maintenance",
+        "the platform is maintaining the host",
+    ),
     (
         "recent-change",
         "relevant-before-onset",
@@ -66,7 +86,11 @@ const RISKS: &[(&str, &str, &str)] = &[
 const GONE: &[(&str, &str, &str)] = &[
     ("console", "panic", "the console shows a kernel panic"),
     ("console", "stop-error", "the console shows a stop error"),
-    ("platform-event", "guest-crash", "the platform reports that the guest crashed"),
+    (
+        "platform-event",
+        "guest-crash",
+        "the platform reports that the guest crashed",
+    ),
 ];
 
 /// True for actions that end what runs in the guest, and with it evidence.

@@ -18,7 +18,9 @@ pub fn after_failed_soft(plan: &Plan, actions: &mut Vec<RankedAction>) {
 
 /// Puts the hard restart first, in the place of the soft one.
 pub fn hard_restart(actions: &mut Vec<RankedAction>) {
-    let place = actions.iter().position(|a| a.id == ActionId::Restart.as_str());
+    let place = actions
+        .iter()
+        .position(|a| a.id == ActionId::Restart.as_str());
     let mut hard = match place {
         Some(index) => actions.remove(index),
         None => RankedAction {

@@ -348,7 +348,9 @@ pub fn plan(
     let mut plan = of_family(action, parameters, context)?;
     plan.asked = parameters.to_json();
     if let Some(source) = context.user_source
-        && parameters.source("source").is_none_or(|choice| choice == SourceChoice::User)
+        && parameters
+            .source("source")
+            .is_none_or(|choice| choice == SourceChoice::User)
         && row.parameters.iter().any(|spec| spec.kind == Kind::Source)
     {
         plan.asked

@@ -120,7 +120,9 @@ impl Work<'_> {
             user_source: self.user_source().map(IpNet::from),
             own_source: acting::own_source(instance),
             instance_is_fresh: true,
-            readings: before.map(|report| report.evidence.clone()).unwrap_or_default(),
+            readings: before
+                .map(|report| report.evidence.clone())
+                .unwrap_or_default(),
             ..PrepareOptions::default()
         }
     }
@@ -140,8 +142,14 @@ impl Work<'_> {
         let before = self.before(instance).await;
         let mut options = self.options(instance, before.as_ref());
         for attempt in 0..=REPLANS {
-            let prepared =
-                prepare_plan(&self.desk, instance, self.action, &self.parameters, &options).await;
+            let prepared = prepare_plan(
+                &self.desk,
+                instance,
+                self.action,
+                &self.parameters,
+                &options,
+            )
+            .await;
             let Prepared { plan, instance } = match prepared {
                 Ok(prepared) => prepared,
                 Err(error) => return refuse(plan_status(&error), &error.to_string()),
@@ -179,7 +187,9 @@ impl Work<'_> {
                 options.instance_is_fresh = false;
                 continue;
             }
-            return self.finish(&instance, &plan, &execution, before.as_ref()).await;
+            return self
+                .finish(&instance, &plan, &execution, before.as_ref())
+                .await;
         }
         Ok(1)
     }
@@ -201,8 +211,15 @@ impl Work<'_> {
         let next = if self.args.wait && aftermath::leaves_it_broken(execution) {
             eprintln!("login is not back: diagnosing again with this counted");
             let source = self.user_source();
-            let next =
-                aftermath::next(self.session, journal, instance, source, plan, execution, before);
+            let next = aftermath::next(
+                self.session,
+                journal,
+                instance,
+                source,
+                plan,
+                execution,
+                before,
+            );
             match next.await {
                 Ok(next) => Some(next),
                 Err(error) => {

@@ -131,6 +131,7 @@ async fn receive(
         Ok(value) => value,
         Err(refusal) => json!({"Error": {"Code": refusal.code, "Message": refusal.message}}),
     };
+    lock(&cloud.shared.faults).strip(&mut response);
     response["RequestId"] = json!(request_id);
     let mut text = json!({ "Response": response }).to_string();
     if fault == Some(Fault::TruncatedBody) {

@@ -84,6 +84,8 @@ pub(crate) struct RepairTask {
 pub(crate) struct FreeAddress {
     pub id: String,
     pub region: String,
+    /// `AddressName`, as it was given when it was bought.
+    pub name: String,
     pub ip: std::net::Ipv4Addr,
     pub bandwidth: u64,
     pub arrears: bool,

@@ -186,7 +186,12 @@ impl Journal {
     pub fn lock_entry(&self, entry: &str) -> Result<Option<EntryLock>, StoreError> {
         let path = self.lock_path(entry);
         self.try_lock(&path)
-            .map(|held| held.map(|file| EntryLock { path: path.clone(), _file: file }))
+            .map(|held| {
+                held.map(|file| EntryLock {
+                    path: path.clone(),
+                    _file: file,
+                })
+            })
             .map_err(|source| StoreError::Write { path, source })
     }
 

@@ -64,7 +64,10 @@ pub(super) fn difference(
 }
 
 /// The difference that deleting `indexes` makes.
-pub(in crate::action) fn removal_difference(group: &SecurityGroup, indexes: &[i64]) -> RuleDifference {
+pub(in crate::action) fn removal_difference(
+    group: &SecurityGroup,
+    indexes: &[i64],
+) -> RuleDifference {
     let mut before = rule_lines(&group.ingress, None);
     for line in &mut before {
         line.removed = indexes.contains(&line.index);

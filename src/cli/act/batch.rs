@@ -16,7 +16,9 @@ use crate::cli::args::TextOrJson;
 use crate::cli::output::print;
 use crate::cli::{EXIT_NOTHING, EXIT_USAGE};
 use crate::domain::instance::Instance;
-use crate::runtime::execute::{BatchEnd, BatchInputs, ItemEnd, LoginProbe, execute_batch, prepare_batch};
+use crate::runtime::execute::{
+    BatchEnd, BatchInputs, ItemEnd, LoginProbe, execute_batch, prepare_batch,
+};
 
 pub(super) async fn run(work: &Work<'_>, instances: &[Instance]) -> anyhow::Result<u8> {
     let inputs = BatchInputs {
@@ -35,7 +37,10 @@ pub(super) async fn run(work: &Work<'_>, instances: &[Instance]) -> anyhow::Resu
         return Ok(0);
     }
     if batch.plans().next().is_none() {
-        return refuse(EXIT_NOTHING, &format!("nothing was sent\n{}", batch.summary().join("\n")));
+        return refuse(
+            EXIT_NOTHING,
+            &format!("nothing was sent\n{}", batch.summary().join("\n")),
+        );
     }
     let given = if matches!(work.access, Access::ReadOnly { .. }) {
         Some(Given::Nothing)
@@ -61,7 +66,9 @@ pub(super) async fn run(work: &Work<'_>, instances: &[Instance]) -> anyhow::Resu
     let end = execute_batch(&work.desk, &approved, &inputs, probe, told, &sink).await;
     drop(sink);
     let _ = tokio::time::timeout(std::time::Duration::from_secs(1), task).await;
-    let plans: Vec<_> = (0..end.items.len()).map(|index| approved.plan_of(index)).collect();
+    let plans: Vec<_> = (0..end.items.len())
+        .map(|index| approved.plan_of(index))
+        .collect();
     let mut out = String::new();
     for ((instance, ended), plan) in end.items.iter().zip(&plans) {
         let told = match (ended, plan) {
@@ -91,7 +98,10 @@ fn shown(batch: &Batch, format: TextOrJson) -> String {
     let summary = batch.summary();
     match format {
         TextOrJson::Text => {
-            let mut text: String = batch.plans().map(|plan| preview::text(plan) + "\n").collect();
+            let mut text: String = batch
+                .plans()
+                .map(|plan| preview::text(plan) + "\n")
+                .collect();
             text.push_str(&summary.join("\n"));
             text.push('\n');
             text
@@ -153,9 +163,8 @@ fn item_json(instance: &Instance, ended: &ItemEnd, told: Option<&Told<'_>>) -> V
 }
 
 fn closing(end: &BatchEnd, format: TextOrJson) -> String {
-    let reached = |wanted: fn(&ItemEnd) -> bool| {
-        end.items.iter().filter(|(_, ended)| wanted(ended)).count()
-    };
+    let reached =
+        |wanted: fn(&ItemEnd) -> bool| end.items.iter().filter(|(_, ended)| wanted(ended)).count();
     let executed = reached(|e| matches!(e, ItemEnd::Executed(_)));
     let left = reached(|e| matches!(e, ItemEnd::NotReached));
     match format {

@@ -87,7 +87,11 @@ impl Told<'_> {
         }
         let _ = writeln!(text, "undo: {}", plan.undo.sentence());
         if !matches!(plan.undo, Undo::None { .. }) && execution.outcome != Outcome::Failed {
-            let _ = writeln!(text, "      cvmtop journal --undo {} --yes", execution.entry);
+            let _ = writeln!(
+                text,
+                "      cvmtop journal --undo {} --yes",
+                execution.entry
+            );
         }
         if plan.expires_after_minutes.is_some() {
             let _ = writeln!(
@@ -185,7 +189,10 @@ fn print_looks(text: &mut String, when: &str, looks: &[LoginLook]) {
 /// The command that does a ranked action, or what it says where a person has to do it.
 fn command(target: &str, action: &RankedAction) -> String {
     if action.id == "advice" {
-        return action.parameters["text"].as_str().unwrap_or_default().to_owned();
+        return action.parameters["text"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
     }
     if action.id == "ticket" {
         return format!("cvmtop ticket {target} --output DIR");

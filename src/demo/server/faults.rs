@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::{Answer, refuse};
 
 /// One way to fail.
@@ -22,6 +24,8 @@ pub enum Fault {
     TruncatedBody,
     /// `UnauthorizedOperation`.
     Unauthorised,
+    /// `InvalidAction`, as of a cloud that does not offer it.
+    NotOffered,
 }
 
 impl Fault {
@@ -29,6 +33,7 @@ impl Fault {
     pub(super) fn refusal(self, action: &str) -> Answer {
         match self {
             Self::Throttled => refuse("RequestLimitExceeded", "Injected: too many requests."),
+            Self::NotOffered => refuse("InvalidAction", format!("{action} is not offered here.")),
             Self::Unauthorised => refuse(
                 "UnauthorizedOperation.CamNoAuth",
                 format!("You are not authorised to perform {action}."),
@@ -46,6 +51,8 @@ pub struct Faults {
     /// Waited before every answer.
     pub latency: Duration,
     by_action: BTreeMap<String, (Fault, u32)>,
+    /// Fields that are left out of every answer, wherever they stand.
+    left_out: Vec<String>,
 }
 
 impl Faults {
@@ -54,6 +61,26 @@ impl Faults {
     pub fn with(mut self, action: &str, fault: Fault, times: u32) -> Self {
         self.by_action.insert(action.to_owned(), (fault, times));
         self
+    }
+
+    /// Answers leave these fields out, as a cloud may that does not know them.
+    #[must_use]
+    pub fn without_fields(mut self, names: &[&str]) -> Self {
+        self.left_out
+            .extend(names.iter().map(|&name| name.to_owned()));
+        self
+    }
+
+    /// Takes the fields out that are to be left out.
+    pub(super) fn strip(&self, value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                fields.retain(|name, _| !self.left_out.contains(name));
+                fields.values_mut().for_each(|inner| self.strip(inner));
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.strip(item)),
+            _ => {}
+        }
     }
 
     /// The fault for this call, if any is left.

@@ -14,6 +14,7 @@ pub(super) fn answer(call: &mut Call<'_>) -> Answer {
         "DescribeAddresses" => addresses(call),
         "DescribeAddressBandwidthRange" => bandwidth_range(call),
         "ModifyAddressesBandwidth" => modify_bandwidth(call),
+        "InquiryPriceModifyAddressesBandwidth" | "InquiryPriceAllocateAddresses" => price(call),
         "AllocateAddresses" => allocate(call),
         "AssociateAddress" => associate(call),
         "DisassociateAddress" => disassociate(call),
@@ -52,6 +53,7 @@ fn free(a: &FreeAddress) -> Value {
         "",
         "",
     );
+    value["AddressName"] = json!(a.name);
     value["AddressStatus"] = json!("UNBIND");
     value["InstanceType"] = Value::Null;
     value
@@ -100,6 +102,7 @@ fn addresses(call: &mut Call<'_>) -> Answer {
             && (ids.is_empty() || ids.contains(&text("AddressId")))
             && filters.iter().all(|f| match f.name.as_str() {
                 "address-id" => f.any(&[&text("AddressId")]),
+                "address-name" => f.any(&[&text("AddressName")]),
                 "address-ip" => f.any(&[&text("AddressIp")]),
                 "address-status" => f.any(&[&text("AddressStatus")]),
                 "instance-id" => f.any(&[&text("InstanceId")]),
@@ -180,6 +183,27 @@ fn modify_bandwidth(call: &mut Call<'_>) -> Answer {
     Ok(json!({"TaskId": new_task(call)}))
 }
 
+/// The demo's tariff: by the hour for a cap of its own, by the gigabyte for traffic.
+fn price(call: &mut Call<'_>) -> Answer {
+    for id in call.list("AddressIds").unwrap_or_default() {
+        if holder(call, &id).is_none() && !call.world.free_addresses.iter().any(|a| a.id == id) {
+            return not_found(&id);
+        }
+    }
+    let wanted = call.parameters.get("InternetMaxBandwidthOut");
+    let mbps = wanted.and_then(Value::as_f64).unwrap_or(1.0);
+    let by_traffic = call.str("InternetChargeType") == Some("TRAFFIC_POSTPAID_BY_HOUR");
+    let (unit, price) = if by_traffic {
+        ("GB", 0.8)
+    } else {
+        ("HOUR", mbps.min(5.0) * 0.063 + (mbps - 5.0).max(0.0) * 0.25)
+    };
+    let price = (price * 1000.0).round() / 1000.0;
+    Ok(json!({"Price": {"AddressPrice": {
+        "UnitPrice": price, "DiscountPrice": price, "ChargeUnit": unit,
+    }}}))
+}
+
 fn allocate(call: &mut Call<'_>) -> Answer {
     let count = call.parameters.get("AddressCount").and_then(Value::as_u64);
     let count = count.unwrap_or(1);
@@ -194,12 +218,14 @@ fn allocate(call: &mut Call<'_>) -> Answer {
     }
     let wanted = call.parameters.get("InternetMaxBandwidthOut");
     let bandwidth = wanted.and_then(Value::as_u64).unwrap_or(1);
+    let name = call.str("AddressName").unwrap_or_default().to_owned();
     let mut ids = Vec::new();
     for _ in 0..count {
         let (id, ip) = (call.world.new_id("eip"), call.world.new_public_ip());
         call.world.free_addresses.push(FreeAddress {
             id: id.clone(),
             region: region.clone(),
+            name: name.clone(),
             ip,
             bandwidth,
             arrears: false,
@@ -267,6 +293,7 @@ fn disassociate(call: &mut Call<'_>) -> Answer {
         call.world.free_addresses.push(FreeAddress {
             id: a.id,
             region: call.region.to_owned(),
+            name: String::new(),
             ip: a.ip,
             bandwidth: a.bandwidth,
             arrears: a.arrears,

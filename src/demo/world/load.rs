@@ -43,6 +43,7 @@ impl World {
         for spec in &file.free_address {
             let ip = world.new_public_ip();
             world.free_addresses.push(FreeAddress {
+                name: String::new(),
                 id: stable_id("eip", &spec.name),
                 region: spec.region.clone(),
                 ip,

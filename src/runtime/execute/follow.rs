@@ -172,7 +172,8 @@ impl Watch<'_> {
         // After a crash the request id may be unknown: then it is the operation of the same
         // kind that was not there before.
         let ours = self.handle.request_id.as_ref() == Some(&operation.request_id)
-            || (operation.action == self.call.action && operation.request_id != self.before_request);
+            || (operation.action == self.call.action
+                && operation.request_id != self.before_request);
         let in_state = wanted.is_none_or(|wanted| wanted == state);
         Ok(match (ours, operation.state.as_str()) {
             (true, "FAILED") => ended(
@@ -214,8 +215,7 @@ impl Watch<'_> {
     }
 
     async fn rules(&self, group: &str, mark: &str, present: bool) -> Result<Look, CloudError> {
-        let rules =
-            read::group(self.client, &self.plan.target.region, group).await?;
+        let rules = read::group(self.client, &self.plan.target.region, group).await?;
         let found = marked_indexes(&rules, mark);
         Ok(match (found.is_empty(), present) {
             (false, true) => ended(
@@ -340,12 +340,8 @@ impl Watch<'_> {
     }
 
     async fn repair_task(&self, task: &str) -> Result<Look, CloudError> {
-        let tasks = read::repair_tasks(
-            self.client,
-            &self.plan.target.region,
-            &self.plan.target.id,
-        )
-        .await?;
+        let tasks =
+            read::repair_tasks(self.client, &self.plan.target.region, &self.plan.target.id).await?;
         Ok(match tasks.iter().find(|found| found.id == task) {
             Some(found) if found.status == 1 => {
                 Look::Pending(format!("{task} still waits for authorisation"))

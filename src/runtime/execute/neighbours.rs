@@ -45,14 +45,20 @@ fn note(desk: &Desk, entry: &Entry, now: Timestamp) -> Option<String> {
     let who = if own {
         "this console".to_owned()
     } else {
-        format!("{} on {} (process {})", author.user, author.host, author.pid)
+        format!(
+            "{} on {} (process {})",
+            author.user, author.host, author.pid
+        )
     };
     let what = format!("`{}` on {}", entry.plan.action, entry.plan.target.label());
     if entry.state == EntryState::InFlight {
         // A lock that cannot be asked for is taken for held: better one warning too many.
         let held = desk.journal.is_held(&entry.id).unwrap_or(true);
         return Some(if held {
-            format!("{who} is carrying out {what} right now (entry {})", entry.id)
+            format!(
+                "{who} is carrying out {what} right now (entry {})",
+                entry.id
+            )
         } else {
             format!(
                 "{what} of {who} was interrupted and is not settled yet (entry {})",
@@ -85,7 +91,12 @@ pub(super) fn soft_failed(contents: &Contents, instance: &str) -> Option<String>
         call.result,
         Some(CallResult::Answered { .. } | CallResult::Settled { arrived: true, .. })
     );
-    let soft = last.plan.parameters.get("mode").and_then(|mode| mode.as_str()) == Some("soft");
+    let soft = last
+        .plan
+        .parameters
+        .get("mode")
+        .and_then(|mode| mode.as_str())
+        == Some("soft");
     (soft && accepted && call.ended == Some(false))
         .then(|| format!("{} (entry {})", call.detail, last.id))
 }

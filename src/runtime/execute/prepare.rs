@@ -81,12 +81,14 @@ pub async fn prepare(
     }
     match desk.journal.read() {
         Ok(contents) => {
-            context.notes.extend(neighbours::notes(desk, &contents, &context.instance));
+            context
+                .notes
+                .extend(neighbours::notes(desk, &contents, &context.instance));
             context.before.soft_failed = neighbours::soft_failed(&contents, &context.instance.id);
         }
-        Err(error) => context
-            .notes
-            .push(format!("what others do on this instance is not known: {error}")),
+        Err(error) => context.notes.push(format!(
+            "what others do on this instance is not known: {error}"
+        )),
     }
     if !context.instance.is_static {
         read_facts(&desk.client, action, parameters, &mut context).await;
@@ -102,10 +104,9 @@ async fn refresh(client: &Client, context: &mut PlanContext) {
             fresh.configured_login_port = listed.configured_login_port;
             context.instance = fresh;
         }
-        Ok(None) => context.notes.push(format!(
-            "{} is not listed by the cloud any more",
-            listed.id
-        )),
+        Ok(None) => context
+            .notes
+            .push(format!("{} is not listed by the cloud any more", listed.id)),
         Err(error) => context.notes.push(format!(
             "the instance is shown as it was listed; it could not be read again ({error})"
         )),
@@ -164,11 +165,7 @@ async fn read_facts(
 }
 
 /// The price of a cap, asked for where the cap lies.
-async fn price(
-    client: &Client,
-    context: &PlanContext,
-    mbps: u64,
-) -> Result<String, CloudError> {
+async fn price(client: &Client, context: &PlanContext, mbps: u64) -> Result<String, CloudError> {
     let nothing = Vec::new();
     let addresses = context.addresses.known().unwrap_or(&nothing);
     let elastic = addresses

@@ -20,7 +20,10 @@ fn vpc(action: &str, region: &str, parameters: Value) -> ApiCall {
 }
 
 /// The bound groups with their rules and other users, all at once, in binding order.
-pub(super) async fn groups(client: &Client, instance: &Instance) -> Result<Vec<GroupFacts>, CloudError> {
+pub(super) async fn groups(
+    client: &Client,
+    instance: &Instance,
+) -> Result<Vec<GroupFacts>, CloudError> {
     let ids = instance.security_group_ids.iter();
     let reads = ids.map(|id| group_facts(client, instance, id));
     futures_util::future::join_all(reads)
@@ -136,11 +139,7 @@ fn rule(row: &Value, position: usize) -> Rule {
 }
 
 /// Instances bound to a group, without this one.
-async fn others(
-    client: &Client,
-    instance: &Instance,
-    group: &str,
-) -> Result<Others, CloudError> {
+async fn others(client: &Client, instance: &Instance, group: &str) -> Result<Others, CloudError> {
     let call = ApiCall::new(
         "cvm",
         "DescribeInstances",

@@ -299,7 +299,8 @@ async fn arrived(
 /// only this operation leads.
 fn shows_itself(state: &str, wanted: Option<&str>, call: &ApiCall) -> bool {
     let settled = matches!(state, "RUNNING" | "STOPPED" | "RESCUE_MODE");
-    let leads_there = wanted == Some(state) && (state != "RUNNING" || call.action == "StartInstances");
+    let leads_there =
+        wanted == Some(state) && (state != "RUNNING" || call.action == "StartInstances");
     !state.is_empty() && (!settled || leads_there)
 }
 

@@ -38,7 +38,10 @@ pub fn keep(journal: &Journal, id: &str) -> Result<Result<String, String>, Store
     let contents = journal.read()?;
     let entry = contents.find(id)?;
     if let Some(by) = &entry.undone_by {
-        return Ok(Err(format!("entry {} was already taken back by {by}", entry.id)));
+        return Ok(Err(format!(
+            "entry {} was already taken back by {by}",
+            entry.id
+        )));
     }
     if entry.expires_at.is_none() {
         return Ok(Err(format!(
@@ -113,11 +116,13 @@ async fn take_back(
         Err(refusal) => return Ok(still_due(refusal.to_string())),
     };
     let (sink, _) = tokio::sync::mpsc::unbounded_channel();
-    Ok(match execute(desk, Around::only(&instance), approved, &sink).await {
-        Ok(execution) => (
-            Some(execution.outcome),
-            format!("its time is over; {}", execution.detail),
-        ),
-        Err(error) => still_due(error.to_string()),
-    })
+    Ok(
+        match execute(desk, Around::only(&instance), approved, &sink).await {
+            Ok(execution) => (
+                Some(execution.outcome),
+                format!("its time is over; {}", execution.detail),
+            ),
+            Err(error) => still_due(error.to_string()),
+        },
+    )
 }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::{Desk, Progress, tell};
 use crate::action::plan::{Completion, Plan};
 use crate::cloud::inventory;
+use crate::domain::action::ActionId;
 use crate::domain::evidence::Path;
 use crate::domain::instance::{Instance, Os};
 use crate::probe::{LoginHealth, Protocol, login_check};
@@ -81,7 +82,12 @@ fn rank(health: LoginHealth) -> Option<u8> {
     })
 }
 
-const RESTORED: u8 = 3;
+/// Login works, if slowly.
+const SLOW: u8 = 3;
+/// Login works as it should.
+const PROMPT: u8 = 4;
+/// A service that has just come up may be slow for so long.
+const WARM_UP: Duration = Duration::from_secs(20);
 
 /// One look at every address of the instance at once, public first.
 pub async fn look(instance: &Instance, probe: &LoginProbe) -> Vec<LoginLook> {
@@ -150,7 +156,12 @@ pub(super) async fn wait(
                 seconds: started.elapsed().as_secs(),
             },
         );
-        if waiting.elapsed() >= limit || all_as_good_as_can_be(before, &looks) {
+        let enough = if waiting.elapsed() < WARM_UP {
+            PROMPT
+        } else {
+            SLOW
+        };
+        if waiting.elapsed() >= limit || all_as_good_as_can_be(before, &looks, enough) {
             return looks;
         }
         tokio::time::sleep(pause).await;
@@ -159,15 +170,18 @@ pub(super) async fn wait(
     }
 }
 
-/// True when the first path answers, and every path that answered before does again.
-fn all_as_good_as_can_be(before: &[LoginLook], now: &[LoginLook]) -> bool {
-    let answers = |look: &LoginLook| look.rank.is_some_and(|rank| rank >= RESTORED);
+/// True when the first path answers well enough, and every path that answered before does again.
+fn all_as_good_as_can_be(before: &[LoginLook], now: &[LoginLook], enough: u8) -> bool {
+    let answers = |look: &LoginLook| look.rank.is_some_and(|rank| rank >= SLOW);
     let again = before.iter().filter(|look| answers(look)).all(|was| {
         now.iter()
             .filter(|look| look.address == was.address)
             .all(answers)
     });
-    again && now.first().is_some_and(answers)
+    again
+        && now
+            .first()
+            .is_some_and(|look| look.rank.is_some_and(|rank| rank >= enough))
 }
 
 /// The outcome in comparison, and the sentence that says it.
@@ -191,18 +205,25 @@ pub(super) fn judge(
         looks.iter().find(|look| look.path == path)?.rank
     };
     // A path that was not there before was down.
-    let first_was_down = first(before).is_none_or(|rank| rank < RESTORED);
-    let first_is_up = first(after).is_some_and(|rank| rank >= RESTORED);
-    if first_was_down && first_is_up {
+    // What answered before an exit from rescue was the rescue system.
+    let was_first = if plan.action == ActionId::ExitRescue {
+        0
+    } else {
+        first(before).unwrap_or(0)
+    };
+    let is_first = first(after).unwrap_or(0);
+    if is_first >= SLOW {
+        let (outcome, words) = match (was_first, is_first) {
+            (SLOW, PROMPT..) => (Outcome::Restored, "login answers promptly again"),
+            (SLOW, _) => (Outcome::Unchanged, "login answers as slowly as before"),
+            (PROMPT.., SLOW) => (Outcome::Done, "login answers, but more slowly than before"),
+            (PROMPT.., _) => (Outcome::Done, "login answers as before"),
+            (_, SLOW) => (Outcome::Restored, "login answers again, if slowly"),
+            _ => (Outcome::Restored, "login answers again"),
+        };
         return (
-            Outcome::Restored,
-            format!("{detail}; login answers again, {seconds} s after the start"),
-        );
-    }
-    if first_is_up {
-        return (
-            Outcome::Done,
-            format!("{detail}; login answers as before, {seconds} s after the start"),
+            outcome,
+            format!("{detail}; {words}, {seconds} s after the start"),
         );
     }
     if let Some(source) = admitted_elsewhere(plan) {

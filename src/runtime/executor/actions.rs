@@ -194,11 +194,7 @@ async fn report_before(backend: &Backend, instance: &Instance) -> Option<Report>
 }
 
 /// The same action on the rules as they are now; it is shown, not sent.
-async fn plan_anew(
-    desk: &Desk,
-    instance: &Instance,
-    plan: &Plan,
-) -> Result<Box<Plan>, String> {
+async fn plan_anew(desk: &Desk, instance: &Instance, plan: &Plan) -> Result<Box<Plan>, String> {
     if let Some(original) = &plan.reverses {
         let contents = desk.journal.read().map_err(|error| error.to_string())?;
         let entry = contents.find(original).map_err(|error| error.to_string())?;
@@ -210,10 +206,16 @@ async fn plan_anew(
     let parameters = plan.asked.clone();
     let parameters =
         Parameters::from_json(plan.action, &parameters).map_err(|error| error.to_string())?;
-    prepare_plan(desk, instance, plan.action, &parameters, &PrepareOptions::default())
-        .await
-        .map(|prepared| Box::new(prepared.plan))
-        .map_err(|error| error.to_string())
+    prepare_plan(
+        desk,
+        instance,
+        plan.action,
+        &parameters,
+        &PrepareOptions::default(),
+    )
+    .await
+    .map(|prepared| Box::new(prepared.plan))
+    .map_err(|error| error.to_string())
 }
 
 fn ending(outcome: Outcome) -> Ending {
@@ -278,7 +280,9 @@ pub async fn keep_settled(backend: &Backend, out: &mpsc::Sender<Message>) {
         let next = seen.as_ref().and_then(|(_, due)| *due);
         let left = next.map_or(LOOK_AT_JOURNAL, |due| {
             let left = due.duration_since(jiff::Timestamp::now());
-            Duration::try_from(left).unwrap_or_default().max(Duration::from_secs(1))
+            Duration::try_from(left)
+                .unwrap_or_default()
+                .max(Duration::from_secs(1))
         });
         tokio::time::sleep(left.min(LOOK_AT_JOURNAL)).await;
     }

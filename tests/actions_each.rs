@@ -1,0 +1,677 @@
+//! Every action of the contract from the command line on the demo cloud: what is sent, what the
+//! journal says, and what an undo leaves; then what happens when a cure fails, when several
+//! instances are meant, when two operators meet, and when the cloud offers less than it may.
+
+#![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
+
+#[path = "support/api.rs"]
+mod api;
+#[allow(dead_code, reason = "nothing is killed here")]
+#[path = "support/gateway.rs"]
+mod gateway;
+#[path = "support/lab.rs"]
+mod lab;
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use cvmtop::demo::{Fault, Faults};
+use cvmtop::domain::action::ActionId;
+use lab::Lab;
+use serde_json::Value;
+
+/// One action on the instance that it is for.
+struct Deed {
+    target: &'static str,
+    action: ActionId,
+    sets: &'static [&'static str],
+    calls: &'static [&'static str],
+    /// Outcome with `--wait`.
+    outcome: &'static str,
+    /// Calls of the undo; empty where there is none.
+    undo: &'static [&'static str],
+}
+
+const fn deed(
+    target: &'static str,
+    action: ActionId,
+    sets: &'static [&'static str],
+    calls: &'static [&'static str],
+    outcome: &'static str,
+    undo: &'static [&'static str],
+) -> Deed {
+    Deed {
+        target,
+        action,
+        sets,
+        calls,
+        outcome,
+        undo,
+    }
+}
+
+use ActionId as A;
+
+const RUN: &[&str] = &["RunCommand"];
+
+const DEEDS: &[Deed] = &[
+    deed(
+        "search-01",
+        A::Restart,
+        &[],
+        &["RebootInstances"],
+        "restored",
+        &[],
+    ),
+    deed(
+        "staging-web-01",
+        A::Start,
+        &[],
+        &["StartInstances"],
+        "restored",
+        &["StopInstances"],
+    ),
+    deed(
+        "shop-web-02",
+        A::Stop,
+        &[],
+        &["StopInstances"],
+        "done",
+        &["StartInstances"],
+    ),
+    deed(
+        "shop-api-01",
+        A::OpenPort,
+        &["source=here"],
+        &["CreateSecurityGroupPolicies"],
+        "restored",
+        &["DeleteSecurityGroupPolicies"],
+    ),
+    deed(
+        "report-01",
+        A::OpenCommonPorts,
+        &["source=any"],
+        &["CreateSecurityGroupPolicies"],
+        "unchanged",
+        &["DeleteSecurityGroupPolicies"],
+    ),
+    deed(
+        "media-01",
+        A::RaiseBandwidth,
+        &["mbps=80"],
+        &["ResetInstancesInternetMaxBandwidth"],
+        "any",
+        &["ResetInstancesInternetMaxBandwidth"],
+    ),
+    deed(
+        "docs-01",
+        A::RaiseBandwidth,
+        &["mbps=5"],
+        &["ModifyAddressesBandwidth"],
+        "restored",
+        &["ModifyAddressesBandwidth"],
+    ),
+    deed(
+        "cache-01",
+        A::AssociateAddress,
+        &[],
+        &["AssociateAddress"],
+        "restored",
+        &["DisassociateAddress"],
+    ),
+    deed(
+        "shop-web-01",
+        A::ResetPassword,
+        &[],
+        &["ResetInstancesPassword"],
+        "done",
+        &[],
+    ),
+    deed(
+        "public-git-01",
+        A::BindKeyPair,
+        &["key=skey-abcd1234"],
+        &["AssociateInstancesKeyPairs"],
+        "any",
+        &["DisassociateInstancesKeyPairs"],
+    ),
+    deed(
+        "backup-01",
+        A::EnterRescue,
+        &["mode=soft-first"],
+        &["EnterRescueMode"],
+        "done",
+        &["ExitRescueMode", "StartInstances"],
+    ),
+    deed(
+        "wiki-01",
+        A::ExitRescue,
+        &[],
+        &["ExitRescueMode", "StartInstances"],
+        "restored",
+        &[],
+    ),
+    deed(
+        "shop-web-02",
+        A::VncUrl,
+        &[],
+        &["DescribeInstanceVncUrl"],
+        "done",
+        &[],
+    ),
+    deed(
+        "queue-01",
+        A::GuestRestartLoginService,
+        &[],
+        RUN,
+        "restored",
+        &[],
+    ),
+    deed("pay-01", A::GuestAllowPort, &[], RUN, "restored", RUN),
+    deed(
+        "ci-01",
+        A::GuestUnblockSource,
+        &["source=203.0.113.7"],
+        RUN,
+        "any",
+        RUN,
+    ),
+    deed("ftp-01", A::GuestUnlockAccount, &[], RUN, "done", RUN),
+    deed("clone-07", A::GuestRepairSshd, &[], RUN, "any", RUN),
+    deed("bastion-01", A::GuestFreeLoginLog, &[], RUN, "any", RUN),
+    deed("office-rds-01", A::GuestEnableRdp, &[], RUN, "done", RUN),
+    deed(
+        "erp-01",
+        A::AuthorizeRepair,
+        &[],
+        &["RepairTaskControl"],
+        "any",
+        &[],
+    ),
+];
+
+fn words<'a>(deed: &Deed, more: &[&'a str]) -> Vec<&'a str> {
+    let mut words = vec!["act", deed.target, deed.action.as_str()];
+    for set in deed.sets {
+        words.extend(["--set", set]);
+    }
+    words.extend(more);
+    words
+}
+
+#[test]
+fn every_action_is_carried_out_verified_and_taken_back() {
+    // Each part of the table has a cloud of its own, so that several can be at work.
+    std::thread::scope(|scope| {
+        for part in DEEDS.chunks(6) {
+            scope.spawn(move || {
+                let lab = Lab::new();
+                for deed in part {
+                    one(&lab, deed);
+                }
+            });
+        }
+    });
+    let told: Vec<_> = DEEDS.iter().map(|deed| deed.action).collect();
+    let without = [A::AssociateSecurityGroup, A::Ticket, A::Advice];
+    for id in ActionId::ALL {
+        assert!(
+            told.contains(id) || without.contains(id),
+            "{id} is not tried"
+        );
+    }
+}
+
+fn one(lab: &Lab, deed: &Deed) {
+    let name = format!("{} on {}", deed.action, deed.target);
+    let sent = lab.gateway.writes().len();
+    lab.ok(&words(deed, &["--dry-run"]));
+    assert_eq!(
+        lab.gateway.writes().len(),
+        sent,
+        "{name}: a preview sends nothing"
+    );
+    let (status, said) = lab.said(&words(deed, &["--yes", "--wait"]));
+    assert_eq!(lab.gateway.writes()[sent..], *deed.calls, "{name}: {said}");
+    let entry = lab.settled();
+    let outcome = entry["outcome"].as_str().expect("an outcome");
+    if deed.outcome == "any" {
+        assert_ne!(outcome, "failed", "{name}: {said}");
+    } else {
+        assert_eq!(outcome, deed.outcome, "{name}: {said}");
+    }
+    let good = matches!(outcome, "done" | "restored");
+    assert_eq!(status, Some(i32::from(!good)), "{name}: {said}");
+    for call in entry["calls"].as_array().expect("calls") {
+        assert_eq!(call["result"]["result"], "answered", "{name}: {entry}");
+        assert!(
+            call["result"]["request_id"]
+                .as_str()
+                .is_some_and(|id| !id.is_empty())
+        );
+    }
+    let undo = &entry["can_be_undone"];
+    assert_eq!(*undo, !deed.undo.is_empty(), "{name}: {entry}");
+    if deed.undo.is_empty() {
+        return;
+    }
+    let sent = lab.gateway.writes().len();
+    let id = entry["id"].as_str().expect("an id").to_owned();
+    let (status, said) = lab.said(&["journal", "--undo", &id, "--yes"]);
+    assert_eq!(status, Some(0), "{name}: {said}");
+    assert_eq!(lab.gateway.writes()[sent..], *deed.undo, "{name}: {said}");
+    let original = lab.entries().into_iter().find(|entry| entry["id"] == id);
+    assert!(
+        original.expect("it stays")["undone_by"].is_string(),
+        "{name}"
+    );
+}
+
+#[test]
+fn another_group_is_bound_and_unbound_again() {
+    let lab = Lab::new();
+    let group = lab.instance("shop-web-01")["SecurityGroupIds"][0].clone();
+    let set = format!("group={}", group.as_str().expect("an id"));
+    let before = lab.instance("shop-api-01")["SecurityGroupIds"].clone();
+    let words = [
+        "act",
+        "shop-api-01",
+        "associate-security-group",
+        "--set",
+        &set,
+        "--yes",
+    ];
+    lab.ok(&words);
+    let bound = lab.instance("shop-api-01")["SecurityGroupIds"].clone();
+    assert_eq!(bound[1], group);
+    let id = lab.settled()["id"].as_str().expect("an id").to_owned();
+    lab.ok(&["journal", "--undo", &id, "--yes"]);
+    assert_eq!(lab.instance("shop-api-01")["SecurityGroupIds"], before);
+    assert_eq!(
+        lab.gateway.writes(),
+        ["AssociateSecurityGroups", "DisassociateSecurityGroups"]
+    );
+}
+
+#[test]
+fn the_journal_cut_after_any_line_is_settled_without_sending_again() {
+    for words in [
+        &["act", "shop-web-01", "restart", "--yes"][..],
+        &[
+            "act",
+            "shop-api-01",
+            "open-port",
+            "--set",
+            "source=here",
+            "--yes",
+        ],
+        &[
+            "act",
+            "docs-01",
+            "raise-bandwidth",
+            "--set",
+            "mbps=5",
+            "--yes",
+        ],
+        &["act", "cache-01", "associate-address", "--yes"],
+        &["act", "queue-01", "guest-restart-login-service", "--yes"],
+    ] {
+        let lab = Lab::new();
+        lab.ok(words);
+        let lines = lab.journal_lines();
+        let writes = lab.gateway.writes();
+        for kept in 1..lines.len() {
+            lab.write_journal(&lines[..kept]);
+            let entry = lab.settled();
+            // Only the intent: nothing can have been sent. From the next line on it was.
+            let expected = if kept == 1 { "interrupted" } else { "done" };
+            assert_eq!(
+                entry["outcome"], expected,
+                "{words:?} after {kept} lines: {entry}"
+            );
+            assert_eq!(lab.gateway.writes(), writes, "{words:?} after {kept} lines");
+        }
+    }
+}
+
+#[test]
+fn a_cure_that_fails_counts_and_names_the_next_one() {
+    let lab = Lab::new();
+    let act = |action| {
+        [
+            "act",
+            "render-01",
+            action,
+            "--yes",
+            "--wait",
+            "--format",
+            "json",
+        ]
+    };
+    let output = lab.run(&act("guest-restart-login-service"));
+    assert_eq!(output.status.code(), Some(1));
+    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(told["outcome"], "unchanged", "{told}");
+    let next = &told["next"];
+    assert_eq!(
+        next["tried"],
+        serde_json::json!(["guest-restart-login-service"])
+    );
+    assert_eq!(next["causes"][0]["id"], "cpu-overload", "{next}");
+    assert!(next["causes"][0]["before"].is_number(), "{next}");
+    assert!(!next["actions"].as_array().expect("actions").is_empty());
+    // A later action of the same incident remembers it.
+    let output = lab.run(&act("guest-allow-port"));
+    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let tried = told["next"]["tried"].as_array().expect("a list").clone();
+    assert!(
+        tried.contains(&"guest-restart-login-service".into()),
+        "{told}"
+    );
+}
+
+#[test]
+fn the_cause_that_a_cure_confirms_is_learnt_and_evidence_is_saved_before_a_restart() {
+    let lab = Lab::new();
+    let said = lab.ok(&[
+        "act",
+        "shop-api-01",
+        "open-port",
+        "--set",
+        "source=here",
+        "--yes",
+        "--wait",
+    ]);
+    assert!(
+        said.contains("confirmed cause: security-group-blocks-port"),
+        "{said}"
+    );
+    let outcomes = std::fs::read_to_string(lab.state.path().join("state/outcomes.jsonl"));
+    assert!(outcomes.expect("a file").contains("\"verified\""));
+    let output = lab.run(&["act", "search-01", "restart", "--yes", "--format", "json"]);
+    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let path = told["evidence"].as_str().expect("a path");
+    let saved = std::fs::read_to_string(path).expect("a file");
+    let id = lab.instance("search-01")["InstanceId"].clone();
+    assert!(saved.contains(id.as_str().expect("an id")));
+    // It is a case that can be weighed again.
+    let replayed: Value = serde_json::from_str(&lab.ok(&["replay", path])).expect("JSON");
+    assert_eq!(replayed["instance"]["id"], id);
+    assert!(replayed["causes"][0]["probability"].is_number());
+}
+
+#[test]
+fn the_hard_restart_is_offered_after_the_soft_one_failed() {
+    let lab = Lab::new();
+    let dry = [
+        "act",
+        "stream-01",
+        "restart",
+        "--set",
+        "mode=hard",
+        "--dry-run",
+    ];
+    let (_, said) = lab.said(&["act", "stream-01", "restart", "--yes"]);
+    assert!(said.contains("restart --set mode=hard"), "{said}");
+    let preview = lab.ok(&dry);
+    assert!(
+        preview.contains("a soft restart was tried before and failed"),
+        "{preview}"
+    );
+    let other = lab.ok(&[
+        "act",
+        "shop-web-01",
+        "restart",
+        "--set",
+        "mode=hard",
+        "--dry-run",
+    ]);
+    assert!(other.contains("no soft restart has failed here"), "{other}");
+}
+
+#[test]
+fn a_time_boxed_rule_that_is_kept_stays() {
+    let lab = Lab::new();
+    let words = [
+        "act",
+        "shop-api-01",
+        "open-port",
+        "--set",
+        "source=203.0.113.7",
+        "--set",
+        "minutes=1",
+        "--yes",
+    ];
+    let said = lab.ok(&words);
+    let id = lab.settled()["id"].as_str().expect("an id").to_owned();
+    assert!(said.contains(&format!("journal --keep {id}")), "{said}");
+    lab.ok(&["--read-only", "journal", "--keep", &id]);
+    let (again, said) = lab.said(&["journal", "--keep", &id]);
+    assert_eq!(again, Some(3), "{said}");
+    // An hour later it is still there.
+    let old: Vec<String> = lab
+        .journal_lines()
+        .iter()
+        .map(|line| an_hour_ago(line))
+        .collect();
+    lab.write_journal(&old);
+    lab.ok(&["list", "--no-probe"]);
+    assert_eq!(lab.gateway.writes(), ["CreateSecurityGroupPolicies"]);
+    // One that is not kept goes with whatever runs next.
+    lab.ok(&[
+        "act",
+        "report-01",
+        "open-port",
+        "--set",
+        "source=198.51.100.9",
+        "--set",
+        "minutes=1",
+        "--yes",
+    ]);
+    let old: Vec<String> = lab
+        .journal_lines()
+        .iter()
+        .map(|line| an_hour_ago(line))
+        .collect();
+    lab.write_journal(&old);
+    lab.ok(&["list", "--no-probe"]);
+    assert_eq!(
+        lab.gateway.writes(),
+        [
+            "CreateSecurityGroupPolicies",
+            "CreateSecurityGroupPolicies",
+            "DeleteSecurityGroupPolicies"
+        ]
+    );
+}
+
+fn an_hour_ago(line: &str) -> String {
+    let mut record: Value = serde_json::from_str(line).expect("JSON");
+    let at: jiff::Timestamp = record["at"]
+        .as_str()
+        .expect("a time")
+        .parse()
+        .expect("a time");
+    record["at"] = Value::from((at - jiff::SignedDuration::from_hours(1)).to_string());
+    record.to_string()
+}
+
+#[test]
+fn a_batch_is_shown_whole_sent_one_by_one_and_stops_at_the_first_failure() {
+    let lab = Lab::new();
+    let open = |more: &'static str| {
+        [
+            "act",
+            "shop-api-01",
+            "report-01",
+            "shop-web-01",
+            "open-port",
+            "--set",
+            "source=198.51.100.9",
+            more,
+        ]
+    };
+    let shown = lab.ok(&open("--dry-run"));
+    assert!(shown.contains("open-port on 2 of 3 instance(s)"), "{shown}");
+    assert!(shown.contains("left out: nothing to do"), "{shown}");
+    assert_eq!(lab.gateway.writes(), Vec::<String>::new());
+    lab.ok(&open("--yes"));
+    assert_eq!(
+        lab.gateway.writes(),
+        ["CreateSecurityGroupPolicies", "CreateSecurityGroupPolicies"]
+    );
+    // The second of three is refused; the third is not reached.
+    lab.demo
+        .set_faults(Faults::default().with("StopInstances", Fault::Unauthorised, 1));
+    let stop = [
+        "act",
+        "shop-web-01",
+        "shop-web-02",
+        "render-01",
+        "stop",
+        "--yes",
+    ];
+    let (status, said) = lab.said(&stop);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(
+        said.contains("0 of 3 carried out") || said.contains("not reached"),
+        "{said}"
+    );
+    let stops = lab
+        .gateway
+        .writes()
+        .iter()
+        .filter(|call| *call == "StopInstances")
+        .count();
+    assert_eq!(stops, 1, "{said}");
+    // Twice the same, and more than the limit, are no batch.
+    let (status, said) = lab.said(&["act", "shop-web-01", "shop-web-01", "stop", "--yes"]);
+    assert_eq!(status, Some(2), "{said}");
+    let mut many = vec!["act"];
+    many.extend(["shop-web-02"; 21]);
+    many.extend(["stop", "--yes"]);
+    let (status, said) = lab.said(&many);
+    assert_eq!(status, Some(2), "{said}");
+    assert!(said.contains("limit of 20"), "{said}");
+}
+
+#[test]
+fn instances_that_share_a_group_get_its_rule_once() {
+    let lab = Lab::new();
+    // Both are bound to one group that lets nobody in on this port.
+    let words = |more: &'static str| {
+        [
+            "act",
+            "shop-web-01",
+            "render-01",
+            "open-port",
+            "--set",
+            "port=2345",
+            "--set",
+            "source=203.0.113.7",
+            more,
+        ]
+    };
+    let shown = lab.ok(&words("--dry-run"));
+    assert!(shown.contains("done by the same rule as"), "{shown}");
+    lab.ok(&words("--yes"));
+    assert_eq!(lab.gateway.writes(), ["CreateSecurityGroupPolicies"]);
+}
+
+#[test]
+fn two_operators_see_each_other_and_leave_each_others_work_alone() {
+    let lab = Lab::new();
+    let mut first = lab
+        .command(&["act", "stream-01", "restart", "--yes"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let started = Instant::now();
+    while lab.gateway.writes().is_empty() {
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "it never begins"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let listed = lab.ok(&["journal", "--format", "json"]);
+    let entry: Value = serde_json::from_str(&listed).expect("one entry");
+    assert_eq!(
+        entry["state"], "in-flight",
+        "another program is at work on it"
+    );
+    let shown = lab.ok(&["act", "stream-01", "vnc-url", "--dry-run"]);
+    assert!(shown.contains("is carrying out `restart`"), "{shown}");
+    first.wait().expect("it ends");
+    let shown = lab.ok(&["act", "stream-01", "vnc-url", "--dry-run"]);
+    assert!(shown.contains("did `restart` on stream-01"), "{shown}");
+    assert_eq!(lab.entries().len(), 1);
+}
+
+#[test]
+fn a_cloud_that_offers_less_still_lets_plans_be_made_and_ends_be_seen() {
+    let lab = Lab::new();
+    let mut faults = Faults::default().without_fields(&[
+        "LatestOperation",
+        "LatestOperationState",
+        "LatestOperationRequestId",
+        "LatestOperationErrorMsg",
+    ]);
+    for action in [
+        "DescribeNetworkAccountType",
+        "DescribeTaskResult",
+        "DescribeTaskInfo",
+        "DescribeAutomationAgentStatus",
+        "DescribeSecurityGroups",
+        "DescribeSecurityGroupAssociationStatistics",
+        "InquiryPriceModifyAddressesBandwidth",
+        "InquiryPriceResetInstancesInternetMaxBandwidth",
+    ] {
+        faults = faults.with(action, Fault::NotOffered, u32::MAX);
+    }
+    lab.demo.set_faults(faults);
+    for (words, note) in [
+        (
+            &["docs-01", "raise-bandwidth", "--set", "mbps=5"][..],
+            "could not be read",
+        ),
+        (
+            &["erp-01", "authorize-repair", "--set", "task=rep-abcd1234"],
+            "could not be read",
+        ),
+        (&["pay-01", "guest-allow-port"], "could not be read"),
+        (
+            &["shop-api-01", "open-port", "--set", "source=here"],
+            "on top",
+        ),
+    ] {
+        let words = [&["act"], words, &["--dry-run"]].concat();
+        let shown = lab.ok(&words);
+        assert!(shown.contains(note), "{words:?}: {shown}");
+    }
+    for words in [
+        &[
+            "act",
+            "docs-01",
+            "raise-bandwidth",
+            "--set",
+            "mbps=5",
+            "--yes",
+        ][..],
+        &["act", "search-01", "restart", "--yes"],
+        &["act", "staging-web-01", "start", "--yes"],
+        &[
+            "act",
+            "shop-api-01",
+            "open-port",
+            "--set",
+            "source=here",
+            "--yes",
+        ],
+        &["act", "cache-01", "associate-address", "--yes"],
+    ] {
+        lab.ok(words);
+        assert_eq!(lab.settled()["outcome"], "done", "{words:?}");
+    }
+}
