@@ -449,12 +449,7 @@ fn a_time_boxed_rule_that_is_kept_stays() {
     let (again, said) = lab.said(&["journal", "--keep", &id]);
     assert_eq!(again, Some(3), "{said}");
     // An hour later it is still there.
-    let old: Vec<String> = lab
-        .journal_lines()
-        .iter()
-        .map(|line| an_hour_ago(line))
-        .collect();
-    lab.write_journal(&old);
+    lab.an_hour_passes();
     lab.ok(&["list", "--no-probe"]);
     assert_eq!(lab.gateway.writes(), ["CreateSecurityGroupPolicies"]);
     // One that is not kept goes with whatever runs next.
@@ -468,12 +463,7 @@ fn a_time_boxed_rule_that_is_kept_stays() {
         "minutes=1",
         "--yes",
     ]);
-    let old: Vec<String> = lab
-        .journal_lines()
-        .iter()
-        .map(|line| an_hour_ago(line))
-        .collect();
-    lab.write_journal(&old);
+    lab.an_hour_passes();
     lab.ok(&["list", "--no-probe"]);
     assert_eq!(
         lab.gateway.writes(),
@@ -483,17 +473,6 @@ fn a_time_boxed_rule_that_is_kept_stays() {
             "DeleteSecurityGroupPolicies"
         ]
     );
-}
-
-fn an_hour_ago(line: &str) -> String {
-    let mut record: Value = serde_json::from_str(line).expect("JSON");
-    let at: jiff::Timestamp = record["at"]
-        .as_str()
-        .expect("a time")
-        .parse()
-        .expect("a time");
-    record["at"] = Value::from((at - jiff::SignedDuration::from_hours(1)).to_string());
-    record.to_string()
 }
 
 #[test]

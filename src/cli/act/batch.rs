@@ -107,10 +107,11 @@ fn shown(batch: &Batch, format: TextOrJson) -> String {
             text
         }
         TextOrJson::Json => {
-            let mut text: String = batch
-                .plans()
-                .map(|plan| format!("{}\n", plan_json(plan)))
-                .collect();
+            let mut text = String::new();
+            for plan in batch.plans() {
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "{}", plan_json(plan));
+            }
             let left: Vec<Value> = batch
                 .items
                 .iter()

@@ -183,7 +183,7 @@ fn modify_bandwidth(call: &mut Call<'_>) -> Answer {
     Ok(json!({"TaskId": new_task(call)}))
 }
 
-/// The demo's tariff: by the hour for a cap of its own, by the gigabyte for traffic.
+/// The demo's tariff by the hour; traffic has one price whatever the cap.
 fn price(call: &mut Call<'_>) -> Answer {
     for id in call.list("AddressIds").unwrap_or_default() {
         if holder(call, &id).is_none() && !call.world.free_addresses.iter().any(|a| a.id == id) {
@@ -193,14 +193,14 @@ fn price(call: &mut Call<'_>) -> Answer {
     let wanted = call.parameters.get("InternetMaxBandwidthOut");
     let mbps = wanted.and_then(Value::as_f64).unwrap_or(1.0);
     let by_traffic = call.str("InternetChargeType") == Some("TRAFFIC_POSTPAID_BY_HOUR");
-    let (unit, price) = if by_traffic {
-        ("GB", 0.8)
+    let price = if by_traffic {
+        0.8
     } else {
-        ("HOUR", mbps.min(5.0) * 0.063 + (mbps - 5.0).max(0.0) * 0.25)
+        mbps.min(5.0) * 0.063 + (mbps - 5.0).max(0.0) * 0.25
     };
     let price = (price * 1000.0).round() / 1000.0;
     Ok(json!({"Price": {"AddressPrice": {
-        "UnitPrice": price, "DiscountPrice": price, "ChargeUnit": unit,
+        "UnitPrice": price, "DiscountPrice": price, "ChargeUnit": "HOUR",
     }}}))
 }
 
