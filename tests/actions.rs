@@ -21,7 +21,6 @@ use cvmtop::runtime::execute::{Around, Desk, PrepareOptions, execute, prepare};
 use cvmtop::store::journal::{Journal, Outcome};
 use gateway::Moment;
 use lab::{Lab, all_files};
-use serde_json::{Value, json};
 
 /// Target, action and parameters, the call to die at.
 const CASES: &[(&[&str], &str)] = &[
