@@ -15,12 +15,14 @@ pub mod jobs;
 pub mod line_edit;
 pub mod locale;
 pub mod message;
+pub mod missing;
 pub mod notices;
 pub mod overlay;
 pub mod rhythm;
 pub mod state;
 pub mod tone;
 pub mod track;
+pub mod trail;
 pub mod update;
 
 use crate::domain::report::{CauseProbability, Report};

@@ -13,6 +13,8 @@ pub mod execute;
 pub mod executor;
 pub mod health;
 pub mod own_guides;
+pub mod prepared;
+pub mod reload;
 pub mod session;
 pub mod targets;
 pub mod ticket;

@@ -6,6 +6,7 @@
 pub mod frame;
 pub mod glyphs;
 pub mod layout;
+pub mod mask;
 pub mod overlays;
 pub mod panes;
 pub mod text;

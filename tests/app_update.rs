@@ -13,6 +13,7 @@ use cvmtop::app::health::{Health, Login};
 use cvmtop::app::jobs::{Ending, Executed};
 use cvmtop::app::locale::Lang;
 use cvmtop::app::message::{Listing, Look, Message};
+use cvmtop::app::missing::Missing;
 use cvmtop::app::overlay::Overlay;
 use cvmtop::app::rhythm::Intervals;
 use cvmtop::app::state::{Pane, State};
@@ -553,4 +554,62 @@ fn what_earlier_runs_found_is_shown_with_what_cured_it() {
     let kept = &state.cases["ins-shop"].past;
     assert_eq!(kept.len(), 2, "the diagnosis of this run, then the old one");
     assert_eq!(kept[1], past);
+}
+
+#[test]
+fn without_credentials_one_key_opens_the_demo() {
+    let mut state = console::fresh(Lang::En, SIZE);
+    assert!(
+        press(&mut state, "o").is_empty(),
+        "only when all is missing"
+    );
+    let generation = state.fleet.generation;
+    let looked_for = vec!["TENCENTCLOUD_SECRET_ID".to_owned()];
+    let event = Listing::Missing(Missing::Credentials { looked_for });
+    send(&mut state, Message::Listed { generation, event });
+    assert!(matches!(press(&mut state, "o")[..], [Effect::OpenDemo]));
+    state.notices.dismiss();
+    assert_eq!(next_wake(&state), None, "nothing is tried again by itself");
+    let effects = press(&mut state, "r");
+    assert!(matches!(effects[..], [Effect::List { .. }]));
+}
+
+#[test]
+fn the_way_back_leads_through_what_was_opened_even_under_a_filter() {
+    let mut state = listed(Lang::En, SIZE);
+    let at = |state: &State| state.fleet.selected_id().unwrap().to_owned();
+    press(&mut state, "enter");
+    press(&mut state, "end enter");
+    let second = at(&state);
+    assert_ne!(second, "ins-shop");
+    press(&mut state, "/ n a m e : w e b enter backspace");
+    assert_eq!(at(&state), "ins-shop");
+    assert_eq!(state.fleet.filter_text(), "", "the filter hid it");
+    press(&mut state, "alt-right");
+    assert_eq!(at(&state), second);
+    press(&mut state, "- -");
+    assert_eq!(at(&state), second);
+    press(&mut state, "-");
+    assert_eq!(at(&state), "ins-shop");
+}
+
+#[test]
+fn a_saved_filter_is_completed_and_an_unknown_one_is_named() {
+    let mut state = listed(Lang::En, SIZE);
+    let saved = [
+        ("broken".to_owned(), "health:failing".to_owned()),
+        ("off".to_owned(), "state:stopped".to_owned()),
+    ];
+    state.fleet.save_filters(saved.into());
+    press(&mut state, "/ @ b tab enter");
+    state.settle();
+    assert_eq!(state.fleet.filter_text(), "@broken");
+    assert_eq!(state.fleet.visible_len(), 2);
+    press(&mut state, "/ tab enter");
+    state.settle();
+    assert_eq!(state.fleet.filter_text(), "@off");
+    assert_eq!(state.fleet.visible_len(), 1);
+    press(&mut state, "/ x enter");
+    let told = state.notices.shown().expect("a notice");
+    assert!(told.text.contains("offx"), "{}", told.text);
 }

@@ -413,3 +413,48 @@ fn a_panic_gives_the_terminal_back_and_can_be_read() {
     terminal.wait_text("the reason of the panic");
     terminal.assert_sane();
 }
+
+#[test]
+fn without_credentials_it_says_what_was_looked_for_and_opens_the_demo_on_one_key() {
+    let mut command = clean(env!("CARGO_BIN_EXE_cvmtop"));
+    command.env("CVMTOP_CVM_ROLE", "false");
+    let mut terminal = Terminal::start(command, (100, 30));
+    terminal.wait_text("No credentials for Tencent Cloud were found");
+    for place in ["TENCENTCLOUD_SECRET_ID", ".tccli", "tccli configure"] {
+        terminal.wait_text(place);
+    }
+    terminal.keys("o");
+    terminal.wait_text("DEMO");
+    terminal.wait_text("analytics-01");
+    terminal.keys("q");
+    assert_eq!(terminal.exit(), 0);
+    terminal.assert_sane();
+}
+
+#[test]
+fn a_changed_config_counts_at_once_and_its_mistakes_have_a_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("my.toml");
+    std::fs::write(&file, "[ui]\nlang = \"en\"\n").unwrap();
+    let mut command = clean(env!("CARGO_BIN_EXE_cvmtop"));
+    command.arg("--demo");
+    command.arg("--config");
+    command.arg(&file);
+    let mut terminal = Terminal::start(command, (120, 30));
+    terminal.wait_text("analytics-01");
+    std::fs::write(
+        &file,
+        "[ui]\nlang = \"ko\"\n[filters]\nweb = \"name:analytics\"\n[keys.global]\nquit = \"x\"\n",
+    )
+    .unwrap();
+    terminal.wait_text("인스턴스");
+    terminal.keys("/@web\r");
+    terminal.wait_text("1/75");
+    std::fs::write(&file, "[ui]\nlang = \"ko\"\n[keys.global]\nquti = \"x\"\n").unwrap();
+    terminal.wait_text("my.toml:4");
+    terminal.wait_text("did you mean `quit`");
+    std::fs::write(&file, "[keys.global]\nquit = \"x\"\n").unwrap();
+    terminal.wait_text("Instances");
+    terminal.keys("x");
+    assert_eq!(terminal.exit(), 0);
+}

@@ -7,7 +7,8 @@ mod console;
 
 use console::{diagnosed, fresh, listed, press};
 use cvmtop::app::locale::Lang;
-use cvmtop::app::message::Message;
+use cvmtop::app::message::{Listing, Message};
+use cvmtop::app::missing::Missing;
 use cvmtop::app::state::State;
 use cvmtop::app::update::update;
 use cvmtop::view::frame::{Look, draw};
@@ -27,7 +28,9 @@ fn frame(state: &mut State, ascii: bool) -> Buffer {
     let (width, height) = state.size;
     state.settle();
     let mut buf = Buffer::empty(Rect::new(0, 0, width, height));
-    let geometry = draw(state, &look(ascii), &mut buf);
+    let mut look = look(ascii);
+    look.privacy = state.looks.privacy;
+    let geometry = draw(state, &look, &mut buf);
     update(state, Message::Drawn(geometry));
     buf
 }
@@ -77,6 +80,18 @@ fn the_list_in_one_pane() {
 fn loading_empty_and_filtered_lists_say_so() {
     let mut state = fresh(Lang::En, (80, 24));
     insta::assert_snapshot!("loading", text(&frame(&mut state, false)));
+    for lang in Lang::ALL {
+        let mut state = fresh(lang, (80, 24));
+        let generation = state.fleet.generation;
+        let looked_for = vec![
+            "TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY".to_owned(),
+            "~/.tccli/default.credential".to_owned(),
+        ];
+        let event = Listing::Missing(Missing::Credentials { looked_for });
+        update(&mut state, Message::Listed { generation, event });
+        let name = format!("first-run-{}", lang.as_str());
+        insta::assert_snapshot!(name, text(&frame(&mut state, false)));
+    }
     let mut state = listed(Lang::En, (80, 24));
     press(&mut state, "/ x y z z y");
     insta::assert_snapshot!("filtered-away", text(&frame(&mut state, false)));

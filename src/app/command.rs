@@ -55,6 +55,7 @@ pub enum Why {
     NoInstance,
     NoReport,
     NoSuchAction,
+    NowhereToGo,
     ReadOnly,
     NothingRunning,
     NothingToUndo,
@@ -134,6 +135,9 @@ commands! {
     Left "left" Global Safe;
     Right "right" Global Safe;
     Cancel "cancel" Global Safe;
+    Back "back" Global Safe;
+    Forward "forward" Global Safe;
+    LastInstance "last-instance" Global Safe;
     Search "search" Reader Safe;
     SearchNext "search-next" Reader Safe;
     Close "close" Reader Safe;
@@ -146,6 +150,7 @@ commands! {
     Glyphs "glyphs" Global Safe;
     Repaint "repaint" Global Safe;
     Suspend "suspend" Global Safe;
+    Demo "demo" Global Safe;
     Quit "quit" Global Safe;
 }
 
@@ -190,6 +195,28 @@ impl Command {
                     .last_undoable()
                     .map(drop)
                     .ok_or(Why::NothingToUndo)
+            }
+            Self::Back | Self::Forward => {
+                let from = state.fleet.selected_id();
+                if state.trail.can_step(from, self == Self::Forward) {
+                    Ok(())
+                } else {
+                    Err(Why::NowhereToGo)
+                }
+            }
+            Self::LastInstance => {
+                if state.trail.can_swap() {
+                    Ok(())
+                } else {
+                    Err(Why::NowhereToGo)
+                }
+            }
+            Self::Demo => {
+                if state.missing.is_some() {
+                    Ok(())
+                } else {
+                    Err(Why::Unavailable)
+                }
             }
             Self::StopWork => {
                 if state.busy() {

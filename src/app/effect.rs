@@ -101,5 +101,7 @@ pub enum Effect {
     /// Hand the terminal back to the shell until resumed.
     Suspend,
     SetMouse(bool),
+    /// Leave this console for one on the demo cloud.
+    OpenDemo,
     Quit,
 }

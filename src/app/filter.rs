@@ -1,8 +1,11 @@
 //! The filter language of the instances pane.
 //!
-//! `web !test state:stopped region:ap-seoul cause:security-group os:windows tag:env=prod
+//! `@broken web !test state:stopped region:ap-seoul cause:security-group os:windows tag:env=prod
 //! login:refused`: words match fuzzily, fields by substring, `!` turns either around, and all
-//! must hold. Must not live here: drawing or the order of the list.
+//! must hold; `@name` stands for a saved filter. Must not live here: drawing or the order of the
+//! list.
+
+use std::collections::BTreeMap;
 
 use nucleo_matcher::pattern::{Atom, AtomKind, CaseMatching, Normalization};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
@@ -19,6 +22,7 @@ pub const FIELDS: &[&str] = &[
 pub struct Filter {
     terms: Vec<Term>,
     unknown_fields: Vec<String>,
+    unknown_names: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -36,8 +40,24 @@ enum Test {
 impl Filter {
     /// Parses any text; what is not a known field is a word to match.
     pub fn parse(text: &str) -> Self {
+        Self::parse_with(text, &BTreeMap::new())
+    }
+
+    /// The same, with saved filters by name. A saved filter does not name another.
+    pub fn parse_with(text: &str, saved: &BTreeMap<String, String>) -> Self {
         let mut filter = Self::default();
+        let mut words = Vec::new();
         for word in text.split_whitespace() {
+            match word.strip_prefix('@') {
+                None => words.push(word),
+                Some("") => {}
+                Some(name) => match saved.get(name) {
+                    Some(text) => words.extend(text.split_whitespace()),
+                    None => filter.unknown_names.push(name.to_owned()),
+                },
+            }
+        }
+        for word in words {
             let (negated, word) = match word.strip_prefix('!') {
                 Some(rest) => (true, rest),
                 None => (false, word),
@@ -89,6 +109,11 @@ impl Filter {
     /// Fields that do not exist, to be told to the operator.
     pub fn unknown_fields(&self) -> &[String] {
         &self.unknown_fields
+    }
+
+    /// Saved filters that do not exist.
+    pub fn unknown_names(&self) -> &[String] {
+        &self.unknown_names
     }
 
     /// Whether a row passes. `matching` holds the buffers of the fuzzy matcher.
@@ -226,6 +251,18 @@ mod tests {
         assert!(!passes("tag:env=dev"));
         assert!(!passes("login:refused"));
         assert!(passes("!login:refused"));
+    }
+
+    #[test]
+    fn a_saved_filter_stands_for_its_text() {
+        let saved = [("off".to_owned(), "state:stopped os:windows".to_owned())].into();
+        let passes =
+            |text: &str| Filter::parse_with(text, &saved).passes(&row(), &mut Matching::default());
+        assert!(passes("@off"));
+        assert!(passes("@off web"));
+        assert!(!passes("@off !web"));
+        let filter = Filter::parse_with("@of", &saved);
+        assert_eq!(filter.unknown_names(), ["of"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Lives here: the list as data, with an index that is only recomputed when something in it
 //! changed. Must not live here: fetching (`runtime`) or drawing (`view`).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -146,6 +146,8 @@ pub struct Fleet {
     visible: Vec<u32>,
     stale: bool,
     filter_text: String,
+    /// Filters of the config by name.
+    saved_filters: BTreeMap<String, String>,
     filter: Filter,
     pub sort: Sort,
     pub reversed: bool,
@@ -356,9 +358,21 @@ impl Fleet {
     pub fn set_filter(&mut self, text: &str) {
         if text != self.filter_text {
             text.clone_into(&mut self.filter_text);
-            self.filter = Filter::parse(text);
+            self.filter = Filter::parse_with(text, &self.saved_filters);
             self.stale = true;
         }
+    }
+
+    /// Filters of the config by name.
+    pub fn saved_filters(&self) -> &BTreeMap<String, String> {
+        &self.saved_filters
+    }
+
+    /// Takes the filters of the config; the one in force is read anew.
+    pub fn save_filters(&mut self, filters: BTreeMap<String, String>) {
+        self.saved_filters = filters;
+        self.filter = Filter::parse_with(&self.filter_text, &self.saved_filters);
+        self.stale = true;
     }
 
     /// No look is on its way any more.

@@ -56,8 +56,11 @@ ui_texts! {
     user_source_title, user_source_text, user_source_here, user_source_bad, user_source_set, user_source_cleared,
     deep_title, deep_text, deep_keys, quit_title, quit_text, quit_keys,
     confirm_cause_title, confirm_cause_text, cause_confirmed,
-    copied, filter_unknown_field, task_failed, target_missing,
-    read_only_locked, read_only_on, read_only_off, background_on, background_off, background_is_off, stopped_work, not_now,
+    copied, filter_unknown_name, filter_unknown_field, task_failed, target_missing,
+    read_only_locked, read_only_on, read_only_off, background_on, background_off, background_is_off, reloaded, reloaded_in_part, stopped_work, not_now,
+    welcome_title, welcome_credentials, welcome_looked, welcome_region, welcome_demo, welcome_again,
+    welcome_help, welcome_quit, welcome_ways, welcome_way_keys, welcome_way_profile,
+    welcome_way_role, welcome_way_hosts, welcome_way_region, welcome_doctor,
     just_now, seconds_ago, minutes_ago, hours_ago, days_ago,
 }
 
@@ -199,6 +202,7 @@ impl Texts {
                 Why::NoInstance => "no-instance",
                 Why::NoReport => "no-report",
                 Why::NoSuchAction => "no-such-action",
+                Why::NowhereToGo => "nowhere-to-go",
                 Why::ReadOnly => "read-only",
                 Why::NothingRunning => "nothing-running",
                 Why::NothingToUndo => "nothing-to-undo",

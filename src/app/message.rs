@@ -10,6 +10,7 @@ use super::case::RunId;
 use super::geometry::Geometry;
 use super::health::Login;
 use super::jobs::Executed;
+use super::missing::Missing;
 use super::notices::Severity;
 use crate::action::plan::Plan;
 use crate::diagnosis::Knowledge;
@@ -140,6 +141,8 @@ pub enum Listing {
         why: String,
     },
     End,
+    /// There is nothing to list with until the operator provides it.
+    Missing(Missing),
     /// Nothing could be listed at all.
     Failed(String),
 }

@@ -16,9 +16,11 @@ use super::geometry::Geometry;
 use super::jobs::Jobs;
 use super::locale::{Lang, Texts};
 use super::message::Message;
+use super::missing::Missing;
 use super::notices::{Notices, Severity};
 use super::overlay::Overlay;
 use super::rhythm::Rhythm;
+use super::trail::Trail;
 use crate::diagnosis::Knowledge;
 use crate::domain::instance::Instance;
 use crate::domain::report::Report;
@@ -92,6 +94,8 @@ pub struct State {
     /// True when read-only was demanded from outside and cannot be switched off here.
     pub read_only_locked: bool,
     pub demo: bool,
+    /// What has to be there before anything can be listed, and is not.
+    pub missing: Option<Missing>,
     /// One word for the title: profile or endpoint.
     pub place: String,
     /// Name of this host, named in sentences as the vantage.
@@ -116,6 +120,7 @@ pub struct State {
     pub notices: Notices,
     pub sweep: Option<Sweep>,
     pub rhythm: Rhythm,
+    pub trail: Trail,
     pub geometry: Geometry,
     /// What arrived while the display is paused.
     pub held_back: Vec<Message>,
@@ -137,6 +142,7 @@ impl State {
             read_only: false,
             read_only_locked: false,
             demo: false,
+            missing: None,
             place: String::new(),
             vantage: String::new(),
             user_source: None,
@@ -156,6 +162,7 @@ impl State {
             notices: Notices::default(),
             sweep: None,
             rhythm: Rhythm::default(),
+            trail: Trail::default(),
             geometry: Geometry::default(),
             held_back: Vec::new(),
             knowledge: None,

@@ -9,6 +9,7 @@ use super::{EXIT_USAGE, output};
 use crate::config::{self, Loaded, Overrides, Severity};
 use crate::domain::text::sanitise;
 use crate::runtime::own_guides;
+use crate::runtime::prepared::Prepared;
 
 impl From<&GlobalArgs> for Overrides {
     fn from(args: &GlobalArgs) -> Self {
@@ -60,7 +61,11 @@ fn check(loaded: &Loaded) -> anyhow::Result<u8> {
     for problem in &guides {
         eprintln!("cvmtop: {problem}");
     }
-    let warnings = loaded.warnings.len() - errors + guides.len();
+    let looks = Prepared::of(loaded).problems;
+    for problem in &looks {
+        eprintln!("cvmtop: {problem}");
+    }
+    let warnings = loaded.warnings.len() - errors + guides.len() + looks.len();
     if errors + warnings > 0 {
         output::print(&format!("{file}: {errors} errors, {warnings} warnings\n"))?;
         return Ok(EXIT_USAGE);

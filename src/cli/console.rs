@@ -15,12 +15,26 @@ use crate::runtime::session::{Cloud, Session};
 
 /// Runs the console; the status tells how it ended.
 pub async fn run(args: &ConsoleArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
-    let loaded = config::load(&Overrides::from(global))?;
+    let mut end = open(args, global, args.demo).await?;
+    if end == End::Demo {
+        end = open(args, global, true).await?;
+    }
+    Ok(match end {
+        End::Quit | End::Demo => 0,
+        End::HangUp => 129,
+        End::Interrupted => 130,
+        End::Terminated => 143,
+    })
+}
+
+async fn open(args: &ConsoleArgs, global: &GlobalArgs, on_demo: bool) -> anyhow::Result<End> {
+    let overrides = Overrides::from(global);
+    let loaded = config::load(&overrides)?;
     for problem in own_guides::install(&loaded) {
         tracing::warn!("{problem}");
     }
     // Ends with the console.
-    let demo = if args.demo {
+    let demo = if on_demo {
         Some(start_demo(args).await?)
     } else {
         None
@@ -34,15 +48,11 @@ pub async fn run(args: &ConsoleArgs, global: &GlobalArgs) -> anyhow::Result<u8> 
     };
     let options = ConsoleOptions {
         backend,
+        overrides,
         target: args.target.clone(),
-        demo: args.demo,
+        demo: on_demo,
     };
-    Ok(match console::run(options).await? {
-        End::Quit => 0,
-        End::HangUp => 129,
-        End::Interrupted => 130,
-        End::Terminated => 143,
-    })
+    Ok(console::run(options).await?)
 }
 
 async fn start_demo(args: &ConsoleArgs) -> anyhow::Result<DemoCloud> {

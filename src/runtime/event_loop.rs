@@ -14,13 +14,14 @@ use secrecy::ExposeSecret;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
-use super::clock;
 use super::executor::Executor;
+use super::{clock, reload};
 use crate::app::effect::Effect;
 use crate::app::message::Message;
 use crate::app::notices::Severity;
 use crate::app::state::State;
 use crate::app::update::{Dirty, next_wake, update};
+use crate::config::{AmbiguousWidth, OnOff, Settings, UiSettings};
 use crate::terminal::capability::Capability;
 use crate::terminal::clipboard::copy_sequence;
 use crate::terminal::frame_clock::FrameClock;
@@ -43,6 +44,8 @@ pub enum End {
     Quit,
     /// The terminal went away (SIGHUP, or the tty is gone): status 129.
     HangUp,
+    /// The operator wants the demo instead.
+    Demo,
     /// SIGINT from outside: status 130.
     Interrupted,
     /// SIGTERM: status 143.
@@ -53,28 +56,67 @@ pub enum End {
 #[derive(Debug)]
 pub struct Looks {
     pub capability: Capability,
-    pub theme: Theme,
     pub themes: Vec<Theme>,
-    pub no_color: bool,
-    pub ambiguous_wide: bool,
-    pub sync_output: bool,
-    pub frames_per_second: u16,
+    no_color: bool,
+    ambiguous_wide: bool,
+    sync_output: bool,
+    frames_per_second: u16,
 }
 
 impl Looks {
+    /// Looks on this terminal as the settings want them.
+    pub fn of(ui: &UiSettings, themes: Vec<Theme>, capability: Capability) -> Self {
+        let mut looks = Self {
+            capability,
+            themes,
+            no_color: false,
+            ambiguous_wide: false,
+            sync_output: match ui.sync_output {
+                OnOff::On => true,
+                OnOff::Off => false,
+                OnOff::Auto => capability.sync_output,
+            },
+            frames_per_second: 0,
+        };
+        looks.take(ui);
+        looks
+    }
+
+    /// Takes what may change while the console runs.
+    pub fn take(&mut self, ui: &UiSettings) {
+        self.no_color = ui.no_color;
+        self.ambiguous_wide = match ui.ambiguous_width {
+            AmbiguousWidth::Wide => true,
+            AmbiguousWidth::Narrow => false,
+            AmbiguousWidth::Auto => self.capability.ambiguous_wide,
+        };
+        let usual = if self.capability.remote { 15 } else { 30 };
+        self.frames_per_second = ui.frames_per_second.unwrap_or(usual);
+    }
+
     fn look(&self, state: &State) -> Look {
         let theme = self
             .themes
             .iter()
             .find(|theme| theme.name == state.looks.theme)
-            .unwrap_or(&self.theme);
+            .cloned()
+            .unwrap_or_else(Theme::fallback);
         let depth = if self.no_color {
             crate::view::theme::Depth::Mono
         } else {
             self.capability.depth
         };
-        Look::new(theme.clone(), depth, state.looks.ascii, self.ambiguous_wide)
+        let mut look = Look::new(theme, depth, state.looks.ascii, self.ambiguous_wide);
+        look.privacy = state.looks.privacy;
+        look
     }
+}
+
+/// What reaches the loop beside signals and keys.
+#[derive(Debug)]
+pub struct Inlets {
+    pub arriving: mpsc::Receiver<Message>,
+    pub reloads: mpsc::Receiver<reload::News>,
 }
 
 struct Signals {
@@ -108,7 +150,9 @@ impl Signals {
 /// The loop with everything it holds.
 struct Loop<'a> {
     state: &'a mut State,
-    looks: &'a Looks,
+    looks: Looks,
+    /// Settings in force, to see what a change of the file changes.
+    settings: Settings,
     executor: Executor,
     terminal: TerminalSession,
     writer: Writer,
@@ -123,9 +167,10 @@ struct Loop<'a> {
 /// Runs the console until it ends; the terminal is restored on every way out.
 pub async fn run(
     state: &mut State,
-    looks: &Looks,
+    looks: Looks,
+    settings: Settings,
     executor: Executor,
-    mut arriving: mpsc::Receiver<Message>,
+    mut inlets: Inlets,
     first: Vec<Effect>,
 ) -> Result<End, TerminalError> {
     let setup = |what| move |source| TerminalError::Setup { what, source };
@@ -137,12 +182,13 @@ pub async fn run(
     state.size = (width, height);
     let mut this = Loop {
         state,
-        looks,
         executor,
         terminal,
         writer: Writer::start().map_err(setup("writer"))?,
         screen: Screen::new(width, height, looks.sync_output),
         pace: FrameClock::new(looks.frames_per_second),
+        looks,
+        settings,
         dirty: Dirty::Frame,
         end: None,
         outbox: Vec::new(),
@@ -153,14 +199,8 @@ pub async fn run(
     }
     let mut batch = Vec::with_capacity(BATCH);
     while this.end.is_none() {
-        this.wait(
-            &mut signals,
-            &mut gone,
-            &mut keys,
-            &mut arriving,
-            &mut batch,
-        )
-        .await;
+        this.wait(&mut signals, &mut gone, &mut keys, &mut inlets, &mut batch)
+            .await;
         this.take_all(&mut keys, &mut batch).await;
         this.flush_outbox();
         if this.wants_frame() && this.pace.due(Instant::now()).is_none() {
@@ -187,7 +227,7 @@ impl Loop<'_> {
         signals: &mut Signals,
         gone: &mut oneshot::Receiver<()>,
         keys: &mut EventStream,
-        arriving: &mut mpsc::Receiver<Message>,
+        inlets: &mut Inlets,
         batch: &mut Vec<Message>,
     ) {
         let now = Instant::now();
@@ -207,9 +247,10 @@ impl Loop<'_> {
                 // The reader gave up: the terminal is gone, or soon known to be.
                 Some(Err(_)) | None => self.end = Some(End::HangUp),
             },
-            count = arriving.recv_many(batch, BATCH) => {
+            count = inlets.arriving.recv_many(batch, BATCH) => {
                 debug_assert!(count > 0, "the executor keeps a sender while the loop runs");
             }
+            Some(news) = inlets.reloads.recv() => self.reload(news),
             what = self.executor.next_panic() => batch.push(Message::TaskPanicked { what }),
             written = self.writer.written(), if !self.writer.is_free() => {
                 if written == Written::Lost {
@@ -256,6 +297,7 @@ impl Loop<'_> {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Quit => self.end = Some(End::Quit),
+            Effect::OpenDemo => self.end = Some(End::Demo),
             Effect::Repaint => {
                 self.screen.repaint();
                 self.dirty = Dirty::Frame;
@@ -272,6 +314,22 @@ impl Loop<'_> {
             }
             other => self.executor.start(other),
         }
+    }
+
+    /// The config or a theme has changed.
+    fn reload(&mut self, news: reload::News) {
+        match news {
+            Ok(reloaded) => {
+                let effects = reload::apply(self.state, &mut self.looks, &self.settings, &reloaded);
+                self.settings = reloaded.loaded.settings;
+                self.pace = FrameClock::new(self.looks.frames_per_second);
+                for effect in effects {
+                    self.carry_out(effect);
+                }
+            }
+            Err(error) => self.state.tell(Severity::Error, error),
+        }
+        self.dirty = Dirty::Frame;
     }
 
     fn copy(&mut self, text: &str) {

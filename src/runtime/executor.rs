@@ -17,12 +17,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::backend::Backend;
 use super::clock;
-use super::session::Session;
+use super::session::{Session, SessionError};
 use super::triage::{self, TriageOptions};
 use crate::app::case::RunId;
 use crate::app::effect::Effect;
 use crate::app::message::{Listing, Message};
+use crate::app::missing::Missing;
 use crate::app::notices::Severity;
+use crate::cloud::credentials::CredentialsError;
 use crate::cloud::inventory::{self, InventoryEvent};
 use crate::config::StaticHost;
 use crate::diagnosis::Knowledge;
@@ -135,6 +137,7 @@ impl Executor {
             | Effect::Repaint
             | Effect::Suspend
             | Effect::SetMouse(_)
+            | Effect::OpenDemo
             | Effect::Quit => {}
         }
     }
@@ -230,7 +233,14 @@ async fn list(backend: &Backend, generation: u64, out: &mpsc::Sender<Message>) {
     let session = match backend.session().await {
         Ok(session) => session,
         Err(error) => {
-            let _ = send(Listing::Failed(error.to_string())).await;
+            let event = match error {
+                SessionError::Credentials(CredentialsError::NoneFound { looked_for }) => {
+                    Listing::Missing(Missing::Credentials { looked_for })
+                }
+                SessionError::NoRegion => Listing::Missing(Missing::Region),
+                other => Listing::Failed(other.to_string()),
+            };
+            let _ = send(event).await;
             return;
         }
     };

@@ -12,6 +12,8 @@ pub struct Capability {
     /// Private mode 2026 is understood or ignored; terminals that print it are left alone.
     pub sync_output: bool,
     pub utf8: bool,
+    /// The terminal says that it draws East Asian "ambiguous" characters two cells wide.
+    pub ambiguous_wide: bool,
     /// The session came over SSH.
     pub remote: bool,
     pub multiplexer: Multiplexer,
@@ -42,6 +44,7 @@ impl Capability {
             depth: depth(&term, &get("COLORTERM"), &get("NO_COLOR"), plain),
             sync_output: !plain && term != "linux",
             utf8: utf8(&get) && term != "linux" && !plain,
+            ambiguous_wide: matches!(get("VTE_CJK_WIDTH").as_str(), "wide" | "2"),
             remote: !get("SSH_TTY").is_empty() || !get("SSH_CONNECTION").is_empty(),
             multiplexer,
         }

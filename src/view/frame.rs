@@ -30,6 +30,8 @@ pub struct Look {
     pub glyphs: &'static Glyphs,
     /// The terminal draws East Asian "ambiguous" characters two cells wide.
     pub ambiguous_wide: bool,
+    /// Addresses and ids are masked, for sharing a screen.
+    pub privacy: bool,
 }
 
 impl Look {
@@ -44,6 +46,7 @@ impl Look {
                 &glyphs::UNICODE
             },
             ambiguous_wide,
+            privacy: false,
         }
     }
 }
@@ -57,23 +60,17 @@ pub fn draw(state: &State, look: &Look, buf: &mut Buffer) -> Geometry {
     let mut geometry = Geometry::default();
     title(state, &mut paint, layout.title);
     tabs(state, &mut paint, &layout);
-    for (pane, area) in &layout.panes {
-        if area.is_empty() {
-            continue;
-        }
-        geometry.panes.push((*pane, to_area(*area)));
-        let focused = *pane == state.focus && state.overlays.is_empty();
-        match pane {
-            Pane::Instances => {
-                panes::instances::draw(state, &mut paint, *area, focused, &mut geometry);
-            }
-            Pane::Diagnosis => {
-                geometry.diagnosis = panes::diagnosis::draw(state, &mut paint, *area, focused);
-            }
-            Pane::Actions => {
-                geometry.actions = panes::actions::draw(state, &mut paint, *area, focused);
-            }
-        }
+    let missing = state.missing.as_ref().filter(|_| state.fleet.is_empty());
+    if let Some(missing) = missing {
+        let body = layout
+            .panes
+            .iter()
+            .map(|(_, area)| *area)
+            .reduce(Rect::union)
+            .unwrap_or_default();
+        panes::welcome::draw(state, missing, &mut paint, body);
+    } else {
+        draw_panes(state, &mut paint, &layout, &mut geometry);
     }
     footer(state, &mut paint, layout.footer);
     for overlay in &state.overlays {
@@ -82,6 +79,27 @@ pub fn draw(state: &State, look: &Look, buf: &mut Buffer) -> Geometry {
         }
     }
     geometry
+}
+
+fn draw_panes(state: &State, paint: &mut Paint<'_>, layout: &Layout, geometry: &mut Geometry) {
+    for (pane, area) in &layout.panes {
+        if area.is_empty() {
+            continue;
+        }
+        geometry.panes.push((*pane, to_area(*area)));
+        let focused = *pane == state.focus && state.overlays.is_empty();
+        match pane {
+            Pane::Instances => {
+                panes::instances::draw(state, paint, *area, focused, geometry);
+            }
+            Pane::Diagnosis => {
+                geometry.diagnosis = panes::diagnosis::draw(state, paint, *area, focused);
+            }
+            Pane::Actions => {
+                geometry.actions = panes::actions::draw(state, paint, *area, focused);
+            }
+        }
+    }
 }
 
 /// A rectangle as plain numbers.
@@ -255,6 +273,9 @@ fn footer(state: &State, paint: &mut Paint<'_>, area: Rect) {
 /// What to offer at the foot, most useful first; all of it can be done now.
 fn hints(state: &State) -> Vec<Command> {
     use Command as C;
+    if state.missing.is_some() && state.fleet.is_empty() {
+        return vec![C::Help, C::Quit, C::Demo, C::Refresh, C::Log];
+    }
     let by_pane: &[C] = match state.focus {
         Pane::Instances => &[C::Triage, C::Filter, C::Sort, C::NextPane],
         Pane::Diagnosis => &[

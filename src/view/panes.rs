@@ -8,3 +8,4 @@ pub mod diagnosis;
 pub mod history;
 pub mod instances;
 pub mod matrix;
+pub mod welcome;

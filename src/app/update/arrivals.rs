@@ -81,6 +81,7 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
             host,
             knowledge,
         } => {
+            state.missing = None;
             state.place = place;
             state.vantage = host;
             state.knowledge = Some(knowledge);
@@ -172,6 +173,11 @@ fn listed(state: &mut State, generation: u64, event: Listing, effects: &mut Vec<
             }
             state.fleet.loading.failures.push(text);
             state.fleet.loading.regions_done += 1;
+        }
+        Listing::Missing(missing) => {
+            state.fleet.loading.running = false;
+            state.missing = Some(missing);
+            state.rhythm.listing_is_pointless();
         }
         Listing::Failed(why) => {
             if !state.fleet.failed_so_before(&why) {

@@ -33,10 +33,21 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         Command::PageDown => movement::page(state, 1),
         Command::Top => movement::edge(state, false),
         Command::Bottom => movement::edge(state, true),
-        Command::Left | Command::PreviousPane => state.focus = state.focus.previous(),
-        Command::Right | Command::NextPane => state.focus = state.focus.next(),
+        Command::Left | Command::PreviousPane => focus(state, state.focus.previous()),
+        Command::Right | Command::NextPane => focus(state, state.focus.next()),
         Command::Zoom => state.zoomed = !state.zoomed,
         Command::Cancel => cancel(state),
+        Command::Back | Command::Forward => {
+            let from = state.fleet.selected_id().map(str::to_owned);
+            let to = state
+                .trail
+                .step(from.as_deref(), command == Command::Forward);
+            go_to(state, to);
+        }
+        Command::LastInstance => {
+            let to = state.trail.swap();
+            go_to(state, to);
+        }
         Command::Triage => triage(state, false, effects),
         Command::Explain => explain(state),
         Command::Open => open_item(state, effects),
@@ -57,6 +68,7 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         Command::Quit => quit(state, effects),
         Command::Repaint => effects.push(Effect::Repaint),
         Command::Suspend => effects.push(Effect::Suspend),
+        Command::Demo => effects.push(Effect::OpenDemo),
         Command::Copy => copy(state, effects),
         Command::ReadOnly => read_only(state),
         Command::Privacy => state.looks.privacy = !state.looks.privacy,
@@ -121,6 +133,32 @@ fn open_overlay(state: &mut State, command: Command) {
     state.overlays.push(overlay);
 }
 
+/// Moves the focus; who leaves the list has opened the selected instance.
+fn focus(state: &mut State, pane: Pane) {
+    state.focus = pane;
+    if pane != Pane::Instances
+        && let Some(id) = state.fleet.selected_id()
+    {
+        state.trail.visit(id);
+        state.fleet.hold_selection();
+    }
+}
+
+/// Selects an instance of the trail, if it is still listed; a filter that hides it gives way.
+fn go_to(state: &mut State, to: Option<String>) {
+    let Some(id) = to.filter(|id| state.fleet.get(id).is_some()) else {
+        return;
+    };
+    state.fleet.select_target(&id);
+    state.settle();
+    if state.fleet.selected_id() != Some(id.as_str()) {
+        state.fleet.set_filter("");
+        state.fleet.select_target(&id);
+        state.settle();
+    }
+    movement::from_the_top(state);
+}
+
 fn refuse(state: &mut State, command: Command, why: Why) -> Dirty {
     let text = fill(
         &state.texts.ui.not_now,
@@ -155,6 +193,7 @@ pub fn triage(state: &mut State, deep: bool, effects: &mut Vec<Effect>) {
         return;
     };
     state.fleet.hold_selection();
+    state.trail.visit(&instance);
     state.cases.entry(instance.clone()).or_default().deep = deep;
     super::arrivals::look_again(state, &instance, effects);
     if state.focus == Pane::Instances && state.size.0 < 90 {

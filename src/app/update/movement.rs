@@ -15,11 +15,16 @@ fn causes_shown(state: &State) -> usize {
 /// Selects a row of the list and shows its case from the top.
 pub fn select(state: &mut State, position: usize) {
     if state.fleet.choose_at(position) {
-        state.diagnosis_offset = 0;
-        state.cause_at = 0;
-        state.action_at = 0;
-        state.actions_offset = 0;
+        from_the_top(state);
     }
+}
+
+/// Shows the case of another instance from its top.
+pub fn from_the_top(state: &mut State) {
+    state.diagnosis_offset = 0;
+    state.cause_at = 0;
+    state.action_at = 0;
+    state.actions_offset = 0;
 }
 
 /// Moves by `lines` in the pane that has the focus.

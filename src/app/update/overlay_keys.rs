@@ -170,7 +170,19 @@ fn filter_key(
     match chord.key {
         Key::Esc => state.fleet.set_filter(&before),
         Key::Enter => {
-            if let Some(field) = state.fleet.filter().unknown_fields().first() {
+            if let Some(name) = state.fleet.filter().unknown_names().first() {
+                let known: Vec<&str> = state
+                    .fleet
+                    .saved_filters()
+                    .keys()
+                    .map(String::as_str)
+                    .collect();
+                let text = fill(
+                    &state.texts.ui.filter_unknown_name,
+                    &[("name", name), ("names", &known.join(" "))],
+                );
+                state.tell(Severity::Warning, text);
+            } else if let Some(field) = state.fleet.filter().unknown_fields().first() {
                 let text = fill(
                     &state.texts.ui.filter_unknown_field,
                     &[
@@ -190,12 +202,40 @@ fn filter_key(
             commands::run(state, Command::Down, effects);
             state.overlays.push(Overlay::Filter { edit, before });
         }
+        // The next saved filter that begins with what is typed behind the `@`.
+        Key::Tab => {
+            let text = complete(state, edit.text());
+            state.fleet.set_filter(&text);
+            let edit = LineEdit::new(&text);
+            state.overlays.push(Overlay::Filter { edit, before });
+        }
         _ => {
             edit.key(chord);
             state.fleet.set_filter(edit.text());
             state.overlays.push(Overlay::Filter { edit, before });
         }
     }
+}
+
+/// Completes the saved filter at the end of `text`; one that is complete gives way to the next.
+fn complete(state: &State, text: &str) -> String {
+    let start = text.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+    let (head, word) = text.split_at(start);
+    let saved = state.fleet.saved_filters();
+    let typed = word.strip_prefix('@').unwrap_or_default();
+    if !word.is_empty() && !word.starts_with('@') {
+        return text.to_owned();
+    }
+    let next = if saved.contains_key(typed) {
+        saved
+            .keys()
+            .skip_while(|name| name.as_str() <= typed)
+            .chain(saved.keys())
+            .next()
+    } else {
+        saved.keys().find(|name| name.starts_with(typed))
+    };
+    next.map_or_else(|| text.to_owned(), |name| format!("{head}@{name}"))
 }
 
 fn palette_key(

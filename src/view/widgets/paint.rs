@@ -9,6 +9,7 @@ use ratatui::text::{Line, Span};
 
 use crate::app::geometry::Scrolled;
 use crate::view::frame::Look;
+use crate::view::mask::mask;
 use crate::view::text;
 
 /// A buffer with the looks of this frame.
@@ -34,6 +35,8 @@ impl Paint<'_> {
     /// Cuts a text to this look's width and characters.
     pub fn cut(&self, content: &str, cells: usize) -> String {
         let ellipsis = self.look.glyphs.ellipsis;
+        let masked = self.look.privacy.then(|| mask(content));
+        let content = masked.as_deref().unwrap_or(content);
         if self.look.ambiguous_wide {
             text::truncate(&text::unambiguous(content), cells, ellipsis)
         } else {

@@ -1,0 +1,12 @@
+//! What has to be there before anything can be listed, and is not.
+//!
+//! Must not live here: looking for it (`cloud::credentials`), the screen that says so (`view`).
+
+/// Why there is no cloud to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Missing {
+    /// No credentials were found; where they were looked for.
+    Credentials { looked_for: Vec<String> },
+    /// Credentials were found, but no region to look in.
+    Region,
+}
