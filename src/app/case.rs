@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 
+use super::message::Load;
 use crate::domain::evidence::{Path, Reading, Source};
 use crate::domain::history::PastCase;
 use crate::domain::report::{Report, Vantage};
@@ -33,6 +34,8 @@ pub struct Case {
     pub error: Option<String>,
     /// What the user's client printed, as pasted.
     pub pasted: String,
+    /// What the cloud measured in the last hour.
+    pub load: Vec<Load>,
     /// What earlier diagnoses found, newest first.
     pub past: Vec<PastCase>,
     /// Cause rows that are unfolded.

@@ -43,7 +43,8 @@ ui_texts! {
     confirmed, port, no_address, looks_lost,
     why, coverage, range, other_causes, also_broken, conflict, prior,
     very_likely, likely, leading, undecided,
-    next_evidence, evidence_price, facts, not_permitted, probe_failed, not_observed,
+    next_evidence, evidence_price, tells_much, tells_some, tells_little,
+    facts, facts_more, facts_good, facts_neutral, facts_stale, not_permitted, probe_failed, not_observed,
     do_next, no_actions, actions_wait, actions_none_yet, read_only_note, cures, reversible,
     guides, no_guides,
     job_preparing, job_previewed, job_running, job_done, job_restored, job_improved,
@@ -59,7 +60,7 @@ ui_texts! {
     copied, filter_unknown_name, filter_unknown_field, task_failed, target_missing,
     read_only_locked, read_only_on, read_only_off, background_on, background_off, background_is_off, reloaded, reloaded_in_part, stopped_work, not_now,
     welcome_title, welcome_credentials, welcome_looked, welcome_region, welcome_demo, welcome_again,
-    welcome_help, welcome_quit, welcome_ways, welcome_way_keys, welcome_way_profile,
+    welcome_ways, welcome_way_keys, welcome_way_profile,
     welcome_way_role, welcome_way_hosts, welcome_way_region, welcome_doctor,
     just_now, seconds_ago, minutes_ago, hours_ago, days_ago,
 }

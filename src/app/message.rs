@@ -56,6 +56,8 @@ pub enum Message {
         /// The instance as it was read during the triage.
         fresh: Option<Box<Instance>>,
         vantage: Option<Vantage>,
+        /// What the cloud measured in the last hour.
+        load: Vec<Load>,
     },
     /// The session is open.
     Opened {
@@ -125,6 +127,14 @@ pub struct Look {
     pub login: Option<Login>,
     /// Time until the port answered.
     pub ms: Option<u16>,
+}
+
+/// Figures of one metric in percent, oldest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Load {
+    /// The evidence group that it belongs to, for its name.
+    pub evidence: &'static str,
+    pub percent: Vec<f64>,
 }
 
 /// Progress of a listing.

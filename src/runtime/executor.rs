@@ -21,10 +21,11 @@ use super::session::{Session, SessionError};
 use super::triage::{self, TriageOptions};
 use crate::app::case::RunId;
 use crate::app::effect::Effect;
-use crate::app::message::{Listing, Message};
+use crate::app::message::{Listing, Load, Message};
 use crate::app::missing::Missing;
 use crate::app::notices::Severity;
 use crate::cloud::credentials::CredentialsError;
+use crate::cloud::facts::CloudFacts;
 use crate::cloud::inventory::{self, InventoryEvent};
 use crate::config::StaticHost;
 use crate::diagnosis::Knowledge;
@@ -336,6 +337,7 @@ async fn triage_one(
         error,
         fresh,
         vantage,
+        load: Vec::new(),
     };
     let (session, instance) = match (backend.session().await, instance) {
         (Ok(session), Some(instance)) => (session, instance),
@@ -365,12 +367,47 @@ async fn triage_one(
     };
     let (done, ()) = tokio::join!(working, passing);
     backend.keep_triage(&instance.id, done.clone());
+    let load = done.facts.as_ref().map_or_else(Vec::new, measured);
     let fresh = done.facts.and_then(|facts| facts.instance);
     if let Some(fresh) = &fresh {
         backend.remember(std::slice::from_ref(fresh));
     }
-    let message = ended(None, fresh.map(Box::new), Some(done.vantage));
+    let message = Message::TriageEnded {
+        run,
+        instance: id,
+        error: None,
+        fresh: fresh.map(Box::new),
+        vantage: Some(done.vantage),
+        load,
+    };
     let _ = out.send(message).await;
+}
+
+/// Points that a load is drawn with.
+const LOAD_POINTS: usize = 12;
+
+/// The load of the last hour, each point the mean of its share of the hour.
+fn measured(facts: &CloudFacts) -> Vec<Load> {
+    [
+        ("cpu", ["BaseCpuUsage", "CPUUsage"]),
+        ("memory", ["MemUsage"; 2]),
+        ("disk", ["CvmDiskUsage"; 2]),
+    ]
+    .into_iter()
+    .filter_map(|(evidence, names)| {
+        let series = names
+            .iter()
+            .filter_map(|name| facts.metrics.get(*name))
+            .find(|series| series.points.len() >= 2)?;
+        let values: Vec<f64> = series.points.iter().map(|(_, value)| *value).collect();
+        let size = values.len().div_ceil(LOAD_POINTS);
+        let percent = values
+            .chunks(size)
+            .map(|some| some.iter().sum::<f64>() / some.len() as f64)
+            .collect();
+        Some(Load { evidence, percent })
+    })
+    .collect()
 }
 
 /// Keeps a confirmed cause, without address, name or id.

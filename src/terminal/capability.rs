@@ -6,6 +6,7 @@
 use crate::view::theme::Depth;
 
 /// Abilities of the terminal.
+#[allow(clippy::struct_excessive_bools)] // each its own ability, not one state
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capability {
     pub depth: Depth,

@@ -59,17 +59,19 @@ pub fn draw(state: &State, look: &Look, buf: &mut Buffer) -> Geometry {
     let mut paint = Paint { buf, look };
     let mut geometry = Geometry::default();
     title(state, &mut paint, layout.title);
-    tabs(state, &mut paint, &layout);
     let missing = state.missing.as_ref().filter(|_| state.fleet.is_empty());
     if let Some(missing) = missing {
         let body = layout
             .panes
             .iter()
             .map(|(_, area)| *area)
+            .chain([layout.tabs])
+            .filter(|area| !area.is_empty())
             .reduce(Rect::union)
             .unwrap_or_default();
         panes::welcome::draw(state, missing, &mut paint, body);
     } else {
+        tabs(state, &mut paint, &layout);
         draw_panes(state, &mut paint, &layout, &mut geometry);
     }
     footer(state, &mut paint, layout.footer);

@@ -220,6 +220,7 @@ pub fn end_triage(state: &mut State, run: RunId) {
             error: None,
             fresh: None,
             vantage: None,
+            load: Vec::new(),
         },
     );
 }

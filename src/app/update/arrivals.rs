@@ -57,6 +57,7 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
             error,
             fresh,
             vantage,
+            load,
         } => {
             let now = state.now;
             let Some(case) = state.cases.get_mut(&instance) else {
@@ -68,6 +69,9 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
             case.end(now, error);
             if vantage.is_some() {
                 case.vantage = vantage;
+            }
+            if !load.is_empty() {
+                case.load = load;
             }
             if let Some(fresh) = fresh {
                 state.fleet.insert(vec![*fresh]);

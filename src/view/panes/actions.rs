@@ -11,6 +11,7 @@ use crate::app::locale::fill;
 use crate::app::state::State;
 use crate::domain::report::{GuideMatch, RankedAction, Report};
 use crate::view::frame::Look;
+use crate::view::panes::diagnosis::without_end;
 use crate::view::text::wrap;
 use crate::view::widgets::paint::Paint;
 use crate::view::widgets::probability_bar::percent;
@@ -157,10 +158,8 @@ fn action_lines(
         notes.push(texts.ui.reversible.clone());
     }
     for line in wrap(&notes.join(&separator), cells.saturating_sub(4)) {
-        lines.push(Line::from(vec![
-            Span::raw("    "),
-            Span::styled(line, theme.dim),
-        ]));
+        let line = Line::from(vec![Span::raw("    "), Span::styled(line, theme.dim)]);
+        lines.push(without_end(line, &separator));
     }
     lines
 }

@@ -128,8 +128,19 @@ fn identity(state: &State, instance: &Instance, look: &Look, cells: usize) -> Ve
         instance.name.clone(),
         look.theme.title,
     ))];
-    lines.extend(wrapped(&facts.join(&separator), cells, look.theme.dim));
+    let joined = wrapped(&facts.join(&separator), cells, look.theme.dim);
+    lines.extend(joined.into_iter().map(|line| without_end(line, &separator)));
     lines
+}
+
+/// A line that breaks at a separator ends with what stands before it.
+pub fn without_end(mut line: Line<'static>, separator: &str) -> Line<'static> {
+    if let Some(last) = line.spans.last_mut() {
+        let text = last.content.trim_end().to_owned();
+        let cut = text.strip_suffix(separator.trim()).unwrap_or(&text);
+        last.content = cut.trim_end().to_owned().into();
+    }
+    line
 }
 
 /// The verdict in words, or what is going on.
@@ -280,13 +291,18 @@ fn next_evidence(state: &State, report: &Report, look: &Look, cells: usize) -> V
         let path = next
             .path
             .map_or_else(String::new, |p| format!(" ({})", state.texts.path(p)));
+        let worth = match next.bits {
+            bits if bits >= 0.5 => &ui.tells_much,
+            bits if bits >= 0.15 => &ui.tells_some,
+            _ => &ui.tells_little,
+        };
         let mut text = format!(
-            "{} {}{path}: {}",
-            look.glyphs.bullet,
+            "{}{path}: {}",
             state.texts.evidence(&next.id),
             fill(
                 &ui.evidence_price,
                 &[
+                    ("worth", worth),
                     ("bits", &format!("{:.1}", next.bits)),
                     ("seconds", &format!("{:.0}", next.cost_s)),
                 ],
@@ -295,9 +311,29 @@ fn next_evidence(state: &State, report: &Report, look: &Look, cells: usize) -> V
         if !next.needs.is_empty() {
             let _ = write!(text, "; {}", next.needs);
         }
-        lines.extend(wrapped(&text, cells, look.theme.text));
+        let key = state.keys.chords(way_to(&next.id)).first();
+        let key = key.map_or_else(
+            || look.glyphs.bullet.to_owned(),
+            |key| chord_label(&key.to_string()),
+        );
+        let mut block = hanging(&format!("{key} "), &text, cells, look.theme.text);
+        if let Some(span) = block.first_mut().and_then(|line| line.spans.first_mut()) {
+            span.style = look.theme.key;
+        }
+        lines.extend(block);
     }
     lines
+}
+
+/// The command that gets a piece of evidence.
+fn way_to(evidence: &str) -> Command {
+    match evidence {
+        "pasted-error" | "failure-scope" => Command::PasteError,
+        "security-group" => Command::UserSource,
+        id if id.starts_with("guest-") || id.starts_with("agent-") => Command::DeepCheck,
+        "auth-methods" | "login-attempt" | "host-key" => Command::DeepCheck,
+        _ => Command::Triage,
+    }
 }
 
 /// What the cloud, the guest and the operator say, worst first, as sentences.
@@ -321,11 +357,60 @@ fn facts(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'sta
         Tone::Unknown => 4,
     };
     readings.sort_by_key(|r| rank(r));
-    let mut lines = vec![Line::default(), heading(&state.texts.ui.facts, "", look)];
-    for reading in readings {
+    let ui = &state.texts.ui;
+    let aside = if state.zoomed {
+        String::new()
+    } else {
+        let key = state.keys.chords(Command::Zoom).first();
+        key.map_or_else(String::new, |key| {
+            fill(&ui.facts_more, &[("key", &chord_label(&key.to_string()))])
+        })
+    };
+    let mut lines = vec![Line::default(), heading(&ui.facts, &aside, look)];
+    lines.extend(history::load(state, case, look, cells));
+    let tells = |reading: &&Reading| matches!(tone(reading), Tone::Bad | Tone::Warn);
+    let (first, rest): (Vec<&Reading>, Vec<&Reading>) = readings
+        .into_iter()
+        .partition(|reading| state.zoomed || tells(reading));
+    for reading in first {
         lines.extend(fact(state, reading, look, cells));
     }
+    // What is as it should be is worth its name, not a line of its own.
+    for wanted in [Tone::Good, Tone::Neutral, Tone::Unknown] {
+        let (glyph, style, text) = match wanted {
+            Tone::Good => (look.glyphs.good, look.theme.good, &ui.facts_good),
+            Tone::Neutral => (look.glyphs.bullet, look.theme.text, &ui.facts_neutral),
+            _ => (look.glyphs.unknown, look.theme.dim, &ui.facts_stale),
+        };
+        let names: Vec<String> = rest
+            .iter()
+            .filter(|reading| tone(reading) == wanted)
+            .map(|reading| short_fact(state, reading))
+            .collect();
+        if names.is_empty() {
+            continue;
+        }
+        let text = fill(text, &[("names", &names.join(", "))]);
+        let mut block = hanging(&format!("{glyph} "), &text, cells, look.theme.dim);
+        if let Some(span) = block.first_mut().and_then(|line| line.spans.first_mut()) {
+            span.style = style;
+        }
+        lines.extend(block);
+    }
     lines
+}
+
+/// The name of a reading, with its state where the name alone does not tell it.
+fn short_fact(state: &State, reading: &Reading) -> String {
+    let path = reading
+        .path
+        .map_or_else(String::new, |p| format!(" ({})", state.texts.path(p)));
+    let name = state.texts.evidence(&reading.id);
+    if tone(reading) == Tone::Good {
+        return format!("{name}{path}");
+    }
+    let word = reading.state.as_deref().unwrap_or_default();
+    format!("{name}{path}: {}", state.texts.state(&reading.id, word))
 }
 
 fn fact(state: &State, reading: &Reading, look: &Look, cells: usize) -> Vec<Line<'static>> {
@@ -410,12 +495,9 @@ fn unknowns(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'
                 .path
                 .map_or_else(String::new, |p| format!(" ({})", state.texts.path(p)));
             let why = reading.needs.as_deref().unwrap_or(&reading.detail);
-            let text = format!(
-                "{} {}{path}: {why}",
-                look.glyphs.unknown,
-                state.texts.evidence(&reading.id)
-            );
-            lines.extend(wrapped(&text, cells, theme.dim));
+            let text = format!("{}{path}: {why}", state.texts.evidence(&reading.id));
+            let sign = format!("{} ", look.glyphs.unknown);
+            lines.extend(hanging(&sign, &text, cells, theme.dim));
         }
     }
     lines

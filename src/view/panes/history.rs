@@ -1,16 +1,18 @@
-//! When login began to fail, what changed then, and what was wrong here before.
+//! When login began to fail, what changed then, the load, and what was wrong here before.
 //!
 //! Must not live here: remembering (`app::track`, `app::case`).
 
 use jiff::Timestamp;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
 use super::diagnosis::{heading, wrapped};
 use crate::app::case::Case;
 use crate::app::locale::fill;
 use crate::app::state::State;
 use crate::view::frame::Look;
+use crate::view::text::width;
 use crate::view::widgets::probability_bar::percent;
+use crate::view::widgets::sparkline;
 
 /// Earlier cases that are shown.
 const CASES: usize = 3;
@@ -48,6 +50,35 @@ pub fn onset(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<
         lines.extend(wrapped(&change.detail, cells, look.theme.warn));
     }
     lines
+}
+
+/// How busy the instance was in the last hour.
+pub fn load(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let mut spans: Vec<Span<'static>> = Vec::new();
+    for load in &case.load {
+        let Some(now) = load.percent.last() else {
+            continue;
+        };
+        let style = match now {
+            now if *now >= 95.0 => look.theme.bad,
+            now if *now >= 80.0 => look.theme.warn,
+            _ => look.theme.good,
+        };
+        let name = state.texts.evidence(load.evidence);
+        let figures = sparkline::figures(&load.percent, 100.0, look);
+        let text = format!("{now:.0} %  ");
+        let used: usize = spans.iter().map(|span| width(&span.content)).sum();
+        if used + width(name) + width(&figures) + width(&text) + 2 > cells {
+            break;
+        }
+        spans.push(Span::styled(format!("{name} "), look.theme.dim));
+        spans.push(Span::styled(figures, style));
+        spans.push(Span::styled(format!(" {text}"), look.theme.text));
+    }
+    if spans.is_empty() {
+        return Vec::new();
+    }
+    vec![Line::from(spans)]
 }
 
 /// What earlier diagnoses found, and what cured it. The diagnosis on the screen is none of them.

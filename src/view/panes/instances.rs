@@ -17,6 +17,9 @@ use crate::view::frame::to_area;
 use crate::view::text::{fit, width};
 use crate::view::widgets::paint::Paint;
 
+/// A look older than this is drawn grey, unless looks are rarer by the settings.
+const STALE_AFTER_S: i64 = 900;
+
 pub fn draw(
     state: &State,
     paint: &mut Paint<'_>,
@@ -286,6 +289,11 @@ fn draw_row(
     let (glyph, style) = sign(row, paint);
     let base = if selected { theme.selected } else { theme.text };
     let over = |style: Style| if selected { theme.selected } else { style };
+    let style = if is_stale(state, row) {
+        theme.dim
+    } else {
+        style
+    };
     let mark = if state.fleet.marks.contains(&instance.id) {
         glyphs.mark
     } else {
@@ -340,6 +348,13 @@ fn draw_row(
             base,
         );
     }
+}
+
+/// True when the last look is so long ago that its result may no longer hold.
+fn is_stale(state: &State, row: &Row) -> bool {
+    let lasts = (3 * state.rhythm.every.sweep).max(STALE_AFTER_S);
+    row.checked_at
+        .is_some_and(|at| state.now.duration_since(at).as_secs() > lasts)
 }
 
 /// Sign and colour of a row's health.

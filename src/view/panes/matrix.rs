@@ -13,7 +13,7 @@ use crate::app::tone::{Tone, tone};
 use crate::domain::evidence::{Path, Reading, Status};
 use crate::domain::instance::{Instance, Os};
 use crate::view::frame::Look;
-use crate::view::text::fit;
+use crate::view::text::{fit, width};
 use crate::view::widgets::sparkline;
 
 /// Layers of the two login protocols, outermost first.
@@ -45,6 +45,17 @@ fn fitting(layers: &[&'static str], case: Option<&Case>, room: usize) -> Vec<&'s
     kept.into_iter().map(|index| layers[index]).collect()
 }
 
+/// Widths of columns that would like `needs`, the widest giving way first.
+fn shared(mut needs: Vec<usize>, room: usize) -> Vec<usize> {
+    while needs.iter().sum::<usize>() > room {
+        match needs.iter_mut().max() {
+            Some(widest) if *widest > 4 => *widest -= 1,
+            _ => break,
+        }
+    }
+    needs
+}
+
 /// Lines of the matrix for `cells` of width.
 pub fn lines(
     state: &State,
@@ -60,27 +71,39 @@ pub fn lines(
         SSH_LAYERS
     };
     let label = 9.min(cells / 4).max(4);
-    let layers = fitting(layers, case, cells.saturating_sub(label) / LEAST_COLUMN);
-    let column = (cells.saturating_sub(label) / layers.len().max(1)).clamp(4, 18);
+    let room = cells.saturating_sub(label);
+    let layers = fitting(layers, case, room / LEAST_COLUMN);
+    let cell = |layer: &str, path: Path| cell(case, layer, path, texts, look);
+    let addresses = |path: Path| match path {
+        Path::Public => &instance.public_addresses,
+        Path::Private => &instance.private_addresses,
+    };
+    let paths = [Path::Public, Path::Private];
+    let needs = layers.iter().map(|layer| {
+        paths
+            .iter()
+            .filter(|path| !addresses(**path).is_empty())
+            .map(|path| width(&cell(layer, *path).0))
+            .chain([width(texts.layer(layer))])
+            .max()
+            .unwrap_or_default()
+            + 2
+    });
+    let columns = shared(needs.collect(), room);
+    let fitted =
+        |text: &str, column: usize| fit(text, column.saturating_sub(1), look.glyphs.ellipsis) + " ";
     let mut head = vec![Span::raw(" ".repeat(label))];
-    for layer in &layers {
+    for (layer, column) in layers.iter().zip(&columns) {
         head.push(Span::styled(
-            fit(
-                texts.layer(layer),
-                column.saturating_sub(1),
-                look.glyphs.ellipsis,
-            ) + " ",
+            fitted(texts.layer(layer), *column),
             look.theme.dim,
         ));
     }
     let mut lines = vec![Line::from(head)];
-    for (path, addresses) in [
-        (Path::Public, &instance.public_addresses),
-        (Path::Private, &instance.private_addresses),
-    ] {
+    for path in paths {
         let name = fit(texts.path(path), label, look.glyphs.ellipsis);
         let mut spans = vec![Span::styled(name, look.theme.title)];
-        if addresses.is_empty() {
+        if addresses(path).is_empty() {
             spans.push(Span::styled(
                 format!("{} {}", look.glyphs.absent, texts.ui.no_address),
                 look.theme.dim,
@@ -88,12 +111,9 @@ pub fn lines(
             lines.push(Line::from(spans));
             continue;
         }
-        for layer in &layers {
-            let (text, style) = cell(case, layer, path, texts, look);
-            spans.push(Span::styled(
-                fit(&text, column.saturating_sub(1), look.glyphs.ellipsis) + " ",
-                style,
-            ));
+        for (layer, column) in layers.iter().zip(&columns) {
+            let (text, style) = cell(layer, path);
+            spans.push(Span::styled(fitted(&text, *column), style));
         }
         lines.push(Line::from(spans));
         if let Some(mut history) = history(state.selected_row(), path, look, texts) {

@@ -66,8 +66,6 @@ fn content(
     for (command, text) in [
         (Command::Demo, &ui.welcome_demo),
         (Command::Refresh, &ui.welcome_again),
-        (Command::Help, &ui.welcome_help),
-        (Command::Quit, &ui.welcome_quit),
     ] {
         let Some(chord) = state.keys.chords(command).first() else {
             continue;
