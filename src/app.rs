@@ -3,6 +3,7 @@
 //! Everything here is pure: no terminal, no network, no clock. `update` is the only way the
 //! state changes, and what should happen in the world leaves as `Effect` values.
 
+pub mod batch;
 pub mod case;
 pub mod command;
 pub mod effect;

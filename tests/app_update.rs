@@ -5,6 +5,7 @@
 mod console;
 
 use console::{at, diagnosed, instance, listed, press, send, triage_run};
+use cvmtop::action::batch::Batch;
 use cvmtop::action::context::PlanContext;
 use cvmtop::action::parameters::Parameters;
 use cvmtop::action::plan::{Plan, plan};
@@ -612,4 +613,100 @@ fn a_saved_filter_is_completed_and_an_unknown_one_is_named() {
     press(&mut state, "/ x enter");
     let told = state.notices.shown().expect("a notice");
     assert!(told.text.contains("offx"), "{}", told.text);
+}
+
+/// A batch of restarts on two marked instances, on the screen.
+fn batch_previewed(state: &mut State) -> Vec<Effect> {
+    press(state, "home space space");
+    let effects = press(state, "b down down enter");
+    let (run, choice, instances) = effects
+        .iter()
+        .find_map(|effect| match effect {
+            Effect::PrepareBatch {
+                run,
+                choice,
+                instances,
+                ..
+            } => Some((*run, choice.clone(), instances.clone())),
+            _ => None,
+        })
+        .expect("plans are asked for");
+    assert_eq!(choice.action, ActionId::Restart);
+    let planned = instances
+        .iter()
+        .map(|id| {
+            let instance = state.fleet.get(id).unwrap().instance.clone();
+            let context = PlanContext {
+                entry: format!("e-{id}"),
+                instance: instance.clone(),
+                ..PlanContext::default()
+            };
+            let result = plan(ActionId::Restart, &Parameters::none(), &context);
+            (instance, result)
+        })
+        .collect();
+    let result = Ok(Box::new(Batch::of(ActionId::Restart, planned)));
+    send(
+        state,
+        Message::BatchPlanned {
+            run,
+            choice,
+            result,
+        },
+    )
+}
+
+#[test]
+fn a_batch_is_planned_shown_and_confirmed_with_its_phrase() {
+    let mut state = listed(Lang::En, SIZE);
+    assert!(press(&mut state, "b").is_empty(), "nothing is marked");
+    batch_previewed(&mut state);
+    let sends = |effects: &[Effect]| {
+        effects
+            .iter()
+            .any(|e| matches!(e, Effect::ExecuteBatch { .. }))
+    };
+    assert!(!sends(&press(&mut state, "Y enter")));
+    assert!(matches!(
+        state.overlays.last(),
+        Some(Overlay::Batch(preview)) if preview.refused.is_some()
+    ));
+    press(&mut state, "backspace");
+    let effects = press(&mut state, "r e s t a r t space 2 enter");
+    assert!(sends(&effects), "{effects:?}");
+    assert_eq!(state.jobs.running().count(), 2);
+    assert!(state.fleet.marks.is_empty());
+}
+
+#[test]
+fn a_batch_cannot_get_round_read_only() {
+    let mut state = listed(Lang::En, SIZE);
+    state.read_only = true;
+    batch_previewed(&mut state);
+    let effects = press(&mut state, "r e s t a r t space 2 enter");
+    assert!(effects.is_empty(), "{effects:?}");
+    assert_eq!(state.jobs.running().count(), 0);
+}
+
+#[test]
+fn a_batch_that_was_given_up_is_not_shown() {
+    let mut state = listed(Lang::En, SIZE);
+    press(&mut state, "home space b down down enter");
+    let old = state.batch.expect("it is being planned");
+    state.batch = None;
+    let choice = cvmtop::app::batch::Choice {
+        action: ActionId::Restart,
+        parameters: serde_json::Map::new(),
+        offered: 0,
+    };
+    let result = Err("no".to_owned());
+    send(
+        &mut state,
+        Message::BatchPlanned {
+            run: old,
+            choice,
+            result,
+        },
+    );
+    assert!(state.overlays.is_empty());
 }

@@ -56,6 +56,7 @@ pub enum Why {
     NoReport,
     NoSuchAction,
     NowhereToGo,
+    NothingMarked,
     ReadOnly,
     NothingRunning,
     NothingToUndo,
@@ -126,6 +127,8 @@ commands! {
     Sort "sort" Global Safe;
     SortReverse "sort-reverse" Global Safe;
     Mark "mark" Global Safe;
+    MarkAll "mark-all" Global Safe;
+    Batch "batch" Global Previewed;
     Up "up" Global Safe;
     Down "down" Global Safe;
     PageUp "page-up" Global Safe;
@@ -195,6 +198,13 @@ impl Command {
                     .last_undoable()
                     .map(drop)
                     .ok_or(Why::NothingToUndo)
+            }
+            Self::Batch => {
+                if state.fleet.marks.is_empty() {
+                    Err(Why::NothingMarked)
+                } else {
+                    Ok(())
+                }
             }
             Self::Back | Self::Forward => {
                 let from = state.fleet.selected_id();

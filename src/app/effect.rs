@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
+use super::batch::Choice;
 use super::case::RunId;
-use crate::action::gate::ApprovedPlan;
+use crate::action::gate::{ApprovedBatch, ApprovedPlan};
 use crate::domain::action::ActionId;
 use crate::domain::history::{LoginSpan, PastCase};
 
@@ -64,6 +65,22 @@ pub enum Effect {
         run: RunId,
         instance: String,
         approved: Box<ApprovedPlan>,
+    },
+    /// Plan an action for each of several instances.
+    PrepareBatch {
+        run: RunId,
+        instances: Vec<String>,
+        choice: Choice,
+        user_source: Option<IpAddr>,
+    },
+    /// Carry out a batch that was previewed and approved, one instance after the other.
+    ExecuteBatch {
+        approved: Box<ApprovedBatch>,
+        choice: Choice,
+        user_source: Option<IpAddr>,
+        /// The job of each instance, by its id.
+        jobs: Vec<(String, RunId)>,
+        title: String,
     },
     /// Settle what an earlier run of the program left in flight.
     Settle,

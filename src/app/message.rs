@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::batch::Choice;
 use super::case::RunId;
 use super::geometry::Geometry;
 use super::health::Login;
 use super::jobs::Executed;
 use super::missing::Missing;
 use super::notices::Severity;
+use crate::action::batch::Batch;
 use crate::action::plan::Plan;
 use crate::diagnosis::Knowledge;
 use crate::domain::evidence::{Path, Reading};
@@ -93,6 +95,20 @@ pub enum Message {
     Planned {
         run: RunId,
         result: Result<Box<Plan>, String>,
+    },
+    /// The plans of a batch, or why there are none.
+    BatchPlanned {
+        run: RunId,
+        choice: Choice,
+        result: Result<Box<Batch>, String>,
+    },
+    /// A batch is over; each of its instances was told of before.
+    BatchEnded {
+        title: String,
+        done: usize,
+        all: usize,
+        /// Why it stopped before its end.
+        stopped: Option<String>,
     },
     /// A sentence about an action under way.
     Progressed {

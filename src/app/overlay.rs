@@ -4,6 +4,7 @@
 
 use tui_textarea::TextArea;
 
+use super::batch::BatchPreview;
 use super::case::RunId;
 use super::jobs::Handed;
 use super::line_edit::LineEdit;
@@ -102,6 +103,12 @@ pub enum Overlay {
     },
     /// What an action would do, and its confirmation.
     Preview(Box<Preview>),
+    /// Which action to plan for the marked instances.
+    BatchPick {
+        selected: usize,
+    },
+    /// What a batch would do, and its confirmation.
+    Batch(Box<BatchPreview>),
     /// A value shown once.
     Secret(Handed),
     /// Guide, journal and other texts.

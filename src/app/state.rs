@@ -119,6 +119,8 @@ pub struct State {
     pub palette_history: Vec<String>,
     pub notices: Notices,
     pub sweep: Option<Sweep>,
+    /// The batch whose plans are being made.
+    pub batch: Option<RunId>,
     pub rhythm: Rhythm,
     pub trail: Trail,
     pub geometry: Geometry,
@@ -161,6 +163,7 @@ impl State {
             palette_history: Vec::new(),
             notices: Notices::default(),
             sweep: None,
+            batch: None,
             rhythm: Rhythm::default(),
             trail: Trail::default(),
             geometry: Geometry::default(),

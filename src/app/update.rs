@@ -4,6 +4,7 @@
 
 mod actions;
 mod arrivals;
+mod batch;
 mod commands;
 mod looks;
 mod memory;

@@ -4,6 +4,7 @@
 //! Must not live here: rules of what may be done (`action::gate`), or the loop (`event_loop`).
 
 mod actions;
+mod batch;
 mod looks;
 mod memory;
 
@@ -98,7 +99,11 @@ impl Executor {
                     token.cancel();
                 }
             }
-            Effect::Prepare { .. } | Effect::PrepareUndo { .. } | Effect::Execute { .. } => {
+            Effect::Prepare { .. }
+            | Effect::PrepareUndo { .. }
+            | Effect::Execute { .. }
+            | Effect::PrepareBatch { .. }
+            | Effect::ExecuteBatch { .. } => {
                 self.start_action(effect);
             }
             Effect::Settle => self.spawn("settle", None, async move {
@@ -172,6 +177,40 @@ impl Executor {
                 self.spawn("undo", Some(run), async move {
                     let result = actions::preview_undo(&backend, &entry).await;
                     let _ = out.send(Message::Planned { run, result }).await;
+                });
+            }
+            Effect::PrepareBatch {
+                run,
+                instances,
+                choice,
+                user_source,
+            } => {
+                self.spawn("batch preview", Some(run), async move {
+                    let result = batch::plan(&backend, &instances, &choice, user_source).await;
+                    let message = Message::BatchPlanned {
+                        run,
+                        choice,
+                        result,
+                    };
+                    let _ = out.send(message).await;
+                });
+            }
+            Effect::ExecuteBatch {
+                approved,
+                choice,
+                user_source,
+                jobs,
+                title,
+            } => {
+                self.spawn("batch", None, async move {
+                    let work = batch::Work {
+                        approved: *approved,
+                        choice,
+                        user_source,
+                        jobs,
+                        title,
+                    };
+                    batch::carry_out(&backend, work, &out).await;
                 });
             }
             // Not cancellable: what has been sent is followed to its end.

@@ -2,6 +2,7 @@
 //!
 //! Must not live here: what the keys do (`app::update`).
 
+pub mod batch;
 pub mod dialogs;
 pub mod help;
 pub mod log;
@@ -56,6 +57,11 @@ pub fn draw(
             None
         }
         Overlay::Preview(preview) => Some(preview::draw(state, preview, paint, screen)),
+        Overlay::BatchPick { selected } => {
+            batch::pick(state, *selected, paint, screen);
+            None
+        }
+        Overlay::Batch(preview) => Some(batch::preview(state, preview, paint, screen)),
         Overlay::Secret(handed) => {
             dialogs::secret(state, handed, paint, screen);
             None

@@ -30,7 +30,7 @@ pub fn prepare(state: &mut State, index: usize, effects: &mut Vec<Effect>) {
 }
 
 /// Actions whose rule or repair is for one source.
-const FOR_A_SOURCE: &[ActionId] = &[
+pub const FOR_A_SOURCE: &[ActionId] = &[
     ActionId::OpenPort,
     ActionId::GuestAllowPort,
     ActionId::GuestUnblockSource,
@@ -100,7 +100,7 @@ pub fn prepare_undo(state: &mut State, effects: &mut Vec<Effect>) {
     effects.push(Effect::PrepareUndo { run, entry });
 }
 
-fn begin(state: &mut State, instance: &str, action: Option<ActionId>, title: String) -> RunId {
+pub fn begin(state: &mut State, instance: &str, action: Option<ActionId>, title: String) -> RunId {
     let run = state.new_run();
     state.jobs.push(Job {
         run,
@@ -146,6 +146,17 @@ pub fn planned(state: &mut State, run: RunId, result: Result<Box<Plan>, String>)
     Dirty::Frame
 }
 
+/// Whether this console may change anything.
+pub fn access(state: &State) -> Access {
+    if state.read_only {
+        Access::ReadOnly {
+            because: state.texts.ui.badge_read_only.clone(),
+        }
+    } else {
+        Access::ReadWrite
+    }
+}
+
 /// Takes the operator's confirmation to the gate.
 pub fn confirm(
     state: &mut State,
@@ -153,13 +164,7 @@ pub fn confirm(
     given: &Given,
     effects: &mut Vec<Effect>,
 ) {
-    let access = if state.read_only {
-        Access::ReadOnly {
-            because: state.texts.ui.badge_read_only.clone(),
-        }
-    } else {
-        Access::ReadWrite
-    };
+    let access = access(state);
     match approve(preview.plan.clone(), &access, given) {
         Ok(approved) => {
             let run = preview.run;

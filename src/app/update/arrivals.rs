@@ -2,7 +2,7 @@
 //!
 //! Answers of an older run or generation are dropped. Must not live here: keys.
 
-use super::{Dirty, looks, memory};
+use super::{Dirty, batch, looks, memory};
 use crate::action::offer;
 use crate::app::effect::Effect;
 use crate::app::health::Login;
@@ -151,6 +151,17 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
                 .push(Overlay::Reader(ReadingOverlay::new(title, &body)));
             Dirty::Frame
         }
+        Message::BatchPlanned {
+            run,
+            choice,
+            result,
+        } => batch::planned(state, run, choice, result),
+        Message::BatchEnded {
+            title,
+            done,
+            all,
+            stopped,
+        } => batch::ended(state, &title, (done, all), stopped.as_deref()),
         Message::Planned { run, result } => super::actions::planned(state, run, result),
         Message::Progressed { run, note } => super::actions::progressed(state, run, note),
         Message::Executed { run, result } => super::actions::executed(state, run, result, effects),

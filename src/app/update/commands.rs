@@ -52,6 +52,7 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         Command::Explain => explain(state),
         Command::Open => open_item(state, effects),
         Command::Mark => mark(state),
+        Command::MarkAll => mark_all(state),
         Command::Sort => sort(state, state.fleet.sort.next()),
         Command::SortReverse => {
             state.fleet.reversed = !state.fleet.reversed;
@@ -128,6 +129,7 @@ fn open_overlay(state: &mut State, command: Command) {
             }
         }
         Command::DeepCheck => Overlay::DeepConsent,
+        Command::Batch => Overlay::BatchPick { selected: 0 },
         _ => return,
     };
     state.overlays.push(overlay);
@@ -320,6 +322,20 @@ fn mark(state: &mut State) {
         state.fleet.marks.insert(id);
     }
     movement::step(state, 1);
+}
+
+/// Marks all rows that pass the filter; where all of them are marked already, none.
+fn mark_all(state: &mut State) {
+    let listed: Vec<String> = state
+        .fleet
+        .window(0, usize::MAX)
+        .map(|row| row.instance.id.clone())
+        .collect();
+    if listed.iter().all(|id| state.fleet.marks.contains(id)) {
+        state.fleet.marks.clear();
+    } else {
+        state.fleet.marks.extend(listed);
+    }
 }
 
 fn sort(state: &mut State, by: Sort) {

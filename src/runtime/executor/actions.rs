@@ -25,8 +25,8 @@ use crate::domain::instance::Instance;
 use crate::domain::report::Report;
 use crate::runtime::backend::Backend;
 use crate::runtime::execute::{
-    self, Around, Desk, LoginProbe, PrepareOptions, Progress, has_duties, next_due, prepare_plan,
-    prepare_undo,
+    self, Around, Desk, Execution, LoginProbe, PrepareOptions, Progress, has_duties, next_due,
+    prepare_plan, prepare_undo,
 };
 use crate::runtime::triage::{self, TriageOptions};
 use crate::runtime::{aftermath, diagnose};
@@ -133,7 +133,6 @@ async fn follow(
     out: &mpsc::Sender<Message>,
 ) -> Result<Box<Executed>, String> {
     let plan = approved.plan().clone();
-    let undoable = !matches!(plan.undo, Undo::None { .. });
     let login = LoginProbe::new(instance.os, instance.login_port());
     let report = report_before(backend, instance).await;
     let around = Around {
@@ -165,13 +164,22 @@ async fn follow(
     } else {
         None
     };
-    let took_effect = !matches!(execution.outcome, Outcome::Failed);
     Ok(Box::new(Executed {
+        replanned,
+        ..executed(&plan, execution)
+    }))
+}
+
+/// What came of an execution, as the console keeps it.
+pub fn executed(plan: &Plan, execution: Execution) -> Executed {
+    let undoable = !matches!(plan.undo, Undo::None { .. });
+    let took_effect = !matches!(execution.outcome, Outcome::Failed);
+    Executed {
         ending: ending(execution.outcome),
         soft_restart_failed: execution.outcome == Outcome::Failed
             && execution.accepted
-            && is_soft_restart(&plan),
-        replanned,
+            && is_soft_restart(plan),
+        replanned: None,
         detail: execution.detail,
         undo_entry: (undoable && took_effect).then_some(execution.entry),
         handed: execution
@@ -183,7 +191,7 @@ async fn follow(
             })
             .collect(),
         output: execution.output,
-    }))
+    }
 }
 
 /// The diagnosis from before, which the action's own success confirms or refutes.
@@ -231,7 +239,7 @@ fn ending(outcome: Outcome) -> Ending {
 }
 
 #[allow(clippy::unnecessary_wraps)] // the shape of its siblings
-fn sentence(progress: &Progress) -> Option<String> {
+pub fn sentence(progress: &Progress) -> Option<String> {
     Some(match progress {
         Progress::Journalled { entry } => format!("journalled as {entry}"),
         Progress::Sending { step, of, purpose } => format!("{}/{of} {purpose}", step + 1),

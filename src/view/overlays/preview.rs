@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 
 use super::dialogs::edit_line;
 use crate::action::gate::expected_name;
-use crate::action::plan::Confirmation;
+use crate::action::plan::{Confirmation, Plan};
 use crate::action::preview::lines as preview_lines;
 use crate::app::geometry::Scrolled;
 use crate::app::locale::fill;
@@ -22,7 +22,7 @@ pub fn draw(state: &State, preview: &Preview, paint: &mut Paint<'_>, screen: Rec
     let ui = &state.texts.ui;
     let width = 100.min(screen.width);
     let cells = usize::from(width.saturating_sub(3));
-    let lines = body(preview, paint, cells);
+    let lines = plan_lines(&preview.plan, paint, cells);
     let typing = preview.plan.confirmation == Confirmation::TypedName && !state.read_only;
     let foot = foot(state, preview, paint, cells, typing);
     let foot_rows = foot.len() as u16 + u16::from(typing);
@@ -48,10 +48,11 @@ pub fn draw(state: &State, preview: &Preview, paint: &mut Paint<'_>, screen: Rec
     scrolled
 }
 
-fn body(preview: &Preview, paint: &Paint<'_>, cells: usize) -> Vec<Line<'static>> {
+/// All lines of one plan.
+pub fn plan_lines(plan: &Plan, paint: &Paint<'_>, cells: usize) -> Vec<Line<'static>> {
     let theme = &paint.look.theme;
     let mut out = Vec::new();
-    for (index, line) in preview_lines(&preview.plan).iter().enumerate() {
+    for (index, line) in preview_lines(plan).iter().enumerate() {
         let indent = line.len() - line.trim_start().len();
         let marked = line.trim_start();
         let style = match marked.chars().next() {

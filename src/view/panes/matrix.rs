@@ -79,17 +79,26 @@ pub fn lines(
         Path::Private => &instance.private_addresses,
     };
     let paths = [Path::Public, Path::Private];
-    let needs = layers.iter().map(|layer| {
-        paths
+    let need = |layer: &&str| {
+        let texts_of = paths
             .iter()
             .filter(|path| !addresses(**path).is_empty())
-            .map(|path| width(&cell(layer, *path).0))
-            .chain([width(texts.layer(layer))])
-            .max()
-            .unwrap_or_default()
-            + 2
-    });
-    let columns = shared(needs.collect(), room);
+            .map(|path| width(&cell(layer, *path).0));
+        let widest = texts_of.chain([width(texts.layer(layer))]).max();
+        widest.unwrap_or_default() + 2
+    };
+    let read = |layer: &str| paths.iter().any(|path| is_read(case, layer, *path));
+    let mut layers = layers;
+    let mut needs: Vec<usize> = layers.iter().map(need).collect();
+    // A column that nothing was read for makes room for those that say something.
+    while needs.iter().sum::<usize>() > room {
+        let Some(empty) = layers.iter().rposition(|layer| !read(layer)) else {
+            break;
+        };
+        layers.remove(empty);
+        needs.remove(empty);
+    }
+    let columns = shared(needs, room);
     let fitted =
         |text: &str, column: usize| fit(text, column.saturating_sub(1), look.glyphs.ellipsis) + " ";
     let mut head = vec![Span::raw(" ".repeat(label))];
@@ -122,6 +131,11 @@ pub fn lines(
         }
     }
     lines
+}
+
+fn is_read(case: Option<&Case>, layer: &str, path: Path) -> bool {
+    case.and_then(|case| find(case, layer, path))
+        .is_some_and(|reading| reading.status != Status::NotAttempted)
 }
 
 fn find<'a>(case: &'a Case, layer: &str, path: Path) -> Option<&'a Reading> {

@@ -1,0 +1,87 @@
+//! One action on the marked instances: what can be picked, and the preview of all its plans.
+//!
+//! Must not live here: planning and approving (`action`), the keys (`app::update`).
+
+use serde_json::{Map, Value};
+
+use super::case::RunId;
+use super::line_edit::LineEdit;
+use super::state::State;
+use crate::action::batch::Batch;
+use crate::domain::action::ActionId;
+
+/// An action that can be planned for each marked instance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    pub action: ActionId,
+    pub parameters: Map<String, Value>,
+    /// Marked instances whose diagnosis offers it.
+    pub offered: usize,
+}
+
+/// What a batch would do, on the screen.
+#[derive(Debug)]
+pub struct BatchPreview {
+    pub run: RunId,
+    pub batch: Batch,
+    pub choice: Choice,
+    pub offset: usize,
+    /// The phrase typed so far, where typing it is asked for.
+    pub edit: LineEdit,
+    /// Why the last try was refused.
+    pub refused: Option<String>,
+}
+
+/// What can be picked without a diagnosis.
+const ALWAYS: &[ActionId] = &[ActionId::OpenPort, ActionId::Start, ActionId::Restart];
+/// What makes no sense for several instances at once, or hands out a value for each.
+const NEVER: &[ActionId] = &[
+    ActionId::Advice,
+    ActionId::Ticket,
+    ActionId::VncUrl,
+    ActionId::ResetPassword,
+];
+
+/// Actions for the marked instances: those that diagnoses offer first, by how many offer them.
+pub fn choices(state: &State) -> Vec<Choice> {
+    let mut choices: Vec<Choice> = Vec::new();
+    let reports = state
+        .fleet
+        .marks
+        .iter()
+        .filter_map(|id| state.cases.get(id)?.report.as_ref());
+    for action in reports.flat_map(|report| &report.actions) {
+        let Some(id) = ActionId::parse(&action.id).filter(|id| !NEVER.contains(id)) else {
+            continue;
+        };
+        match choices.iter_mut().find(|choice| choice.action == id) {
+            Some(choice) => choice.offered += 1,
+            None => choices.push(Choice {
+                action: id,
+                parameters: common(&action.parameters),
+                offered: 1,
+            }),
+        }
+    }
+    choices.sort_by_key(|choice| (std::cmp::Reverse(choice.offered), choice.action.to_string()));
+    for id in ALWAYS {
+        if choices.iter().all(|choice| choice.action != *id) {
+            choices.push(Choice {
+                action: *id,
+                parameters: Map::new(),
+                offered: 0,
+            });
+        }
+    }
+    choices
+}
+
+/// Parameters that mean the same for every instance; ports and ids are each instance's own.
+fn common(parameters: &Map<String, Value>) -> Map<String, Value> {
+    let shared = ["source", "protocol", "mode", "minutes"];
+    parameters
+        .iter()
+        .filter(|(name, value)| shared.contains(&name.as_str()) && !value.is_null())
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}

@@ -1,0 +1,144 @@
+//! Batches for the console: plans for all marked instances, and their execution in order.
+//!
+//! Must not live here: planning (`action::batch`), the order of sending (`runtime::execute`).
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ipnet::IpNet;
+use tokio::sync::mpsc;
+
+use super::actions::{executed, sentence};
+use crate::action::batch::Batch;
+use crate::action::gate::ApprovedBatch;
+use crate::action::parameters::Parameters;
+use crate::app::batch::Choice;
+use crate::app::case::RunId;
+use crate::app::message::Message;
+use crate::domain::instance::Instance;
+use crate::runtime::backend::Backend;
+use crate::runtime::execute::{
+    BatchInputs, ItemEnd, LoginProbe, PrepareOptions, Progress, execute_batch, prepare_batch,
+};
+
+/// An approved batch and what it was planned with.
+#[derive(Debug)]
+pub struct Work {
+    pub approved: ApprovedBatch,
+    pub choice: Choice,
+    pub user_source: Option<IpAddr>,
+    /// The job of each instance, by its id.
+    pub jobs: Vec<(String, RunId)>,
+    pub title: String,
+}
+
+fn inputs(
+    choice: &Choice,
+    instances: Vec<Instance>,
+    user_source: Option<IpAddr>,
+) -> Result<BatchInputs, String> {
+    let parameters = Parameters::from_json(choice.action, &choice.parameters)
+        .map_err(|error| error.to_string())?;
+    let options = instances.iter().map(|instance| PrepareOptions {
+        user_source: user_source.map(IpNet::from),
+        login_port: Some(instance.login_port()),
+        ..PrepareOptions::default()
+    });
+    Ok(BatchInputs {
+        action: choice.action,
+        parameters,
+        options: options.collect(),
+        instances,
+    })
+}
+
+/// Plans the action for each of the instances.
+pub async fn plan(
+    backend: &Backend,
+    ids: &[String],
+    choice: &Choice,
+    user_source: Option<IpAddr>,
+) -> Result<Box<Batch>, String> {
+    let desk = backend.desk().await?;
+    let instances = ids.iter().filter_map(|id| backend.instance(id)).collect();
+    let inputs = inputs(choice, instances, user_source)?;
+    prepare_batch(&desk, &inputs)
+        .await
+        .map(Box::new)
+        .map_err(|error| error.to_string())
+}
+
+/// Carries the batch out and tells each step of each instance.
+pub async fn carry_out(backend: &Backend, work: Work, out: &mpsc::Sender<Message>) {
+    let items = work.approved.items().iter();
+    let instances: Vec<Instance> = items.map(|item| item.instance.clone()).collect();
+    let run_of = |id: &str| {
+        let job = work.jobs.iter().find(|(instance, _)| instance == id);
+        job.map(|(_, run)| *run)
+    };
+    let begun = match (
+        backend.desk().await,
+        inputs(&work.choice, instances, work.user_source),
+    ) {
+        (Ok(desk), Ok(inputs)) => Ok((desk, inputs)),
+        (Err(why), _) | (_, Err(why)) => Err(why),
+    };
+    let (desk, inputs) = match begun {
+        Ok(begun) => begun,
+        Err(why) => {
+            for (_, run) in &work.jobs {
+                let result = Err(why.clone());
+                let _ = out.send(Message::Executed { run: *run, result }).await;
+            }
+            return;
+        }
+    };
+    let latest = AtomicU64::new(0);
+    let (sink, mut news) = mpsc::unbounded_channel();
+    let working = async {
+        let login = |instance: &Instance| Some(LoginProbe::new(instance.os, instance.login_port()));
+        let told = |instance: &Instance| {
+            if let Some(run) = run_of(&instance.id) {
+                latest.store(run.0, Ordering::Relaxed);
+            }
+        };
+        let end = execute_batch(&desk, &work.approved, &inputs, login, told, &sink).await;
+        drop(sink);
+        end
+    };
+    let telling = async {
+        // News of an instance may be read after the next one was begun; its first news says so.
+        let mut run = None;
+        while let Some(progress) = news.recv().await {
+            if matches!(progress, Progress::Journalled { .. }) {
+                run = Some(RunId(latest.load(Ordering::Relaxed)));
+            }
+            if let (Some(run), Some(note)) = (run, sentence(&progress)) {
+                let _ = out.send(Message::Progressed { run, note }).await;
+            }
+        }
+    };
+    let (end, ()) = tokio::join!(working, telling);
+    let (mut done, all) = (0, work.jobs.len());
+    for (index, (instance, ended)) in end.items.into_iter().enumerate() {
+        let (Some(run), Some(plan)) = (run_of(&instance.id), work.approved.plan_of(index)) else {
+            continue;
+        };
+        let result = match ended {
+            ItemEnd::Executed(execution) => {
+                done += 1;
+                Ok(Box::new(executed(plan.plan(), *execution)))
+            }
+            ItemEnd::NotNeeded(why) | ItemEnd::Refused(why) => Err(why),
+            ItemEnd::NotReached => Err("nothing was sent: the batch had stopped before".to_owned()),
+        };
+        let _ = out.send(Message::Executed { run, result }).await;
+    }
+    let message = Message::BatchEnded {
+        title: work.title,
+        done,
+        all,
+        stopped: end.stopped,
+    };
+    let _ = out.send(message).await;
+}

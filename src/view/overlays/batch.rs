@@ -1,0 +1,115 @@
+//! One action on the marked instances: the pick, and the summary with every plan beneath it.
+
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::dialogs::{edit_line, message};
+use super::preview::plan_lines;
+use crate::action::plan::Confirmation;
+use crate::app::batch::{BatchPreview, choices};
+use crate::app::geometry::{Scrolled, keep_visible};
+use crate::app::locale::fill;
+use crate::app::state::State;
+use crate::view::layout::centred;
+use crate::view::text::wrap;
+use crate::view::widgets::paint::Paint;
+
+pub fn pick(state: &State, selected: usize, paint: &mut Paint<'_>, screen: Rect) {
+    let theme = &paint.look.theme;
+    let ui = &state.texts.ui;
+    let all = choices(state);
+    let rows = all.len().min(usize::from(screen.height.saturating_sub(6))) as u16;
+    let marked = state.fleet.marks.len().to_string();
+    let title = fill(&ui.batch_title, &[("n", &marked)]);
+    let text = [(ui.batch_pick.clone(), theme.text)];
+    let rest = message(paint, screen, &title, &text, rows);
+    let selected = selected.min(all.len().saturating_sub(1));
+    let height = usize::from(rest.height);
+    let offset = keep_visible(0, selected, height, all.len());
+    for (row, choice) in all.iter().enumerate().skip(offset).take(height) {
+        let style = if row == selected {
+            theme.selected
+        } else {
+            theme.text
+        };
+        let id = choice.action.as_str();
+        let mut line = format!(" {}", state.texts.action(id, id));
+        if choice.offered > 0 {
+            let fits = fill(&ui.batch_offered, &[("n", &choice.offered.to_string())]);
+            line.push_str(&format!("  {} {fits}", paint.look.glyphs.separator));
+        }
+        let y = rest.y + (row - offset) as u16;
+        paint.text(rest.x, y, rest.width, &line, style);
+    }
+}
+
+pub fn preview(
+    state: &State,
+    preview: &BatchPreview,
+    paint: &mut Paint<'_>,
+    screen: Rect,
+) -> Scrolled {
+    let theme = &paint.look.theme;
+    let ui = &state.texts.ui;
+    let width = 100.min(screen.width);
+    let cells = usize::from(width.saturating_sub(3));
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    for (row, text) in preview.batch.summary().iter().enumerate() {
+        let style = if row == 0 { theme.title } else { theme.text };
+        for part in wrap(text, cells) {
+            lines.push(Line::from(Span::styled(part, style)));
+        }
+    }
+    lines.push(Line::default());
+    lines.push(Line::from(Span::styled(
+        ui.batch_plans.clone(),
+        theme.title,
+    )));
+    for plan in preview.batch.plans() {
+        lines.push(Line::default());
+        lines.extend(plan_lines(plan, paint, cells));
+    }
+    let typing = preview.batch.confirmation() == Confirmation::TypedName && !state.read_only;
+    let mut foot: Vec<Line<'static>> = Vec::new();
+    if let Some(refused) = &preview.refused {
+        foot.extend(
+            wrap(refused, cells)
+                .into_iter()
+                .map(|line| Line::from(Span::styled(line, theme.bad))),
+        );
+    }
+    let (text, style) = if state.read_only {
+        (ui.preview_read_only.clone(), theme.warn)
+    } else if typing {
+        let phrase = preview.batch.phrase();
+        (fill(&ui.batch_phrase, &[("phrase", &phrase)]), theme.key)
+    } else {
+        (ui.preview_key.clone(), theme.key)
+    };
+    foot.extend(
+        wrap(&text, cells)
+            .into_iter()
+            .map(|line| Line::from(Span::styled(line, style))),
+    );
+    let foot_rows = foot.len() as u16 + u16::from(typing);
+    let area = centred(screen, width, lines.len() as u16 + foot_rows + 3);
+    paint.clear(area);
+    let title = Line::from(Span::styled(ui.preview_title.clone(), theme.title));
+    let inner = paint.frame(area, &title, true);
+    let text = Rect {
+        width: inner.width.saturating_sub(1),
+        // The way out and the confirmation are always on the screen.
+        height: inner.height.saturating_sub(foot_rows),
+        ..inner
+    };
+    let scrolled = paint.scrolled(text, &lines, preview.offset);
+    let mut y = text.bottom();
+    for line in &foot {
+        paint.line(inner.x, y, inner.width, line);
+        y += 1;
+    }
+    if typing && y < inner.bottom() {
+        edit_line(paint, inner.x, y, inner.width, "> ", &preview.edit);
+    }
+    scrolled
+}
