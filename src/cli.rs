@@ -10,12 +10,14 @@ pub mod args;
 pub mod completions;
 pub mod config;
 pub mod console;
+pub mod debug;
 pub mod demo_cloud;
 pub mod diagnose;
 pub mod doctor;
 pub mod guide;
 pub mod journal;
 pub mod list;
+pub mod log;
 pub mod moment;
 pub mod open;
 pub mod output;
@@ -43,6 +45,10 @@ pub fn main() -> ExitCode {
     let outcome = match runtime {
         Ok(runtime) => {
             let outcome = runtime.block_on(run(&cli));
+            match &outcome {
+                Ok(status) => tracing::info!(status, "ended"),
+                Err(error) => tracing::error!(error = format!("{error:#}"), "ended"),
+            }
             // A look-up that hangs in the resolver must not hold up the exit.
             runtime.shutdown_background();
             outcome
@@ -53,7 +59,7 @@ pub fn main() -> ExitCode {
         Ok(status) => ExitCode::from(status),
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("cvmtop: {error:#}");
+            output::warn(format_args!("{error:#}"));
             ExitCode::from(EXIT_USAGE)
         }
     }
@@ -71,6 +77,7 @@ async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Some(Command::Ticket(args)) => ticket::run(args, global).await,
         Some(Command::Journal(args)) => journal::run(args, global).await,
         Some(Command::Doctor(args)) => doctor::run(args, global).await,
+        Some(Command::Debug(args)) => debug::run(args, global),
         Some(Command::Config(args)) => config::run(args, global),
         Some(Command::DemoCloud(args)) => demo_cloud::run(args, global).await,
         Some(Command::Completions(args)) => completions::run(args),

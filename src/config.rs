@@ -14,7 +14,9 @@ mod layers;
 mod value;
 
 pub use hosts::StaticHost;
-pub use layers::{Environment, Loaded, Origin, Overrides, Problem, Severity, load, load_with};
+pub use layers::{
+    Environment, Loaded, Origin, Overrides, Problem, Severity, load, load_text, load_with,
+};
 pub use paths::Paths;
 pub use settings::{
     AmbiguousWidth, CloudSettings, Glyphs, KeyBinding, Lang, LogSettings, OnOff, ProbeSettings,

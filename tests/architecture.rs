@@ -98,7 +98,7 @@ fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Source files with the room that each belongs to; `lib.rs` and `main.rs` belong to none.
+/// Source files with the room that each belongs to; `lib.rs`, `main.rs` and `build.rs` belong to none.
 fn files_by_room() -> Vec<(String, PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
@@ -109,7 +109,7 @@ fn files_by_room() -> Vec<(String, PathBuf, String)> {
             let relative = path.strip_prefix(&root).expect("below src");
             let first = relative.components().next()?.as_os_str().to_str()?;
             let room = first.trim_end_matches(".rs").to_owned();
-            if room == "lib" || room == "main" {
+            if ["lib", "main", "build"].contains(&room.as_str()) {
                 return None;
             }
             let text = fs::read_to_string(&path).expect("readable source");

@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use super::acting::{self, Printer};
 use super::args::{ActArgs, GlobalArgs, TextOrJson};
 use super::output::print;
-use super::{EXIT_NOTHING, EXIT_USAGE, open};
+use super::{EXIT_NOTHING, EXIT_USAGE, open, output};
 use crate::action::Parameters;
 use crate::action::before::shuts_down;
 use crate::action::gate::{Access, Given, approve};
@@ -50,7 +50,7 @@ pub async fn run(args: &ActArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
         Err(why) => return refuse(EXIT_USAGE, &why),
     };
     let loaded = open::settings(global)?;
-    let session = Session::open(&loaded, &mut |warning| eprintln!("cvmtop: {warning}")).await?;
+    let session = Session::open(&loaded, &mut |warning| output::warn(warning)).await?;
     let mut instances = Vec::new();
     for target in &args.targets {
         match targets::find(&session, target).await {
@@ -95,7 +95,7 @@ fn wanted(args: &ActArgs) -> Result<(ActionId, Parameters), String> {
 
 #[allow(clippy::unnecessary_wraps)] // every caller returns it as the command's result
 fn refuse(status: u8, why: &str) -> anyhow::Result<u8> {
-    eprintln!("cvmtop: {why}");
+    output::warn(why);
     Ok(status)
 }
 
@@ -205,7 +205,7 @@ impl Work<'_> {
         let journal = &self.desk.journal;
         let state_dir = &self.loaded.paths.state_dir;
         let learnt = aftermath::learn(state_dir, plan, execution, before).unwrap_or_else(|error| {
-            eprintln!("cvmtop: {error}");
+            output::warn(error);
             None
         });
         let next = if self.args.wait && aftermath::leaves_it_broken(execution) {
@@ -223,7 +223,7 @@ impl Work<'_> {
             match next.await {
                 Ok(next) => Some(next),
                 Err(error) => {
-                    eprintln!("cvmtop: {error}");
+                    output::warn(error);
                     None
                 }
             }

@@ -5,6 +5,7 @@
 use std::io::{IsTerminal, Write};
 use std::net::IpAddr;
 
+use super::output;
 use crate::action::batch::Batch;
 use crate::action::gate::{Access, Given, expected_name};
 use crate::action::plan::{Confirmation, Plan};
@@ -60,16 +61,18 @@ pub async fn start_up(session: &Session, loaded: &Loaded) {
     let news = match execute::start_up(&desk, &access).await {
         Ok(news) => news,
         Err(error) => {
-            eprintln!("cvmtop: what earlier runs left was not settled: {error}");
+            output::warn(format_args!(
+                "what earlier runs left was not settled: {error}"
+            ));
             return;
         }
     };
     for one in news {
         let outcome = one.outcome.map_or("open", Outcome::as_str);
-        eprintln!(
-            "cvmtop: entry {} ({}): {outcome}: {}",
+        output::warn(format_args!(
+            "entry {} ({}): {outcome}: {}",
             one.entry, one.title, one.detail
-        );
+        ));
     }
 }
 

@@ -9,9 +9,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// Version and commit.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CVMTOP_COMMIT"), ")");
+
 /// Finds out why nobody can log in to a Tencent Cloud CVM instance, fixes it, and proves it.
 #[derive(Debug, Parser)]
-#[command(name = "cvmtop", version, max_term_width = 100)]
+#[command(name = "cvmtop", version = VERSION, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -108,6 +111,8 @@ pub enum Command {
     Journal(JournalArgs),
     /// Check credentials, permissions, clock, ICMP, terminal and config
     Doctor(DoctorArgs),
+    /// Print what a report about cvmtop itself needs, with no secret in it
+    Debug(DebugArgs),
     /// Check, show or print the default config
     Config(ConfigArgs),
     /// Serve the embedded demo cloud for other clients
@@ -341,6 +346,13 @@ pub struct DoctorArgs {
     /// Print the smallest CAM policy for `read`, `deep` or an action id
     #[arg(long, value_name = "WHAT")]
     pub policy: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DebugArgs {
+    /// Write to this new file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]

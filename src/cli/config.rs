@@ -38,7 +38,7 @@ pub fn run(args: &ConfigArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     }
     let loaded = config::load(&Overrides::from(global))?;
     for problem in &loaded.warnings {
-        eprintln!("cvmtop: {problem}");
+        output::warn(format_args!("{problem}"));
     }
     match args.command {
         ConfigCommand::Show => {
@@ -59,7 +59,7 @@ fn check(loaded: &Loaded) -> anyhow::Result<u8> {
         .count();
     let guides = own_guides::install(loaded);
     for problem in &guides {
-        eprintln!("cvmtop: {problem}");
+        output::warn(format_args!("{problem}"));
     }
     let looks = Prepared::of(loaded).problems;
     for problem in &looks {
@@ -79,7 +79,8 @@ fn check(loaded: &Loaded) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-fn show(loaded: &Loaded) -> String {
+/// Every setting with its origin.
+pub(super) fn show(loaded: &Loaded) -> String {
     let rows = loaded.rows();
     let width = rows.iter().map(|(key, ..)| key.len()).max().unwrap_or(0);
     let mut text = String::new();

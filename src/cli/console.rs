@@ -3,6 +3,7 @@
 //! Must not live here: the console itself (`runtime::console`).
 
 use super::args::{ConsoleArgs, GlobalArgs};
+use super::log;
 use crate::cloud::credentials::{Credentials, Provider};
 use crate::cloud::{Client, ClientConfig};
 use crate::config::{self, Loaded, Overrides};
@@ -29,7 +30,8 @@ pub async fn run(args: &ConsoleArgs, global: &GlobalArgs) -> anyhow::Result<u8> 
 
 async fn open(args: &ConsoleArgs, global: &GlobalArgs, on_demo: bool) -> anyhow::Result<End> {
     let overrides = Overrides::from(global);
-    let loaded = config::load(&overrides)?;
+    let mut loaded = config::load(&overrides)?;
+    log::start(&mut loaded);
     for problem in own_guides::install(&loaded) {
         tracing::warn!("{problem}");
     }

@@ -54,7 +54,7 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
                 }
             }
             Err(error) => {
-                eprintln!("cvmtop: {target}: {error:#}");
+                output::warn(format_args!("{target}: {error:#}"));
                 status = EXIT_NOTHING;
             }
         }

@@ -78,46 +78,63 @@ pub async fn run(args: &DoctorArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
         return check_knowledge(path, args.format);
     }
     let loaded = config::load(&Overrides::from(global))?;
-    let mut checks = local::settings(&loaded);
-    checks.extend(local::places(&loaded));
-    checks.push(local::icmp());
-    checks.extend(local::terminal());
+    let mut checks = local_checks(&loaded);
     checks.extend(api::checks(&loaded).await);
     report(&checks, args.format)
 }
 
+fn local_checks(loaded: &config::Loaded) -> Vec<Check> {
+    let mut checks = local::settings(loaded);
+    checks.extend(local::places(loaded));
+    checks.push(local::icmp());
+    checks.extend(local::terminal());
+    checks
+}
+
+/// What is checked without any network, as text.
+pub(super) fn local_text(loaded: &config::Loaded) -> String {
+    as_text(&local_checks(loaded))
+}
+
 /// Prints the checks; status 1 if one failed.
 fn report(checks: &[Check], format: TextOrJson) -> anyhow::Result<u8> {
-    let count = |level| checks.iter().filter(|check| check.level == level).count();
-    let (failed, warned) = (count(Level::Fail), count(Level::Warn));
+    let (failed, warned) = (count(checks, Level::Fail), count(checks, Level::Warn));
     match format {
         TextOrJson::Json => {
             let report = json!({"checks": checks, "failed": failed, "warned": warned});
             output::print(&format!("{report}\n"))?;
         }
-        TextOrJson::Text => {
-            let width = checks
-                .iter()
-                .map(|check| check.subject.chars().count())
-                .max();
-            let width = width.unwrap_or(0);
-            let mut text = String::new();
-            for check in checks {
-                let (word, subject, detail) = (check.level.word(), &check.subject, &check.detail);
-                let _ = writeln!(text, "{word:<5} {subject:width$}  {detail}");
-                if !check.remedy.is_empty() {
-                    let _ = writeln!(text, "{:<5} {:width$}  -> {}", "", "", check.remedy);
-                }
-            }
-            let _ = writeln!(
-                text,
-                "{failed} failed, {warned} warned, {} not tested",
-                count(Level::NotTested)
-            );
-            output::print(&text)?;
-        }
+        TextOrJson::Text => output::print(&as_text(checks))?,
     }
     Ok(u8::from(failed > 0))
+}
+
+fn count(checks: &[Check], level: Level) -> usize {
+    checks.iter().filter(|check| check.level == level).count()
+}
+
+fn as_text(checks: &[Check]) -> String {
+    let width = checks
+        .iter()
+        .map(|check| check.subject.chars().count())
+        .max();
+    let width = width.unwrap_or(0);
+    let mut text = String::new();
+    for check in checks {
+        let (word, subject, detail) = (check.level.word(), &check.subject, &check.detail);
+        let _ = writeln!(text, "{word:<5} {subject:width$}  {detail}");
+        if !check.remedy.is_empty() {
+            let _ = writeln!(text, "{:<5} {:width$}  -> {}", "", "", check.remedy);
+        }
+    }
+    let _ = writeln!(
+        text,
+        "{} failed, {} warned, {} not tested",
+        count(checks, Level::Fail),
+        count(checks, Level::Warn),
+        count(checks, Level::NotTested)
+    );
+    text
 }
 
 /// The smallest policy for `read`, `deep` or an action.

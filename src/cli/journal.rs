@@ -7,7 +7,7 @@ use serde_json::json;
 use super::acting;
 use super::args::{GlobalArgs, JournalArgs, TextOrJson};
 use super::output::print;
-use super::{EXIT_NOTHING, EXIT_USAGE, act, open};
+use super::{EXIT_NOTHING, EXIT_USAGE, act, open, output};
 use crate::action::gate::Access;
 use crate::runtime::execute::{self, ExecuteError, has_duties, prepare_undo};
 use crate::runtime::session::Session;
@@ -32,15 +32,17 @@ pub async fn run(args: &JournalArgs, global: &GlobalArgs) -> anyhow::Result<u8> 
                 acting::start_up(&session, &loaded).await;
                 contents = journal.read()?;
             }
-            Err(error) => eprintln!("cvmtop: entries in flight cannot be settled now: {error}"),
+            Err(error) => output::warn(format_args!(
+                "entries in flight cannot be settled now: {error}"
+            )),
         }
     }
     if contents.skipped > 0 {
-        eprintln!(
-            "cvmtop: {} line(s) of {} are damaged or of a newer version and are left out",
+        output::warn(format_args!(
+            "{} line(s) of {} are damaged or of a newer version and are left out",
             contents.skipped,
             journal.path().display()
-        );
+        ));
     }
     print(&list(&contents, args.format))?;
     Ok(0)
@@ -56,20 +58,20 @@ async fn undo(
     let entry = match contents.find(id) {
         Ok(entry) => entry,
         Err(error) => {
-            eprintln!("cvmtop: {error}");
+            output::warn(error);
             return Ok(EXIT_USAGE);
         }
     };
-    let session = Session::open(loaded, &mut |warning| eprintln!("cvmtop: {warning}")).await?;
+    let session = Session::open(loaded, &mut |warning| output::warn(warning)).await?;
     let desk = acting::desk(&session, loaded)?;
     let (plan, instance) = match prepare_undo(&desk, entry).await {
         Ok(prepared) => prepared,
         Err(error @ (ExecuteError::Plan(_) | ExecuteError::Busy(_))) => {
-            eprintln!("cvmtop: {error}");
+            output::warn(error);
             return Ok(EXIT_NOTHING);
         }
         Err(error) => {
-            eprintln!("cvmtop: {error}");
+            output::warn(error);
             return Ok(1);
         }
     };
@@ -100,11 +102,11 @@ fn keep(journal: &Journal, id: &str) -> anyhow::Result<u8> {
             Ok(0)
         }
         Ok(Err(why)) => {
-            eprintln!("cvmtop: {why}");
+            output::warn(why);
             Ok(EXIT_NOTHING)
         }
         Err(error) => {
-            eprintln!("cvmtop: {error}");
+            output::warn(error);
             Ok(EXIT_USAGE)
         }
     }

@@ -27,7 +27,7 @@ pub async fn run(args: &ListArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let session = open::session(global).await?;
     let (mut instances, failures) = inventory(&session).await?;
     for failure in &failures {
-        eprintln!("cvmtop: {failure}");
+        output::warn(format_args!("{failure}"));
     }
     if instances.is_empty() && !failures.is_empty() {
         return Ok(EXIT_NOTHING);
@@ -35,7 +35,7 @@ pub async fn run(args: &ListArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     if let Some(text) = &args.filter {
         let filter = Filter::parse(text);
         for field in filter.unknown_fields() {
-            eprintln!("cvmtop: filter: there is no field `{field}`");
+            output::warn(format_args!("filter: there is no field `{field}`"));
         }
         let mut matching = Matching::default();
         instances.retain(|instance| filter.passes(&Row::new(instance.clone()), &mut matching));

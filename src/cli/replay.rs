@@ -49,7 +49,7 @@ pub fn run(args: &ReplayArgs, _global: &GlobalArgs) -> Result<u8> {
                 }
                 Err(error) => {
                     let message = format!("cannot read {}: {error}", file.display());
-                    eprintln!("cvmtop: {message}");
+                    output::warn(format_args!("{message}"));
                     writeln!(out, "{}", json!({ "error": message }))?;
                 }
             }

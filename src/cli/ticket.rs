@@ -13,13 +13,13 @@ use crate::runtime::{self, triage};
 /// Runs the command.
 pub async fn run(args: &TicketArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let loaded = open::settings(global)?;
-    let session = Session::open(&loaded, &mut |warning| eprintln!("cvmtop: {warning}")).await?;
+    let session = Session::open(&loaded, &mut |warning| output::warn(warning)).await?;
     acting::start_up(&session, &loaded).await;
     let options = diagnose::options(&args.triage, &session.knowledge)?;
     let instance = match diagnose::aim(&session, &args.target, &options).await {
         Ok(instance) => instance,
         Err(error) => {
-            eprintln!("cvmtop: {error}");
+            output::warn(error);
             return Ok(EXIT_NOTHING);
         }
     };
@@ -27,7 +27,7 @@ pub async fn run(args: &TicketArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let triage = triage::run(&session, &instance, &options, sink).await;
     let report = runtime::diagnose::report(&session, &instance, &triage);
     let journal = acting::journal(&loaded).read().unwrap_or_else(|error| {
-        eprintln!("cvmtop: {error}; the bundle has no journal");
+        output::warn(format_args!("{error}; the bundle has no journal"));
         crate::store::journal::Contents::default()
     });
     let own: Vec<_> = journal
@@ -48,7 +48,7 @@ pub async fn run(args: &TicketArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
             Ok(0)
         }
         Err(error) => {
-            eprintln!("cvmtop: {error}");
+            output::warn(error);
             Ok(1)
         }
     }

@@ -179,7 +179,12 @@ impl Client {
                 self.shared.clock_measured.store(true, Ordering::Relaxed);
             }
             let error = match outcome.result {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    let (action, region) = (call.permission(), &call.region);
+                    let (id, ms) = (&answer.request_id, started.elapsed().as_millis());
+                    tracing::debug!(%action, region, id, ms, attempt, "answered");
+                    return Ok(answer);
+                }
                 Err(error) => explain_clock(error, outcome.server_offset),
             };
             if let CloudError::ClockSkew { offset_seconds, .. } = error {
@@ -201,6 +206,7 @@ impl Client {
             let patient = attempt < self.shared.config.attempts
                 && started.elapsed() + pause < self.shared.config.retry_for;
             if !(read && error.is_transient() && patient) {
+                tracing::info!(region = call.region, attempt, %error, "call failed");
                 return Err(error);
             }
             tracing::debug!(action = %call.permission(), attempt, %error, "read is repeated");
@@ -276,7 +282,7 @@ impl Client {
                     });
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => break read_answer(call, &host, status, &body),
+                Ok(None) => break read_answer(call, &host, status.as_u16(), &body),
                 Err(error) => break Err(network_error(call, &host, &error)),
             }
         };
@@ -462,10 +468,14 @@ fn server_offset(headers: &HeaderMap) -> Option<i64> {
     Some(server.as_second() - Timestamp::now().as_second())
 }
 
-fn read_answer(
+/// Reads the body of an answer with its HTTP status.
+///
+/// # Errors
+/// What the cloud refused, or why the body is not an answer.
+pub fn read_answer(
     call: &ApiCall,
     host: &str,
-    status: reqwest::StatusCode,
+    status: u16,
     body: &[u8],
 ) -> Result<Answer, CloudError> {
     let action = call.permission();
@@ -478,12 +488,12 @@ fn read_answer(
     let response = match parsed {
         Ok(mut value) => value.get_mut("Response").map(Value::take),
         Err(error) => {
-            return Err(match status.as_u16() {
+            return Err(match status {
                 429 => CloudError::from_code(&action, "RequestLimitExceeded", "HTTP 429", ""),
                 500..=599 => CloudError::from_code(
                     &action,
                     "InternalError",
-                    &format!("HTTP status {}", status.as_u16()),
+                    &format!("HTTP status {status}"),
                     "",
                 ),
                 200 => bad(format!("invalid JSON ({error})")),
@@ -499,13 +509,10 @@ fn read_answer(
         }
     };
     let Some(response) = response.filter(Value::is_object) else {
-        return Err(if status.is_server_error() {
+        return Err(if (500..600).contains(&status) {
             CloudError::from_code(&action, "InternalError", "HTTP status", "")
         } else {
-            bad(format!(
-                "no `Response` object (HTTP status {})",
-                status.as_u16()
-            ))
+            bad(format!("no `Response` object (HTTP status {status})"))
         });
     };
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();

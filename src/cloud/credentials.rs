@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::domain::text::sanitise;
 
-pub use role::{DEFAULT_METADATA, Role};
+pub use role::{DEFAULT_METADATA, Role, read_answer as read_role_answer};
 
 mod role;
 

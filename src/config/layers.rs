@@ -187,6 +187,16 @@ pub fn load(overrides: &Overrides) -> Result<Loaded, ConfigError> {
 pub fn load_with(overrides: &Overrides, environment: &Environment) -> Result<Loaded, ConfigError> {
     let paths = Paths::new(overrides.config_file.as_deref(), environment)?;
     let text = read_file(&paths)?;
+    Ok(load_text(&text, paths, overrides, environment))
+}
+
+/// [`load_with`] of a file's text.
+pub fn load_text(
+    text: &str,
+    paths: Paths,
+    overrides: &Overrides,
+    environment: &Environment,
+) -> Loaded {
     let mut layers = Layers {
         loaded: Loaded {
             settings: Settings::default(),
@@ -199,11 +209,11 @@ pub fn load_with(overrides: &Overrides, environment: &Environment) -> Result<Loa
         },
     };
     layers.locale(environment);
-    layers.file(&text);
+    layers.file(text);
     layers.environment(environment);
     layers.flags(overrides);
     layers.finish();
-    Ok(layers.loaded)
+    layers.loaded
 }
 
 fn read_file(paths: &Paths) -> Result<String, ConfigError> {

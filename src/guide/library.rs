@@ -364,6 +364,18 @@ fn same_facts(guide: &Guide, front: &FrontMatter) -> bool {
         && guide.reviewed == front.reviewed
 }
 
+/// What is wrong with the text of one guide, looked at alone.
+pub fn check(text: &str) -> Vec<Problem> {
+    match split(text) {
+        Ok((front, body, _)) => {
+            let mut problems = lint_front(&front, text);
+            problems.extend(markdown::parse(body).1);
+            problems
+        }
+        Err(problem) => vec![problem],
+    }
+}
+
 /// Front matter between two lines `+++`, the body, and the lines before the body.
 fn split(text: &str) -> Result<(FrontMatter, &str, usize), Problem> {
     let problem = |line, message: &str| Problem {

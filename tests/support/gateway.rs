@@ -1,5 +1,5 @@
 //! An HTTP gateway between the real binary and the demo cloud: it records every action that is
-//! sent and can kill the program at a chosen moment of a chosen call.
+//! sent, can kill the program at a chosen moment of a chosen call, and can alter answers.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -19,8 +19,12 @@ pub enum Moment {
     Followed,
 }
 
+/// Makes another body of an answer.
+type Alter = fn(&str, Vec<u8>) -> Vec<u8>;
+
 #[derive(Debug, Default)]
 struct Shared {
+    alter: Mutex<Option<Alter>>,
     seen: Mutex<Vec<String>>,
     trap: Mutex<Option<(String, Moment)>>,
     armed: Mutex<bool>,
@@ -80,6 +84,12 @@ impl Gateway {
         self.shared.victim.store(0, Ordering::SeqCst);
     }
 
+    #[allow(dead_code)] // each test file uses a part
+    /// Passes every body of an answer through `alter`, with the action it answers.
+    pub fn alter(&self, alter: Alter) {
+        *self.shared.alter.lock().expect("no panic") = Some(alter);
+    }
+
     /// The program to kill.
     pub fn victim(&self, pid: u32) {
         self.shared.victim.store(pid, Ordering::SeqCst);
@@ -133,8 +143,13 @@ fn serve(mut client: TcpStream, upstream: SocketAddr, shared: &Shared) {
         if server.write_all(&message).is_err() {
             return;
         }
-        let Some((_, answer)) = read_message(&mut server) else {
+        let Some((head, answer)) = read_message(&mut server) else {
             return;
+        };
+        let alter = *shared.alter.lock().expect("no panic");
+        let answer = match alter {
+            Some(alter) => altered(&head, alter(&action, answer[head.len()..].to_vec())),
+            None => answer,
         };
         match trap {
             Some(Moment::Unanswered) => {
@@ -148,6 +163,22 @@ fn serve(mut client: TcpStream, upstream: SocketAddr, shared: &Shared) {
             return;
         }
     }
+}
+
+/// The answer with another body.
+fn altered(head: &str, body: Vec<u8>) -> Vec<u8> {
+    let kept = head.lines().filter(|line| {
+        !line.is_empty() && !line.to_ascii_lowercase().starts_with("content-length")
+    });
+    let mut answer = String::new();
+    for line in kept {
+        answer.push_str(line);
+        answer.push_str("\r\n");
+    }
+    answer.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+    let mut answer = answer.into_bytes();
+    answer.extend(body);
+    answer
 }
 
 /// Head and whole bytes of one HTTP/1.1 message with `Content-Length`.

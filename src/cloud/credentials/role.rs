@@ -21,6 +21,27 @@ const ROLE_PATH: &str = "latest/meta-data/cam/security-credentials/";
 const RENEW_BEFORE_SECONDS: i64 = 300;
 const MAX_ANSWER: usize = 64 * 1024;
 
+/// Keys and the second at which they expire, from the metadata service's answer.
+pub fn read_answer(text: &str) -> Result<(Credentials, i64), CredentialsError> {
+    let answer: RoleAnswer = serde_json::from_str(text).map_err(|_| {
+        CredentialsError::Role("the metadata service's answer is not understood".to_owned())
+    })?;
+    match (answer.code.as_str(), answer.tmp_secret_key) {
+        ("Success", Some(secret_key)) if !answer.tmp_secret_id.is_empty() => Ok((
+            Credentials {
+                secret_id: answer.tmp_secret_id,
+                secret_key,
+                token: answer.token,
+            },
+            answer.expired_time,
+        )),
+        (code, _) => Err(CredentialsError::Role(format!(
+            "the metadata service answered `{}`",
+            sanitise(code, 60)
+        ))),
+    }
+}
+
 /// The role, with its current keys. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Role {
@@ -98,23 +119,11 @@ impl Role {
             ));
         }
         let answer = self.get(&http, name).await?;
-        let answer: RoleAnswer = serde_json::from_str(&answer).map_err(|_| {
-            CredentialsError::Role("the metadata service's answer is not understood".to_owned())
-        })?;
-        match (answer.code.as_str(), answer.tmp_secret_key) {
-            ("Success", Some(secret_key)) if !answer.tmp_secret_id.is_empty() => Ok(Cached {
-                credentials: Credentials {
-                    secret_id: answer.tmp_secret_id,
-                    secret_key,
-                    token: answer.token,
-                },
-                expires_at: answer.expired_time,
-            }),
-            (code, _) => Err(CredentialsError::Role(format!(
-                "the metadata service answered `{}`",
-                sanitise(code, 60)
-            ))),
-        }
+        let (credentials, expires_at) = read_answer(&answer)?;
+        Ok(Cached {
+            credentials,
+            expires_at,
+        })
     }
 
     async fn get(&self, http: &reqwest::Client, name: &str) -> Result<String, CredentialsError> {
