@@ -89,6 +89,10 @@ impl Notices {
 
     /// Drops the message if its time is over. True when something changed.
     pub fn expire(&mut self, now: Timestamp) -> bool {
+        // A clock that was put back must not keep a message for as long as it was put back.
+        if let Some(notice) = self.shown.as_mut().filter(|notice| notice.at > now) {
+            notice.at = now;
+        }
         if self.expires_at().is_some_and(|at| at <= now) {
             return self.dismiss();
         }

@@ -46,7 +46,7 @@ impl StaticHost {
         };
         match address.parse() {
             Ok(address) => host.add(address),
-            Err(_) => host.host_name = Some(address.to_owned()),
+            Err(_) => host.host_name = Some(sanitise(address, 255)),
         }
         host
     }
@@ -106,7 +106,7 @@ pub(super) fn read(
                     file,
                     table.line,
                     "host.name",
-                    format!(
+                    &format!(
                         "`{}` is used twice; the second one is left out",
                         host.instance.id
                     ),
@@ -118,19 +118,19 @@ pub(super) fn read(
                 file,
                 line,
                 &key,
-                format!("{message}; this host is left out"),
+                &format!("{message}; this host is left out"),
             )),
         }
     }
     hosts
 }
 
-fn problem(severity: Severity, file: &str, line: usize, key: &str, message: String) -> Problem {
+fn problem(severity: Severity, file: &str, line: usize, key: &str, message: &str) -> Problem {
     Problem {
         severity,
         place: format!("{file}:{line}"),
-        key: key.to_owned(),
-        message,
+        key: sanitise(key, 100),
+        message: sanitise(message, 300),
     }
 }
 
@@ -168,7 +168,7 @@ fn read_one(
                 file,
                 leaf.line,
                 &leaf.key,
-                format!("is not a known key{hint}"),
+                &format!("is not a known key{hint}"),
             ));
         }
     }

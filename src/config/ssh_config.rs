@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::hosts::StaticHost;
 use crate::domain::instance::Os;
+use crate::domain::text::sanitise;
 
 /// Longest file that is read.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -103,6 +104,7 @@ fn collect(blocks: &[Block]) -> (Vec<StaticHost>, Vec<String>) {
     let mut notes = Vec::new();
     let hosts = merged
         .into_iter()
+        .map(|(name, block)| (sanitise(&name, 128), block))
         .map(|(name, block)| {
             if block.proxied {
                 notes.push(format!(

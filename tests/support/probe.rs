@@ -201,7 +201,8 @@ pub fn xrdp(address: IpAddr, security: &str) -> Option<Server> {
             "xrdp ended: {}",
             std::fs::read_to_string(server.folder.path().join("out")).unwrap()
         );
-        listening(server.login)
+        // The namespace is the one that the server's own process sees.
+        listening_seen_by(server.child.id(), server.login)
     });
     Some(server)
 }
