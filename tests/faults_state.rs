@@ -281,7 +281,7 @@ fn a_secret_file_that_others_can_read_is_warned_about() {
 /// A console with one instance looked at just now.
 fn console_at(now: Timestamp) -> State {
     let mut state = State::new(now, Lang::default());
-    state.fleet.begin_listing(1);
+    state.fleet.begin_listing(1, false);
     let instance = Instance {
         id: "ins-1".into(),
         name: "web".into(),

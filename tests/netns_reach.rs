@@ -10,14 +10,13 @@
 mod netns;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use cvmtop::domain::evidence::{Path, Reading, Status};
-use cvmtop::domain::instance::Os;
-use cvmtop::probe::{Control, Depth, ProbePlan};
+use cvmtop::probe::{Control, Depth};
 use netns::probe as support;
-use netns::{Lab, ip, must};
+use netns::{Lab, must};
 
 fn reach(all: &[Reading]) -> &Reading {
     all.iter().find(|r| r.id == "reach").unwrap()

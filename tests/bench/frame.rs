@@ -52,7 +52,7 @@ fn state(fleet: usize, (width, height): (u16, u16)) -> State {
     let now = Timestamp::from_second(1_780_000_000).unwrap();
     let mut state = State::new(now, Lang::default());
     state.size = (width, height);
-    state.fleet.begin_listing(1);
+    state.fleet.begin_listing(1, false);
     state.fleet.insert((0..fleet).map(instance).collect());
     state.fleet.end_listing();
     for number in 0..fleet {

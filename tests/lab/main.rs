@@ -384,7 +384,8 @@ fn a_rule_made_in_the_cloud_lets_a_real_client_in() {
         "the filter must hold before the repair"
     );
     let output = cloud.run(&lab, &["diagnose", "shop-api-01", "--format", "json"]);
-    let report: Value = serde_json::from_slice(&output.stdout).expect(&said(&output));
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
     assert_eq!(report["causes"][0]["id"], "security-group-blocks-port");
     assert_eq!(
         report["actions"][0]["id"], "open-port",
