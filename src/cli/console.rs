@@ -2,17 +2,21 @@
 //!
 //! Must not live here: the console itself (`runtime::console`).
 
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+
 use super::args::{ConsoleArgs, GlobalArgs};
 use super::log;
 use crate::cloud::credentials::{Credentials, Provider};
 use crate::cloud::{Client, ClientConfig};
-use crate::config::{self, Loaded, Overrides};
+use crate::config::{self, Overrides};
 use crate::demo::{self, DemoCloud, DemoOptions};
-use crate::runtime::backend::Backend;
+use crate::runtime::backend::{Backend, Opener};
 use crate::runtime::console::{self, ConsoleOptions};
 use crate::runtime::event_loop::End;
 use crate::runtime::own_guides;
-use crate::runtime::session::{Cloud, Session};
+use crate::runtime::session::{Cloud, Session, SessionError};
 
 /// Runs the console; the status tells how it ended.
 pub async fn run(args: &ConsoleArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
@@ -35,18 +39,10 @@ async fn open(args: &ConsoleArgs, global: &GlobalArgs, on_demo: bool) -> anyhow:
     for problem in own_guides::install(&loaded) {
         tracing::warn!("{problem}");
     }
-    // Ends with the console.
-    let demo = if on_demo {
-        Some(start_demo(args).await?)
+    let backend = if on_demo {
+        Backend::opened_by(loaded, on_demo_cloud(args.demo_fleet.unwrap_or(0)))
     } else {
-        None
-    };
-    let backend = match &demo {
-        Some(demo) => {
-            let session = demo_session(&loaded, demo)?;
-            Backend::with_session(loaded, session)
-        }
-        None => Backend::new(loaded),
+        Backend::new(loaded)
     };
     let options = ConsoleOptions {
         backend,
@@ -57,21 +53,28 @@ async fn open(args: &ConsoleArgs, global: &GlobalArgs, on_demo: bool) -> anyhow:
     Ok(console::run(options).await?)
 }
 
-async fn start_demo(args: &ConsoleArgs) -> anyhow::Result<DemoCloud> {
-    let options = DemoOptions {
-        fleet: args.demo_fleet.unwrap_or(0),
-        ..DemoOptions::default()
-    };
-    Ok(demo::start(options).await?)
-}
-
-fn demo_session(loaded: &Loaded, demo: &DemoCloud) -> anyhow::Result<Session> {
-    let keys = Credentials::new(demo.secret_id.clone(), demo.secret_key.clone());
-    let config = ClientConfig::new(&demo.endpoint, Provider::Static(keys));
-    let cloud = Cloud {
-        client: Client::new(config)?,
-        regions: demo.regions.clone(),
-        origin: String::new(),
-    };
-    Ok(Session::with_cloud(loaded.settings.clone(), cloud)?)
+/// Starts the demo cloud behind the first frame; it ends with the console.
+fn on_demo_cloud(fleet: usize) -> Opener {
+    let running: Arc<OnceCell<DemoCloud>> = Arc::default();
+    Box::new(move |loaded| {
+        let (running, settings) = (running.clone(), loaded.settings.clone());
+        Box::pin(async move {
+            let options = DemoOptions {
+                fleet,
+                ..DemoOptions::default()
+            };
+            let demo = running
+                .get_or_try_init(|| demo::start(options))
+                .await
+                .map_err(|error| SessionError::Demo(error.to_string()))?;
+            let keys = Credentials::new(demo.secret_id.clone(), demo.secret_key.clone());
+            let config = ClientConfig::new(&demo.endpoint, Provider::Static(keys));
+            let cloud = Cloud {
+                client: Client::new(config)?,
+                regions: demo.regions.clone(),
+                origin: String::new(),
+            };
+            Session::with_cloud(settings, cloud)
+        })
+    })
 }

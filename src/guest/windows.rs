@@ -257,9 +257,12 @@ fn reset_agent(a: &Answer) -> Finding {
 fn filesystem(a: &Answer) -> Finding {
     match pair(a, "disk", "space") {
         None | Some((_, 0)) => missing("the system disk"),
+        // Nothing has more room left than it has.
+        Some((free, size)) if free > size => missing("sizes of the system disk that fit"),
         Some((free, size)) => {
-            let used = 100 - free * 100 / size;
-            let full = free * 100 < size || free < 50 << 20;
+            let share = u128::from(free) * 100 / u128::from(size);
+            let used = 100 - share;
+            let full = share == 0 || free < 50 << 20;
             found(
                 if full { "full" } else { "ok" },
                 format!("the system disk is {used}% used"),
@@ -273,7 +276,8 @@ fn load(a: &Answer) -> Finding {
         return missing("the load");
     };
     if let Some((commit_free, commit)) = pair(a, "load", "commit")
-        && (free * 100 < total * 3 || commit_free * 100 < commit * 3)
+        && (free.saturating_mul(100) < total.saturating_mul(3)
+            || commit_free.saturating_mul(100) < commit.saturating_mul(3))
     {
         return found(
             "memory",

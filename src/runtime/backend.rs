@@ -4,6 +4,8 @@
 //! wait for credentials. Must not live here: carrying effects out (`executor`).
 
 use std::collections::HashMap;
+use std::fmt;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,10 +23,28 @@ use crate::store::journal::Journal;
 /// Readings that are older say little about the moment before an action.
 const RECENT: Duration = Duration::from_secs(600);
 
+/// Opens a session in another way than from credentials, for example on the demo cloud.
+pub type Opener = Box<dyn Fn(&Loaded) -> Opening + Send + Sync>;
+/// A session on its way.
+pub type Opening = Pin<Box<dyn Future<Output = Result<Session, SessionError>> + Send>>;
+
+struct Way(Option<Opener>);
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() {
+            "opener"
+        } else {
+            "credentials"
+        })
+    }
+}
+
 /// Settings, the session once it is open, and the instances listed so far.
 #[derive(Debug)]
 pub struct Backend {
     pub loaded: Loaded,
+    way: Way,
     session: OnceCell<Session>,
     known: Mutex<HashMap<String, Instance>>,
     /// The last complete triage of each instance and when it ended.
@@ -41,6 +61,7 @@ impl Backend {
         Self {
             read_only: AtomicBool::new(loaded.settings.read_only),
             loaded,
+            way: Way(None),
             session: OnceCell::new(),
             known: Mutex::default(),
             triages: Mutex::default(),
@@ -48,10 +69,10 @@ impl Backend {
         }
     }
 
-    /// A backend on a session that is open already, for example on the demo cloud.
-    pub fn with_session(loaded: Loaded, session: Session) -> Self {
+    /// A backend whose session is opened by `opener` when it is first needed.
+    pub fn opened_by(loaded: Loaded, opener: Opener) -> Self {
         Self {
-            session: OnceCell::new_with(Some(session)),
+            way: Way(Some(opener)),
             ..Self::new(loaded)
         }
     }
@@ -60,6 +81,9 @@ impl Backend {
     pub async fn session(&self) -> Result<&Session, SessionError> {
         self.session
             .get_or_try_init(|| async {
+                if let Some(opener) = &self.way.0 {
+                    return opener(&self.loaded).await;
+                }
                 let mut said = Vec::new();
                 let session = Session::open(&self.loaded, &mut |warning| said.push(warning)).await;
                 self.lock_warnings().extend(said);

@@ -20,6 +20,8 @@ pub enum SessionError {
     Credentials(#[from] credentials::CredentialsError),
     #[error(transparent)]
     Cloud(#[from] CloudError),
+    #[error("the demo cloud did not start: {0}")]
+    Demo(String),
     #[error("knowledge file {path}: {reason}")]
     Knowledge { path: String, reason: String },
     #[error(
