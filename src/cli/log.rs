@@ -55,8 +55,14 @@ fn begin(file: Rotating, level: LevelFilter) {
         .with_ansi(false)
         .with_writer(Lines(Mutex::new(file)))
         .with_filter(ours);
-    // Only a second call in one process could fail, and then the first log goes on.
-    let _ = tracing_subscriber::registry().with(lines).try_init();
+    // The console may be opened twice in one process; then the first log goes on.
+    if tracing_subscriber::registry()
+        .with(lines)
+        .try_init()
+        .is_err()
+    {
+        return;
+    }
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         let place = info.location().map(ToString::to_string);

@@ -270,8 +270,11 @@ fn bytes_of_keys(console: &mut Pty, keys: &[&str]) -> String {
     let mut counts: Vec<usize> = keys
         .iter()
         .map(|key| {
-            let (_, before) = console.type_keys(key);
-            console.wait_quiet(Duration::from_millis(200));
+            let (typed, before) = console.type_keys(key);
+            while console.len() == before && typed.elapsed() < FRAME {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            console.wait_quiet(Duration::from_millis(100));
             console.len() - before
         })
         .collect();
@@ -384,7 +387,9 @@ fn help_times(console: &mut Pty, count: usize) -> Times {
             output.frame_after(before + at)
         });
         times.push(shown - typed);
-        console.type_keys("\x1b");
+        // Closed and drawn without it before it is opened again, or nothing would change.
+        frame_of(console, "\x1b");
+        std::thread::sleep(Duration::from_millis(70));
     }
     std::thread::sleep(Duration::from_millis(100));
     Times::new(times)
