@@ -6,115 +6,16 @@
 
 #![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
 
+#[path = "support/repair.rs"]
+mod repair;
+
 use std::fs::{self, Permissions};
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cvmtop::action::context::Fact;
-use cvmtop::action::plan::Undo;
-use cvmtop::action::{Parameters, PlanContext, plan};
 use cvmtop::domain::action::ActionId;
-use cvmtop::domain::instance::{Instance, Os};
-
-/// The scripts of a repair, as the plan would send them.
-struct Repair {
-    apply: String,
-    undo: String,
-    root: tempfile::TempDir,
-}
-
-impl Repair {
-    fn new(action: ActionId, words: &[&str]) -> Self {
-        let context = PlanContext {
-            entry: "e1".to_owned(),
-            instance: Instance {
-                id: "ins-1".to_owned(),
-                state: "RUNNING".to_owned(),
-                os: Os::Linux,
-                ..Instance::default()
-            },
-            agent: Fact::Known("Online".to_owned()),
-            ..PlanContext::default()
-        };
-        let parameters = Parameters::from_words(action, words).expect("good parameters");
-        let plan = plan(action, &parameters, &context).expect("a plan");
-        let text = |step: &cvmtop::action::plan::Step| {
-            step.script.as_ref().expect("a script").text.clone()
-        };
-        let undo = match &plan.undo {
-            Undo::Steps { steps, .. } => text(&steps[0]),
-            _ => String::new(),
-        };
-        Self {
-            apply: text(&plan.steps[0]),
-            undo,
-            root: tempfile::tempdir().expect("a folder"),
-        }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.root.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str, mode: u32) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
-        fs::write(&path, text).expect("writable");
-        fs::set_permissions(&path, Permissions::from_mode(mode)).expect("a mode");
-    }
-
-    /// Runs a script on the copy, in a shell that has set things up before.
-    fn run_in(&self, setting: &str, script: &str) -> String {
-        let file = self.path("repair.sh");
-        fs::write(&file, script).expect("writable");
-        let output = Command::new("sh")
-            .arg("-c")
-            .arg(format!("{setting} sh {}", file.display()))
-            .env("CVMTOP_ROOT", self.root.path())
-            .output()
-            .expect("a shell");
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{said}{errors}");
-        said
-    }
-
-    /// Apply, apply again, and what the first run said.
-    fn apply_twice(&self) -> String {
-        let first = self.run_in("", &self.apply);
-        assert!(!first.contains("done: 0"), "{first}");
-        let second = self.run_in("", &self.apply);
-        assert!(second.contains("done: 0 change(s)"), "{second}");
-        first
-    }
-
-    fn take_back(&self) -> String {
-        self.run_in("", &self.undo)
-    }
-}
-
-fn mode(path: &Path) -> u32 {
-    fs::metadata(path).expect("a file").permissions().mode() & 0o7777
-}
-
-/// False, with the reason on standard error, where a test cannot run.
-fn possible(tools: &[&str]) -> bool {
-    let root = rustix::process::geteuid().is_root();
-    let missing: Vec<_> = tools
-        .iter()
-        .filter(|tool| {
-            !["/usr/sbin", "/usr/bin"]
-                .iter()
-                .any(|d| Path::new(d).join(tool).exists())
-        })
-        .collect();
-    if !root || !missing.is_empty() {
-        eprintln!("not run: root is {root}, missing tools are {missing:?}");
-    }
-    root && missing.is_empty()
-}
+use repair::{Repair, mode, possible};
 
 #[test]
 fn sshd_files_are_put_right_and_missing_host_keys_made() {
