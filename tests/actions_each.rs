@@ -56,7 +56,7 @@ const RUN: &[&str] = &["RunCommand"];
 
 const DEEDS: &[Deed] = &[
     deed(
-        "search-01",
+        "sensor-01",
         A::Restart,
         &[],
         &["RebootInstances"],

@@ -135,6 +135,9 @@ pub(super) async fn wait(
         .any(|step| matches!(step.completion, Completion::Instance { .. }));
     let limit = if boots {
         probe.boot_limit
+    } else if plan.reverses.is_some() {
+        // What is taken back takes its effect with it: there is nothing to wait for.
+        Duration::ZERO
     } else {
         probe.change_limit
     };
@@ -226,6 +229,13 @@ pub(super) fn judge(
             format!("{detail}; {words}, {seconds} s after the start"),
         );
     }
+    let now = after.first().map(LoginLook::sentence).unwrap_or_default();
+    if plan.reverses.is_some() {
+        return (
+            Outcome::Done,
+            format!("{detail}; what the action had done to login is gone with it: {now}"),
+        );
+    }
     if let Some(source) = admitted_elsewhere(plan) {
         return (
             Outcome::Done,
@@ -234,7 +244,6 @@ pub(super) fn judge(
             ),
         );
     }
-    let now = after.first().map(LoginLook::sentence).unwrap_or_default();
     let outcome = match is.cmp(&was).then(first(after).cmp(&first(before))) {
         std::cmp::Ordering::Greater => Outcome::Improved,
         std::cmp::Ordering::Equal => Outcome::Unchanged,

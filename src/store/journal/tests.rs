@@ -130,3 +130,56 @@ fn the_journal_is_for_its_owner_only() {
     assert_eq!(mode(&journal.path()), 0o600);
     assert_eq!(mode(&folder.path().join("state")), 0o700);
 }
+
+#[test]
+fn operators_share_a_directory_that_their_group_may_write_and_nobody_elses() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode();
+    for (shared, file, folder) in [(0o700, 0o600, 0o700), (0o2770, 0o660, 0o2770)] {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(directory.path(), Permissions::from_mode(shared)).unwrap();
+        let journal = Journal::in_directory(directory.path());
+        journal.append(&record("e1", Event::Kept)).unwrap();
+        let held = journal.lock_entry("e1").unwrap();
+        let evidence = journal.save_evidence("e1", "{}").unwrap();
+        assert_eq!(mode(&journal.path()) & 0o777, file);
+        assert_eq!(mode(&evidence) & 0o777, file);
+        for name in [LOCKS, EVIDENCE] {
+            assert_eq!(
+                mode(&directory.path().join(name)) & 0o7777,
+                folder,
+                "{name}"
+            );
+        }
+        drop(held);
+    }
+}
+
+#[test]
+fn a_lock_is_seen_by_others_and_gone_with_its_holder() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = Journal::in_directory(directory.path());
+    assert!(!journal.is_held("e1").unwrap());
+    let held = journal.lock_entry("e1").unwrap();
+    assert!(held.is_some());
+    assert!(journal.is_held("e1").unwrap());
+    assert!(journal.lock_entry("e1").unwrap().is_none());
+    drop(held);
+    assert!(!journal.is_held("e1").unwrap());
+    assert!(journal.lock_entry("e1").unwrap().is_some());
+}
+
+#[test]
+fn of_the_evidence_only_the_newest_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = Journal::in_directory(directory.path());
+    for number in 0..MOST_EVIDENCE + 3 {
+        journal
+            .save_evidence(&format!("{number:06}"), "{}")
+            .unwrap();
+    }
+    let folder = directory.path().join(EVIDENCE);
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), MOST_EVIDENCE);
+    assert!(!folder.join("000002.json").exists());
+    assert!(folder.join("000003.json").exists());
+}
