@@ -710,3 +710,31 @@ fn a_batch_that_was_given_up_is_not_shown() {
     );
     assert!(state.overlays.is_empty());
 }
+
+#[test]
+fn what_a_person_tells_is_weighed_at_once_and_goes_along_with_the_next_look() {
+    let mut state = diagnosed(Lang::En, SIZE);
+    press(&mut state, "i");
+    assert!(matches!(state.overlays.last(), Some(Overlay::Tell { .. })));
+    // Down to the third answer of the first group, and given.
+    press(&mut state, "j j enter");
+    let said = |state: &State| {
+        let id = state.fleet.selected_id().expect("selected").to_owned();
+        let report = state.cases[&id].report.clone().expect("weighed");
+        let row = report.evidence.into_iter().find(|r| r.id == "scope");
+        row.and_then(|r| r.state)
+    };
+    assert_eq!(said(&state).as_deref(), Some("one-network"));
+    press(&mut state, "esc");
+    assert!(state.overlays.is_empty());
+    let effects = press(&mut state, "enter");
+    let along = effects.iter().find_map(|effect| match effect {
+        Effect::Triage { statements, .. } => Some(statements.clone()),
+        _ => None,
+    });
+    let along = along.expect("a triage begins");
+    assert_eq!(along.state_of("scope"), Some("one-network"));
+    // The same answer again takes it back.
+    press(&mut state, "i j j enter");
+    assert_eq!(said(&state), None);
+}

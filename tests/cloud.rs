@@ -11,3 +11,5 @@ mod facts;
 mod inventory;
 #[path = "cloud/server.rs"]
 mod server;
+#[path = "cloud/states.rs"]
+mod states;

@@ -272,6 +272,18 @@ const CASES: &[Case] = &[
         &[("guest-account", "no-shell")],
     ),
     (
+        "expired account",
+        "deploy",
+        "useradd -d /tmp -s /bin/bash -e 2020-01-01 deploy; start",
+        &[("guest-account", "expired")],
+    ),
+    (
+        "nobody but root",
+        "deploy",
+        "useradd -d /tmp -s /bin/bash deploy; touch /etc/nologin; start",
+        &[("guest-account", "ok"), ("guest-pam", "restricts")],
+    ),
+    (
         "limits",
         "root",
         "echo 'root - nofile 99999999' >/etc/security/limits.d/x.conf; start",

@@ -107,6 +107,12 @@ sh_of=$(getent passwd "$U" 2>/dev/null | cut -d: -f7)
 [ -z "$sh_of" ] || [ -x "$sh_of" ] || say account shell-missing "$sh_of"
 have passwd && bound 3 passwd -S "$U" 2>/dev/null | awk '{print $2}' | fact account status 1
 have chage && bound 3 chage -l "$U" 2>/dev/null | grep -iE '^(account expires|password expires)' | fact account expiry 2
+# Of the shadow entry only the day on which the account ends is read, never the password.
+day=$(awk -F: -v u="$U" '$1 == u {print $8}' /etc/shadow 2>/dev/null)
+case "$day" in
+'' | *[!0-9]*) ;;
+*) [ "$day" -le $(($(date +%s) / 86400)) ] && say account expired "since day $day after 1970-01-01" ;;
+esac
 have faillock && bound 3 faillock --user "$U" 2>/dev/null | grep -c ' V$' | fact account faillock 1
 have pam_tally2 && bound 3 pam_tally2 -u "$U" 2>/dev/null | awk -v u="$U" '$1 == u {print $2}' | fact account tally 1
 grep -hE '^[^#]*pam_(faillock|tally2?)\.so' /etc/pam.d/sshd /etc/pam.d/system-auth /etc/pam.d/password-auth /etc/pam.d/common-auth 2>/dev/null | grep -oE 'deny=[0-9]+' | head -n 1 | fact account deny 1

@@ -9,6 +9,7 @@ use super::message::Load;
 use crate::domain::evidence::{Path, Reading, Source};
 use crate::domain::history::PastCase;
 use crate::domain::report::{Report, Vantage};
+use crate::domain::statement::Statements;
 
 /// Identifies one triage or one action, so that late answers of an older one are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -36,6 +37,8 @@ pub struct Case {
     pub pasted: String,
     /// What the cloud measured in the last hour.
     pub load: Vec<Load>,
+    /// What a person said of the failure.
+    pub statements: Statements,
     /// What earlier diagnoses found, newest first.
     pub past: Vec<PastCase>,
     /// Cause rows that are unfolded.
@@ -124,9 +127,22 @@ impl Case {
     /// Puts new findings of the operator in place of the old ones.
     pub fn replace_pasted(&mut self, text: &str, readings: Vec<Reading>) {
         text.clone_into(&mut self.pasted);
-        self.readings.retain(|r| r.source != Source::Operator);
+        let statements = &self.statements;
+        self.readings
+            .retain(|r| r.source != Source::Operator || statements.state_of(&r.id).is_some());
         for reading in readings {
             self.merge(reading);
+        }
+    }
+
+    /// Takes what a person says of a group, or takes it back.
+    pub fn say(&mut self, group: &str, state: Option<&str>, at: Timestamp) {
+        self.statements.say(group, state);
+        self.readings
+            .retain(|r| r.source != Source::Operator || r.id != group);
+        let said = self.statements.readings();
+        for reading in said.into_iter().filter(|r| r.id == group) {
+            self.merge(reading.at(at, 0));
         }
     }
 

@@ -113,6 +113,7 @@ commands! {
     DeepCheck "deep-check" Global Previewed;
     PasteError "paste-error" Global Safe;
     UserSource "user-source" Global Safe;
+    Tell "tell" Global Safe;
     Guides "guides" Global Safe;
     ConfirmCause "confirm-cause" Global Safe;
     Undo "undo" Global Previewed;
@@ -177,9 +178,12 @@ impl Command {
         let instance = state.selected_instance().ok_or(Why::NoInstance);
         let report = state.selected_report().ok_or(Why::NoReport);
         match self {
-            Self::Triage | Self::UserSource | Self::PasteError | Self::Copy | Self::Mark => {
-                instance.map(drop)
-            }
+            Self::Triage
+            | Self::UserSource
+            | Self::Tell
+            | Self::PasteError
+            | Self::Copy
+            | Self::Mark => instance.map(drop),
             Self::Explain | Self::ConfirmCause => instance.and(report).map(drop),
             Self::DeepCheck => {
                 let instance = instance?;

@@ -13,6 +13,7 @@ use super::case::RunId;
 use crate::action::gate::{ApprovedBatch, ApprovedPlan};
 use crate::domain::action::ActionId;
 use crate::domain::history::{LoginSpan, PastCase};
+use crate::domain::statement::Statements;
 
 /// One thing to do outside of the state.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub enum Effect {
         deep: bool,
         user_source: Option<IpAddr>,
         error_text: String,
+        /// What a person said of the failure.
+        statements: Statements,
         /// Since when login fails, where it is known.
         onset: Option<Timestamp>,
     },

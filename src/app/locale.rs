@@ -58,7 +58,7 @@ ui_texts! {
     paste_title, paste_hint, paste_unrecognised, paste_keys, paste_taken,
     user_source_title, user_source_text, user_source_here, user_source_bad, user_source_set, user_source_cleared,
     deep_title, deep_text, deep_keys, quit_title, quit_text, quit_keys,
-    confirm_cause_title, confirm_cause_text, cause_confirmed,
+    confirm_cause_title, confirm_cause_text, cause_confirmed, tell_title, tell_text,
     copied, filter_unknown_name, filter_unknown_field, task_failed, target_missing,
     read_only_locked, read_only_on, read_only_off, background_on, background_off, background_is_off, reloaded, reloaded_in_part, stopped_work, not_now,
     welcome_title, welcome_credentials, welcome_looked, welcome_region, welcome_demo, welcome_again,

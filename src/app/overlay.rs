@@ -101,6 +101,10 @@ pub enum Overlay {
     ConfirmCause {
         selected: usize,
     },
+    /// What a person can tell of the failure.
+    Tell {
+        selected: usize,
+    },
     /// What an action would do, and its confirmation.
     Preview(Box<Preview>),
     /// Which action to plan for the marked instances.

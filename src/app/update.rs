@@ -12,6 +12,7 @@ mod movement;
 mod overlay_keys;
 pub mod palette;
 pub mod paste;
+pub mod tell;
 
 pub use arrivals::begin_sweep;
 

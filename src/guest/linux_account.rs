@@ -155,6 +155,9 @@ pub(super) fn account(a: &Answer) -> Finding {
             format!("{failures} failed logins, the limit is {limit}"),
         );
     }
+    if let Some(since) = a.first("account", "expired") {
+        return found("expired", format!("the account has expired, {since}"));
+    }
     if let Some(expiry) = a
         .all("account", "expiry")
         .iter()
@@ -242,6 +245,9 @@ pub(super) fn pam(a: &Answer, q: &GuestQuestion) -> Finding {
             "broken",
             format!("PAM names {module}, which does not exist"),
         );
+    }
+    if a.has("account", "nologin-file") && q.user != "root" {
+        return found("restricts", "/etc/nologin is there: only root may log in");
     }
     let logs = a.all("pam", "log");
     if let Some(line) = logs

@@ -118,6 +118,7 @@ impl Executor {
                 deep,
                 user_source,
                 error_text,
+                statements,
                 onset,
             } => {
                 let instance = backend.instance(&id);
@@ -125,6 +126,7 @@ impl Executor {
                     deep,
                     user_source,
                     onset,
+                    statements,
                     error_text: (!error_text.is_empty()).then_some(error_text),
                     ..TriageOptions::default()
                 };

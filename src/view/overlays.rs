@@ -10,6 +10,7 @@ pub mod palette;
 pub mod paste;
 pub mod preview;
 pub mod reader;
+mod tell;
 
 use ratatui::layout::Rect;
 
@@ -54,6 +55,10 @@ pub fn draw(
         }
         Overlay::ConfirmCause { selected } => {
             dialogs::confirm_cause(state, *selected, paint, screen);
+            None
+        }
+        Overlay::Tell { selected } => {
+            tell::draw(state, *selected, paint, screen);
             None
         }
         Overlay::Preview(preview) => Some(preview::draw(state, preview, paint, screen)),

@@ -315,6 +315,7 @@ pub fn look_again(state: &mut State, instance: &str, effects: &mut Vec<Effect>) 
         deep: case.deep,
         user_source,
         error_text: case.pasted.clone(),
+        statements: case.statements.clone(),
         onset,
     });
 }

@@ -66,6 +66,7 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         Command::ConfirmCause => state.overlays.push(Overlay::ConfirmCause {
             selected: state.cause_at,
         }),
+        Command::Tell => state.overlays.push(Overlay::Tell { selected: 0 }),
         Command::Quit => quit(state, effects),
         Command::Repaint => effects.push(Effect::Repaint),
         Command::Suspend => effects.push(Effect::Suspend),

@@ -4,7 +4,7 @@
 
 use tui_textarea::{Input, Key as EditorKey};
 
-use super::{Dirty, actions, batch, commands, movement, palette};
+use super::{Dirty, actions, batch, commands, movement, palette, tell};
 use crate::action::gate::Given;
 use crate::action::plan::Confirmation;
 use crate::app::command::{Command, Context};
@@ -64,6 +64,7 @@ pub fn key(state: &mut State, chord: Chord, effects: &mut Vec<Effect>) -> Dirty 
             }
         }
         Overlay::ConfirmCause { selected } => confirm_cause_key(state, selected, chord, effects),
+        Overlay::Tell { selected } => tell::key(state, selected, chord),
         Overlay::Preview(preview) => preview_key(state, preview, chord, effects),
         Overlay::BatchPick { selected } => batch::pick_key(state, selected, chord, effects),
         Overlay::Batch(preview) => batch::preview_key(state, preview, chord, effects),

@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::Gatherer;
+use crate::cloud::wire::figure;
 use crate::domain::api_call::ApiCall;
 use crate::domain::evidence::{Reading, Status};
 
@@ -16,22 +17,21 @@ pub(super) async fn read(gatherer: &Gatherer) -> Vec<Reading> {
     let reading = match gatherer.call(&call).await {
         Err(error) => gatherer.failed(ID, &error),
         // A negative cash balance is no arrears while credit covers it.
-        Ok(answer) => match answer["RealCreditBalance"]
-            .as_f64()
-            .or_else(|| answer["RealBalance"].as_f64())
-        {
-            Some(cents) if cents < 0.0 => gatherer.observed(
-                ID,
-                "negative",
-                format!("available balance with credit is {:.2}", cents / 100.0),
-            ),
-            Some(_) => gatherer.observed(ID, "positive", "balance with credit is not negative"),
-            None => gatherer.without_state(
-                ID,
-                Status::ProbeFailed,
-                "the answer of billing:DescribeAccountBalance holds no balance",
-            ),
-        },
+        Ok(answer) => {
+            match figure(&answer["RealCreditBalance"]).or_else(|| figure(&answer["RealBalance"])) {
+                Some(cents) if cents < 0.0 => gatherer.observed(
+                    ID,
+                    "negative",
+                    format!("available balance with credit is {:.2}", cents / 100.0),
+                ),
+                Some(_) => gatherer.observed(ID, "positive", "balance with credit is not negative"),
+                None => gatherer.without_state(
+                    ID,
+                    Status::ProbeFailed,
+                    "the answer of billing:DescribeAccountBalance holds no balance",
+                ),
+            }
+        }
     };
     gatherer.emit(started, vec![reading]).await
 }

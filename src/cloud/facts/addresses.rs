@@ -19,6 +19,8 @@ pub(super) struct Addresses {
     pub readings: Vec<Reading>,
     pub bound: Option<Vec<AddressItem>>,
     pub account_type: Option<String>,
+    /// Why the addresses could not be read.
+    pub failure: Option<CloudError>,
 }
 
 impl Addresses {
@@ -74,13 +76,14 @@ pub(super) async fn read(gatherer: &Gatherer) -> Addresses {
         readings: Vec::new(),
         bound: addresses,
         account_type,
+        failure,
     };
     let first = vec![
-        public_address(gatherer, &found, failure.as_ref()),
-        public_bandwidth(gatherer, &found, failure.as_ref()),
+        public_address(gatherer, &found, found.failure.as_ref()),
+        public_bandwidth(gatherer, &found, found.failure.as_ref()),
     ];
     found.readings = gatherer.emit(started, first).await;
-    let block = attack::read(gatherer, &found, failure.as_ref()).await;
+    let block = attack::read(gatherer, &found, found.failure.as_ref()).await;
     found
         .readings
         .extend(gatherer.emit(started, vec![block]).await);

@@ -453,6 +453,9 @@ fn judge_bandwidth(gatherer: &Gatherer, metrics: &Metrics, addresses: &Addresses
         .map(|cap| *cap as f64)
         .filter(|cap| *cap > 0.0)
     else {
+        if let Some(error) = &addresses.failure {
+            return gatherer.failed(id, error);
+        }
         let why = "no bandwidth cap is known to compare the traffic with";
         return gatherer.without_state(id, Status::ProbeFailed, why);
     };

@@ -29,7 +29,7 @@ pub struct Dimension {
 }
 
 /// A figure, whichever way it is written.
-fn figure(value: &Value) -> Option<f64> {
+pub(crate) fn figure(value: &Value) -> Option<f64> {
     match value {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => text.trim().parse().ok(),

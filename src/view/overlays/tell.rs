@@ -1,0 +1,53 @@
+//! The answers that a person can give of the failure.
+//!
+//! Must not live here: which there are (`app::update::tell`).
+
+use ratatui::layout::Rect;
+
+use super::dialogs::message;
+use crate::app::geometry::keep_visible;
+use crate::app::state::State;
+use crate::app::update::tell;
+use crate::view::widgets::paint::Paint;
+
+/// Rows of the box beside the answers: border, words above them, a margin.
+const OTHER_ROWS: u16 = 8;
+
+pub fn draw(state: &State, selected: usize, paint: &mut Paint<'_>, screen: Rect) {
+    let theme = &paint.look.theme;
+    let ui = &state.texts.ui;
+    let answers = tell::answers(state);
+    let said = state
+        .fleet
+        .selected_id()
+        .and_then(|id| state.cases.get(id))
+        .map(|case| case.statements.clone())
+        .unwrap_or_default();
+    let rows = answers
+        .len()
+        .min(usize::from(screen.height.saturating_sub(OTHER_ROWS))) as u16;
+    let text = [(ui.tell_text.clone(), theme.text)];
+    let rest = message(paint, screen, &ui.tell_title, &text, rows);
+    let selected = selected.min(answers.len().saturating_sub(1));
+    let height = usize::from(rest.height);
+    let offset = keep_visible(0, selected, height, answers.len());
+    for (row, (group, answer)) in answers.iter().enumerate().skip(offset).take(height) {
+        let style = if row == selected {
+            theme.selected
+        } else {
+            theme.text
+        };
+        let mark = if said.state_of(group) == Some(answer.as_str()) {
+            "[x]"
+        } else {
+            "[ ]"
+        };
+        let line = format!(
+            "{mark} {}: {}",
+            state.texts.evidence(group),
+            state.texts.state(group, answer)
+        );
+        let y = rest.y + (row - offset) as u16;
+        paint.text(rest.x, y, rest.width, &line, style);
+    }
+}
