@@ -215,9 +215,8 @@ fn answer(os: Os, changes: &[&str]) -> String {
     // The end mark must stay last.
     let (end, kept): (Vec<&str>, Vec<&str>) = kept.partition(|line| line.starts_with("check end"));
     let lines = kept.into_iter().chain(added).chain(end);
-    lines
-        .map(|line| format!("{}\n", line.replacen(' ', "\t", 2)))
-        .collect()
+    let lines: Vec<String> = lines.map(|line| line.replacen(' ', "\t", 2)).collect();
+    lines.join("\n") + "\n"
 }
 
 fn find<'a>(readings: &'a [Reading], id: &str) -> &'a Reading {
@@ -272,11 +271,12 @@ fn a_part_that_is_missing_from_the_answer_is_no_finding() {
             .filter_map(|line| line.split('\t').next().map(str::to_owned))
             .collect();
         for group in groups {
-            let text: String = whole
+            let start = format!("{group}\t");
+            let rest: Vec<&str> = whole
                 .lines()
-                .filter(|line| !line.starts_with(&format!("{group}\t")))
-                .map(|line| format!("{line}\n"))
+                .filter(|line| !line.starts_with(&start))
                 .collect();
+            let text = rest.join("\n");
             for reading in guest::readings(os, &text, &question(os)) {
                 let before = find(&usual, &reading.id).observed_state();
                 match reading.observed_state() {
