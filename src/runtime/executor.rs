@@ -112,28 +112,7 @@ impl Executor {
             Effect::ReadJournal { title } => self.spawn("journal", None, async move {
                 actions::read_journal(&backend, title, &out).await;
             }),
-            Effect::Triage {
-                run,
-                instance: id,
-                deep,
-                user_source,
-                error_text,
-                statements,
-                onset,
-            } => {
-                let instance = backend.instance(&id);
-                let options = TriageOptions {
-                    deep,
-                    user_source,
-                    onset,
-                    statements,
-                    error_text: (!error_text.is_empty()).then_some(error_text),
-                    ..TriageOptions::default()
-                };
-                self.spawn("triage", Some(run), async move {
-                    triage_one(&backend, run, instance, id, options, &out).await;
-                });
-            }
+            Effect::Triage { .. } => self.start_triage(effect),
             Effect::SaveConfirmation { cause } => self.spawn("outcome", None, async move {
                 if let Some(message) = save_confirmation(&backend, &cause) {
                     let _ = out.send(message).await;
@@ -148,6 +127,36 @@ impl Executor {
             | Effect::OpenDemo
             | Effect::Quit => {}
         }
+    }
+
+    /// A diagnosis.
+    fn start_triage(&mut self, effect: Effect) {
+        let Effect::Triage {
+            run,
+            instance: id,
+            deep,
+            user_source,
+            error_text,
+            statements,
+            onset,
+        } = effect
+        else {
+            return;
+        };
+        let backend = self.backend.clone();
+        let out = self.messages.clone();
+        let instance = backend.instance(&id);
+        let options = TriageOptions {
+            deep,
+            user_source,
+            onset,
+            statements,
+            error_text: (!error_text.is_empty()).then_some(error_text),
+            ..TriageOptions::default()
+        };
+        self.spawn("triage", Some(run), async move {
+            triage_one(&backend, run, instance, id, options, &out).await;
+        });
     }
 
     /// Previews and executions.
