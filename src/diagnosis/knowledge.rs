@@ -1,7 +1,9 @@
 //! The knowledge files: causes, evidence groups, likelihood rows and actions as reviewed data.
 //!
-//! Lives here: the file format, overrides by an organisation, and the lint.
-//! Must not live here: what is computed from it (`model`), files on disk.
+//! Lives here: what the entries mean, and the checked whole. Must not live here: how files are
+//! read and laid over each other (`knowledge::file`), what is computed (`model`), files on disk.
+
+mod file;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -9,6 +11,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+
+use file::{Draft, File};
 
 use super::lint;
 use super::model::Model;
@@ -44,11 +48,18 @@ pub struct Cause {
     pub stages: BTreeMap<String, u32>,
     /// Causes that cannot be present beside this one.
     pub excludes: Vec<String>,
+    /// How many times likelier than by chance another cause stands beside this one.
+    pub with: BTreeMap<String, f64>,
     /// Never part of a pair (`no-fault-found`, `other-unlisted`).
     pub alone: bool,
 }
 
 impl Cause {
+    /// How many times likelier than by chance `other` stands beside this cause.
+    pub fn likely_with(&self, other: &str) -> f64 {
+        self.with.get(other).copied().unwrap_or(1.0)
+    }
+
     /// Whether the cause exists on a system; an unknown one may be either.
     pub fn applies_to(&self, os: Os) -> bool {
         os == Os::Unknown || self.os.contains(&os)
@@ -101,6 +112,9 @@ pub struct Evidence {
     pub linux_only: Vec<String>,
     #[serde(default)]
     pub windows_only: Vec<String>,
+    /// States that any cause may show now and then, whatever its row says.
+    #[serde(default)]
+    pub at_least: BTreeMap<String, f64>,
     #[serde(default)]
     pub default: BTreeMap<String, f64>,
     #[serde(default)]
@@ -127,7 +141,13 @@ impl Evidence {
         self.states.iter().position(|s| s == state)
     }
 
-    /// Lowest probability of a state of this group.
+    /// Lowest probability of one state.
+    pub fn floor_of(&self, state: &str) -> f64 {
+        let own = self.at_least.get(state).copied().unwrap_or(0.0);
+        own.max(self.floor_value())
+    }
+
+    /// Lowest probability of any state of this group.
     pub fn floor_value(&self) -> f64 {
         match self.floor {
             Floor::Hard => 0.003,
@@ -409,181 +429,6 @@ pub fn check_file(name: &str, body: &str) -> Vec<String> {
         Ok(_) => Vec::new(),
         Err(KnowledgeError::Lint(problems)) => problems,
         Err(error) => vec![error.to_string()],
-    }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    version: Option<u32>,
-    #[serde(default)]
-    settings: Option<Settings>,
-    #[serde(default)]
-    cause: Vec<CausePatch>,
-    #[serde(default)]
-    evidence: Vec<Evidence>,
-    #[serde(default)]
-    cluster: Vec<Cluster>,
-    #[serde(default)]
-    rows: Vec<Row>,
-    #[serde(default)]
-    action: Vec<ActionEntry>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(untagged)]
-enum PriorPatch {
-    Both(f64),
-    Each { linux: f64, windows: f64 },
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CausePatch {
-    id: String,
-    title: Option<String>,
-    stage: Option<u32>,
-    os: Option<Vec<Os>>,
-    prior: Option<PriorPatch>,
-    source: Option<String>,
-    guides: Option<Vec<String>>,
-    variants: Option<BTreeMap<String, f64>>,
-    stages: Option<BTreeMap<String, u32>>,
-    excludes: Option<Vec<String>>,
-    alone: Option<bool>,
-}
-
-#[derive(Default)]
-struct Draft {
-    version: Option<u32>,
-    settings: Option<Settings>,
-    causes: Vec<CausePatch>,
-    evidence: Vec<Evidence>,
-    clusters: Vec<Cluster>,
-    rows: Vec<Row>,
-    actions: Vec<ActionEntry>,
-}
-
-impl Draft {
-    fn lay_over(&mut self, file: File) {
-        self.version = file.version.or(self.version);
-        if file.settings.is_some() {
-            self.settings = file.settings;
-        }
-        for patch in file.cause {
-            match self.causes.iter_mut().find(|c| c.id == patch.id) {
-                Some(known) => known.lay_over(patch),
-                None => self.causes.push(patch),
-            }
-        }
-        replace_or_push(&mut self.evidence, file.evidence, |e| e.id.clone());
-        replace_or_push(&mut self.clusters, file.cluster, |c| c.id.clone());
-        replace_or_push(&mut self.actions, file.action, |a| {
-            (a.id.clone(), a.key.clone())
-        });
-        // A later row wins for each cause that it names; `model` reads rows in order.
-        self.rows.extend(file.rows);
-    }
-
-    fn finish(self, hash: String) -> Result<Knowledge, KnowledgeError> {
-        let mut problems = Vec::new();
-        if self.version != Some(1) {
-            problems.push(format!(
-                "version is {:?}, this program reads version 1",
-                self.version
-            ));
-        }
-        let Some(settings) = self.settings else {
-            problems.push("the table [settings] is missing".to_owned());
-            return Err(KnowledgeError::Lint(problems));
-        };
-        let causes = self
-            .causes
-            .into_iter()
-            .map(|c| c.finish(&mut problems))
-            .collect();
-        if !problems.is_empty() {
-            return Err(KnowledgeError::Lint(problems));
-        }
-        Ok(Knowledge {
-            causes,
-            evidence: self.evidence,
-            rows: self.rows,
-            clusters: self.clusters,
-            actions: self.actions,
-            settings,
-            hash,
-            models: Default::default(),
-        })
-    }
-}
-
-impl CausePatch {
-    fn lay_over(&mut self, other: Self) {
-        fn set<T>(slot: &mut Option<T>, value: Option<T>) {
-            if value.is_some() {
-                *slot = value;
-            }
-        }
-        set(&mut self.title, other.title);
-        set(&mut self.stage, other.stage);
-        set(&mut self.os, other.os);
-        set(&mut self.prior, other.prior);
-        set(&mut self.source, other.source);
-        set(&mut self.guides, other.guides);
-        set(&mut self.variants, other.variants);
-        set(&mut self.stages, other.stages);
-        set(&mut self.excludes, other.excludes);
-        set(&mut self.alone, other.alone);
-    }
-
-    fn finish(self, problems: &mut Vec<String>) -> Cause {
-        let mut need = |field: &str, present: bool| {
-            if !present {
-                problems.push(format!("cause {}: {field} is missing", self.id));
-            }
-        };
-        need("title", self.title.is_some());
-        need("stage", self.stage.is_some());
-        need("prior", self.prior.is_some());
-        need("source", self.source.is_some());
-        let os = self.os.unwrap_or_else(both_systems);
-        let mut prior = match self.prior {
-            Some(PriorPatch::Both(p)) => [p, p],
-            Some(PriorPatch::Each { linux, windows }) => [linux, windows],
-            None => [0.0, 0.0],
-        };
-        for (slot, system) in prior.iter_mut().zip([Os::Linux, Os::Windows]) {
-            if !os.contains(&system) {
-                *slot = 0.0;
-            }
-        }
-        let variants = self
-            .variants
-            .unwrap_or_else(|| BTreeMap::from([("any".to_owned(), 1.0)]));
-        Cause {
-            title: self.title.unwrap_or_default(),
-            stage: self.stage.unwrap_or_default(),
-            os,
-            prior,
-            source: self.source.unwrap_or_default(),
-            guides: self.guides.unwrap_or_default(),
-            variants: variants.into_iter().collect(),
-            stages: self.stages.unwrap_or_default(),
-            excludes: self.excludes.unwrap_or_default(),
-            alone: self.alone.unwrap_or(false),
-            id: self.id,
-        }
-    }
-}
-
-fn replace_or_push<T, K: PartialEq>(into: &mut Vec<T>, from: Vec<T>, key: impl Fn(&T) -> K) {
-    for item in from {
-        match into.iter_mut().find(|old| key(old) == key(&item)) {
-            Some(old) => *old = item,
-            None => into.push(item),
-        }
     }
 }
 

@@ -73,6 +73,18 @@ fn check_causes(knowledge: &Knowledge, problems: &mut Vec<String>) {
                 ));
             }
         }
+        for (other, times) in &cause.with {
+            if !ids.contains(other.as_str()) || cause.excludes.contains(other) {
+                problems.push(format!(
+                    "cause {id}: with names {other}, which is no cause that can stand beside it"
+                ));
+            }
+            if !(1.0..=1000.0).contains(times) {
+                problems.push(format!(
+                    "cause {id}: with {other} = {times} is outside 1 to 1000"
+                ));
+            }
+        }
         for other in &cause.excludes {
             if !ids.contains(other.as_str()) {
                 problems.push(format!(
@@ -117,6 +129,13 @@ fn check_evidence(knowledge: &Knowledge, problems: &mut Vec<String>) {
             problems.push(format!(
                 "evidence {id}: a graded group names its normal state"
             ));
+        }
+        for (state, value) in &group.at_least {
+            if group.state_index(state).is_none() || !(0.0..=0.2).contains(value) {
+                problems.push(format!(
+                    "evidence {id}: at_least {state} = {value} is no state, or above 0.2"
+                ));
+            }
         }
         check_distribution(group, &group.default, &format!("evidence {id}"), problems);
         if let Some(private) = &group.default_private {

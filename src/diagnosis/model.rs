@@ -16,6 +16,7 @@ pub(super) struct Slot {
     pub group: usize,
     pub path: Option<Path>,
     pub kind: Kind,
+    /// The state of a sound instance: as named, else the likeliest one.
     pub normal: Option<usize>,
     pub temper: f64,
     /// Probability of each state where nothing touches the group.
@@ -94,6 +95,7 @@ impl Model {
             for &path in paths {
                 let entry = model.index.entry(evidence.id.clone()).or_default();
                 entry[usize::from(path == Some(Path::Private))] = Some(model.slots.len());
+                let default = default_row(knowledge, evidence, path, os);
                 model.slots.push(Slot {
                     group,
                     path,
@@ -101,9 +103,10 @@ impl Model {
                     normal: evidence
                         .normal
                         .as_deref()
-                        .and_then(|n| evidence.state_index(n)),
+                        .and_then(|n| evidence.state_index(n))
+                        .or_else(|| usual_state(&default)),
                     temper: evidence.temper,
-                    default: default_row(knowledge, evidence, path, os),
+                    default,
                     worth_bits: 0.0,
                 });
             }
@@ -165,9 +168,10 @@ impl Model {
                         let evidence = &knowledge.evidence[slot.group];
                         find_row(knowledge, &cause.id, name, evidence, slot.path, os).map(|row| {
                             let mut p = distribution(knowledge, evidence, &row.p, os);
-                            for value in &mut p {
+                            for (value, state) in p.iter_mut().zip(&evidence.states) {
                                 // The rest of the row is the case in which nothing is read.
-                                *value = (*value * (1.0 - row.absent)).max(evidence.floor_value());
+                                *value =
+                                    (*value * (1.0 - row.absent)).max(evidence.floor_of(state));
                             }
                             (p, row.ess)
                         })
@@ -204,7 +208,9 @@ impl Model {
                     && !cb.excludes.contains(&ca.id);
                 if apart {
                     let (lead, second) = if b.stage < a.stage { (j, i) } else { (i, j) };
-                    pairs.push((lead as u16, second as u16, a.log_prior + b.log_prior));
+                    let together = ca.likely_with(&cb.id).max(cb.likely_with(&ca.id)).ln();
+                    let prior = a.log_prior + b.log_prior + together;
+                    pairs.push((lead as u16, second as u16, prior));
                 }
             }
         }
@@ -267,6 +273,10 @@ fn default_row(knowledge: &Knowledge, evidence: &Evidence, path: Option<Path>, o
     distribution(knowledge, evidence, p, os)
 }
 
+fn usual_state(default: &[f64]) -> Option<usize> {
+    (0..default.len()).max_by(|&a, &b| default[a].total_cmp(&default[b]))
+}
+
 /// Spreads the remainder over the states that are not listed, drops states of the other system,
 /// mixes in the noise and applies the floor.
 fn distribution(
@@ -302,10 +312,9 @@ fn distribution(
     normalise(&mut row);
     let count = applies.iter().filter(|a| **a).count() as f64;
     let noise = knowledge.settings.noise;
-    let floor = evidence.floor_value();
-    for value in &mut row {
+    for (value, state) in row.iter_mut().zip(&evidence.states) {
         // States of the other system keep the floor: `os` itself may be wrong.
-        *value = ((1.0 - noise) * *value + noise / count).max(floor);
+        *value = ((1.0 - noise) * *value + noise / count).max(evidence.floor_of(state));
     }
     normalise(&mut row);
     row

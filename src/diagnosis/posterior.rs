@@ -421,8 +421,9 @@ fn pair_probability(slot: &Slot, a: &Variant, b: &Variant, w: &Weighed) -> Optio
         (Kind::Stage, _) if slot.path.is_some() => None,
         // What people and attempts report may have come over another path or the console.
         (Kind::Stage | Kind::Text, _) => Some((1.0 - UNMASKED) * pa + UNMASKED * pb),
-        (Kind::Graded, Some(normal)) => {
-            // Leak counted once: the untouched row is in both members.
+        (Kind::Fact | Kind::Graded, Some(normal)) => {
+            // Each member that is present shows by itself, so a normal state has to get past both;
+            // the leak is counted once, because the untouched row is in both members.
             let both_normal = (na * nb / slot.default[normal]).clamp(1e-3, 0.999);
             Some(if w.state == normal {
                 both_normal
@@ -430,7 +431,7 @@ fn pair_probability(slot: &Slot, a: &Variant, b: &Variant, w: &Weighed) -> Optio
                 (1.0 - both_normal) * (pa + pb) / (2.0 - na - nb).max(1e-3)
             })
         }
-        (Kind::Fact | Kind::Graded, _) => Some(0.5 * (pa + pb)),
+        (Kind::Fact | Kind::Graded, None) => Some(0.5 * (pa + pb)),
     }
 }
 
