@@ -16,12 +16,14 @@ pub mod diagnose;
 pub mod doctor;
 pub mod guide;
 pub mod journal;
+pub mod learned;
 pub mod list;
 pub mod log;
 pub mod moment;
 pub mod open;
 pub mod output;
 pub mod replay;
+pub mod report;
 pub mod ticket;
 
 use std::process::ExitCode;
@@ -76,6 +78,7 @@ async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Some(Command::Replay(args)) => replay::run(args, global),
         Some(Command::Ticket(args)) => ticket::run(args, global).await,
         Some(Command::Journal(args)) => journal::run(args, global).await,
+        Some(Command::Learned(args)) => learned::run(args, global),
         Some(Command::Doctor(args)) => doctor::run(args, global).await,
         Some(Command::Debug(args)) => debug::run(args, global),
         Some(Command::Config(args)) => config::run(args, global),

@@ -5,6 +5,7 @@
 //! carried out.
 
 mod actions;
+pub mod display;
 pub mod explain;
 pub mod knowledge;
 pub mod learn;
@@ -14,9 +15,11 @@ mod next;
 mod posterior;
 pub mod replay;
 pub mod score;
+pub mod why_not;
 
-pub use explain::{Explanation, Reason, Why, explain, why_not};
+pub use explain::{Explanation, Reason, explain};
 pub use knowledge::{Knowledge, KnowledgeError, check_file};
+pub use why_not::{Why, why_not};
 
 use crate::domain::evidence::Reading;
 use crate::domain::report::{
@@ -69,6 +72,7 @@ pub fn diagnose(knowledge: &Knowledge, case: &Case<'_>) -> Report {
         guides: Vec::new(),
         elapsed_ms: 0,
         knowledge: knowledge.hash().to_owned(),
+        learnt: knowledge.learnt().to_vec(),
         warnings: selection.warnings,
         conflict: explain::conflict(knowledge, model, weighed, &posterior),
         instance: case.instance,

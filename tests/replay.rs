@@ -108,3 +108,165 @@ fn nothing_readable_is_a_failure() {
     assert_eq!(replay(&["-"], "nonsense\n").1, Some(3));
     assert_eq!(replay(&["/nonexistent/case.json"], "").1, Some(3));
 }
+
+fn replay_text(args: &[&str], input: &str) -> String {
+    let output = Command::cargo_bin("cvmtop")
+        .unwrap()
+        .args(["replay", "-", "--format", "text"])
+        .args(args)
+        .write_stdin(input)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_text_is_for_people() {
+    let mut conflicting = case("t");
+    for row in [
+        json!({"id": "security-group", "status": "observed", "state": "deny-default"}),
+        json!({"id": "banner", "path": "private", "status": "observed", "state": "fast"}),
+        json!({"id": "reach", "path": "private", "status": "observed", "state": "open"}),
+    ] {
+        conflicting["evidence"].as_array_mut().unwrap().push(row);
+    }
+    let text = replay_text(
+        &["--why-not", "security-isolated"],
+        &format!("{conflicting}\n"),
+    );
+    for part in [
+        "% of what could be known was read; knowledge ",
+        "evidence disagrees",
+        "for: ",
+        "[o-",
+        "not seen:",
+        "actions:",
+        "why not Instance isolated",
+        "would have to be: ",
+        "would show it: ",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    // Never certain, always in steps of five or at the cap.
+    assert!(!text.contains("100%") && !text.contains("98%"), "{text}");
+    let plain = replay_text(&["--why-not", "moonshine"], &format!("{}\n", case("t")));
+    assert!(plain.contains("no such cause"), "{plain}");
+}
+
+#[test]
+fn hostile_input_ends_in_an_answer_each() {
+    let long = format!("{{\"case_id\":\"{}\"", "x".repeat(17 << 20));
+    let many: Vec<Value> = (0..6000)
+        .map(|i| json!({"id": format!("thing-{i}"), "status": "observed", "state": "x"}))
+        .collect();
+    let crowded = json!({"case_id": {"a": [1]}, "instance": {"os": null, "login_port": "22"}, "evidence": many});
+    let odd = json!({"case_id": 7, "instance": [], "vantage": 3, "tried": "restart", "evidence": {"id": "cpu"}});
+    let nested = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    let mut bytes = format!("{long}\n{crowded}\n{odd}\n{nested}\n").into_bytes();
+    bytes.extend(b"\xff\xfe\n");
+    bytes.extend(format!("{}\n", case("last")).bytes());
+    let output = Command::cargo_bin("cvmtop")
+        .unwrap()
+        .args(["replay", "-"])
+        .write_stdin(bytes)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let answers: Vec<Value> = output
+        .stdout
+        .split(|b| *b == b'\n')
+        .filter(|l| !l.is_empty())
+        .map(|l| serde_json::from_slice(l).unwrap())
+        .collect();
+    assert_eq!(answers.len(), 6);
+    assert!(answers[0]["error"].is_string());
+    assert_eq!(answers[1]["case_id"], json!({"a": [1]}));
+    assert_eq!(answers[1]["instance"]["os"], "unknown");
+    assert_eq!(answers[2]["case_id"], 7);
+    assert!(answers[2]["warnings"].to_string().contains("not a list"));
+    assert!(answers[3]["error"].is_string());
+    assert!(answers[4]["error"].is_string());
+    assert_eq!(answers[5]["case_id"], "last");
+}
+
+#[test]
+fn labelled_cases_are_scored_with_the_gates() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut lines = String::new();
+    for number in 0..3 {
+        let mut labelled = case(&format!("s{number}"));
+        labelled["expected"] = json!({"cause": "login-service-down", "kind": "single", "profile": "full", "split": "hold"});
+        lines += &format!("{labelled}\n");
+    }
+    lines += "not json\n{}\n";
+    std::fs::write(directory.path().join("cases.jsonl"), lines).unwrap();
+    let output = Command::cargo_bin("cvmtop")
+        .unwrap()
+        .arg("replay")
+        .arg(directory.path())
+        .arg("--score")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let table = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "3 labelled cases",
+        "gates on hold",
+        "met",
+        "priors only",
+        "vendor checklist",
+        "ungrouped naive Bayes",
+    ] {
+        assert!(table.contains(part), "{part}\n{table}");
+    }
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("2 case(s)")
+    );
+}
+
+#[test]
+fn what_was_learnt_can_be_read_shared_and_forgotten() {
+    let home = tempfile::tempdir().unwrap();
+    let state = home.path().join("state");
+    let learned = |args: &[&str]| {
+        let output = Command::cargo_bin("cvmtop")
+            .unwrap()
+            .env("HOME", home.path())
+            .env("XDG_STATE_HOME", &state)
+            .env("XDG_CONFIG_HOME", home.path().join("config"))
+            .env("XDG_DATA_HOME", home.path().join("data"))
+            .arg("learned")
+            .args(args)
+            .output()
+            .unwrap();
+        (
+            String::from_utf8(output.stdout).unwrap(),
+            output.status.code(),
+        )
+    };
+    assert_eq!(learned(&[]), ("0 outcome(s)\n".to_owned(), Some(0)));
+    let at = jiff::Timestamp::now();
+    cvmtop::store::outcomes::Outcomes::in_directory(&state.join("cvmtop"))
+        .append(
+            at,
+            "disk-full",
+            cvmtop::diagnosis::learn::Confirmation::Verified,
+        )
+        .unwrap();
+    let (text, _) = learned(&[]);
+    assert!(
+        text.contains("disk-full: this prior moved") && text.contains("1 confirmed case"),
+        "{text}"
+    );
+    let (exported, _) = learned(&["--export"]);
+    assert_eq!(
+        exported,
+        "{\"cause\":\"disk-full\",\"confirmation\":\"verified\",\"age_days\":0.0}\n"
+    );
+    assert_eq!(learned(&["--reset"]).1, Some(3));
+    assert_eq!(learned(&["--reset", "--yes"]).1, Some(0));
+    assert_eq!(learned(&[]).0, "0 outcome(s)\n");
+}

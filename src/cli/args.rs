@@ -109,6 +109,8 @@ pub enum Command {
     Ticket(TicketArgs),
     /// What was done, by whom, when, with what result
     Journal(JournalArgs),
+    /// What confirmed outcomes have taught, to export or to forget
+    Learned(LearnedArgs),
     /// Check credentials, permissions, clock, ICMP, terminal and config
     Doctor(DoctorArgs),
     /// Print what a report about cvmtop itself needs, with no secret in it
@@ -161,6 +163,9 @@ pub struct DiagnoseArgs {
     pub targets: Vec<String>,
     #[arg(long, value_enum, default_value = "text")]
     pub format: TextOrJson,
+    /// Say why this cause does not lead and what would show it (text only)
+    #[arg(long, value_name = "CAUSE")]
+    pub why_not: Option<String>,
     #[command(flatten)]
     pub triage: TriageArgs,
 }
@@ -299,6 +304,9 @@ pub struct ReplayArgs {
     /// Score labelled cases instead of printing each
     #[arg(long)]
     pub score: bool,
+    /// Say why this cause does not lead and what would show it (with --format text)
+    #[arg(long, value_name = "CAUSE")]
+    pub why_not: Option<String>,
     /// Knowledge file that overrides rows of the shipped one
     #[arg(long, value_name = "FILE")]
     pub knowledge: Option<PathBuf>,
@@ -334,6 +342,21 @@ pub struct JournalArgs {
     pub yes: bool,
     #[arg(long, value_enum, default_value = "text")]
     pub format: TextOrJson,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct LearnedArgs {
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: TextOrJson,
+    /// Print the outcomes as JSON lines without address, name, id or moment
+    #[arg(long, conflicts_with = "reset")]
+    pub export: bool,
+    /// Forget all outcomes; the shipped priors hold again
+    #[arg(long)]
+    pub reset: bool,
+    /// Confirm the reset
+    #[arg(long, requires = "reset")]
+    pub yes: bool,
 }
 
 #[derive(Debug, Clone, Args)]

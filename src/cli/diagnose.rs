@@ -2,7 +2,6 @@
 //!
 //! Must not live here: collecting (`runtime::triage`) or weighing (`diagnosis`).
 
-use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::Path as FilePath;
 use std::time::{Duration, Instant};
@@ -14,7 +13,7 @@ use tokio::sync::mpsc;
 use super::args::{
     DiagnoseArgs, GlobalArgs, Scope, TextOrJson, TriageArgs, UserPath, VantageChoice,
 };
-use super::{EXIT_NOTHING, open, output};
+use super::{EXIT_NOTHING, open, output, report};
 use crate::config::VantageSetting;
 use crate::diagnosis::Knowledge;
 use crate::domain::evidence::Status;
@@ -50,7 +49,13 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
                     TextOrJson::Json => {
                         output::print(&format!("{}\n", serde_json::to_string(&report)?))?;
                     }
-                    TextOrJson::Text => output::print(&as_text(&report))?,
+                    TextOrJson::Text => {
+                        let mut text = report::text(&report);
+                        if let Some(cause) = &args.why_not {
+                            text += &report::why_not_text(&session.knowledge, &report, cause);
+                        }
+                        output::print(&text)?;
+                    }
                 }
             }
             Err(error) => {
@@ -184,127 +189,4 @@ pub async fn one(
     let (sink, _) = mpsc::channel(1);
     let triage = triage::run(session, &instance, &options, sink).await;
     Ok(diagnose::report(session, &instance, &triage))
-}
-
-/// The report for a person at a terminal.
-fn as_text(report: &Report) -> String {
-    let mut out = String::new();
-    let i = &report.instance;
-    let verdict = match report.verdict {
-        Verdict::Healthy => "healthy",
-        Verdict::Faulty => "faulty",
-        Verdict::Inconclusive => "inconclusive",
-    };
-    // Writing to a string cannot fail.
-    let _ = writeln!(
-        out,
-        "{} {} ({}, {}, {}, port {}): {verdict}",
-        i.id,
-        i.name,
-        i.region,
-        i.os.as_str(),
-        i.state,
-        i.login_port
-    );
-    for cause in report
-        .causes
-        .iter()
-        .take_while(|c| c.probability >= 0.05)
-        .take(5)
-    {
-        let _ = writeln!(
-            out,
-            "  {:>4.0}%  {}  [{}]",
-            cause.probability * 100.0,
-            cause.title,
-            cause.id
-        );
-        for term in strongest(cause) {
-            let _ = writeln!(out, "         {term}");
-        }
-    }
-    section(&mut out, "seen", report, |s| s == Status::Observed);
-    section(&mut out, "not seen", report, |s| {
-        matches!(
-            s,
-            Status::NotPermitted | Status::ProbeFailed | Status::Stale
-        )
-    });
-    if !report.next_evidence.is_empty() {
-        let _ = writeln!(out, "next evidence:");
-        for next in report.next_evidence.iter().take(3) {
-            let needs = if next.needs.is_empty() {
-                String::new()
-            } else {
-                format!(", needs {}", next.needs)
-            };
-            let _ = writeln!(
-                out,
-                "  {}: {:.1} bits in {:.0} s{needs}",
-                next.id, next.bits, next.cost_s
-            );
-        }
-    }
-    if !report.actions.is_empty() {
-        let _ = writeln!(out, "actions:");
-        for action in report.actions.iter().take(5) {
-            let _ = writeln!(
-                out,
-                "  {}: {} (cures with {:.0}%)",
-                action.id,
-                action.title,
-                action.probability_cures * 100.0
-            );
-        }
-    }
-    for guide in report.guides.iter().take(3) {
-        let _ = writeln!(out, "guide: {} ({})", guide.title, guide.slug);
-    }
-    for warning in &report.warnings {
-        let _ = writeln!(out, "warning: {warning}");
-    }
-    out
-}
-
-/// The three terms that move a cause most, as words.
-fn strongest(cause: &crate::domain::report::CauseProbability) -> Vec<String> {
-    let mut terms: Vec<_> = cause
-        .contributions
-        .iter()
-        .filter(|c| c.weight_db.abs() >= 1.0)
-        .collect();
-    terms.sort_by(|a, b| b.weight_db.abs().total_cmp(&a.weight_db.abs()));
-    terms
-        .iter()
-        .take(3)
-        .map(|c| {
-            let path = c.path.map(|p| format!(" ({p})")).unwrap_or_default();
-            let way = if c.weight_db > 0.0 { "for" } else { "against" };
-            format!(
-                "{way}: {}{path} {} {:+.1} dB {}",
-                c.evidence, c.state, c.weight_db, c.observation
-            )
-        })
-        .collect()
-}
-
-fn section(out: &mut String, title: &str, report: &Report, wanted: impl Fn(Status) -> bool) {
-    let rows: Vec<_> = report
-        .evidence
-        .iter()
-        .filter(|r| wanted(r.status))
-        .collect();
-    if rows.is_empty() {
-        return;
-    }
-    let _ = writeln!(out, "{title}:");
-    for r in rows {
-        let path = r.path.map(|p| format!("/{p}")).unwrap_or_default();
-        let state = r.observed_state().unwrap_or(r.status.as_str());
-        let _ = writeln!(
-            out,
-            "  {} {}{path} = {state}: {}",
-            r.observation, r.id, r.detail
-        );
-    }
 }

@@ -25,7 +25,8 @@ pub fn settings(global: &GlobalArgs) -> anyhow::Result<Loaded> {
 /// Reads the settings, finds credentials, builds the client.
 pub async fn session(global: &GlobalArgs) -> anyhow::Result<Session> {
     let loaded = settings(global)?;
-    let session = Session::open(&loaded, &mut |warning| output::warn(warning)).await?;
+    let mut session = Session::open(&loaded, &mut |warning| output::warn(warning)).await?;
+    session.knowledge = session.learnt(&loaded.paths.state_dir);
     acting::start_up(&session, &loaded).await;
     Ok(session)
 }

@@ -2,7 +2,6 @@
 //!
 //! Must not live here: how evidence is weighed (`diagnosis`).
 
-use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,11 +9,10 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use super::args::{GlobalArgs, ReplayArgs, TextOrJson};
-use super::{EXIT_NOTHING, output};
+use super::{EXIT_NOTHING, output, report};
+use crate::diagnosis::Knowledge;
 use crate::diagnosis::replay::SavedCase;
 use crate::diagnosis::score::{self, Label, Method};
-use crate::diagnosis::{Knowledge, explain};
-use crate::domain::report::Report;
 
 /// Longest line taken from standard input.
 const MAX_LINE: usize = 16 << 20;
@@ -33,18 +31,23 @@ pub fn run(args: &ReplayArgs, _global: &GlobalArgs) -> Result<u8> {
     if args.score {
         return score_cases(knowledge, &args.cases);
     }
+    let show = Show {
+        knowledge,
+        format: args.format,
+        why_not: args.why_not.as_deref(),
+    };
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut read = 0_usize;
     for path in &args.cases {
         if path.as_os_str() == "-" {
-            read += replay_lines(knowledge, args.format, &mut io::stdin().lock(), &mut out)?;
+            read += replay_lines(&show, &mut io::stdin().lock(), &mut out)?;
             continue;
         }
         for file in files_of(path)? {
             match std::fs::read(&file) {
                 Ok(bytes) => {
                     for value in parse_file(&bytes) {
-                        read += usize::from(answer(knowledge, args.format, value, &mut out)?);
+                        read += usize::from(show.answer(value, &mut out)?);
                     }
                 }
                 Err(error) => {
@@ -60,36 +63,39 @@ pub fn run(args: &ReplayArgs, _global: &GlobalArgs) -> Result<u8> {
 }
 
 /// One output for each line that is not blank; the answer is how many could be weighed.
-fn replay_lines(
-    knowledge: &Knowledge,
-    format: TextOrJson,
-    input: &mut impl BufRead,
-    out: &mut impl Write,
-) -> Result<usize> {
+fn replay_lines(show: &Show<'_>, input: &mut impl BufRead, out: &mut impl Write) -> Result<usize> {
     let mut read = 0;
+    each_line(input, &mut |value| {
+        read += usize::from(show.answer(value, out)?);
+        // A reader at the other end of a pipe waits for each answer.
+        out.flush()?;
+        Ok(())
+    })?;
+    Ok(read)
+}
+
+/// Hands over each line that is not blank, as JSON or with the reason why it is none.
+fn each_line(
+    input: &mut impl BufRead,
+    take: &mut dyn FnMut(Result<Value, String>) -> Result<()>,
+) -> Result<()> {
     let mut line = Vec::new();
     loop {
         line.clear();
         if io::Read::take(&mut *input, MAX_LINE as u64 + 1).read_until(b'\n', &mut line)? == 0 {
-            return Ok(read);
+            return Ok(());
         }
         if line.len() > MAX_LINE {
             skip_line(input)?;
-            writeln!(
-                out,
-                "{}",
-                json!({"error": format!("the line is longer than {MAX_LINE} bytes")})
-            )?;
-            continue;
+            take(Err(format!("the line is longer than {MAX_LINE} bytes")))?;
+        } else if !line.trim_ascii().is_empty() {
+            take(parse_line(&line))?;
         }
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        let value = serde_json::from_slice(&line).map_err(|e| format!("the line is not JSON: {e}"));
-        read += usize::from(answer(knowledge, format, value, out)?);
-        // A reader at the other end of a pipe waits for each answer.
-        out.flush()?;
     }
+}
+
+fn parse_line(line: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(line).map_err(|e| format!("the line is not JSON: {e}"))
 }
 
 fn skip_line(input: &mut impl BufRead) -> Result<()> {
@@ -107,36 +113,46 @@ fn skip_line(input: &mut impl BufRead) -> Result<()> {
     }
 }
 
-/// Weighs one value and writes the answer; false if it was no case.
-fn answer(
-    knowledge: &Knowledge,
+/// How answers are written.
+struct Show<'a> {
+    knowledge: &'a Knowledge,
     format: TextOrJson,
-    value: Result<Value, String>,
-    out: &mut impl Write,
-) -> Result<bool> {
-    let case_id = value.as_ref().ok().and_then(|v| v.get("case_id").cloned());
-    let case = match value.and_then(|v| SavedCase::from_json(&v)) {
-        Ok(case) => case,
-        Err(error) => {
-            let mut object = json!({ "error": error });
-            if let (Some(id), Some(map)) = (case_id, object.as_object_mut()) {
-                map.insert("case_id".to_owned(), id);
+    why_not: Option<&'a str>,
+}
+
+impl Show<'_> {
+    /// Weighs one value and writes the answer; false if it was no case.
+    fn answer(&self, value: Result<Value, String>, out: &mut impl Write) -> Result<bool> {
+        let case_id = value.as_ref().ok().and_then(|v| v.get("case_id").cloned());
+        let case = match value.and_then(|v| SavedCase::from_json(&v)) {
+            Ok(case) => case,
+            Err(error) => {
+                let mut object = json!({ "error": error });
+                if let (Some(id), Some(map)) = (case_id, object.as_object_mut()) {
+                    map.insert("case_id".to_owned(), id);
+                }
+                writeln!(out, "{object}")?;
+                return Ok(false);
             }
-            writeln!(out, "{object}")?;
-            return Ok(false);
+        };
+        let started = std::time::Instant::now();
+        let mut answer = case.diagnose(self.knowledge);
+        answer.elapsed_ms = started.elapsed().as_millis() as u64;
+        match self.format {
+            TextOrJson::Json => {
+                serde_json::to_writer(&mut *out, &case.finish(&answer)).map_err(io::Error::from)?;
+                writeln!(out)?;
+            }
+            TextOrJson::Text => {
+                out.write_all(report::text(&answer).as_bytes())?;
+                if let Some(cause) = self.why_not {
+                    let text = report::why_not_text(self.knowledge, &answer, cause);
+                    out.write_all(text.as_bytes())?;
+                }
+            }
         }
-    };
-    let started = std::time::Instant::now();
-    let mut report = case.diagnose(knowledge);
-    report.elapsed_ms = started.elapsed().as_millis() as u64;
-    match format {
-        TextOrJson::Json => {
-            serde_json::to_writer(&mut *out, &case.finish(&report)).map_err(io::Error::from)?;
-            writeln!(out)?;
-        }
-        TextOrJson::Text => out.write_all(text(&report).as_bytes())?,
+        Ok(true)
     }
-    Ok(true)
 }
 
 /// A file holds one object, a list of objects, or one object a line.
@@ -149,18 +165,11 @@ fn parse_file(bytes: &[u8]) -> Vec<Result<Value, String>> {
                 .split(|b| *b == b'\n')
                 .filter(|l| !l.trim_ascii().is_empty())
                 .collect();
-            let first_is_json = lines
-                .first()
-                .is_some_and(|l| serde_json::from_slice::<Value>(l).is_ok());
-            if !first_is_json {
+            let values: Vec<_> = lines.into_iter().map(parse_line).collect();
+            if values.iter().all(Result::is_err) {
                 return vec![Err(format!("the file is not JSON: {whole}"))];
             }
-            lines
-                .into_iter()
-                .map(|l| {
-                    serde_json::from_slice(l).map_err(|e| format!("the line is not JSON: {e}"))
-                })
-                .collect()
+            values
         }
     }
 }
@@ -188,93 +197,35 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
 
 fn score_cases(knowledge: &Knowledge, paths: &[PathBuf]) -> Result<u8> {
     let mut cases = Vec::new();
+    let mut left_out = 0_usize;
     let mut take = |value: Result<Value, String>| {
-        if let Ok(value) = value
-            && let Some(label) = Label::from_json(&value)
-            && let Ok(case) = SavedCase::from_json(&value)
-        {
-            cases.push((label, case));
+        let labelled = value.ok().and_then(|value| {
+            let label = Label::from_json(&value)?;
+            Some((label, SavedCase::from_json(&value).ok()?))
+        });
+        match labelled {
+            Some(case) => cases.push(case),
+            None => left_out += 1,
         }
+        Ok(())
     };
     for path in paths {
         if path.as_os_str() == "-" {
-            for line in io::stdin().lock().lines() {
-                take(serde_json::from_str(&line?).map_err(|e| e.to_string()));
-            }
+            each_line(&mut io::stdin().lock(), &mut take)?;
             continue;
         }
         for file in files_of(path)? {
             let bytes =
                 std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            parse_file(&bytes).into_iter().for_each(&mut take);
+            parse_file(&bytes).into_iter().try_for_each(&mut take)?;
         }
+    }
+    if left_out > 0 {
+        eprintln!("cvmtop: {left_out} case(s) without a label, or that are no cases, are left out");
     }
     if cases.is_empty() {
         bail!("no labelled case was found: a case to be scored has an object \"expected\"");
     }
     output::print(&score::table(knowledge, &cases, &Method::ALL).render())?;
     Ok(0)
-}
-
-/// The report for a person: leading causes with their strongest reasons, then what to do.
-fn text(report: &Report) -> String {
-    let mut out = String::new();
-    let name = if report.instance.id.is_empty() {
-        "case"
-    } else {
-        &report.instance.id
-    };
-    let verdict = format!("{:?}", report.verdict).to_lowercase();
-    let _ = writeln!(
-        out,
-        "{name}: {verdict}, {:.0}% of the evidence read",
-        report.coverage * 100.0
-    );
-    for cause in report
-        .causes
-        .iter()
-        .take(5)
-        .filter(|c| c.probability >= 0.02)
-    {
-        let _ = writeln!(
-            out,
-            "  {:>3.0}%  {}  ({})",
-            cause.probability * 100.0,
-            cause.title,
-            cause.id
-        );
-        let Some(explanation) = explain(report, &cause.id) else {
-            continue;
-        };
-        for (sign, reasons) in [("+", &explanation.supporting), ("-", &explanation.opposing)] {
-            for reason in reasons.iter().take(3) {
-                let _ = writeln!(
-                    out,
-                    "        {sign} {} [{}] {:+.1} dB",
-                    reason.text, reason.observation, reason.weight_db
-                );
-            }
-        }
-    }
-    for next in report.next_evidence.iter().take(3) {
-        let path = next.path.map_or_else(String::new, |p| format!(" ({p})"));
-        let _ = writeln!(
-            out,
-            "  ask: {}{path}, {:.2} bit, {:.0} s, needs {}",
-            next.id, next.bits, next.cost_s, next.needs
-        );
-    }
-    for action in report.actions.iter().take(3) {
-        let _ = writeln!(
-            out,
-            "  do:  {} ({}), cures with {:.0}%",
-            action.title,
-            action.id,
-            action.probability_cures * 100.0
-        );
-    }
-    for warning in &report.warnings {
-        let _ = writeln!(out, "  warning: {warning}");
-    }
-    out
 }

@@ -16,6 +16,8 @@ use crate::domain::report::RankedAction;
 
 /// Actions that cure with less than this are not proposed.
 const MIN_CURES: f64 = 0.02;
+/// An action really cures what it cures at least this often.
+const REALLY_CURES: f64 = 0.5;
 
 /// Logarithm of the chance that the failed attempts leave each cause standing, by index into
 /// `Model::causes`: an action that did not cure makes what it cures less likely, not impossible.
@@ -66,27 +68,19 @@ pub(super) fn rank(
         if !usable(entry, case) {
             continue;
         }
-        let cures: f64 = entry
-            .cures
-            .iter()
-            .map(|(id, q)| q * probability.get(id.as_str()).unwrap_or(&0.0))
-            .sum();
-        let held: f64 = entry
-            .cures
-            .keys()
-            .map(|id| probability.get(id.as_str()).unwrap_or(&0.0))
-            .sum();
+        let sum = |wanted: &dyn Fn(f64) -> f64| -> f64 {
+            let of = |id: &String| probability.get(id.as_str()).unwrap_or(&0.0);
+            entry.cures.iter().map(|(id, &q)| wanted(q) * of(id)).sum()
+        };
+        let cures = sum(&|q| q);
         let last = entry.id == "ticket";
         if cures < MIN_CURES && !last {
             continue;
         }
-        // A gated action goes behind every other one until what it cures is likely enough.
+        // A gated action goes behind every other one until what it really cures is likely enough.
+        let held = sum(&|q| f64::from(u8::from(q >= REALLY_CURES)));
         let held_back = entry.first_above > 0.0 && held <= entry.first_above;
-        let score = if last {
-            -1.0
-        } else {
-            cures / (entry.cost + entry.verify)
-        };
+        let score = if last { -1.0 } else { cures / price(entry) };
         scored.push((held_back, score, entry, cures));
     }
     scored.sort_by(|a, b| {
@@ -106,11 +100,65 @@ pub(super) fn rank(
             parameters: parameters(entry, case),
             cures: curing(entry, &probability),
             probability_cures: cures,
-            cost: entry.cost,
+            cost: price(entry),
             risk: entry.risk,
             reversible: entry.reversible,
         })
         .collect()
+}
+
+/// Minute equivalents of an action with the check after it.
+fn price(entry: &ActionEntry) -> f64 {
+    entry.cost + entry.verify
+}
+
+/// Which entry comes first for each set of probabilities: what more evidence could change.
+pub(super) struct FirstAction<'k> {
+    /// Entry, price, and its efficacy by index into `Model::causes`.
+    entries: Vec<(&'k ActionEntry, f64, Vec<(usize, f64)>)>,
+}
+
+impl<'k> FirstAction<'k> {
+    /// The usable entries of a case.
+    pub fn new(knowledge: &'k Knowledge, model: &Model, case: &Case<'_>) -> Self {
+        let index: BTreeMap<&str, usize> = model
+            .causes
+            .iter()
+            .enumerate()
+            .map(|(i, &c)| (knowledge.causes[c].id.as_str(), i))
+            .collect();
+        let entries = knowledge
+            .actions
+            .iter()
+            .filter(|entry| entry.id != "ticket" && usable(entry, case))
+            .map(|entry| {
+                let cures = entry
+                    .cures
+                    .iter()
+                    .filter_map(|(id, &q)| Some((*index.get(id.as_str())?, q)));
+                (entry, price(entry), cures.collect())
+            })
+            .collect();
+        Self { entries }
+    }
+
+    /// Position of the entry that comes first; `total` is the sum of `causes`.
+    pub fn of(&self, causes: &[f64], total: f64) -> Option<usize> {
+        let mut best: Option<(f64, usize)> = None;
+        for (number, (entry, price, cures)) in self.entries.iter().enumerate() {
+            let mut sum = 0.0;
+            let mut held = 0.0;
+            for &(cause, q) in cures {
+                sum += q * causes[cause];
+                held += f64::from(u8::from(q >= REALLY_CURES)) * causes[cause];
+            }
+            let may_lead = entry.first_above <= 0.0 || held > entry.first_above * total;
+            if may_lead && sum >= MIN_CURES * total && best.is_none_or(|b| sum / price > b.0) {
+                best = Some((sum / price, number));
+            }
+        }
+        best.map(|b| b.1)
+    }
 }
 
 /// The causes that an entry cures, most probable first.

@@ -3,16 +3,14 @@
 //! Lives here: contributions that sum to the log-odds, what speaks for and against a cause, what
 //! was not seen and why. Must not live here: weights themselves (`posterior`), layout.
 
-use super::Case;
 use super::knowledge::{Kind, Knowledge};
 use super::model::Model;
 use super::posterior::{Posterior, Weighed};
 use crate::domain::evidence::{Path, Reading, Status};
-use crate::domain::instance::Os;
 use crate::domain::report::{Conflict, Contribution, Report};
 
 /// Nats to decibans.
-const DECIBANS: f64 = 10.0 / std::f64::consts::LN_10;
+pub(super) const DECIBANS: f64 = 10.0 / std::f64::consts::LN_10;
 /// Share of a whole below which a hypothesis is left out of sums that explain.
 const NEGLIGIBLE: f64 = 1e-6;
 /// A reading that the rest gives less than this is surprising.
@@ -312,7 +310,7 @@ fn sentence(id: &str, path: Option<Path>, state: &str, reading: Option<&Reading>
     }
 }
 
-fn place(id: &str, path: Option<Path>) -> String {
+pub(super) fn place(id: &str, path: Option<Path>) -> String {
     path.map_or_else(|| id.to_owned(), |p| format!("{id} over the {p} path"))
 }
 
@@ -345,103 +343,4 @@ fn without_state(report: &Report, status: Status) -> Vec<Reason> {
             }
         })
         .collect()
-}
-
-/// What would have to be true for a cause that does not lead.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Why {
-    pub cause: String,
-    /// The readings that speak against it most, worst first.
-    pub against: Vec<Reason>,
-    /// Group, path, state and decibans that it would gain, best per second first.
-    pub would_need: Vec<WouldNeed>,
-}
-
-/// A reading that would raise a cause.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WouldNeed {
-    pub evidence: String,
-    pub path: Option<Path>,
-    pub state: String,
-    pub weight_db: f64,
-    pub cost_s: f64,
-    pub needs: String,
-}
-
-/// Answers "why not this cause": what was seen against it, and the cheapest readings that would
-/// bring it up, with the state that they would have to show.
-pub fn why_not(knowledge: &Knowledge, report: &Report, cause: &str) -> Option<Why> {
-    let explanation = explain(report, cause)?;
-    let os: Os = report.instance.os;
-    let model = knowledge.model(os);
-    let index = model
-        .causes
-        .iter()
-        .position(|&c| knowledge.causes[c].id == cause)?;
-    let case = Case {
-        instance: report.instance.clone(),
-        vantage: report.vantage.clone(),
-        readings: &report.evidence,
-        ..Case::default()
-    };
-    let selection = super::posterior::select(knowledge, model, &case);
-    let posterior = super::posterior::infer(knowledge, model, &case, &selection.weighed);
-    let mut would_need = Vec::new();
-    for (s, slot) in model.slots.iter().enumerate() {
-        let group = &knowledge.evidence[slot.group];
-        if selection.weighed.iter().any(|w| w.slot == s) {
-            continue;
-        }
-        let best = (0..group.states.len())
-            .map(|state| {
-                (
-                    state,
-                    gain_db(model, &posterior, index, s, state) * slot.temper,
-                )
-            })
-            .max_by(|a, b| a.1.total_cmp(&b.1));
-        if let Some((state, weight_db)) = best
-            && weight_db >= 3.0
-        {
-            would_need.push(WouldNeed {
-                evidence: group.id.clone(),
-                path: slot.path,
-                state: group.states[state].clone(),
-                weight_db,
-                cost_s: group.cost_s,
-                needs: group.needs.clone(),
-            });
-        }
-    }
-    would_need.sort_by(|a, b| {
-        (b.weight_db / (b.cost_s + 1.0))
-            .total_cmp(&(a.weight_db / (a.cost_s + 1.0)))
-            .then_with(|| a.evidence.cmp(&b.evidence))
-    });
-    would_need.truncate(5);
-    let mut against = explanation.opposing;
-    against.sort_by(|a, b| a.weight_db.total_cmp(&b.weight_db));
-    Some(Why {
-        cause: cause.to_owned(),
-        against,
-        would_need,
-    })
-}
-
-/// Decibans that a state would add to a cause against all others.
-fn gain_db(model: &Model, posterior: &Posterior, cause: usize, slot: usize, state: usize) -> f64 {
-    let (mut own, mut own_mass, mut rest, mut rest_mass) = (0.0, 0.0, 0.0, 0.0);
-    for (v, variant) in model.variants.iter().enumerate() {
-        let p = variant.states(&model.slots, slot)[state];
-        // An improbable cause may have lost its weight in one variant only: mix in the prior.
-        let w = posterior.variants[v].max(variant.log_prior.exp() * 1e-6);
-        if variant.cause == cause {
-            own += w * p;
-            own_mass += w;
-        } else {
-            rest += w * p;
-            rest_mass += w;
-        }
-    }
-    DECIBANS * ((own / own_mass).ln() - (rest / rest_mass).ln())
 }

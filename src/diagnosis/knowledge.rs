@@ -276,6 +276,8 @@ pub struct Knowledge {
     pub clusters: Vec<Cluster>,
     pub actions: Vec<ActionEntry>,
     pub settings: Settings,
+    /// What confirmed outcomes did to the priors, one sentence each.
+    learnt: Vec<String>,
     hash: String,
     models: [Model; 3],
 }
@@ -358,11 +360,7 @@ impl Knowledge {
             })?;
             draft.lay_over(file);
         }
-        let mut hash = String::new();
-        for byte in hasher.finalize().iter().take(8) {
-            let _ = write!(hash, "{byte:02x}");
-        }
-        let mut knowledge = draft.finish(hash)?;
+        let mut knowledge = draft.finish(hex(&hasher.finalize()[..8]))?;
         let problems = lint::check(&knowledge);
         if !problems.is_empty() {
             return Err(KnowledgeError::Lint(problems));
@@ -371,7 +369,8 @@ impl Knowledge {
         Ok(knowledge)
     }
 
-    /// First 16 hexadecimal digits of the SHA-256 over all files.
+    /// First 16 hexadecimal digits of the SHA-256 over all files; priors that were learnt add
+    /// `+` and 8 digits of their own.
     pub fn hash(&self) -> &str {
         &self.hash
     }
@@ -386,15 +385,27 @@ impl Knowledge {
         self.evidence.iter().find(|e| e.id == id)
     }
 
-    /// The same knowledge with other priors (`learn`); causes that are not named keep theirs.
+    /// What confirmed outcomes did to the priors, one sentence each; empty as shipped.
+    pub fn learnt(&self) -> &[String] {
+        &self.learnt
+    }
+
+    /// The same knowledge with priors that moved by a factor (`learn`), the sentences that say so,
+    /// and a hash of its own; causes that are not named keep theirs.
     #[must_use]
-    pub fn with_priors(&self, priors: &BTreeMap<String, f64>) -> Self {
+    pub fn with_moved_priors(&self, factors: &BTreeMap<String, f64>, learnt: Vec<String>) -> Self {
         let mut copy = self.clone();
+        let mut hasher = Sha256::new();
         for cause in &mut copy.causes {
-            if let Some(&p) = priors.get(&cause.id) {
-                cause.prior = cause.prior.map(|old| if old > 0.0 { p } else { old });
+            if let Some(&factor) = factors.get(&cause.id) {
+                // Systems keep their proportion: outcomes do not say which system it was.
+                cause.prior = cause.prior.map(|old| old * factor);
+                hasher.update(cause.id.as_bytes());
+                hasher.update(factor.to_bits().to_be_bytes());
             }
         }
+        copy.hash = format!("{}+{}", self.hash, hex(&hasher.finalize()[..4]));
+        copy.learnt = learnt;
         copy.compile();
         copy
     }
@@ -420,6 +431,13 @@ impl Knowledge {
     fn compile(&mut self) {
         self.models = [Os::Linux, Os::Windows, Os::Unknown].map(|os| Model::compile(self, os));
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Checks an organisation's file as `doctor --knowledge FILE` does; the answer is one line for

@@ -120,20 +120,23 @@ pub fn priors(knowledge: &Knowledge, outcomes: &[Outcome]) -> Vec<LearntPrior> {
         .collect()
 }
 
-/// The knowledge with learnt priors.
+/// The knowledge with learnt priors and the sentences that say so.
 #[must_use]
 pub fn apply(knowledge: &Knowledge, outcomes: &[Outcome]) -> Knowledge {
     if outcomes.iter().all(|o| o.confirmation.weight() == 0.0) {
         return knowledge.clone();
     }
-    let learnt: BTreeMap<String, f64> = priors(knowledge, outcomes)
+    let learnt = priors(knowledge, outcomes);
+    let notes = notes(&learnt);
+    let factors: BTreeMap<String, f64> = learnt
         .into_iter()
-        .map(|p| (p.cause, p.learnt))
+        .map(|p| (p.cause, p.learnt / p.shipped))
         .collect();
-    knowledge.with_priors(&learnt)
+    knowledge.with_moved_priors(&factors, notes)
 }
 
-/// `this prior moved because of 7 confirmed cases`, for the causes that have any.
+/// `disk-full: this prior moved from 1.6% to 3.1% because of 7 confirmed cases`, for the causes
+/// that have any.
 pub fn notes(priors: &[LearntPrior]) -> Vec<String> {
     priors
         .iter()
@@ -141,8 +144,11 @@ pub fn notes(priors: &[LearntPrior]) -> Vec<String> {
         .map(|p| {
             let cases = if p.cases == 1 { "case" } else { "cases" };
             format!(
-                "{}: prior {:.3} instead of {:.3} because of {} confirmed {cases}",
-                p.cause, p.learnt, p.shipped, p.cases
+                "{}: this prior moved from {:.1}% to {:.1}% because of {} confirmed {cases}",
+                p.cause,
+                p.shipped * 100.0,
+                p.learnt * 100.0,
+                p.cases
             )
         })
         .collect()

@@ -3,6 +3,7 @@
 //! Lives here: expected information per second, the price of consent, the stop rule, coverage.
 //! Must not live here: how a reading is obtained.
 
+use super::actions::FirstAction;
 use super::knowledge::{Evidence, Knowledge};
 use super::model::Model;
 use super::posterior::{Posterior, Weighed};
@@ -18,9 +19,14 @@ const MIN_BITS: f64 = 0.02;
 const MAX_ENTRIES: usize = 16;
 /// Opening a console session costs once; each further look at it is cheap.
 const NO_AGENT_S: f64 = 60.0;
+/// From this lead on, only what may change the first action is worth getting.
+const NEARLY_DECIDED: f64 = 0.85;
+/// A change of the first action that is less probable than this is not worth a look.
+const MIN_CHANGE: f64 = 0.02;
 
 /// Readings worth getting, best per second first. Empty once nothing can change the next step:
-/// the leading cause is all but certain, or it holds 0.85 and its repair is cheap and reversible.
+/// the leading cause is all but certain, it holds 0.85 and its repair is cheap and reversible, or
+/// no reading could bring another action to the top.
 pub(super) fn rank(
     knowledge: &Knowledge,
     model: &Model,
@@ -32,12 +38,9 @@ pub(super) fn rank(
     if decided(knowledge, model, posterior, actions) {
         return Vec::new();
     }
-    let state = |id: &str, path| observed(case.readings, id, path);
-    let agent_gone = state("agent", None).is_some_and(|s| s != "online");
-    let consent_given = case
-        .readings
-        .iter()
-        .any(|r| r.id.starts_with("guest-") && r.status == Status::Observed);
+    let nearly = posterior.causes.iter().any(|p| *p >= NEARLY_DECIDED);
+    let first_action = nearly.then(|| FirstAction::new(knowledge, model, case));
+    let prices = Prices::of(case);
     let mut entries: Vec<(f64, NextEvidence)> = Vec::new();
     for (s, slot) in model.slots.iter().enumerate() {
         let group = &knowledge.evidence[slot.group];
@@ -48,27 +51,20 @@ pub(super) fn rank(
         if bits < MIN_BITS {
             continue;
         }
-        let by_console = group.id.starts_with("guest-") && agent_gone;
-        let cost_s = if by_console { NO_AGENT_S } else { group.cost_s };
-        let consent = match group.intrusive {
-            0 => 0.0,
-            1 => LOG_LINE_S,
-            _ if consent_given => 0.0,
-            _ => CONSENT_S,
-        };
-        let needs = if by_console {
-            "a look through the VNC console"
-        } else {
-            group.needs.as_str()
-        };
+        if let Some(first) = &first_action
+            && chance_of_change(model, posterior, first, s) < MIN_CHANGE
+        {
+            continue;
+        }
+        let price = prices.price(group);
         entries.push((
-            bits / (cost_s + consent),
+            bits / (price.cost_s + price.consent_s),
             NextEvidence {
                 id: group.id.clone(),
                 path: slot.path,
                 bits,
-                cost_s,
-                needs: needs.to_owned(),
+                cost_s: price.cost_s,
+                needs: price.needs.to_owned(),
             },
         ));
     }
@@ -78,6 +74,77 @@ pub(super) fn rank(
     });
     entries.truncate(MAX_ENTRIES);
     entries.into_iter().map(|(_, entry)| entry).collect()
+}
+
+/// What a reading costs here.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Price<'k> {
+    pub cost_s: f64,
+    /// Seconds that asking for consent or leaving a trace is worth.
+    pub consent_s: f64,
+    pub needs: &'k str,
+}
+
+/// What bears on the price of every reading of a case.
+pub(super) struct Prices {
+    agent_gone: bool,
+    consent_given: bool,
+}
+
+impl Prices {
+    pub fn of(case: &Case<'_>) -> Self {
+        Self {
+            agent_gone: observed(case.readings, "agent", None).is_some_and(|s| s != "online"),
+            consent_given: case
+                .readings
+                .iter()
+                .any(|r| r.id.starts_with("guest-") && r.status == Status::Observed),
+        }
+    }
+
+    /// Time, consent and needs of a group.
+    pub fn price<'k>(&self, group: &'k Evidence) -> Price<'k> {
+        let by_console = group.id.starts_with("guest-") && self.agent_gone;
+        Price {
+            cost_s: if by_console { NO_AGENT_S } else { group.cost_s },
+            consent_s: match group.intrusive {
+                0 => 0.0,
+                1 => LOG_LINE_S,
+                _ if self.consent_given => 0.0,
+                _ => CONSENT_S,
+            },
+            needs: if by_console {
+                "a look through the VNC console"
+            } else {
+                group.needs.as_str()
+            },
+        }
+    }
+}
+
+/// Probability that reading a slot brings another action to the top.
+fn chance_of_change(
+    model: &Model,
+    posterior: &Posterior,
+    first: &FirstAction<'_>,
+    slot: usize,
+) -> f64 {
+    let now = first.of(&posterior.causes, 1.0);
+    let mut causes = vec![0.0; model.causes.len()];
+    let mut chance = 0.0;
+    for state in 0..model.slots[slot].default.len() {
+        causes.fill(0.0);
+        let mut mass = 0.0;
+        for (variant, w) in model.variants.iter().zip(&posterior.variants) {
+            let joint = w * variant.states(&model.slots, slot)[state];
+            causes[variant.cause] += joint;
+            mass += joint;
+        }
+        if mass > 0.0 && first.of(&causes, mass) != now {
+            chance += mass;
+        }
+    }
+    chance
 }
 
 fn decided(
@@ -98,7 +165,7 @@ fn decided(
     let easy = actions
         .first()
         .is_some_and(|a| a.cost <= 5.0 && a.reversible && a.cures.contains(id));
-    p >= 0.97 || (p >= 0.85 && (easy || id == NO_FAULT))
+    p >= 0.97 || (p >= NEARLY_DECIDED && (easy || id == NO_FAULT))
 }
 
 fn observed<'a>(readings: &'a [Reading], id: &str, path: Option<Path>) -> Option<&'a str> {
@@ -109,7 +176,7 @@ fn observed<'a>(readings: &'a [Reading], id: &str, path: Option<Path>) -> Option
 }
 
 /// Whether a group can be read at all here: permitted, applicable, and its precondition met.
-fn obtainable(case: &Case<'_>, group: &Evidence, path: Option<Path>) -> bool {
+pub(super) fn obtainable(case: &Case<'_>, group: &Evidence, path: Option<Path>) -> bool {
     let refused = case.readings.iter().any(|r| {
         r.id == group.id
             && r.path == path

@@ -87,7 +87,7 @@ pub(super) fn select(knowledge: &Knowledge, model: &Model, case: &Case<'_>) -> S
             ));
             continue;
         };
-        if let Some(slot) = model.slot(&reading.id, reading.path) {
+        if let Some(slot) = model.slot(&reading.id, path_of(case, reading)) {
             found.push((slot, state, reading, index));
         }
     }
@@ -138,6 +138,16 @@ pub(super) fn select(knowledge: &Knowledge, model: &Model, case: &Case<'_>) -> S
     temper_blind_paths(knowledge, model, &mut selection.weighed);
     temper_public_side(knowledge, model, case, &mut selection.weighed);
     selection
+}
+
+/// The path that a reading speaks of. One that names none was made along the only path that there
+/// is; the evaluation of rules for this host is the public one by contract.
+fn path_of(case: &Case<'_>, reading: &Reading) -> Option<Path> {
+    let only_private = case.vantage.paths == [Path::Private];
+    match reading.path {
+        None if only_private && reading.id != "security-group-here" => Some(Path::Private),
+        path => path,
+    }
 }
 
 fn rank(item: &(usize, usize, &Reading, usize)) -> (usize, Family, Option<jiff::Timestamp>, usize) {

@@ -1,7 +1,12 @@
 //! How good the answers are on labelled cases.
 //!
-//! Lives here: the label of a case, the metrics with their gates, the baselines, the table.
-//! Must not live here: cases themselves, files.
+//! Lives here: the label of a case, the metrics, the table.
+//! Must not live here: limits (`score::gates`), baselines (`score::methods`), cases themselves, files.
+
+mod gates;
+mod methods;
+
+pub use methods::Method;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -11,7 +16,6 @@ use serde_json::Value;
 
 use super::replay::SavedCase;
 use super::{Knowledge, NO_FAULT, UNLISTED};
-use crate::domain::evidence::Reading;
 use crate::domain::report::Report;
 
 /// What a labelled case says about itself, under `expected`.
@@ -127,6 +131,8 @@ pub struct Metrics {
     pub brier: f64,
     /// Ten bins on the leading cause.
     pub ece: f64,
+    /// Mean confidence of the lead less how often it is right: above 0 is too sure.
+    pub bias: f64,
     /// Right where the lead holds 0.9 or more, and how often it does.
     pub sure_right: f64,
     pub sure_share: f64,
@@ -182,6 +188,8 @@ pub fn metrics(answers: &[(Label, Answer)]) -> Metrics {
             / n as f64,
         brier: listed.iter().map(|(l, a)| brier(l, a)).sum::<f64>() / n as f64,
         ece: calibration_error(&listed),
+        bias: listed.iter().map(|(_, a)| a.lead().1).sum::<f64>() / n as f64
+            - share(count(&|l, a| l.accepts(a.lead().0)), n),
         sure_right: ratio(
             count(&|l, a| sure(a) && l.accepts(a.lead().0)),
             count(&|_, a| sure(a)),
@@ -261,121 +269,6 @@ fn calibration_error(answers: &[&(Label, Answer)]) -> f64 {
         / all
 }
 
-/// Something to compare with, in the same harness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Method {
-    /// The engine as shipped.
-    Full,
-    /// No evidence at all.
-    PriorsOnly,
-    /// The vendor's seven verdicts in the order of its tool, the first that is found.
-    VendorChecklist,
-    /// Every reading on its own: no clusters, no tempering, no pairs.
-    UngroupedBayes,
-    /// The engine without pairs.
-    SinglesOnly,
-}
-
-impl Method {
-    pub const ALL: [Self; 5] = [
-        Self::Full,
-        Self::PriorsOnly,
-        Self::VendorChecklist,
-        Self::UngroupedBayes,
-        Self::SinglesOnly,
-    ];
-
-    /// Name in the table.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Full => "cvmtop",
-            Self::PriorsOnly => "priors only",
-            Self::VendorChecklist => "vendor checklist",
-            Self::UngroupedBayes => "ungrouped naive Bayes",
-            Self::SinglesOnly => "singles without pairs",
-        }
-    }
-
-    /// The knowledge that the method weighs with.
-    pub fn knowledge(self, shipped: &Knowledge) -> Knowledge {
-        let mut settings = shipped.settings.clone();
-        match self {
-            Self::Full | Self::PriorsOnly | Self::VendorChecklist => return shipped.clone(),
-            Self::SinglesOnly => settings.pair_share = 0.0,
-            Self::UngroupedBayes => {
-                settings.pair_share = 0.0;
-                settings.temper = 1.0;
-                let mut copy = shipped.clone();
-                copy.clusters.clear();
-                for group in &mut copy.evidence {
-                    group.temper = 1.0;
-                }
-                return copy.with_settings(settings);
-            }
-        }
-        shipped.with_settings(settings)
-    }
-
-    /// The method's answer to a case.
-    pub fn answer(self, knowledge: &Knowledge, case: &SavedCase) -> Answer {
-        match self {
-            Self::PriorsOnly => {
-                let blind = SavedCase {
-                    readings: Vec::new(),
-                    ..case.clone()
-                };
-                Answer::from(&blind.diagnose(knowledge))
-            }
-            Self::VendorChecklist => checklist(knowledge, case),
-            _ => Answer::from(&case.diagnose(knowledge)),
-        }
-    }
-}
-
-/// The seven verdicts of the vendor's tool in its order, then "no fault found".
-fn checklist(knowledge: &Knowledge, case: &SavedCase) -> Answer {
-    let is = |id: &str, states: &[&str]| {
-        case.readings
-            .iter()
-            .any(|r| r.id == id && Reading::observed_state(r).is_some_and(|s| states.contains(&s)))
-    };
-    let verdicts = [
-        (
-            is("bandwidth-use", &["saturated", "high"]),
-            "bandwidth-saturated",
-        ),
-        (is("public-bandwidth", &["zero"]), "public-bandwidth-zero"),
-        (is("cpu", &["high", "pegged", "capped"]), "cpu-overload"),
-        (is("memory", &["high", "exhausted"]), "memory-exhausted"),
-        (
-            is(
-                "security-group",
-                &["deny-explicit", "deny-default", "allow-other-source-only"],
-            ),
-            "security-group-blocks-port",
-        ),
-        (is("ddos-block", &["blocked"]), "ddos-blocked"),
-        (is("restriction", &["isolated"]), "security-isolated"),
-        (
-            is("restriction", &["arrears"]) || is("public-address", &["arrears"]),
-            "account-in-arrears",
-        ),
-    ];
-    let found = verdicts.iter().find(|v| v.0).map_or(NO_FAULT, |v| v.1);
-    let rest = 0.3 / (knowledge.causes.len() - 1) as f64;
-    let mut causes: Vec<(String, f64)> = knowledge
-        .causes
-        .iter()
-        .map(|c| (c.id.clone(), if c.id == found { 0.7 } else { rest }))
-        .collect();
-    causes.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    Answer {
-        causes,
-        first_cures: vec![found.to_owned()],
-        ..Answer::default()
-    }
-}
-
 /// Metrics by split and profile of evidence, then the baselines over all cases.
 #[derive(Debug, Clone)]
 pub struct Table {
@@ -428,7 +321,7 @@ impl Table {
         let mut out = format!("{} labelled cases\n\n", self.cases);
         let _ = writeln!(
             out,
-            "{:<6} {:<14} {:>5} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6}",
+            "{:<6} {:<14} {:>5} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6}",
             "split",
             "profile",
             "cases",
@@ -437,6 +330,7 @@ impl Table {
             "loss",
             "Brier",
             "ECE",
+            "bias",
             "sure",
             "right",
             "distr",
@@ -455,12 +349,18 @@ impl Table {
             let _ = writeln!(out, "{:<21} {}", method.as_str(), line(m));
         }
         out.push_str(
-            "\nsure/right: share with a lead of 0.9 or more, and how many of these are right\n\
+            "\nbias: mean confidence of the lead less how often it is right\n\
+             sure/right: share with a lead of 0.9 or more, and how many of these are right\n\
              distr: a marked distractor above the truth; alarm: a fault at 0.5 or more on a healthy instance\n\
              modest: no cause above 0.6 where the fault is outside the catalogue\n\
              both/first: both of two faults named; the first action cures the first blocker\n\
              honest: ambiguous cases with an acceptable lead that is not too sure; harm: harmful first action\n",
         );
+        let splits: BTreeSet<&str> = self.by_profile.keys().map(|k| k.0.as_str()).collect();
+        for split in splits {
+            out.push('\n');
+            out.push_str(&gates::render(split, &self.by_profile));
+        }
         out
     }
 }
@@ -480,6 +380,7 @@ fn line(m: &Metrics) -> String {
         m.log_loss,
         m.brier,
         m.ece,
+        m.bias,
         m.sure_share,
         m.sure_right,
         m.distractor_flips,

@@ -45,6 +45,9 @@ pub struct Report {
     /// Hash of the knowledge that weighed the evidence.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub knowledge: String,
+    /// What confirmed outcomes did to the priors, one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub learnt: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
     /// Set when readings disagree more than the model can explain.

@@ -29,8 +29,7 @@ use crate::cloud::credentials::CredentialsError;
 use crate::cloud::facts::CloudFacts;
 use crate::cloud::inventory::{self, InventoryEvent};
 use crate::config::StaticHost;
-use crate::diagnosis::Knowledge;
-use crate::diagnosis::learn::{self, Confirmation};
+use crate::diagnosis::learn::Confirmation;
 use crate::domain::instance::Instance;
 use crate::store::outcomes::Outcomes;
 
@@ -301,7 +300,7 @@ async fn list(backend: &Backend, generation: u64, out: &mpsc::Sender<Message>) {
     let opened = Message::Opened {
         place,
         host: session.host.clone(),
-        knowledge: learnt(backend, session),
+        knowledge: session.learnt(&backend.loaded.paths.state_dir),
     };
     let _ = out.send(opened).await;
     for text in backend.take_warnings() {
@@ -338,17 +337,6 @@ async fn list(backend: &Backend, generation: u64, out: &mpsc::Sender<Message>) {
         Err(error) => Listing::Failed(error.to_string()),
     };
     let _ = send(last).await;
-}
-
-/// The session's knowledge with the priors that confirmed outcomes have moved.
-fn learnt(backend: &Backend, session: &Session) -> Arc<Knowledge> {
-    let outcomes = Outcomes::in_directory(&backend.loaded.paths.state_dir);
-    match outcomes.read(clock::now()) {
-        Ok(outcomes) if !outcomes.is_empty() => {
-            Arc::new(learn::apply(&session.knowledge, &outcomes))
-        }
-        _ => session.knowledge.clone(),
-    }
 }
 
 /// Static hosts with their names looked up; those that cannot be are named with the reason.

@@ -2,16 +2,19 @@
 //!
 //! Must not live here: parsing of flags (`cli`) or of files (`config`).
 
+use std::path::Path;
 use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::clock;
 use crate::cloud::credentials::{self, Search};
 use crate::cloud::{Client, ClientConfig, CloudError, Proxies};
 use crate::config::{Lang, Loaded, Settings};
-use crate::diagnosis::Knowledge;
+use crate::diagnosis::{Knowledge, learn};
 use crate::domain::instance::Instance;
 use crate::domain::text::sanitise;
+use crate::store::outcomes::Outcomes;
 
 /// Why a session cannot be opened.
 #[derive(Debug, Error)]
@@ -111,6 +114,19 @@ impl Session {
     }
 }
 
+impl Session {
+    /// The knowledge with the priors that confirmed outcomes have moved. A file of outcomes that
+    /// cannot be read teaches nothing.
+    pub fn learnt(&self, state_dir: &Path) -> Arc<Knowledge> {
+        match Outcomes::in_directory(state_dir).read(clock::now()) {
+            Ok(outcomes) if !outcomes.is_empty() => {
+                Arc::new(learn::apply(&self.knowledge, &outcomes))
+            }
+            _ => self.knowledge.clone(),
+        }
+    }
+}
+
 /// Finds credentials and builds the client; warnings beside it.
 async fn find_cloud(settings: &Settings) -> Result<(Cloud, Vec<String>), SessionError> {
     let variable = |name: &str| std::env::var(name).ok();
@@ -151,7 +167,11 @@ async fn find_cloud(settings: &Settings) -> Result<(Cloud, Vec<String>), Session
     Ok((cloud, found.warnings))
 }
 
-fn knowledge(settings: &Settings) -> Result<Knowledge, SessionError> {
+/// The shipped knowledge, with the organisation's file laid over it where one is set.
+///
+/// # Errors
+/// The file cannot be read or breaks a rule of the lint.
+pub fn knowledge(settings: &Settings) -> Result<Knowledge, SessionError> {
     let Some(path) = &settings.knowledge else {
         return Ok(Knowledge::shipped().clone());
     };

@@ -1,6 +1,6 @@
-//! Confirmed causes, one JSON line each, appended and never changed.
+//! Confirmed causes, one JSON line each, appended and never changed; bounded in size and age.
 //!
-//! Holds no address, name or id, so that it can be shared. Must not live here: what outcomes do
+//! Holds no address, name or id; what is exported has no moment either, only an age in days. Must not live here: what outcomes do
 //! to priors (`diagnosis::learn`).
 
 use std::fs::{self, OpenOptions};
@@ -17,6 +17,10 @@ const FILE: &str = "outcomes.jsonl";
 /// Older outcomes have lost nearly all of their weight (half-life 180 days).
 const KEPT_DAYS: f64 = 1_500.0;
 const DAY_S: f64 = 86_400.0;
+/// From this size on, old lines are dropped when a new one is added.
+const MAX_BYTES: u64 = 256 * 1024;
+/// Lines that are kept then.
+const KEPT_LINES: usize = 1_000;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Line {
@@ -59,6 +63,7 @@ impl Outcomes {
             if let Some(directory) = self.path.parent() {
                 fs::create_dir_all(directory)?;
             }
+            self.shorten()?;
             let mut file = OpenOptions::new()
                 .create(true)
                 .append(true)
@@ -77,8 +82,8 @@ impl Outcomes {
     /// # Errors
     /// When the file is there and cannot be read.
     pub fn read(&self, now: Timestamp) -> Result<Vec<Outcome>, StoreError> {
-        let text = match fs::read_to_string(&self.path) {
-            Ok(text) => text,
+        let bytes = match fs::read(&self.path) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             Err(source) => {
                 return Err(StoreError::Read {
@@ -87,7 +92,7 @@ impl Outcomes {
                 });
             }
         };
-        Ok(text
+        Ok(String::from_utf8_lossy(&bytes)
             .lines()
             .filter_map(|line| serde_json::from_str::<Line>(line).ok())
             .map(|line| Outcome {
@@ -97,6 +102,50 @@ impl Outcomes {
             })
             .filter(|outcome| (0.0..KEPT_DAYS).contains(&outcome.age_days))
             .collect())
+    }
+
+    /// All outcomes as JSON lines that can be shared: cause, how it was confirmed, age in days.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read.
+    pub fn export(&self, now: Timestamp) -> Result<String, StoreError> {
+        let mut text = String::new();
+        for mut outcome in self.read(now)? {
+            outcome.age_days = outcome.age_days.floor();
+            text.push_str(&serde_json::to_string(&outcome).expect("plain fields are JSON"));
+            text.push('\n');
+        }
+        Ok(text)
+    }
+
+    /// Forgets everything; the answer is whether there was anything.
+    ///
+    /// # Errors
+    /// When the file cannot be removed.
+    pub fn reset(&self) -> Result<bool, StoreError> {
+        match fs::remove_file(&self.path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(StoreError::Write {
+                path: self.path.clone(),
+                source,
+            }),
+        }
+    }
+
+    /// Keeps the newest lines of a file that has grown too large; the new file replaces the old
+    /// one in one step.
+    fn shorten(&self) -> std::io::Result<()> {
+        match fs::metadata(&self.path) {
+            Ok(meta) if meta.len() > MAX_BYTES => {}
+            _ => return Ok(()),
+        }
+        let text = fs::read(&self.path)?;
+        let lines: Vec<&[u8]> = text.split_inclusive(|b| *b == b'\n').collect();
+        let kept = lines[lines.len().saturating_sub(KEPT_LINES)..].concat();
+        let fresh = self.path.with_extension("new");
+        fs::write(&fresh, kept)?;
+        fs::rename(&fresh, &self.path)
     }
 }
 
@@ -118,5 +167,38 @@ mod tests {
         assert_eq!(read.len(), 1);
         assert_eq!(read[0].cause, "disk-full");
         assert!((read[0].age_days - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_is_exported_holds_no_moment_and_a_reset_forgets() {
+        let directory = tempfile::tempdir().unwrap();
+        let outcomes = Outcomes::in_directory(directory.path());
+        let at = Timestamp::from_second(1_000_000).unwrap();
+        outcomes
+            .append(at, "disk-full", Confirmation::Verified)
+            .unwrap();
+        let later = Timestamp::from_second(1_000_000 + 86_400 * 3 + 777).unwrap();
+        assert_eq!(
+            outcomes.export(later).unwrap(),
+            "{\"cause\":\"disk-full\",\"confirmation\":\"verified\",\"age_days\":3.0}\n"
+        );
+        assert!(outcomes.reset().unwrap());
+        assert!(!outcomes.reset().unwrap());
+        assert!(outcomes.read(later).unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_file_stays_small() {
+        let directory = tempfile::tempdir().unwrap();
+        let outcomes = Outcomes::in_directory(directory.path());
+        let at = Timestamp::from_second(1_000_000).unwrap();
+        let line = "{\"at\":\"1970-01-12T13:46:40Z\",\"cause\":\"disk-full\",\"confirmation\":\"asserted\"}\n";
+        fs::write(directory.path().join(FILE), line.repeat(5_000)).unwrap();
+        outcomes
+            .append(at, "cpu-overload", Confirmation::Asserted)
+            .unwrap();
+        let read = outcomes.read(at).unwrap();
+        assert_eq!(read.len(), KEPT_LINES + 1);
+        assert_eq!(read[KEPT_LINES].cause, "cpu-overload");
     }
 }

@@ -114,6 +114,7 @@ impl Draft {
             clusters: self.clusters,
             actions: self.actions,
             settings,
+            learnt: Vec::new(),
             hash,
             models: Default::default(),
         })

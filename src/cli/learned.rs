@@ -1,0 +1,59 @@
+//! `cvmtop learned`: what confirmed outcomes did to the priors; to read, to share, to forget.
+//!
+//! Must not live here: what an outcome is worth (`diagnosis::learn`), the file (`store`).
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use super::args::{GlobalArgs, LearnedArgs, TextOrJson};
+use super::{EXIT_NOTHING, open, output};
+use crate::diagnosis::learn;
+use crate::runtime::{clock, session};
+use crate::store::outcomes::Outcomes;
+
+pub fn run(args: &LearnedArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
+    let loaded = open::settings(global)?;
+    let outcomes = Outcomes::in_directory(&loaded.paths.state_dir);
+    let now = clock::now();
+    if args.reset {
+        let count = outcomes.read(now)?.len();
+        if !args.yes {
+            eprintln!("cvmtop: {count} outcome(s) would be forgotten; repeat with --reset --yes");
+            return Ok(EXIT_NOTHING);
+        }
+        outcomes.reset()?;
+        output::print(&format!(
+            "{count} outcome(s) forgotten, the shipped priors hold again\n"
+        ))?;
+        return Ok(0);
+    }
+    if args.export {
+        output::print(&outcomes.export(now)?)?;
+        return Ok(0);
+    }
+    let read = outcomes.read(now)?;
+    let priors = learn::priors(&session::knowledge(&loaded.settings)?, &read);
+    let notes = learn::notes(&priors);
+    match args.format {
+        TextOrJson::Json => {
+            let moved: Vec<_> = priors
+                .iter()
+                .filter(|p| p.cases > 0)
+                .map(|p| json!({"cause": p.cause, "shipped": p.shipped, "learnt": p.learnt, "cases": p.cases}))
+                .collect();
+            output::print(&format!(
+                "{}\n",
+                json!({"outcomes": read.len(), "priors": moved})
+            ))?;
+        }
+        TextOrJson::Text => {
+            let mut out = format!("{} outcome(s)\n", read.len());
+            for note in notes {
+                let _ = writeln!(out, "  {note}");
+            }
+            output::print(&out)?;
+        }
+    }
+    Ok(0)
+}

@@ -1,0 +1,134 @@
+//! Probabilities as people may read them: capped, rounded, in words.
+//!
+//! Lives here: how sure a figure on a screen may look. Must not live here: the exact figures
+//! (`posterior`), sentences of a language (`app::locale`, `cli`).
+
+use crate::domain::evidence::Source;
+use crate::domain::report::{CauseProbability, Report};
+
+/// Most that is shown while only symptoms speak for a cause.
+const CAP: f64 = 0.97;
+/// Most that is shown where mechanism and symptom were both seen; certainty comes with the
+/// verification after the repair.
+const MECHANISM_CAP: f64 = 0.99;
+/// Decibans from which a reading of the cloud or the guest counts as the mechanism.
+const MECHANISM_DB: f64 = 5.0;
+/// Decibans from which a reading of the path or the client counts as its symptom.
+const SYMPTOM_DB: f64 = 1.0;
+/// Below this nothing leads.
+const UNDECIDED: f64 = 0.4;
+/// Evidence that promises less than this does not change that.
+const WORTH_BITS: f64 = 0.1;
+
+/// A probability in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Word {
+    NotDecided,
+    Leading,
+    Likely,
+    VeryLikely,
+}
+
+impl Word {
+    /// The word of a probability.
+    pub fn of(p: f64) -> Self {
+        match p {
+            p if p >= 0.9 => Self::VeryLikely,
+            p if p >= 0.7 => Self::Likely,
+            p if p >= UNDECIDED => Self::Leading,
+            _ => Self::NotDecided,
+        }
+    }
+
+    /// In English; other languages have it in their catalogue.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::VeryLikely => "very likely",
+            Self::Likely => "likely",
+            Self::Leading => "leading",
+            Self::NotDecided => "not decided",
+        }
+    }
+}
+
+/// Whether both the configuration that blocks and the symptom that it brings about were seen.
+pub fn has_mechanism_pair(report: &Report, cause: &CauseProbability) -> bool {
+    let seen = |from: f64, wanted: &dyn Fn(Source) -> bool| {
+        cause.contributions.iter().any(|term| {
+            term.weight_db >= from
+                && report
+                    .evidence
+                    .iter()
+                    .any(|r| r.observation == term.observation && wanted(r.source))
+        })
+    };
+    seen(MECHANISM_DB, &|s| {
+        matches!(s, Source::Cloud | Source::Guest)
+    }) && seen(SYMPTOM_DB, &|s| {
+        matches!(s, Source::Probe | Source::Operator)
+    })
+}
+
+/// The most that a cause may be shown with.
+pub fn capped(report: &Report, cause: &CauseProbability) -> f64 {
+    let cap = if has_mechanism_pair(report, cause) {
+        MECHANISM_CAP
+    } else {
+        CAP
+    };
+    cause.probability.min(cap)
+}
+
+/// Rounded to 5 per cent; `<5%` below that, and the cap itself above 95.
+pub fn percent(p: f64) -> String {
+    match p {
+        p if p < 0.05 => "<5%".to_owned(),
+        p if p >= 0.96 => format!("{:.0}%", (p * 100.0).floor()),
+        p => format!("{:.0}%", (p * 20.0).round() * 5.0),
+    }
+}
+
+/// `81% (70-89)` as people see it: `80% (70-90)`.
+pub fn with_range(report: &Report, cause: &CauseProbability) -> String {
+    let p = capped(report, cause);
+    let fives = |p: f64| (p.clamp(0.0, MECHANISM_CAP) * 20.0).round() * 5.0;
+    match cause.range {
+        Some([low, high]) if fives(high) > fives(low) && p >= 0.05 => {
+            format!(
+                "{} ({:.0}-{:.0})",
+                percent(p),
+                fives(low),
+                fives(high).min(99.0)
+            )
+        }
+        _ => percent(p),
+    }
+}
+
+/// Whether nothing leads and nothing that could still be read would change that: the time for a
+/// ticket with all findings.
+pub fn abstains(report: &Report) -> bool {
+    let lead = report.causes.first().map_or(0.0, |c| c.probability);
+    lead < UNDECIDED
+        && report
+            .next_evidence
+            .iter()
+            .all(|next| next.bits < WORTH_BITS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_rounded_and_never_certain() {
+        assert_eq!(percent(0.03), "<5%");
+        assert_eq!(percent(0.81), "80%");
+        assert_eq!(percent(0.83), "85%");
+        assert_eq!(percent(0.955), "95%");
+        assert_eq!(percent(0.97), "97%");
+        assert_eq!(percent(0.99), "99%");
+        assert_eq!(Word::of(0.92), Word::VeryLikely);
+        assert_eq!(Word::of(0.39), Word::NotDecided);
+    }
+}
