@@ -19,7 +19,9 @@ pub fn run(args: &LearnedArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     if args.reset {
         let count = outcomes.read(now)?.len();
         if !args.yes {
-            eprintln!("cvmtop: {count} outcome(s) would be forgotten; repeat with --reset --yes");
+            output::warn(format_args!(
+                "{count} outcome(s) would be forgotten; repeat with --reset --yes"
+            ));
             return Ok(EXIT_NOTHING);
         }
         outcomes.reset()?;

@@ -221,7 +221,9 @@ fn score_cases(knowledge: &Knowledge, paths: &[PathBuf]) -> Result<u8> {
         }
     }
     if left_out > 0 {
-        eprintln!("cvmtop: {left_out} case(s) without a label, or that are no cases, are left out");
+        output::warn(format_args!(
+            "{left_out} case(s) without a label, or that are no cases, are left out"
+        ));
     }
     if cases.is_empty() {
         bail!("no labelled case was found: a case to be scored has an object \"expected\"");
