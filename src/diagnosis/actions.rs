@@ -114,8 +114,14 @@ fn price(entry: &ActionEntry) -> f64 {
 
 /// Which entry comes first for each set of probabilities: what more evidence could change.
 pub(super) struct FirstAction<'k> {
-    /// Entry, price, and its efficacy by index into `Model::causes`.
-    entries: Vec<(&'k ActionEntry, f64, Vec<(usize, f64)>)>,
+    candidates: Vec<Candidate<'k>>,
+}
+
+struct Candidate<'k> {
+    entry: &'k ActionEntry,
+    price: f64,
+    /// Index into `Model::causes`, and how often the cause is cured.
+    cures: Vec<(usize, f64)>,
 }
 
 impl<'k> FirstAction<'k> {
@@ -127,7 +133,7 @@ impl<'k> FirstAction<'k> {
             .enumerate()
             .map(|(i, &c)| (knowledge.causes[c].id.as_str(), i))
             .collect();
-        let entries = knowledge
+        let candidates = knowledge
             .actions
             .iter()
             .filter(|entry| entry.id != "ticket" && usable(entry, case))
@@ -136,16 +142,25 @@ impl<'k> FirstAction<'k> {
                     .cures
                     .iter()
                     .filter_map(|(id, &q)| Some((*index.get(id.as_str())?, q)));
-                (entry, price(entry), cures.collect())
+                Candidate {
+                    entry,
+                    price: price(entry),
+                    cures: cures.collect(),
+                }
             })
             .collect();
-        Self { entries }
+        Self { candidates }
     }
 
     /// Position of the entry that comes first; `total` is the sum of `causes`.
     pub fn of(&self, causes: &[f64], total: f64) -> Option<usize> {
         let mut best: Option<(f64, usize)> = None;
-        for (number, (entry, price, cures)) in self.entries.iter().enumerate() {
+        for (number, candidate) in self.candidates.iter().enumerate() {
+            let Candidate {
+                entry,
+                price,
+                cures,
+            } = candidate;
             let mut sum = 0.0;
             let mut held = 0.0;
             for &(cause, q) in cures {
