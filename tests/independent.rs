@@ -560,6 +560,50 @@ fn a_real_rdp_server_behind_a_foreign_cloud() {
 }
 
 #[test]
+fn an_address_of_the_sixth_version_is_judged_by_its_own_rules() {
+    let address: IpAddr = std::net::Ipv6Addr::LOCALHOST.into();
+    if TcpListener::bind((address, 0)).is_err() {
+        assert!(std::env::var_os("CI").is_none(), "this machine has no IPv6");
+        return;
+    }
+    let Some(server) = sshd(address, None, "") else {
+        return;
+    };
+    let only_v6 = json!({"PublicIpAddresses": null, "PrivateIpAddresses": [],
+        "IPv6Addresses": ["::1"], "PublicIPv6Addresses": ["::1"]});
+    let v6_rule = json!({"Ingress": [{"Action": "ACCEPT", "Protocol": "TCP", "Port": "ALL", "Ipv6CidrBlock": "::/0"}]});
+    let cloud = |rules: Value| {
+        Cloud::of(&world(
+            instance(server.login, address, &only_v6),
+            rules,
+            &json!({}),
+        ))
+    };
+    let report = cloud(v6_rule).diagnose(&[]).report();
+    for id in ["reach", "banner", "security-group-here"] {
+        assert_eq!(
+            reading(&report, id, Some("public"))["family"],
+            "ipv6",
+            "{id}"
+        );
+    }
+    assert_eq!(state(&report, "reach", Some("public")), "open");
+    assert_eq!(
+        state(&report, "security-group-here", Some("public")),
+        "allow"
+    );
+    assert_eq!(report["causes"][0]["id"], "no-fault-found");
+    // A rule for everyone of IPv4 lets nobody of IPv6 in.
+    let report = cloud(everyone()).diagnose(&[]).report();
+    let here = reading(&report, "security-group-here", Some("public"));
+    assert_eq!(
+        (&here["state"], &here["family"]),
+        (&json!("allow-other-source-only"), &json!("ipv6"))
+    );
+    assert_eq!(report["causes"][0]["id"], "security-group-blocks-port");
+}
+
+#[test]
 fn regions_that_are_not_there_hide_nothing() {
     let (login, private) = place(12);
     let cloud = Cloud::of(&world(

@@ -106,19 +106,20 @@ pub(super) fn fact_request(
     options: &TriageOptions,
     user_source: Option<IpAddr>,
 ) -> FactRequest {
-    let own = |path: Path, addresses: &[IpAddr]| {
-        let source = own_source(*addresses.first()?)?;
-        Some((path, source))
+    let paths = [
+        (Path::Public, &instance.public_addresses),
+        (Path::Private, &instance.private_addresses),
+    ];
+    // One of each family: rules for IPv4 say nothing about IPv6.
+    let own = |v4: bool| {
+        paths.iter().filter_map(move |(path, addresses)| {
+            let address = addresses.iter().find(|address| address.is_ipv4() == v4)?;
+            Some((*path, own_source(*address)?))
+        })
     };
     FactRequest {
         user_source,
-        own_sources: [
-            own(Path::Public, &instance.public_addresses),
-            own(Path::Private, &instance.private_addresses),
-        ]
-        .into_iter()
-        .flatten()
-        .collect(),
+        own_sources: own(true).chain(own(false)).collect(),
         instance_is_fresh: options.instance_is_fresh,
         onset: options.onset,
         ..FactRequest::default()
