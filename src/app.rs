@@ -19,6 +19,8 @@ pub mod message;
 pub mod missing;
 pub mod notices;
 pub mod overlay;
+pub mod phrases;
+pub mod reading;
 pub mod rhythm;
 pub mod state;
 pub mod tone;

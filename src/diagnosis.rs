@@ -70,6 +70,7 @@ pub fn diagnose(knowledge: &Knowledge, case: &Case<'_>) -> Report {
         next_evidence,
         actions,
         guides: Vec::new(),
+        guide_steps: Vec::new(),
         elapsed_ms: 0,
         knowledge: knowledge.hash().to_owned(),
         learnt: knowledge.learnt().to_vec(),

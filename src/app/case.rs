@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::message::Load;
 use crate::domain::evidence::{Path, Reading, Source};
+use crate::domain::guide_step::TickedStep;
 use crate::domain::history::PastCase;
 use crate::domain::report::{Report, Vantage};
 use crate::domain::statement::Statements;
@@ -45,6 +46,10 @@ pub struct Case {
     pub unfolded: Vec<String>,
     /// The cause that the operator confirmed.
     pub confirmed: Option<String>,
+    /// Steps of guides that are ticked off.
+    pub guide_steps: Vec<TickedStep>,
+    /// Actions that a step of a guide began: run, guide, step.
+    pub step_runs: Vec<(RunId, String, usize)>,
 }
 
 impl Case {
@@ -144,6 +149,13 @@ impl Case {
         for reading in said.into_iter().filter(|r| r.id == group) {
             self.merge(reading.at(at, 0));
         }
+    }
+
+    /// Whether a step of a guide is ticked off.
+    pub fn is_ticked(&self, guide: &str, step: usize) -> bool {
+        self.guide_steps
+            .iter()
+            .any(|ticked| ticked.guide == guide && ticked.step == step)
     }
 
     /// The reading of a group on a path.

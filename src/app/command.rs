@@ -5,6 +5,7 @@
 
 use crate::input::keymap::{Keymap, Vocabulary};
 
+use super::overlay::Overlay;
 use super::state::State;
 
 /// Where a chord of a command counts.
@@ -61,6 +62,7 @@ pub enum Why {
     NothingRunning,
     NothingToUndo,
     Unavailable,
+    NoGuide,
 }
 
 macro_rules! commands {
@@ -142,6 +144,10 @@ commands! {
     Back "back" Global Safe;
     Forward "forward" Global Safe;
     LastInstance "last-instance" Global Safe;
+    StepNext "step-next" Reader Safe;
+    StepPrevious "step-previous" Reader Safe;
+    StepDo "step-do" Reader Previewed;
+    StepTick "step-tick" Reader Safe;
     Search "search" Reader Safe;
     SearchNext "search-next" Reader Safe;
     Close "close" Reader Safe;
@@ -192,7 +198,11 @@ impl Command {
                 }
                 Ok(())
             }
-            Self::Ticket => instance.map(drop),
+            Self::Ticket => instance.and(report).map(drop),
+            Self::StepNext | Self::StepPrevious | Self::StepDo | Self::StepTick => {
+                let open = state.overlays.iter().rev().find_map(Overlay::guide);
+                open.map(drop).ok_or(Why::NoGuide)
+            }
             Self::Undo => {
                 if state.read_only {
                     return Err(Why::ReadOnly);

@@ -13,6 +13,7 @@ use super::case::RunId;
 use crate::action::gate::{ApprovedBatch, ApprovedPlan};
 use crate::domain::action::ActionId;
 use crate::domain::history::{LoginSpan, PastCase};
+use crate::domain::report::Report;
 use crate::domain::statement::Statements;
 
 /// One thing to do outside of the state.
@@ -105,6 +106,23 @@ pub enum Effect {
     KeepCure {
         instance: String,
         action: String,
+    },
+    /// Keep that a step of a guide was ticked off, or is not any more.
+    TickStep {
+        instance: String,
+        guide: String,
+        step: usize,
+        ticked: bool,
+    },
+    /// Write the ticket bundle of a case.
+    WriteTicket {
+        run: RunId,
+        report: Box<Report>,
+        error_text: String,
+        /// As it was typed; a leading `~` is the home.
+        folder: String,
+        mask: bool,
+        archive: bool,
     },
     /// Keep which cause was the true one.
     SaveConfirmation {

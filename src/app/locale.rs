@@ -3,6 +3,7 @@
 //! Every fixed text is a field of [`Ui`], so a text that is missing or left over in a catalogue
 //! fails the test of this module. Must not live here: guides (`guide`), wording of readings.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::command::Why;
+use super::phrases;
 use crate::domain::action::Risk;
 use crate::domain::evidence::{Path, Status};
 use crate::domain::instance::Os;
@@ -52,7 +54,13 @@ ui_texts! {
     job_preparing, job_previewed, job_running, job_done, job_restored, job_improved,
     job_unchanged, job_worse, job_failed, job_unknown, job_undo, plan_failed, no_advice,
     preview_title, preview_key, preview_typed, preview_read_only,
-    secret_title, secret_text, secret_keys, ticket_hint,
+    secret_title, secret_text, secret_keys,
+    guide_why, guide_about, guide_own, guide_no_document, guide_no_rule,
+    guide_step_for_you, reason_cause, reason_error, reason_words, reason_symptom, reason_start,
+    step_action, step_command, step_vnc, step_user, step_ticked, step_unticked, steps_ticked,
+    standing_done, standing_to_do, standing_not_called_for,
+    ticket_title, ticket_text, ticket_form, ticket_folder, ticket_archive, ticket_plain,
+    ticket_masked, ticket_keys, ticket_no_folder, ticket_job, ticket_done_title, ticket_done_text,
     help_title, help_everywhere, help_reader, help_filter, log_title, log_empty,
     palette_title, palette_empty,
     paste_title, paste_hint, paste_unrecognised, paste_keys, paste_taken,
@@ -114,6 +122,11 @@ impl Texts {
             .into_iter()
             .find(|lang| std::ptr::eq(Self::of(*lang), self))
             .unwrap_or_default()
+    }
+
+    /// A sentence of another room in the catalogue's language, as far as the phrase book has it.
+    pub fn say<'t>(&self, english: &'t str) -> Cow<'t, str> {
+        phrases::say(self.lang(), english)
     }
 
     fn word<'a>(map: &'a BTreeMap<String, String>, key: &'a str) -> &'a str {
@@ -211,6 +224,7 @@ impl Texts {
                 Why::NothingRunning => "nothing-running",
                 Why::NothingToUndo => "nothing-to-undo",
                 Why::Unavailable => "unavailable",
+                Why::NoGuide => "no-guide",
             },
         )
     }

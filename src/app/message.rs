@@ -17,6 +17,7 @@ use crate::action::batch::Batch;
 use crate::action::plan::Plan;
 use crate::diagnosis::Knowledge;
 use crate::domain::evidence::{Path, Reading};
+use crate::domain::guide_step::TickedStep;
 use crate::domain::history::{LoginSpan, PastCase};
 use crate::domain::instance::Instance;
 use crate::domain::report::Vantage;
@@ -119,6 +120,16 @@ pub enum Message {
         run: RunId,
         result: Result<Box<Executed>, String>,
     },
+    /// The ticked steps of an instance, as they are kept.
+    StepsTicked {
+        instance: String,
+        steps: Vec<TickedStep>,
+    },
+    /// The ticket bundle is written, or why not.
+    TicketWritten {
+        run: RunId,
+        result: Result<TicketMade, String>,
+    },
     /// Something to tell, from a task.
     Told {
         severity: Severity,
@@ -151,6 +162,15 @@ pub struct Load {
     /// The evidence group that it belongs to, for its name.
     pub evidence: &'static str,
     pub percent: Vec<f64>,
+}
+
+/// A ticket bundle on disk.
+#[derive(Debug, Clone)]
+pub struct TicketMade {
+    pub path: String,
+    pub files: Vec<String>,
+    /// The text for the vendor's form.
+    pub form: String,
 }
 
 /// Progress of a listing.

@@ -11,46 +11,8 @@ use super::line_edit::LineEdit;
 use crate::action::plan::Plan;
 use crate::domain::report::RankedAction;
 
-/// Scroll position and search of a reading overlay.
-#[derive(Debug, Clone, Default)]
-pub struct Reading {
-    pub title: String,
-    pub body: Vec<String>,
-    pub offset: usize,
-    /// Search being typed.
-    pub typing: Option<LineEdit>,
-    pub search: String,
-}
-
-impl Reading {
-    pub fn new(title: impl Into<String>, body: &str) -> Self {
-        Self {
-            title: title.into(),
-            body: body.lines().map(str::to_owned).collect(),
-            ..Self::default()
-        }
-    }
-
-    /// Moves to the next line after `from` that holds the search words.
-    pub fn search_from(&mut self, from: usize) -> bool {
-        let wanted = self.search.to_lowercase();
-        if wanted.is_empty() {
-            return false;
-        }
-        let hit = |line: &String| line.to_lowercase().contains(&wanted);
-        let found = self
-            .body
-            .iter()
-            .enumerate()
-            .skip(from)
-            .find(|(_, line)| hit(line))
-            .or_else(|| self.body.iter().enumerate().find(|(_, line)| hit(line)));
-        if let Some((index, _)) = found {
-            self.offset = index;
-        }
-        found.is_some()
-    }
-}
+use super::reading::GuideAt;
+pub use super::reading::Reading;
 
 /// The preview of an action.
 #[derive(Debug)]
@@ -62,6 +24,17 @@ pub struct Preview {
     pub edit: LineEdit,
     /// Why the last try was refused.
     pub refused: Option<String>,
+}
+
+/// What is asked before a ticket bundle is written.
+#[derive(Debug, Clone)]
+pub struct TicketQuestion {
+    pub edit: LineEdit,
+    /// Replace addresses, ids and names by placeholders.
+    pub mask: bool,
+    /// One `.tar.gz` in place of a folder.
+    pub archive: bool,
+    pub error: Option<String>,
 }
 
 /// One layer.
@@ -117,11 +90,21 @@ pub enum Overlay {
     Secret(Handed),
     /// Guide, journal and other texts.
     Reader(Reading),
+    /// Where the ticket bundle goes, and what it may name.
+    Ticket(TicketQuestion),
     /// Leave although an action is under way.
     QuitAnyway,
 }
 
 impl Overlay {
+    /// The guide that is read in this layer.
+    pub fn guide(&self) -> Option<&GuideAt> {
+        match self {
+            Self::Reader(reading) => reading.guide.as_ref(),
+            _ => None,
+        }
+    }
+
     /// True for overlays whose text scrolls with the movement keys.
     pub fn is_reader(&self) -> bool {
         matches!(self, Self::Help { .. } | Self::Log { .. } | Self::Reader(_))

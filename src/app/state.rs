@@ -101,6 +101,8 @@ pub struct State {
     /// Name of this host, named in sentences as the vantage.
     pub vantage: String,
     pub user_source: Option<IpAddr>,
+    /// Where ticket bundles go unless another folder is given.
+    pub ticket_folder: String,
     /// Instance to open once it is listed.
     pub target: Option<String>,
     pub fleet: Fleet,
@@ -148,6 +150,7 @@ impl State {
             place: String::new(),
             vantage: String::new(),
             user_source: None,
+            ticket_folder: String::new(),
             target: None,
             fleet: Fleet::default(),
             cases: HashMap::new(),
@@ -210,6 +213,8 @@ impl State {
 
     /// Tells the operator something.
     pub fn tell(&mut self, severity: Severity, text: impl Into<String>) {
+        // Texts of other rooms are English until they are told.
+        let text = self.texts.say(&text.into()).into_owned();
         self.notices.push(self.now, severity, text);
     }
 

@@ -12,7 +12,9 @@ mod movement;
 mod overlay_keys;
 pub mod palette;
 pub mod paste;
+mod reader;
 pub mod tell;
+mod ticket;
 
 pub use arrivals::begin_sweep;
 

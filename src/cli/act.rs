@@ -12,7 +12,7 @@ use ipnet::IpNet;
 
 use super::acting::{self, Printer};
 use super::args::{ActArgs, GlobalArgs, TextOrJson};
-use super::output::print;
+use super::output::{print, say};
 use super::{EXIT_NOTHING, EXIT_USAGE, open, output};
 use crate::action::Parameters;
 use crate::action::before::shuts_down;
@@ -161,7 +161,7 @@ impl Work<'_> {
             let again = attempt > 0;
             if again {
                 eprintln!("the rules were changed by somebody else meanwhile; the new difference:");
-                eprint!("{}", crate::action::preview::text(&plan));
+                eprint!("{}", crate::action::preview::text_in(&plan, &say));
                 if self.args.yes {
                     return refuse(
                         1,

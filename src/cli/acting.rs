@@ -107,7 +107,7 @@ pub fn confirm(
         return Ok(Some(Given::Nothing));
     }
     if !preview_is_shown {
-        eprint!("{}", preview::text(plan));
+        eprint!("{}", preview::text_in(plan, &output::say));
     }
     let name = (plan.confirmation == Confirmation::TypedName).then(|| expected_name(plan));
     ask(name)
@@ -122,7 +122,7 @@ pub fn confirm_batch(batch: &Batch, yes: bool) -> anyhow::Result<Option<Given>> 
         }));
     }
     for plan in batch.plans() {
-        eprintln!("{}", preview::text(plan));
+        eprintln!("{}", preview::text_in(plan, &output::say));
     }
     eprintln!("{}", batch.summary().join("\n"));
     let phrase = batch.phrase();
@@ -176,7 +176,7 @@ impl Printer {
             }
         };
         if line != self.last {
-            eprintln!("{line}");
+            eprintln!("{}", output::say(&line));
             self.last = line;
         }
     }

@@ -14,9 +14,10 @@ use super::args::{
     DiagnoseArgs, GlobalArgs, Scope, TextOrJson, TriageArgs, UserPath, VantageChoice,
 };
 use super::{EXIT_NOTHING, open, output, report};
-use crate::config::VantageSetting;
+use crate::config::{Loaded, VantageSetting};
 use crate::diagnosis::Knowledge;
 use crate::domain::evidence::Status;
+use crate::domain::guide_step::TickedStep;
 use crate::domain::instance::Instance;
 use crate::domain::report::{Report, Verdict};
 use crate::domain::statement::{self, Statements};
@@ -25,6 +26,7 @@ use crate::runtime::session::Session;
 use crate::runtime::targets::TargetError;
 use crate::runtime::triage::{self, TriageOptions};
 use crate::runtime::{diagnose, targets};
+use crate::store::guide_steps::GuideSteps;
 
 /// Time to weigh and print what was read until the limit.
 const AFTER_LIMIT: Duration = Duration::from_secs(1);
@@ -32,7 +34,8 @@ const AFTER_LIMIT: Duration = Duration::from_secs(1);
 const MAX_ERROR_TEXT: u64 = 256 * 1024;
 
 pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
-    let session = open::session(global).await?;
+    let loaded = open::settings(global)?;
+    let session = Session::open(&loaded, &mut |warning| eprintln!("cvmtop: {warning}")).await?;
     let options = options(&args.triage, &session.knowledge)?;
     let reports = join_all(
         args.targets
@@ -43,7 +46,8 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
     let mut status = 0;
     for (target, report) in args.targets.iter().zip(reports) {
         match report {
-            Ok(report) => {
+            Ok(mut report) => {
+                report.guide_steps = guide_steps(&loaded, &report.instance.id);
                 status = status.max(exit_status(&report));
                 match args.format {
                     TextOrJson::Json => {
@@ -75,6 +79,16 @@ fn exit_status(report: &Report) -> u8 {
         _ if !observed => EXIT_NOTHING,
         Verdict::Faulty | Verdict::Inconclusive => 1,
     }
+}
+
+/// Steps of guides that somebody ticked off for an instance; none where they cannot be read.
+pub fn guide_steps(loaded: &Loaded, instance: &str) -> Vec<TickedStep> {
+    GuideSteps::in_directory(&loaded.paths.state_dir)
+        .of(instance, jiff::Timestamp::now())
+        .unwrap_or_else(|error| {
+            eprintln!("cvmtop: {error}");
+            Vec::new()
+        })
 }
 
 /// What the flags allow the triage to do, and what they tell it.

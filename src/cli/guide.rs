@@ -12,6 +12,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::args::{GlobalArgs, GuideArgs, TextOrJson};
 use super::{open, output};
+use crate::app::guide_text;
 use crate::domain::report::GuideMatch;
 use crate::domain::text::sanitise;
 use crate::guide::error_text::{self, Recognised};
@@ -103,7 +104,8 @@ fn print_matches(recognised: &[Value], found: &[GuideMatch]) -> String {
     for message in recognised {
         let field = |name: &str| message[name].as_str().unwrap_or_default();
         if field("class").is_empty() {
-            out.push_str("none of the known messages; searched by words\n");
+            let text = output::say("none of the known messages; searched by words");
+            let _ = writeln!(out, "{text}");
             continue;
         }
         let _ = write!(out, "{} {}", field("evidence"), field("state"));
@@ -116,7 +118,8 @@ fn print_matches(recognised: &[Value], found: &[GuideMatch]) -> String {
         out.push('\n');
     }
     if found.is_empty() {
-        out.push_str("no guide fits; `cvmtop guide` lists all\n");
+        let text = output::say("no guide fits; `cvmtop guide` lists all");
+        let _ = writeln!(out, "{text}");
     }
     let widest = found.iter().map(|m| m.slug.len()).max().unwrap_or(0);
     for guide in found {
@@ -126,7 +129,8 @@ fn print_matches(recognised: &[Value], found: &[GuideMatch]) -> String {
         }
         out.push_str(&guide.title);
         if !guide.reason.is_empty() {
-            let _ = write!(out, "  [{}]", guide.reason);
+            let reason = guide_text::reason(output::texts(), None, guide);
+            let _ = write!(out, "  [{reason}]");
         }
         out.push('\n');
     }

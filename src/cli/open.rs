@@ -12,6 +12,7 @@ use crate::runtime::session::Session;
 /// Reads the settings and says what is wrong with them.
 pub fn settings(global: &GlobalArgs) -> anyhow::Result<Loaded> {
     let mut loaded = config::load(&Overrides::from(global))?;
+    output::speak(loaded.settings.ui.lang);
     log::start(&mut loaded);
     for problem in &loaded.warnings {
         output::warn(problem);

@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use super::output::{say, texts};
+use crate::app::locale::Lang;
 use crate::diagnosis::display::{self, Word};
 use crate::diagnosis::{Explanation, Knowledge, Reason, explain, why_not};
 use crate::domain::evidence::Status;
@@ -26,9 +28,12 @@ pub fn text(report: &Report) -> String {
     let _ = writeln!(out, "{}", headline(report));
     let _ = writeln!(
         out,
-        "  {:.0}% of what could be known was read; knowledge {}",
-        report.coverage * 100.0,
-        report.knowledge
+        "  {}",
+        say(&format!(
+            "{:.0}% of what could be known was read; knowledge {}",
+            report.coverage * 100.0,
+            report.knowledge
+        ))
     );
     causes(&mut out, report);
     if let Some(conflict) = &report.conflict {
@@ -51,13 +56,13 @@ pub fn text(report: &Report) -> String {
     });
     what_next(&mut out, report);
     for guide in report.guides.iter().take(3) {
-        let _ = writeln!(out, "guide: {} ({})", guide.title, guide.slug);
+        let _ = writeln!(out, "{}: {} ({})", say("guide"), guide.title, guide.slug);
     }
     for note in &report.learnt {
-        let _ = writeln!(out, "learnt: {note}");
+        let _ = writeln!(out, "{}: {}", say("learnt"), say(note));
     }
     for warning in &report.warnings {
-        let _ = writeln!(out, "warning: {warning}");
+        let _ = writeln!(out, "{}: {}", say("warning"), say(warning));
     }
     out
 }
@@ -73,6 +78,15 @@ pub fn why_not_text(knowledge: &Knowledge, report: &Report, cause: &str) -> Stri
                 known.join(", ")
             )
         }
+    }
+}
+
+/// English keeps the title of the knowledge in force, which an operator may have changed.
+fn title<'a>(id: &str, given: &'a str) -> &'a str {
+    if texts().lang() == Lang::En {
+        given
+    } else {
+        texts().cause(id, given)
     }
 }
 
@@ -97,7 +111,7 @@ fn headline(report: &Report) -> String {
     } else {
         name.join(" ")
     };
-    format!("{name} ({}): {verdict}", about.join(", "))
+    format!("{name} ({}): {}", about.join(", "), say(verdict))
 }
 
 fn causes(out: &mut String, report: &Report) {
@@ -116,7 +130,7 @@ fn causes(out: &mut String, report: &Report) {
             out,
             "  {:>12}  {}  [{}]{word}",
             display::with_range(report, cause),
-            cause.title,
+            title(&cause.id, &cause.title),
             cause.id
         );
         if let Some(explanation) = explain(report, &cause.id) {
@@ -145,8 +159,11 @@ fn reasons(out: &mut String, explanation: &Explanation) {
         for reason in reasons.iter().take(MAX_REASONS) {
             let _ = writeln!(
                 out,
-                "                {word}: {} [{}] {:+.1} dB",
-                reason.text, reason.observation, reason.weight_db
+                "                {}: {} [{}] {:+.1} dB",
+                say(word),
+                say(&reason.text),
+                reason.observation,
+                reason.weight_db
             );
         }
     };
@@ -156,31 +173,29 @@ fn reasons(out: &mut String, explanation: &Explanation) {
 
 fn what_next(out: &mut String, report: &Report) {
     if !report.next_evidence.is_empty() {
-        let _ = writeln!(out, "next evidence:");
+        let _ = writeln!(out, "{}:", say("next evidence"));
     }
     for next in report.next_evidence.iter().take(MAX_NEXT) {
         let path = next.path.map_or_else(String::new, |p| format!(" ({p})"));
-        let needs = if next.needs.is_empty() {
-            String::new()
-        } else {
-            format!(", needs {}", next.needs)
-        };
-        let _ = writeln!(
-            out,
-            "  {}{path}: {:.1} bits in {:.0} s{needs}",
-            next.id, next.bits, next.cost_s
-        );
+        let mut price = format!("{:.1} bits in {:.0} s", next.bits, next.cost_s);
+        if !next.needs.is_empty() {
+            let _ = write!(price, ", needs {}", next.needs);
+        }
+        let _ = writeln!(out, "  {}{path}: {}", next.id, say(&price));
     }
     if !report.actions.is_empty() {
-        let _ = writeln!(out, "actions:");
+        let _ = writeln!(out, "{}:", say("actions"));
     }
     for action in report.actions.iter().take(MAX_ACTIONS) {
         let _ = writeln!(
             out,
-            "  {}: {} (cures with {})",
+            "  {}: {} ({})",
             action.id,
-            action.title,
-            display::percent(action.probability_cures.min(0.97))
+            say(&action.title),
+            say(&format!(
+                "cures with {}",
+                display::percent(action.probability_cures.min(0.97))
+            ))
         );
     }
 }
@@ -194,19 +209,18 @@ fn section(out: &mut String, title: &str, report: &Report, wanted: impl Fn(Statu
     if rows.is_empty() {
         return;
     }
-    let _ = writeln!(out, "{title}:");
+    let _ = writeln!(out, "{}:", say(title));
     for r in rows {
         let path = r.path.map(|p| format!("/{p}")).unwrap_or_default();
         let state = r.observed_state().unwrap_or(r.status.as_str());
         let detail = if r.detail.is_empty() {
             String::new()
         } else {
-            format!(": {}", r.detail)
+            format!(": {}", say(&r.detail))
         };
-        let needs = r
-            .needs
-            .as_deref()
-            .map_or_else(String::new, |needs| format!("; needs {needs}"));
+        let needs = r.needs.as_deref().map_or_else(String::new, |needs| {
+            format!("; {}", say(&format!("needs {needs}")))
+        });
         let _ = writeln!(
             out,
             "  {} {}{path} = {state}{detail}{needs}",

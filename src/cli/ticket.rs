@@ -25,7 +25,8 @@ pub async fn run(args: &TicketArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     };
     let (sink, _) = mpsc::channel(1);
     let triage = triage::run(&session, &instance, &options, sink).await;
-    let report = runtime::diagnose::report(&session, &instance, &triage);
+    let mut report = runtime::diagnose::report(&session, &instance, &triage);
+    report.guide_steps = diagnose::guide_steps(&loaded, &instance.id);
     let journal = acting::journal(&loaded).read().unwrap_or_else(|error| {
         output::warn(format_args!("{error}; the bundle has no journal"));
         crate::store::journal::Contents::default()
@@ -43,8 +44,8 @@ pub async fn run(args: &TicketArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
         mask: args.mask,
     };
     match write(&material, &args.output, args.archive) {
-        Ok(path) => {
-            output::print(&format!("{}\n", path.display()))?;
+        Ok(made) => {
+            output::print(&format!("{}\n", made.path.display()))?;
             Ok(0)
         }
         Err(error) => {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::action::Risk;
 use super::evidence::{Path, Reading};
+use super::guide_step::TickedStep;
 use super::instance::{Instance, Os};
 
 /// Version of the contract.
@@ -41,6 +42,9 @@ pub struct Report {
     pub next_evidence: Vec<NextEvidence>,
     pub actions: Vec<RankedAction>,
     pub guides: Vec<GuideMatch>,
+    /// Steps of guides that were ticked off for this instance in the last days.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guide_steps: Vec<TickedStep>,
     pub elapsed_ms: u64,
     /// Hash of the knowledge that weighed the evidence.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -20,14 +20,36 @@ pub enum Standing {
     NotCalledFor,
 }
 
+/// What a standing rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Note {
+    None,
+    System {
+        os: Os,
+        port: u16,
+    },
+    Cause {
+        id: String,
+        share: f64,
+    },
+    Reading {
+        group: &'static str,
+        state: String,
+    },
+    /// The best of the ranked actions and how probably it cures.
+    Action {
+        id: String,
+        share: f64,
+    },
+}
+
 /// One step of the checklist.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Tick {
     /// Number of the step in the guide, from 1.
     pub step: usize,
     pub standing: Standing,
-    /// What it rests on, in the words of the JSON contract; the same in every language.
-    pub note: String,
+    pub note: Note,
 }
 
 /// Steps 1 to 6 as a diagnosis leaves them: system, tools, port, client text, restart, ticket.
@@ -45,7 +67,7 @@ pub fn filled_in(report: &Report) -> Vec<Tick> {
             } else {
                 Standing::ToDo
             },
-            String::new(),
+            Note::None,
         ),
     ];
     let ticks = parts.into_iter().enumerate();
@@ -58,24 +80,27 @@ pub fn filled_in(report: &Report) -> Vec<Tick> {
         .collect()
 }
 
-fn system(report: &Report) -> (Standing, String) {
+fn system(report: &Report) -> (Standing, Note) {
     match report.instance.os {
-        Os::Unknown => (Standing::ToDo, String::new()),
-        os => (
-            Standing::Done,
-            format!("{}, port {}", os.as_str(), report.instance.login_port),
-        ),
+        Os::Unknown => (Standing::ToDo, Note::None),
+        os => {
+            let port = report.instance.login_port;
+            (Standing::Done, Note::System { os, port })
+        }
     }
 }
 
-fn tools(report: &Report) -> (Standing, String) {
+fn tools(report: &Report) -> (Standing, Note) {
     let observed = report.evidence.iter().any(|r| r.status == Status::Observed);
     match report.causes.first() {
         Some(cause) if observed => (
             Standing::Done,
-            format!("{} {:.0} %", cause.id, 100.0 * cause.probability),
+            Note::Cause {
+                id: cause.id.clone(),
+                share: cause.probability,
+            },
         ),
-        _ => (Standing::ToDo, String::new()),
+        _ => (Standing::ToDo, Note::None),
     }
 }
 
@@ -88,36 +113,45 @@ fn state<'r>(report: &'r Report, group: &str) -> Option<&'r str> {
         .find_map(|r| r.state.as_deref())
 }
 
-fn port(report: &Report) -> (Standing, String) {
-    match state(report, "security-group") {
-        Some("allow") => (Standing::NotCalledFor, "security-group allow".to_owned()),
-        Some("unresolved") | None => (Standing::ToDo, String::new()),
-        Some(denied) => (Standing::ToDo, format!("security-group {denied}")),
+fn reading(group: &'static str, state: &str) -> Note {
+    Note::Reading {
+        group,
+        state: state.to_owned(),
     }
 }
 
-fn client_text(report: &Report) -> (Standing, String) {
-    match state(report, "pasted-error") {
-        Some(state) => (Standing::Done, format!("pasted-error {state}")),
-        None => (Standing::ToDo, String::new()),
+fn port(report: &Report) -> (Standing, Note) {
+    let group = "security-group";
+    match state(report, group) {
+        Some("unresolved") | None => (Standing::ToDo, Note::None),
+        Some("allow") => (Standing::NotCalledFor, reading(group, "allow")),
+        Some(denied) => (Standing::ToDo, reading(group, denied)),
+    }
+}
+
+fn client_text(report: &Report) -> (Standing, Note) {
+    let group = "pasted-error";
+    match state(report, group) {
+        Some(state) => (Standing::Done, reading(group, state)),
+        None => (Standing::ToDo, Note::None),
     }
 }
 
 /// A restart is only called for where it is the best of the ranked cures.
-fn restart(report: &Report) -> (Standing, String) {
-    let restart = ActionId::Restart.as_str();
+fn restart(report: &Report) -> (Standing, Note) {
     let Some(best) = report.actions.first() else {
-        return (Standing::NotCalledFor, String::new());
+        return (Standing::NotCalledFor, Note::None);
     };
-    let standing = if best.id == restart {
+    let standing = if best.id == ActionId::Restart.as_str() {
         Standing::ToDo
     } else {
         Standing::NotCalledFor
     };
-    (
-        standing,
-        format!("{} {:.0} %", best.id, 100.0 * best.probability_cures),
-    )
+    let note = Note::Action {
+        id: best.id.clone(),
+        share: best.probability_cures,
+    };
+    (standing, note)
 }
 
 #[cfg(test)]
@@ -157,7 +191,10 @@ mod tests {
         );
         assert_eq!(
             filled_in(&denied)[1].note,
-            "security-group-blocks-port 94 %"
+            Note::Cause {
+                id: "security-group-blocks-port".into(),
+                share: 0.94
+            }
         );
         let hung = sample("allow", "restart");
         assert_eq!(

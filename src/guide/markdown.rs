@@ -108,6 +108,11 @@ impl Step {
             })
             .collect()
     }
+
+    /// Slugs of the guides that the step refers to.
+    pub fn links(&self) -> Vec<&str> {
+        guide_links(&self.blocks)
+    }
 }
 
 /// A part of a document.
@@ -230,17 +235,7 @@ impl Document {
 
     /// Slugs of the guides that this one refers to.
     pub fn links(&self) -> Vec<&str> {
-        let mut out = Vec::new();
-        visit(&self.blocks, &mut |span| {
-            if let Span::Link {
-                target: Target::Guide(slug),
-                ..
-            } = span
-            {
-                out.push(slug.as_str());
-            }
-        });
-        out
+        guide_links(&self.blocks)
     }
 
     /// All text without looks, for searching.
@@ -259,6 +254,20 @@ impl Document {
         fill_blocks(&mut filled.blocks, values);
         filled
     }
+}
+
+fn guide_links(blocks: &[Block]) -> Vec<&str> {
+    let mut out = Vec::new();
+    visit(blocks, &mut |span| {
+        if let Span::Link {
+            target: Target::Guide(slug),
+            ..
+        } = span
+        {
+            out.push(slug.as_str());
+        }
+    });
+    out
 }
 
 fn visit<'a>(blocks: &'a [Block], f: &mut impl FnMut(&'a Span)) {

@@ -45,6 +45,8 @@ pub async fn run(options: ConsoleOptions) -> Result<End, TerminalError> {
     let mut state = fresh(&settings, &prepared, capability);
     state.demo = options.demo;
     state.target = options.target;
+    let tickets = loaded.paths.state_dir.join("tickets");
+    state.ticket_folder = tickets.display().to_string();
     let warnings = loaded.warnings.iter().map(ToString::to_string);
     for problem in warnings.chain(prepared.problems) {
         state.tell(Severity::Warning, problem);

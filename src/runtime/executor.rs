@@ -5,6 +5,7 @@
 
 mod actions;
 mod batch;
+mod case_file;
 mod looks;
 mod memory;
 
@@ -369,6 +370,8 @@ async fn triage_one(
     options: TriageOptions,
     out: &mpsc::Sender<Message>,
 ) {
+    // Other operators may have done steps since the last look.
+    case_file::read_steps(backend, &id, out).await;
     let ended = |error, fresh, vantage| Message::TriageEnded {
         run,
         instance: id.clone(),

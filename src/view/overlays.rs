@@ -31,7 +31,7 @@ pub fn draw(
         Overlay::Filter { .. } => None,
         Overlay::Help { offset } => Some(help::draw(state, *offset, paint, screen)),
         Overlay::Log { offset } => Some(log::draw(state, *offset, paint, screen)),
-        Overlay::Reader(reading) => Some(reader::draw(reading, paint, screen)),
+        Overlay::Reader(reading) => Some(reader::draw(state, reading, paint, screen)),
         Overlay::Palette { edit, selected } => {
             palette::draw(state, edit, *selected, paint, screen);
             None
@@ -69,6 +69,10 @@ pub fn draw(
         Overlay::Batch(preview) => Some(batch::preview(state, preview, paint, screen)),
         Overlay::Secret(handed) => {
             dialogs::secret(state, handed, paint, screen);
+            None
+        }
+        Overlay::Ticket(question) => {
+            dialogs::ticket(state, question, paint, screen);
             None
         }
         Overlay::QuitAnyway => {

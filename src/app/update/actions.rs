@@ -2,12 +2,11 @@
 //!
 //! Nothing leaves as an effect but what `action::gate` approved. Must not live here: planning.
 
-use super::{Dirty, arrivals, memory};
+use super::{Dirty, arrivals, memory, reader, ticket};
 use crate::action::gate::{Access, Given, approve};
 use crate::action::plan::Plan;
 use crate::app::case::RunId;
 use crate::app::effect::Effect;
-use crate::app::guide_text;
 use crate::app::jobs::{Ending, Executed, Job, JobState};
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
@@ -37,25 +36,31 @@ pub const FOR_A_SOURCE: &[ActionId] = &[
 ];
 
 /// Begins the preview of an action; one that is for a source asks for it first.
-pub fn prepare_ranked(state: &mut State, ranked: RankedAction, effects: &mut Vec<Effect>) {
-    let Some(instance) = state.fleet.selected_id().map(str::to_owned) else {
-        return;
-    };
+///
+/// Gives the run, where the preview is under way at once.
+pub fn prepare_ranked(
+    state: &mut State,
+    ranked: RankedAction,
+    effects: &mut Vec<Effect>,
+) -> Option<RunId> {
+    let instance = state.fleet.selected_id().map(str::to_owned)?;
     let Some(action) = ActionId::parse(&ranked.id).filter(|id| *id != ActionId::Advice) else {
         let advice = ranked
             .parameters
             .get("text")
             .and_then(serde_json::Value::as_str)
             .unwrap_or_default();
-        let body = format!("{advice}\n\n{}", state.texts.ui.no_advice);
+        let texts = state.texts;
+        let body = format!("{}\n\n{}", texts.say(advice), texts.ui.no_advice);
+        let title = texts.say(&ranked.title).into_owned();
         state
             .overlays
-            .push(Overlay::Reader(Reading::new(ranked.title, &body)));
-        return;
+            .push(Overlay::Reader(Reading::new(title, &body)));
+        return None;
     };
     if action == ActionId::Ticket {
-        ticket(state);
-        return;
+        ticket::ask(state);
+        return None;
     }
     let named = ranked
         .parameters
@@ -67,7 +72,7 @@ pub fn prepare_ranked(state: &mut State, ranked: RankedAction, effects: &mut Vec
             error: None,
             then: Some(Box::new(ranked)),
         });
-        return;
+        return None;
     }
     let title = state.texts.action(&ranked.id, &ranked.title).to_owned();
     let run = begin(state, &instance, Some(action), title);
@@ -79,6 +84,7 @@ pub fn prepare_ranked(state: &mut State, ranked: RankedAction, effects: &mut Vec
         user_source: state.user_source,
         login_port: None,
     });
+    Some(run)
 }
 
 /// Begins the preview of taking the latest action back.
@@ -100,6 +106,7 @@ pub fn prepare_undo(state: &mut State, effects: &mut Vec<Effect>) {
     effects.push(Effect::PrepareUndo { run, entry });
 }
 
+/// A job of its own for something that is begun.
 pub fn begin(state: &mut State, instance: &str, action: Option<ActionId>, title: String) -> RunId {
     let run = state.new_run();
     state.jobs.push(Job {
@@ -231,6 +238,9 @@ pub fn executed(
             {
                 memory::keep_cure(state, &instance, action, effects);
             }
+            if !matches!(executed.ending, Ending::Failed | Ending::Unknown) {
+                reader::carried_out(state, &instance, run, effects);
+            }
             arrivals::look_again(state, &instance, effects);
             if let Some(replanned) = executed.replanned {
                 show_anew(state, &instance, again, replanned);
@@ -267,25 +277,11 @@ fn severity_of(ending: Ending) -> Severity {
     }
 }
 
-/// Says how the ticket bundle is written; it goes to a folder that the command line names.
-pub fn ticket(state: &mut State) {
-    if let Some(id) = state.fleet.selected_id() {
-        let text = fill(&state.texts.ui.ticket_hint, &[("id", id)]);
-        state.tell(Severity::Info, text);
-    }
-}
-
 /// Opens a matched guide, filled in for the instance.
 pub fn open_guide(state: &mut State, index: usize) {
     let slug = state
         .selected_report()
         .and_then(|report| report.guides.get(index))
         .map(|guide| guide.slug.clone());
-    match slug.and_then(|slug| guide_text::open(state, &slug)) {
-        Some(reading) => state.overlays.push(Overlay::Reader(reading)),
-        None => {
-            let text = state.texts.ui.no_guides.clone();
-            state.tell(Severity::Info, text);
-        }
-    }
+    reader::open(state, &slug.unwrap_or_default());
 }

@@ -162,6 +162,10 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
             all,
             stopped,
         } => batch::ended(state, &title, (done, all), stopped.as_deref()),
+        Message::StepsTicked { instance, steps } => super::reader::ticked(state, &instance, steps),
+        Message::TicketWritten { run, result } => {
+            super::ticket::written(state, run, result, effects)
+        }
         Message::Planned { run, result } => super::actions::planned(state, run, result),
         Message::Progressed { run, note } => super::actions::progressed(state, run, note),
         Message::Executed { run, result } => super::actions::executed(state, run, result, effects),
@@ -359,6 +363,7 @@ fn weigh(state: &mut State, instance: &str) {
     let mut wanted = guide::MatchInput::from_report(&report);
     wanted.pasted.clone_from(&case.pasted);
     report.guides = guide::match_guides(guide::library(), &wanted, lang);
+    report.guide_steps.clone_from(&case.guide_steps);
     let readings = case.readings.clone();
     login_known(state, instance, &readings);
     let top = report.causes.first().map(|cause| cause.id.clone());

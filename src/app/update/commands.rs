@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Dirty, actions, movement, paste};
+use super::{Dirty, actions, movement, paste, reader, ticket};
 use crate::app::command::{Command, Why};
 use crate::app::effect::Effect;
 use crate::app::fleet::Sort;
@@ -86,7 +86,7 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         Command::Journal => effects.push(Effect::ReadJournal {
             title: state.texts.command("journal").to_owned(),
         }),
-        Command::Ticket => actions::ticket(state),
+        Command::Ticket => ticket::ask(state),
         other => open_overlay(state, other),
     }
     Dirty::Frame
@@ -392,7 +392,10 @@ fn quit(state: &mut State, effects: &mut Vec<Effect>) {
 /// Copies what is most useful to paste elsewhere: the text being read, or address and cause.
 fn copy(state: &mut State, effects: &mut Vec<Effect>) {
     let text = match state.overlays.last() {
-        Some(Overlay::Reader(reading)) => reading.body.join("\n"),
+        // While a guide is read, a copy is of what its step would have one type.
+        Some(Overlay::Reader(reading)) => {
+            reader::commands_at_hand(state).unwrap_or_else(|| reading.plain())
+        }
         _ => summary(state),
     };
     if text.is_empty() {

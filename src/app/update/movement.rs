@@ -91,7 +91,6 @@ pub fn scroll_overlay(state: &mut State, lines: isize) {
     if let Some(Overlay::Help { offset } | Overlay::Log { offset }) = state.overlays.last_mut() {
         *offset = offset.saturating_add_signed(lines).min(most);
     } else if let Some(Overlay::Reader(reading)) = state.overlays.last_mut() {
-        let most = reading.body.len().saturating_sub(1);
-        reading.offset = reading.offset.saturating_add_signed(lines).min(most);
+        reading.scroll(lines, state.geometry.overlay.height);
     }
 }

@@ -4,7 +4,7 @@
 
 use tui_textarea::{Input, Key as EditorKey};
 
-use super::{Dirty, actions, batch, commands, movement, palette, tell};
+use super::{Dirty, actions, batch, commands, palette, reader, tell, ticket};
 use crate::action::gate::Given;
 use crate::action::plan::Confirmation;
 use crate::app::command::{Command, Context};
@@ -40,7 +40,7 @@ pub fn key(state: &mut State, chord: Chord, effects: &mut Vec<Effect>) -> Dirty 
         };
     };
     if top.is_reader() {
-        return reader_key(state, top, chord, effects);
+        return reader::key(state, top, chord, effects);
     }
     match top {
         Overlay::Filter { edit, before } => filter_key(state, edit, before, chord, effects),
@@ -68,6 +68,7 @@ pub fn key(state: &mut State, chord: Chord, effects: &mut Vec<Effect>) -> Dirty 
         Overlay::Preview(preview) => preview_key(state, preview, chord, effects),
         Overlay::BatchPick { selected } => batch::pick_key(state, selected, chord, effects),
         Overlay::Batch(preview) => batch::preview_key(state, preview, chord, effects),
+        Overlay::Ticket(question) => ticket::key(state, question, chord, effects),
         Overlay::Secret(handed) => match chord.key {
             Key::Esc => {}
             _ if chord.typed() == Some('y') => {
@@ -94,71 +95,20 @@ pub fn pasted(state: &mut State, text: &str, _effects: &mut Vec<Effect>) -> Dirt
         Some(Overlay::Palette { edit, .. } | Overlay::UserSource { edit, .. }) => {
             edit.insert_str(text.lines().next().unwrap_or_default().trim());
         }
+        Some(Overlay::Ticket(question)) => {
+            let line = text.lines().next().unwrap_or_default();
+            question.edit.insert_str(line.trim());
+        }
+        Some(Overlay::Reader(reading)) if reading.typing.is_some() => {
+            if let Some(edit) = &mut reading.typing {
+                edit.insert_str(text.lines().next().unwrap_or_default().trim());
+            }
+        }
         Some(Overlay::Paste { editor }) => {
             editor.insert_str(&text);
         }
         // A name is typed to make the hand stop and think; pasting it would not.
         _ => return Dirty::Nothing,
-    }
-    Dirty::Frame
-}
-
-fn reader_key(state: &mut State, top: Overlay, chord: Chord, effects: &mut Vec<Effect>) -> Dirty {
-    let mut top = top;
-    if let Overlay::Reader(reading) = &mut top
-        && let Some(mut edit) = reading.typing.take()
-    {
-        match chord.key {
-            Key::Esc => reading.search.clear(),
-            Key::Enter => {
-                edit.text().clone_into(&mut reading.search);
-                reading.search_from(reading.offset);
-            }
-            _ => {
-                edit.key(chord);
-                reading.typing = Some(edit);
-            }
-        }
-        state.overlays.push(top);
-        return Dirty::Frame;
-    }
-    let command = state
-        .keys
-        .lookup(&[Context::Reader, Context::Global], chord);
-    let mut keep = true;
-    let height = state.geometry.overlay.height.max(2) as isize;
-    let mut lines = None;
-    match command {
-        Some(Command::Close | Command::Cancel) => keep = false,
-        Some(Command::Up) => lines = Some(-1),
-        Some(Command::Down) => lines = Some(1),
-        Some(Command::PageUp) => lines = Some(-(height.max(10) - 1)),
-        Some(Command::PageDown) => lines = Some(height.max(10) - 1),
-        Some(Command::Top) => lines = Some(isize::MIN),
-        Some(Command::Bottom) => lines = Some(isize::MAX),
-        Some(Command::Search) => {
-            if let Overlay::Reader(reading) = &mut top {
-                reading.typing = Some(LineEdit::default());
-            }
-        }
-        Some(Command::SearchNext) => {
-            if let Overlay::Reader(reading) = &mut top {
-                reading.search_from(reading.offset + 1);
-            }
-        }
-        Some(Command::Help) if matches!(top, Overlay::Help { .. }) => keep = false,
-        Some(Command::Log) if matches!(top, Overlay::Log { .. }) => keep = false,
-        Some(command @ (Command::Copy | Command::Repaint | Command::Suspend | Command::Quit)) => {
-            state.overlays.push(top);
-            return commands::run(state, command, effects);
-        }
-        _ => {}
-    }
-    if keep {
-        state.overlays.push(top);
-        if let Some(lines) = lines {
-            movement::scroll_overlay(state, lines);
-        }
     }
     Dirty::Frame
 }
@@ -339,7 +289,9 @@ fn user_source_given(
     state.tell(Severity::Good, told);
     super::arrivals::weigh_selected(state);
     match then {
-        Some(action) => actions::prepare_ranked(state, action.clone(), effects),
+        Some(action) => {
+            actions::prepare_ranked(state, action.clone(), effects);
+        }
         None if state.selected_case().is_some() => commands::triage(state, false, effects),
         None => {}
     }

@@ -13,7 +13,7 @@ use crate::action::gate::{Access, Given, approve_batch};
 use crate::action::plan::Target;
 use crate::action::preview;
 use crate::cli::args::TextOrJson;
-use crate::cli::output::print;
+use crate::cli::output::{print, say};
 use crate::cli::{EXIT_NOTHING, EXIT_USAGE};
 use crate::domain::instance::Instance;
 use crate::runtime::execute::{
@@ -100,7 +100,7 @@ fn shown(batch: &Batch, format: TextOrJson) -> String {
         TextOrJson::Text => {
             let mut text: String = batch
                 .plans()
-                .map(|plan| preview::text(plan) + "\n")
+                .map(|plan| preview::text_in(plan, &say) + "\n")
                 .collect();
             text.push_str(&summary.join("\n"));
             text.push('\n');

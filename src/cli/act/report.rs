@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::action::plan::{Plan, Undo};
 use crate::action::{offer, preview};
 use crate::cli::args::TextOrJson;
-use crate::cli::output::print;
+use crate::cli::output::{print, say};
 use crate::domain::report::RankedAction;
 use crate::runtime::aftermath::Next;
 use crate::runtime::execute::{Execution, LoginLook};
@@ -19,7 +19,7 @@ use crate::store::journal::Outcome;
 /// The preview as text, or as one JSON object.
 pub fn dry_run(plan: &Plan, format: TextOrJson) -> String {
     match format {
-        TextOrJson::Text => preview::text(plan),
+        TextOrJson::Text => preview::text_in(plan, &say),
         TextOrJson::Json => format!("{}\n", plan_json(plan)),
     }
 }

@@ -56,7 +56,7 @@ pub fn preview(
     let mut lines: Vec<Line<'static>> = Vec::new();
     for (row, text) in preview.batch.summary().iter().enumerate() {
         let style = if row == 0 { theme.title } else { theme.text };
-        for part in wrap(text, cells) {
+        for part in wrap(&state.texts.say(text), cells) {
             lines.push(Line::from(Span::styled(part, style)));
         }
     }
@@ -67,13 +67,13 @@ pub fn preview(
     )));
     for plan in preview.batch.plans() {
         lines.push(Line::default());
-        lines.extend(plan_lines(plan, paint, cells));
+        lines.extend(plan_lines(state, plan, paint, cells));
     }
     let typing = preview.batch.confirmation() == Confirmation::TypedName && !state.read_only;
     let mut foot: Vec<Line<'static>> = Vec::new();
     if let Some(refused) = &preview.refused {
         foot.extend(
-            wrap(refused, cells)
+            wrap(&state.texts.say(refused), cells)
                 .into_iter()
                 .map(|line| Line::from(Span::styled(line, theme.bad))),
         );

@@ -8,6 +8,7 @@ use secrecy::ExposeSecret;
 use crate::app::jobs::Handed;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
+use crate::app::overlay::TicketQuestion;
 use crate::app::state::State;
 use crate::view::layout::centred;
 use crate::view::text::wrap;
@@ -115,6 +116,34 @@ pub fn secret(state: &State, handed: &Handed, paint: &mut Paint<'_>, screen: Rec
         (ui.secret_keys.clone(), theme.accent),
     ];
     message(paint, screen, &ui.secret_title, &text, 0);
+}
+
+pub fn ticket(state: &State, question: &TicketQuestion, paint: &mut Paint<'_>, screen: Rect) {
+    let theme = &paint.look.theme;
+    let ui = &state.texts.ui;
+    let form = if question.archive {
+        &ui.ticket_archive
+    } else {
+        &ui.ticket_folder
+    };
+    let names = if question.mask {
+        &ui.ticket_masked
+    } else {
+        &ui.ticket_plain
+    };
+    let mut text = vec![
+        (ui.ticket_text.clone(), theme.text),
+        (
+            fill(&ui.ticket_form, &[("form", form), ("names", names)]),
+            theme.title,
+        ),
+        (ui.ticket_keys.clone(), theme.accent),
+    ];
+    if let Some(error) = &question.error {
+        text.push((error.clone(), theme.bad));
+    }
+    let rest = message(paint, screen, &ui.ticket_title, &text, 1);
+    edit_line(paint, rest.x, rest.y, rest.width, "> ", &question.edit);
 }
 
 pub fn quit_anyway(state: &State, paint: &mut Paint<'_>, screen: Rect) {

@@ -10,7 +10,7 @@ use crate::app::geometry::Scrolled;
 use crate::app::state::State;
 use crate::view::frame::{Look, chord_label};
 use crate::view::layout::centred;
-use crate::view::text::fit;
+use crate::view::text::{fit, wrap};
 use crate::view::widgets::paint::Paint;
 
 pub fn draw(state: &State, offset: usize, paint: &mut Paint<'_>, screen: Rect) -> Scrolled {
@@ -54,18 +54,20 @@ pub fn lines(state: &State, look: &Look, cells: usize) -> Vec<Line<'static>> {
             if let Err(why) = command.enabled(state) {
                 let _ = write!(text, " ({})", state.texts.why(why));
             }
-            lines.push(Line::from(vec![
-                Span::styled(
-                    fit(&keys, 22.min(cells / 3), look.glyphs.ellipsis),
-                    theme.key,
-                ),
-                Span::raw(" "),
-                Span::styled(text, theme.text),
-            ]));
+            let left = 22.min(cells / 3);
+            let rows = wrap(&text, cells.saturating_sub(left + 1));
+            for (row, text) in rows.into_iter().enumerate() {
+                let keys = if row == 0 { keys.as_str() } else { "" };
+                lines.push(Line::from(vec![
+                    Span::styled(fit(keys, left, look.glyphs.ellipsis), theme.key),
+                    Span::raw(" "),
+                    Span::styled(text, theme.text),
+                ]));
+            }
         }
         lines.push(Line::default());
     }
-    for line in crate::view::text::wrap(&ui.help_filter, cells) {
+    for line in wrap(&ui.help_filter, cells) {
         lines.push(Line::from(Span::styled(line, theme.dim)));
     }
     lines

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use super::dialogs::edit_line;
 use crate::action::gate::expected_name;
 use crate::action::plan::{Confirmation, Plan};
-use crate::action::preview::lines as preview_lines;
+use crate::action::preview::lines_in;
 use crate::app::geometry::Scrolled;
 use crate::app::locale::fill;
 use crate::app::overlay::Preview;
@@ -22,7 +22,7 @@ pub fn draw(state: &State, preview: &Preview, paint: &mut Paint<'_>, screen: Rec
     let ui = &state.texts.ui;
     let width = 100.min(screen.width);
     let cells = usize::from(width.saturating_sub(3));
-    let lines = plan_lines(&preview.plan, paint, cells);
+    let lines = plan_lines(state, &preview.plan, paint, cells);
     let typing = preview.plan.confirmation == Confirmation::TypedName && !state.read_only;
     let foot = foot(state, preview, paint, cells, typing);
     let foot_rows = foot.len() as u16 + u16::from(typing);
@@ -49,17 +49,24 @@ pub fn draw(state: &State, preview: &Preview, paint: &mut Paint<'_>, screen: Rec
 }
 
 /// All lines of one plan.
-pub fn plan_lines(plan: &Plan, paint: &Paint<'_>, cells: usize) -> Vec<Line<'static>> {
+pub fn plan_lines(
+    state: &State,
+    plan: &Plan,
+    paint: &Paint<'_>,
+    cells: usize,
+) -> Vec<Line<'static>> {
     let theme = &paint.look.theme;
+    let say = |text: &str| state.texts.say(text).into_owned();
+    let warning = say("warning");
     let mut out = Vec::new();
-    for (index, line) in preview_lines(plan).iter().enumerate() {
+    for (index, line) in lines_in(plan, &say).iter().enumerate() {
         let indent = line.len() - line.trim_start().len();
         let marked = line.trim_start();
         let style = match marked.chars().next() {
             _ if index == 0 => theme.title,
             Some('+') => theme.good,
             Some('-') => theme.bad,
-            _ if marked.starts_with("warning") => theme.warn,
+            _ if marked.starts_with(&warning) => theme.warn,
             _ => theme.text,
         };
         // What is wrapped hangs under the value, not under its label.
@@ -97,7 +104,7 @@ fn foot(
     let ui = &state.texts.ui;
     let mut out = Vec::new();
     if let Some(refused) = &preview.refused {
-        for line in wrap(refused, cells) {
+        for line in wrap(&state.texts.say(refused), cells) {
             out.push(Line::from(Span::styled(line, theme.bad)));
         }
     }

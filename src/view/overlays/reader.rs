@@ -1,67 +1,249 @@
-//! A text to read: scroll, search, jump.
+//! A text to read: headings, lists, tables, code, the steps of a guide and their ticks.
+//!
+//! Must not live here: which keys do what (`app::update::reader`).
 
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::dialogs::edit_line;
+use crate::app::command::Command;
 use crate::app::geometry::Scrolled;
+use crate::app::locale::fill;
 use crate::app::overlay::Reading;
+use crate::app::reading::{GuideAt, LineLook, PartLook, TableRow, TextLine};
+use crate::app::state::State;
+use crate::view::frame::{Look, chord_label};
 use crate::view::layout::centred;
-use crate::view::text::wrap;
+use crate::view::text::{fit, width, wrap};
+use crate::view::theme::Theme;
 use crate::view::widgets::paint::Paint;
 
-pub fn draw(reading: &Reading, paint: &mut Paint<'_>, screen: Rect) -> Scrolled {
+/// Cells between two columns of a table.
+const GAP: usize = 2;
+/// Continued lines of a step are set in by this.
+const HANG: usize = 3;
+
+pub fn draw(state: &State, reading: &Reading, paint: &mut Paint<'_>, screen: Rect) -> Scrolled {
     let area = centred(screen, 100, screen.height);
     paint.clear(area);
     let theme = &paint.look.theme;
-    let title = Line::from(Span::styled(reading.title.clone(), theme.title));
+    let title = title(state, reading, theme);
     let inner = paint.frame(area, &title, true);
     if inner.is_empty() {
         return Scrolled::default();
     }
     let search = reading.typing.is_some() || !reading.search.is_empty();
-    let text_rows = inner.height.saturating_sub(u16::from(search));
-    let wanted = reading.search.to_lowercase();
+    let foot = u16::from(search) + u16::from(reading.guide.is_some() && inner.height > 4);
+    let text_rows = usize::from(inner.height.saturating_sub(foot));
     let cells = usize::from(inner.width.saturating_sub(1));
-    // Offsets count lines of the text; wrapping is only for this width.
     let mut lines: Vec<Line<'static>> = Vec::new();
+    let mut shown = 0;
     for line in reading.body.iter().skip(reading.offset) {
-        if lines.len() >= usize::from(text_rows) {
+        let rows = rows(state, reading, line, paint.look, cells);
+        if lines.len() + rows.len() > text_rows && shown > 0 {
             break;
         }
-        let hit = !wanted.is_empty() && line.to_lowercase().contains(&wanted);
-        let style = if hit {
-            theme.warn
-        } else if line.starts_with('#') {
-            theme.title
-        } else if line.starts_with("    ") {
-            theme.code
-        } else {
-            theme.text
-        };
-        let shown = line.trim_start_matches('#').trim_end();
-        let shown = if line.starts_with('#') {
-            shown.trim_start()
-        } else {
-            shown
-        };
-        for part in wrap(shown, cells) {
-            lines.push(Line::from(Span::styled(part, style)));
-        }
+        lines.extend(rows);
+        shown += 1;
     }
-    for (row, line) in lines.iter().take(usize::from(text_rows)).enumerate() {
+    for (row, line) in lines.iter().take(text_rows).enumerate() {
         paint.line(inner.x, inner.y + row as u16, inner.width, line);
     }
-    let last = inner.bottom().saturating_sub(1);
+    let more = paint.look.theme.accent;
+    let edge = inner.right().saturating_sub(1);
+    if reading.offset > 0 {
+        paint.text(edge, inner.y, 1, paint.look.glyphs.more_above, more);
+    }
+    if reading.offset + shown < reading.body.len() {
+        let y = inner.y + (text_rows as u16).saturating_sub(1);
+        paint.text(edge, y, 1, paint.look.glyphs.more_below, more);
+    }
+    let mut y = inner.bottom().saturating_sub(foot);
     match &reading.typing {
-        Some(edit) => super::dialogs::edit_line(paint, inner.x, last, inner.width, "/", edit),
+        Some(edit) => edit_line(paint, inner.x, y, inner.width, "/", edit),
         None if search => {
             let text = format!("/{}", reading.search);
-            paint.text(inner.x, last, inner.width, &text, theme.accent);
+            paint.text(inner.x, y, inner.width, &text, more);
         }
         None => {}
     }
+    y += u16::from(search);
+    if y < inner.bottom() {
+        let keys = keys(state, &paint.look.theme);
+        paint.line(inner.x, y, inner.width, &keys);
+    }
     Scrolled {
-        height: 1,
+        height: shown,
         lines: reading.body.len(),
     }
+}
+
+/// The title, and how many of a guide's steps are ticked.
+fn title(state: &State, reading: &Reading, theme: &Theme) -> Line<'static> {
+    let mut spans = vec![Span::styled(reading.title.clone(), theme.title)];
+    if let Some(guide) = &reading.guide {
+        let done = guide
+            .steps
+            .iter()
+            .filter(|step| is_ticked(state, guide, step.number))
+            .count();
+        if done > 0 {
+            let text = fill(
+                &state.texts.ui.steps_ticked,
+                &[
+                    ("n", &done.to_string()),
+                    ("of", &guide.steps.len().to_string()),
+                ],
+            );
+            spans.push(Span::styled(format!("  {text}"), theme.good));
+        }
+    }
+    Line::from(spans)
+}
+
+fn is_ticked(state: &State, guide: &GuideAt, step: usize) -> bool {
+    let case = state.cases.get(&guide.instance);
+    case.is_some_and(|case| case.is_ticked(&guide.slug, step))
+}
+
+/// The keys that act on the step at hand, as they are bound.
+fn keys(state: &State, theme: &Theme) -> Line<'static> {
+    let mut spans = Vec::new();
+    for command in [
+        Command::StepNext,
+        Command::StepDo,
+        Command::StepTick,
+        Command::Copy,
+        Command::Guides,
+        Command::Search,
+        Command::Close,
+    ] {
+        if let Some(chord) = state.keys.chords(command).first() {
+            let key = chord_label(&chord.to_string());
+            let title = state.texts.short_command(command.as_str());
+            spans.push(Span::styled(format!(" {key}"), theme.key));
+            spans.push(Span::styled(format!(" {title} "), theme.dim));
+        }
+    }
+    Line::from(spans)
+}
+
+fn rows(
+    state: &State,
+    reading: &Reading,
+    line: &TextLine,
+    look: &Look,
+    cells: usize,
+) -> Vec<Line<'static>> {
+    let theme = &look.theme;
+    let wanted = reading.search.to_lowercase();
+    let hit = !wanted.is_empty() && line.plain().to_lowercase().contains(&wanted);
+    let base = match line.look {
+        _ if hit => theme.warn,
+        LineLook::Text => theme.text,
+        LineLook::Heading => theme.title,
+        LineLook::Code => theme.code,
+        LineLook::Note => theme.dim,
+        LineLook::Done => theme.good,
+    };
+    if let Some(row) = &line.row {
+        return table_rows(row, line.indent, base, theme, cells);
+    }
+    let (lead, lead_style) = lead(state, reading, line, look);
+    let first = line.indent + width(&lead);
+    let hang = if line.step.is_some() { HANG } else { first };
+    let mut spans = vec![(lead, lead_style)];
+    for part in &line.parts {
+        let style = match part.look {
+            _ if hit => theme.warn,
+            PartLook::Plain => base,
+            PartLook::Strong => base.patch(theme.title),
+            PartLook::Code => theme.code,
+            PartLook::Link => theme.accent,
+        };
+        spans.push((part.text.clone(), style));
+    }
+    set(&spans, line.indent, hang, cells)
+}
+
+/// What stands before the first word: for a step its cursor, tick, number and kind.
+fn lead(state: &State, reading: &Reading, line: &TextLine, look: &Look) -> (String, Style) {
+    let theme = &look.theme;
+    let (Some(number), Some(guide)) = (line.step, &reading.guide) else {
+        return (line.lead.clone(), theme.accent);
+    };
+    let here = guide.step().is_some_and(|step| step.number == number);
+    let cursor = if here { look.glyphs.cursor } else { " " };
+    let ticked = is_ticked(state, guide, number);
+    let tick = if ticked { look.glyphs.good } else { " " };
+    let style = match (here, ticked) {
+        (true, _) => theme.key,
+        (false, true) => theme.good,
+        (false, false) => theme.accent,
+    };
+    (format!("{cursor}[{tick}] {number}. {}", line.lead), style)
+}
+
+/// A row in columns where they fit, or else cell by cell under the names of the columns.
+fn table_rows(
+    row: &TableRow,
+    indent: usize,
+    base: Style,
+    theme: &Theme,
+    cells: usize,
+) -> Vec<Line<'static>> {
+    let total: usize = row.widths.iter().map(|width| width + GAP).sum();
+    let style = if row.is_head { theme.title } else { base };
+    if indent + total <= cells + GAP {
+        let mut text = " ".repeat(indent);
+        for (cell, width) in row.cells.iter().zip(&row.widths) {
+            text.push_str(&fit(cell, width + GAP, ""));
+        }
+        return vec![Line::from(Span::styled(text.trim_end().to_owned(), style))];
+    }
+    if row.is_head {
+        return Vec::new();
+    }
+    let mut lines = Vec::new();
+    for (index, (name, cell)) in row.heads.iter().zip(&row.cells).enumerate() {
+        let spans = [(format!("{name}: "), theme.title), (cell.clone(), base)];
+        let indent = if index == 0 { indent } else { indent + 2 };
+        lines.extend(set(&spans, indent, indent + 2, cells));
+    }
+    lines
+}
+
+/// Wraps stretches of several styles: the first row set in by `indent`, the others by `hang`.
+fn set(spans: &[(String, Style)], indent: usize, hang: usize, cells: usize) -> Vec<Line<'static>> {
+    let hang = hang.min(cells / 2);
+    let indent = indent.min(hang.max(cells / 2));
+    let text: String = spans.iter().map(|(text, _)| text.as_str()).collect();
+    let mut styled = spans
+        .iter()
+        .flat_map(|(text, style)| text.chars().map(|c| (c, *style)))
+        .peekable();
+    let mut lines = Vec::new();
+    for (number, row) in wrap(&text, cells.saturating_sub(hang.max(indent)).max(2))
+        .into_iter()
+        .enumerate()
+    {
+        let set_in = if number == 0 { indent } else { hang };
+        let mut out = vec![Span::raw(" ".repeat(set_in))];
+        for c in row.chars() {
+            // Wrapping leaves out spaces at the ends of rows, and nothing else.
+            while styled.peek().is_some_and(|(known, _)| *known != c) {
+                styled.next();
+            }
+            let style = styled
+                .next()
+                .map_or_else(Style::default, |(_, style)| style);
+            match out.last_mut() {
+                Some(last) if last.style == style => last.content.to_mut().push(c),
+                _ => out.push(Span::styled(c.to_string(), style)),
+            }
+        }
+        lines.push(Line::from(out));
+    }
+    lines
 }

@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::app::geometry::{Scrolled, keep_visible};
+use crate::app::guide_text;
 use crate::app::jobs::{Ending, Job, JobState};
 use crate::app::locale::fill;
 use crate::app::state::State;
@@ -128,7 +129,8 @@ fn action_lines(
     } else {
         " ".to_owned()
     };
-    let mut title = texts.action(&action.id, &action.title).to_owned();
+    let said = texts.say(&action.title);
+    let mut title = texts.action(&action.id, &said).to_owned();
     let parameters = parameters(state, action);
     if !parameters.is_empty() {
         title = format!("{title} {parameters}");
@@ -216,9 +218,9 @@ fn guide_lines(
     // That the most probable cause is meant goes without saying.
     let cause = guide.reason.strip_prefix("cause: ");
     let obvious = cause.is_some() && cause == report.causes.first().map(|top| top.id.as_str());
-    let reason = cause.map_or(guide.reason.as_str(), |id| state.texts.cause(id, id));
+    let reason = guide_text::reason(state.texts, Some(report), guide);
     if !reason.is_empty() && !obvious {
-        for line in wrap(reason, cells.saturating_sub(4)).into_iter().take(2) {
+        for line in wrap(&reason, cells.saturating_sub(4)).into_iter().take(2) {
             lines.push(Line::from(vec![
                 Span::raw("    "),
                 Span::styled(line, theme.dim),
@@ -246,14 +248,15 @@ fn job_lines(state: &State, job: &Job, look: &Look, cells: usize) -> Vec<Line<'s
                 Ending::Failed => (glyphs.bad, theme.bad, &ui.job_failed),
                 Ending::Unknown => (glyphs.unknown, theme.warn, &ui.job_unknown),
             };
-            (glyph, style, format!("{word} {detail}"))
+            (glyph, style, format!("{word} {}", state.texts.say(detail)))
         }
     };
     let age = state
         .texts
         .age_sentence(state.now, job.ended_at.unwrap_or(job.started_at));
     let mut lines = Vec::new();
-    for line in wrap(&format!("{} ({age})", job.title), cells) {
+    let title = state.texts.say(&job.title);
+    for line in wrap(&format!("{title} ({age})"), cells) {
         lines.push(Line::from(Span::styled(line, theme.title)));
     }
     for line in wrap(&format!("{glyph} {word}"), cells) {
@@ -261,6 +264,7 @@ fn job_lines(state: &State, job: &Job, look: &Look, cells: usize) -> Vec<Line<'s
     }
     let skip = job.steps.len().saturating_sub(STEPS);
     for step in job.steps.iter().skip(skip) {
+        let step = state.texts.say(step);
         for line in wrap(
             &format!("{} {step}", glyphs.bullet),
             cells.saturating_sub(2),

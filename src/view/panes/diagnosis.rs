@@ -175,6 +175,7 @@ fn status(state: &State, case: Option<&Case>, look: &Look, cells: usize) -> Vec<
         ));
     }
     if let Some(error) = &case.error {
+        let error = state.texts.say(error);
         lines.extend(wrapped(
             &format!("{} {error}", glyphs.bad),
             cells,
@@ -309,7 +310,7 @@ fn next_evidence(state: &State, report: &Report, look: &Look, cells: usize) -> V
             )
         );
         if !next.needs.is_empty() {
-            let _ = write!(text, "; {}", next.needs);
+            let _ = write!(text, "; {}", state.texts.say(&next.needs));
         }
         let key = state.keys.chords(way_to(&next.id)).first();
         let key = key.map_or_else(
@@ -437,7 +438,8 @@ fn fact(state: &State, reading: &Reading, look: &Look, cells: usize) -> Vec<Line
         let _ = write!(text, " ({})", state.texts.status(Status::Stale));
     }
     if !reading.detail.is_empty() && !state.looks.privacy {
-        let _ = write!(text, " {} {}", glyphs.absent, reading.detail);
+        let detail = state.texts.say(&reading.detail);
+        let _ = write!(text, " {} {detail}", glyphs.absent);
     }
     wrap(&text, cells.saturating_sub(2))
         .into_iter()
@@ -494,7 +496,9 @@ fn unknowns(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'
             let path = reading
                 .path
                 .map_or_else(String::new, |p| format!(" ({})", state.texts.path(p)));
-            let why = reading.needs.as_deref().unwrap_or(&reading.detail);
+            let why = state
+                .texts
+                .say(reading.needs.as_deref().unwrap_or(&reading.detail));
             let text = format!("{}{path}: {why}", state.texts.evidence(&reading.id));
             let sign = format!("{} ", look.glyphs.unknown);
             lines.extend(hanging(&sign, &text, cells, theme.dim));

@@ -1,0 +1,122 @@
+//! The ticket bundle: where it goes, what it may name, and what came of it.
+//!
+//! Must not live here: what is in it, writing it (`runtime::ticket`).
+
+use super::{Dirty, actions};
+use crate::app::case::RunId;
+use crate::app::effect::Effect;
+use crate::app::jobs::{Ending, JobState};
+use crate::app::line_edit::LineEdit;
+use crate::app::locale::fill;
+use crate::app::message::TicketMade;
+use crate::app::notices::Severity;
+use crate::app::overlay::{Overlay, Reading, TicketQuestion};
+use crate::app::state::State;
+use crate::domain::action::ActionId;
+use crate::input::chord::{Chord, Key};
+
+/// Asks where to; a masked screen asks for a masked bundle.
+pub fn ask(state: &mut State) {
+    if state.selected_report().is_none() {
+        return;
+    }
+    state.overlays.push(Overlay::Ticket(TicketQuestion {
+        edit: LineEdit::new(&state.ticket_folder),
+        mask: state.looks.privacy,
+        archive: false,
+        error: None,
+    }));
+}
+
+/// Applies a key to the question, which was taken off the stack.
+pub fn key(
+    state: &mut State,
+    mut question: TicketQuestion,
+    chord: Chord,
+    effects: &mut Vec<Effect>,
+) {
+    match (chord.shift, chord.key) {
+        (_, Key::Esc) => return,
+        (false, Key::Tab) => question.mask = !question.mask,
+        (true, Key::Tab) => question.archive = !question.archive,
+        (_, Key::Enter) if question.edit.text().trim().is_empty() => {
+            question.error = Some(state.texts.ui.ticket_no_folder.clone());
+        }
+        (_, Key::Enter) => return write(state, &question, effects),
+        _ => {
+            question.edit.key(chord);
+            question.error = None;
+        }
+    }
+    state.overlays.push(Overlay::Ticket(question));
+}
+
+fn write(state: &mut State, question: &TicketQuestion, effects: &mut Vec<Effect>) {
+    let Some(case) = state.selected_case() else {
+        return;
+    };
+    let Some(report) = case.report.clone() else {
+        return;
+    };
+    let error_text = case.pasted.clone();
+    let title = state.texts.ui.ticket_job.clone();
+    let run = actions::begin(state, &report.instance.id, Some(ActionId::Ticket), title);
+    if let Some(job) = state.jobs.get_mut(run) {
+        job.state = JobState::Running;
+    }
+    question
+        .edit
+        .text()
+        .trim()
+        .clone_into(&mut state.ticket_folder);
+    effects.push(Effect::WriteTicket {
+        run,
+        report: Box::new(report),
+        error_text,
+        folder: state.ticket_folder.clone(),
+        mask: question.mask,
+        archive: question.archive,
+    });
+}
+
+/// Shows where the bundle lies and copies the text for the vendor's form.
+pub fn written(
+    state: &mut State,
+    run: RunId,
+    result: Result<TicketMade, String>,
+    effects: &mut Vec<Effect>,
+) -> Dirty {
+    let now = state.now;
+    let Some(job) = state.jobs.get_mut(run) else {
+        return Dirty::Nothing;
+    };
+    job.ended_at = Some(now);
+    let instance = job.instance.clone();
+    match result {
+        Ok(made) => {
+            job.state = JobState::Ended(Ending::Done, made.path.clone());
+            let ui = &state.texts.ui;
+            let body = fill(
+                &ui.ticket_done_text,
+                &[
+                    ("path", &made.path),
+                    ("files", &made.files.join(", ")),
+                    ("form", made.form.trim_end()),
+                ],
+            );
+            let title = ui.ticket_done_title.clone();
+            state
+                .overlays
+                .push(Overlay::Reader(Reading::new(title, &body)));
+            effects.push(Effect::Copy { text: made.form });
+            let told = state.texts.ui.copied.clone();
+            state.tell(Severity::Good, told);
+            super::reader::carried_out(state, &instance, run, effects);
+        }
+        Err(why) => {
+            job.state = JobState::Ended(Ending::Failed, why.clone());
+            state.tell(Severity::Error, why);
+        }
+    }
+    Dirty::Frame
+}

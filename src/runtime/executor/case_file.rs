@@ -1,0 +1,112 @@
+//! What is kept about a case beside the journal: ticked steps of guides, and the ticket bundle.
+//!
+//! Must not live here: what is in a bundle (`runtime::ticket`), where ticks lie (`store`).
+
+use tokio::sync::mpsc;
+
+use crate::app::effect::Effect;
+use crate::app::message::{Message, TicketMade};
+use crate::app::notices::Severity;
+use crate::domain::guide_step::TickedStep;
+use crate::domain::report::Report;
+use crate::runtime::backend::Backend;
+use crate::runtime::execute::author;
+use crate::runtime::{clock, ticket};
+use crate::store::guide_steps::GuideSteps;
+
+/// Carries out the effects of this module.
+pub async fn keep(backend: &Backend, effect: Effect, out: &mpsc::Sender<Message>) {
+    match effect {
+        Effect::TickStep {
+            instance,
+            guide,
+            step,
+            ticked,
+        } => {
+            let by = author();
+            let tick = TickedStep {
+                guide,
+                step,
+                at: clock::now(),
+                by: format!("{}@{}", by.user, by.host),
+            };
+            if let Err(error) = steps(backend).set(&instance, ticked, &tick) {
+                let text = error.to_string();
+                let severity = Severity::Error;
+                let _ = out.send(Message::Told { severity, text }).await;
+                return;
+            }
+            read_steps(backend, &instance, out).await;
+        }
+        Effect::WriteTicket {
+            run,
+            report,
+            error_text,
+            folder,
+            mask,
+            archive,
+        } => {
+            let material = Bundle {
+                report: &report,
+                error_text: (!error_text.is_empty()).then_some(error_text.as_str()),
+                mask,
+            };
+            let result = write(backend, &material, &folder, archive);
+            let _ = out.send(Message::TicketWritten { run, result }).await;
+        }
+        _ => {}
+    }
+}
+
+fn steps(backend: &Backend) -> GuideSteps {
+    GuideSteps::in_directory(&backend.loaded.paths.state_dir)
+}
+
+/// Hands on the ticks of an instance as they are kept.
+pub async fn read_steps(backend: &Backend, instance: &str, out: &mpsc::Sender<Message>) {
+    let message = match steps(backend).of(instance, clock::now()) {
+        Ok(steps) => Message::StepsTicked {
+            instance: instance.to_owned(),
+            steps,
+        },
+        Err(error) => Message::Told {
+            severity: Severity::Warning,
+            text: error.to_string(),
+        },
+    };
+    let _ = out.send(message).await;
+}
+
+struct Bundle<'a> {
+    report: &'a Report,
+    error_text: Option<&'a str>,
+    mask: bool,
+}
+
+fn write(
+    backend: &Backend,
+    bundle: &Bundle<'_>,
+    folder: &str,
+    archive: bool,
+) -> Result<TicketMade, String> {
+    let journal = backend
+        .journal()
+        .read()
+        .map_err(|error| error.to_string())?;
+    let mut own = journal.entries;
+    own.retain(|entry| entry.plan.target.id == bundle.report.instance.id);
+    let material = ticket::Material {
+        report: bundle.report,
+        journal: &own,
+        error_text: bundle.error_text,
+        made_at: clock::now(),
+        mask: bundle.mask,
+    };
+    let made = ticket::write(&material, &ticket::folder(folder), archive)
+        .map_err(|error| error.to_string())?;
+    Ok(TicketMade {
+        path: made.path.display().to_string(),
+        files: made.files,
+        form: made.form,
+    })
+}

@@ -1,0 +1,227 @@
+//! What a bundle must not say: secrets never, addresses and names where that is asked for.
+//!
+//! Must not live here: what a bundle says (`report`).
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::Material;
+
+/// What is replaced by what. The same value gets the same placeholder in every file.
+#[derive(Debug, Default)]
+pub(super) struct Masks {
+    known: BTreeMap<String, String>,
+    seen: BTreeMap<String, String>,
+    counts: BTreeMap<&'static str, usize>,
+}
+
+impl Masks {
+    pub(super) fn of(material: &Material<'_>) -> Self {
+        let mut masks = Self::default();
+        let instance = &material.report.instance;
+        masks.add(&instance.id, "instance-1");
+        masks.add(&instance.name, "name-1");
+        masks.add(&material.report.vantage.host, "host-1");
+        let mut names = 1;
+        let mut name = |masks: &mut Self, value: &str| {
+            names += 1;
+            masks.add(value, &format!("name-{names}"));
+        };
+        for entry in material.journal {
+            masks.add(&entry.author.user, "user-1");
+            masks.add(&entry.author.host, "host-1");
+            // Others that an action touches are named as `name (id)`.
+            for other in &entry.plan.affected.names {
+                name(&mut masks, other.split(" (").next().unwrap_or_default());
+            }
+            if let Some(rules) = &entry.plan.rules {
+                name(&mut masks, &rules.group_name);
+            }
+        }
+        for step in &material.report.guide_steps {
+            let (user, host) = step.by.split_once('@').unwrap_or((&step.by, ""));
+            masks.add(user, "user-1");
+            masks.add(host, "host-1");
+        }
+        masks
+    }
+
+    fn add(&mut self, value: &str, placeholder: &str) {
+        // Very short values would tear other words apart.
+        if value.len() >= 3 && !self.known.contains_key(value) {
+            self.known.insert(value.to_owned(), placeholder.to_owned());
+        }
+    }
+
+    pub(super) fn apply(&mut self, text: &str) -> String {
+        let mut known: Vec<_> = self.known.iter().collect();
+        known.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+        let mut text = text.to_owned();
+        for (value, placeholder) in known {
+            text = replace_word(&text, value, placeholder);
+        }
+        self.words(&text)
+    }
+
+    /// Replaces addresses and resource ids, each by a numbered placeholder.
+    fn words(&mut self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '-' | '_');
+        let mut rest = text;
+        while let Some(start) = rest.find(is_part) {
+            out.push_str(&rest[..start]);
+            let after = &rest[start..];
+            let end = after.find(|c| !is_part(c)).unwrap_or(after.len());
+            self.word(&after[..end], &mut out);
+            rest = &after[end..];
+        }
+        out.push_str(rest);
+        out
+    }
+
+    fn word(&mut self, word: &str, out: &mut String) {
+        const IDS: [&str; 15] = [
+            "ins-", "sg-", "vpc-", "subnet-", "eip-", "acl-", "rtb-", "eni-", "skey-", "disk-",
+            "snap-", "img-", "vpngw-", "nat-", "ccn-",
+        ];
+        // A port may follow an address, and a sentence may end with one.
+        let trimmed = word.trim_end_matches(['.', ':', '-']);
+        let (core, port) = match trimmed.rsplit_once(':') {
+            Some((head, port))
+                if head.parse::<std::net::Ipv4Addr>().is_ok()
+                    && port.chars().all(|c| c.is_ascii_digit()) =>
+            {
+                (head, &word[head.len()..])
+            }
+            _ => (trimmed, &word[trimmed.len()..]),
+        };
+        let kind = if core.parse::<IpAddr>().is_ok() {
+            "address"
+        } else if IDS
+            .iter()
+            .any(|id| core.strip_prefix(id).is_some_and(|tail| tail.len() >= 4))
+        {
+            "id"
+        } else {
+            out.push_str(word);
+            return;
+        };
+        let counts = &mut self.counts;
+        let placeholder = self.seen.entry(core.to_owned()).or_insert_with(|| {
+            let count = counts.entry(kind).or_default();
+            *count += 1;
+            format!("{kind}-{count}")
+        });
+        out.push_str(placeholder);
+        out.push_str(port);
+    }
+}
+
+/// Replaces `value` where it is not a part of a longer word.
+fn replace_word(text: &str, value: &str, placeholder: &str) -> String {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let mut out = String::with_capacity(text.len());
+    let mut last = 0;
+    for (at, _) in text.match_indices(value) {
+        let end = at + value.len();
+        let before = text[..at].chars().next_back().is_some_and(is_part);
+        let behind = text[end..].chars().next().is_some_and(is_part);
+        if before || behind {
+            continue;
+        }
+        out.push_str(&text[last..at]);
+        out.push_str(placeholder);
+        last = end;
+    }
+    out.push_str(&text[last..]);
+    out
+}
+
+/// Takes out what looks like a secret in text that a person pasted: private keys, API keys,
+/// and values named password, secret or token.
+pub(super) fn secrets(text: &str) -> String {
+    const NAMES: [&str; 6] = [
+        "password",
+        "passwd",
+        "secretkey",
+        "secret_key",
+        "secret",
+        "token",
+    ];
+    const GONE: &str = "(taken out)";
+    let mut out = Vec::new();
+    let mut in_key = false;
+    for line in text.lines() {
+        if line.contains("-----BEGIN") && line.contains("PRIVATE KEY") {
+            in_key = true;
+            out.push(GONE.to_owned());
+        }
+        if in_key {
+            in_key = !(line.contains("-----END"));
+            continue;
+        }
+        let lower = line.to_ascii_lowercase();
+        let named = NAMES.iter().find_map(|name| {
+            let after = lower.find(name)? + name.len();
+            let rest = line.get(after..)?;
+            let mark = rest.find(|c: char| !c.is_whitespace() && c != '"')?;
+            // `Password:` alone is a prompt and holds nothing.
+            let valued = rest[mark..].starts_with(['=', ':']);
+            let value = rest[mark..].trim_start_matches(['=', ':']).trim();
+            (valued && !value.is_empty()).then_some(after + mark + 1)
+        });
+        match named {
+            Some(at) => out.push(format!("{} {GONE}", &line[..at])),
+            None => out.push(without_api_keys(line, GONE)),
+        }
+    }
+    out.join("\n")
+}
+
+fn without_api_keys(line: &str, gone: &str) -> String {
+    let mut out = line.to_owned();
+    while let Some(at) = out.find("AKID") {
+        let end = out[at..]
+            .find(|c: char| !c.is_ascii_alphanumeric())
+            .map_or(out.len(), |length| at + length);
+        if end - at < 20 {
+            break;
+        }
+        out.replace_range(at..end, gone);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masking_takes_addresses_and_ids_and_leaves_the_rest() {
+        let mut masks = Masks::default();
+        let text = "10.0.0.7:22 refused; sg-abcd1234 rule 0; 10.0.0.7. fe80::1 at 12:30:05, v1.2.3, ins-abcd1234";
+        assert_eq!(
+            masks.apply(text),
+            "address-1:22 refused; id-1 rule 0; address-1. address-2 at 12:30:05, v1.2.3, id-2"
+        );
+        assert_eq!(masks.apply("fe80::1, 10.0.0.8"), "address-2, address-3");
+    }
+
+    #[test]
+    fn a_name_is_masked_as_a_word_only() {
+        let mut masks = Masks::default();
+        masks.add("ssh", "name-1");
+        assert_eq!(masks.apply("ssh to sshd, ssh."), "name-1 to sshd, name-1.");
+    }
+
+    #[test]
+    fn pasted_secrets_are_taken_out() {
+        let text = "user@host's password: \nPassword: hunter2\ntoken=abc\nid AKIDz8krbsJ5yKBZQpn74WFkmLPx3gnPhESA x\n\
+            -----BEGIN OPENSSH PRIVATE KEY-----\nb3Blbn\n-----END OPENSSH PRIVATE KEY-----\nPermission denied";
+        let clean = secrets(text);
+        for secret in ["hunter2", "abc", "AKIDz8", "b3Blbn"] {
+            assert!(!clean.contains(secret), "{clean}");
+        }
+        assert!(clean.contains("Permission denied") && clean.contains("user@host's password:"));
+    }
+}
