@@ -106,6 +106,9 @@ impl Executor {
             | Effect::ExecuteBatch { .. } => {
                 self.start_action(effect);
             }
+            Effect::TickStep { .. }
+            | Effect::WriteTicket { .. }
+            | Effect::SaveConfirmation { .. } => self.start_keeping(effect),
             Effect::Settle => self.spawn("settle", None, async move {
                 actions::keep_settled(&backend, &out).await;
             }),
@@ -113,11 +116,6 @@ impl Executor {
                 actions::read_journal(&backend, title, &out).await;
             }),
             Effect::Triage { .. } => self.start_triage(effect),
-            Effect::SaveConfirmation { cause } => self.spawn("outcome", None, async move {
-                if let Some(message) = save_confirmation(&backend, &cause) {
-                    let _ = out.send(message).await;
-                }
-            }),
             // Done by the loop, which has the terminal.
             Effect::Copy { .. }
             | Effect::CopySecret(_)
@@ -156,6 +154,21 @@ impl Executor {
         };
         self.spawn("triage", Some(run), async move {
             triage_one(&backend, run, instance, id, options, &out).await;
+        });
+    }
+
+    /// What is kept of a case.
+    fn start_keeping(&mut self, effect: Effect) {
+        let backend = self.backend.clone();
+        let out = self.messages.clone();
+        self.spawn("case", None, async move {
+            if let Effect::SaveConfirmation { cause } = &effect {
+                if let Some(message) = save_confirmation(&backend, cause) {
+                    let _ = out.send(message).await;
+                }
+            } else {
+                case_file::keep(&backend, effect, &out).await;
+            }
         });
     }
 
