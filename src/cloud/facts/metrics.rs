@@ -62,7 +62,7 @@ impl Series {
         let old: Vec<f64> = self
             .points
             .iter()
-            .filter(|(time, _)| now - time >= (HISTORY_MINUTES - 15) * 60)
+            .filter(|(time, _)| now - time > (HISTORY_MINUTES - 15) * 60)
             .map(|(_, value)| *value)
             .collect();
         let mut text = String::new();
