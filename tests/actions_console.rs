@@ -185,3 +185,60 @@ fn a_rule_whose_time_is_over_goes_while_the_console_runs() {
     terminal.keys("q");
     terminal.wait_exit();
 }
+
+#[test]
+fn rules_that_change_under_a_preview_are_shown_anew_before_anything_is_sent() {
+    let lab = Lab::new();
+    let others = |source: &str| {
+        let set = format!("source={source}");
+        lab.ok(&["act", "shop-api-01", "open-port", "--set", &set, "--yes"]);
+    };
+    // On the command line.
+    let state = lab.state.path().join("state");
+    let words = [
+        "act",
+        "shop-api-01",
+        "open-port",
+        "--set",
+        "source=203.0.113.7",
+    ];
+    let arguments = [&["--region", "all"], &words[..]].concat();
+    let variables = [
+        ("CVMTOP_ENDPOINT", lab.gateway.endpoint.as_str()),
+        ("CVMTOP_STATE_DIR", state.to_str().expect("text")),
+        ("TENCENTCLOUD_SECRET_ID", lab.demo.secret_id.as_str()),
+        ("TENCENTCLOUD_SECRET_KEY", lab.demo.secret_key.as_str()),
+    ];
+    let mut terminal = Terminal::start(&arguments, 160, 120, &variables);
+    terminal.wait_for("Go on? [y/N]");
+    others("198.51.100.1");
+    terminal.keys("y\r");
+    let screen = terminal.wait_for("the new difference");
+    let shown = terminal.wait("the second question", |screen| {
+        screen.matches("Go on? [y/N]").count() == 2 && screen.contains("198.51.100.1/32")
+    });
+    assert!(shown.len() >= screen.len());
+    terminal.keys("y\r");
+    terminal.wait_for("are in force at index 0");
+    assert_eq!(terminal.wait_exit().exit_code(), 0);
+    // In the console.
+    let mut terminal = console(&lab, "shop-api-01", &[]);
+    choose(&mut terminal, "Open the login port");
+    terminal.wait_for("Where does the failing user come from?");
+    terminal.keys("here\r");
+    terminal.wait_for("Y does it");
+    others("198.51.100.2");
+    terminal.keys("Y");
+    terminal.wait("the new preview", |screen| {
+        screen.contains("Y does it") && screen.contains("198.51.100.2/32")
+    });
+    terminal.keys("Y");
+    terminal.wait_for("login answers again");
+    let outcomes: Vec<_> = lab.entries().iter().map(|e| e["outcome"].clone()).collect();
+    assert_eq!(
+        outcomes,
+        ["done", "failed", "done", "done", "failed", "restored"]
+    );
+    terminal.keys("q");
+    terminal.wait_exit();
+}

@@ -499,7 +499,7 @@ fn a_batch_is_shown_whole_sent_one_by_one_and_stops_at_the_first_failure() {
         lab.gateway.writes(),
         ["CreateSecurityGroupPolicies", "CreateSecurityGroupPolicies"]
     );
-    // The second of three is refused; the third is not reached.
+    // The first of three is refused; the others are not reached.
     lab.demo
         .set_faults(Faults::default().with("StopInstances", Fault::Unauthorised, 1));
     let stop = [
@@ -512,9 +512,12 @@ fn a_batch_is_shown_whole_sent_one_by_one_and_stops_at_the_first_failure() {
     ];
     let (status, said) = lab.said(&stop);
     assert_eq!(status, Some(1), "{said}");
-    assert!(
-        said.contains("0 of 3 carried out") || said.contains("not reached"),
-        "{said}"
+    assert!(said.contains("2 not reached"), "{said}");
+    let evidence = std::fs::read_dir(lab.state.path().join("state/evidence"));
+    assert_eq!(
+        evidence.expect("a folder").count(),
+        1,
+        "what a stop destroys was saved"
     );
     let stops = lab
         .gateway

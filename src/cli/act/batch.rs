@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::report::{Told, plan_json};
 use super::{Work, acting, printing, refuse};
-use crate::action::batch::{Batch, Share};
+use crate::action::batch::{self, Batch, Share};
 use crate::action::gate::{Access, Given, approve_batch};
 use crate::action::plan::Target;
 use crate::action::preview;
@@ -21,11 +21,20 @@ use crate::runtime::execute::{
 };
 
 pub(super) async fn run(work: &Work<'_>, instances: &[Instance]) -> anyhow::Result<u8> {
+    // Refused before anything is looked at.
+    if let Err(error) = batch::check(instances) {
+        return refuse(EXIT_USAGE, &error.to_string());
+    }
+    let reports = futures_util::future::join_all(instances.iter().map(|i| work.before(i))).await;
+    let each = instances.iter().zip(&reports);
     let inputs = BatchInputs {
         action: work.action,
         parameters: work.parameters.clone(),
         instances: instances.to_vec(),
-        options: instances.iter().map(|i| work.options(i, None)).collect(),
+        options: each
+            .map(|(instance, report)| work.options(instance, report.as_ref()))
+            .collect(),
+        reports,
     };
     let batch = match prepare_batch(&work.desk, &inputs).await {
         Ok(batch) => batch,

@@ -12,6 +12,7 @@ use crate::action::parameters::Parameters;
 use crate::action::plan::PlanError;
 use crate::domain::action::ActionId;
 use crate::domain::instance::Instance;
+use crate::domain::report::Report;
 use crate::store::journal::Outcome;
 
 /// Plans made at the same time; each needs a handful of reads.
@@ -25,6 +26,9 @@ pub struct BatchInputs {
     pub instances: Vec<Instance>,
     /// One for each instance, in order.
     pub options: Vec<PrepareOptions>,
+    /// The diagnosis from before of each, where there was one; written down where the action
+    /// destroys evidence.
+    pub reports: Vec<Option<Report>>,
 }
 
 /// How one instance of a batch ended.
@@ -110,8 +114,9 @@ pub async fn execute_batch(
                 }
                 let probe = login(instance);
                 let around = Around {
+                    instance,
                     login: probe.as_ref(),
-                    ..Around::only(instance)
+                    report: inputs.reports.get(index).and_then(Option::as_ref),
                 };
                 match execute(desk, around, *plan, sink).await {
                     Ok(execution) => ItemEnd::Executed(Box::new(execution)),

@@ -2,11 +2,13 @@
 //!
 //! Must not live here: planning (`action`), or the order of journal and network (`execute`).
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
@@ -30,7 +32,7 @@ use crate::runtime::execute::{
 };
 use crate::runtime::triage::{self, TriageOptions};
 use crate::runtime::{aftermath, diagnose};
-use crate::store::journal::Outcome;
+use crate::store::journal::{EntryState, Outcome};
 
 const NOT_LISTED: &str = "the instance is not listed any more; r lists again";
 /// Longest look at an instance before its preview is shown without one.
@@ -195,7 +197,7 @@ pub fn executed(plan: &Plan, execution: Execution) -> Executed {
 }
 
 /// The diagnosis from before, which the action's own success confirms or refutes.
-async fn report_before(backend: &Backend, instance: &Instance) -> Option<Report> {
+pub(super) async fn report_before(backend: &Backend, instance: &Instance) -> Option<Report> {
     let triage = backend.recent_triage(&instance.id)?;
     let session = backend.session().await.ok()?;
     Some(diagnose::report(session, instance, &triage))
@@ -267,32 +269,41 @@ pub fn sentence(progress: &Progress) -> Option<String> {
 /// Settles what earlier runs left in flight and takes back what is due, as long as the console
 /// runs; says what became of each.
 pub async fn keep_settled(backend: &Backend, out: &mpsc::Sender<Message>) {
-    let mut seen = None;
+    let mut told = HashSet::new();
+    let mut stamp = None;
+    let mut open = true;
+    let mut due = None;
     loop {
-        let now = jiff::Timestamp::now();
         let journal = backend.journal();
-        let stamp = journal.stamp();
-        // A journal that has not changed has nothing new, unless something is due by now.
-        let due = match &seen {
-            Some((old, due)) if *old == stamp => *due,
-            _ => None,
-        };
-        let unchanged = seen.as_ref().is_some_and(|(old, _)| *old == stamp);
-        if !unchanged || due.is_some_and(|due| due <= now) {
+        let is_due = |due: Option<Timestamp>| due.is_some_and(|due| due <= Timestamp::now());
+        // A journal that has not changed has nothing new, unless an entry of it is still in
+        // flight or a change is due by now.
+        if open || journal.stamp() != stamp || is_due(due) {
             for (severity, text) in settle_once(backend).await {
-                let _ = out.send(Message::Told { severity, text }).await;
+                // What is still under way is looked at again and again, and told once.
+                if told.insert(text.clone()) {
+                    let _ = out.send(Message::Told { severity, text }).await;
+                }
             }
-            let next = journal.read().ok().and_then(|contents| next_due(&contents));
-            seen = Some((journal.stamp(), next));
+            stamp = journal.stamp();
+            let contents = journal.read().unwrap_or_default();
+            open = contents
+                .entries
+                .iter()
+                .any(|e| e.state == EntryState::InFlight);
+            due = next_due(&contents);
         }
-        let next = seen.as_ref().and_then(|(_, due)| *due);
-        let left = next.map_or(LOOK_AT_JOURNAL, |due| {
-            let left = due.duration_since(jiff::Timestamp::now());
-            Duration::try_from(left)
-                .unwrap_or_default()
-                .max(Duration::from_secs(1))
+        let left = due.map_or(SignedDuration::ZERO, |due| {
+            due.duration_since(Timestamp::now())
         });
-        tokio::time::sleep(left.min(LOOK_AT_JOURNAL)).await;
+        let left = Duration::try_from(left).unwrap_or_default();
+        // What is due and could not be taken back is tried again at the usual pace.
+        tokio::time::sleep(if left.is_zero() {
+            LOOK_AT_JOURNAL
+        } else {
+            left.min(LOOK_AT_JOURNAL)
+        })
+        .await;
     }
 }
 
@@ -300,7 +311,7 @@ async fn settle_once(backend: &Backend) -> Vec<(Severity, String)> {
     let has = backend
         .journal()
         .read()
-        .is_ok_and(|contents| has_duties(&contents, jiff::Timestamp::now()));
+        .is_ok_and(|contents| has_duties(&contents, Timestamp::now()));
     let access = backend.access();
     if !has || access != Access::ReadWrite {
         return Vec::new();

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ipnet::IpNet;
 use tokio::sync::mpsc;
 
-use super::actions::{executed, sentence};
+use super::actions::{executed, report_before, sentence};
 use crate::action::batch::Batch;
 use crate::action::gate::ApprovedBatch;
 use crate::action::parameters::Parameters;
@@ -32,23 +32,34 @@ pub struct Work {
     pub title: String,
 }
 
-fn inputs(
+async fn inputs(
+    backend: &Backend,
     choice: &Choice,
     instances: Vec<Instance>,
     user_source: Option<IpAddr>,
 ) -> Result<BatchInputs, String> {
     let parameters = Parameters::from_json(choice.action, &choice.parameters)
         .map_err(|error| error.to_string())?;
-    let options = instances.iter().map(|instance| PrepareOptions {
-        user_source: user_source.map(IpNet::from),
-        login_port: Some(instance.login_port()),
-        ..PrepareOptions::default()
+    let mut reports = Vec::with_capacity(instances.len());
+    for instance in &instances {
+        // Of a batch only what was diagnosed a short while ago is saved; nothing is probed for it.
+        reports.push(report_before(backend, instance).await);
+    }
+    let options = instances.iter().zip(&reports).map(|(instance, report)| {
+        let readings = report.as_ref().map(|report| report.evidence.clone());
+        PrepareOptions {
+            user_source: user_source.map(IpNet::from),
+            login_port: Some(instance.login_port()),
+            readings: readings.unwrap_or_default(),
+            ..PrepareOptions::default()
+        }
     });
     Ok(BatchInputs {
         action: choice.action,
         parameters,
         options: options.collect(),
         instances,
+        reports,
     })
 }
 
@@ -61,7 +72,7 @@ pub async fn plan(
 ) -> Result<Box<Batch>, String> {
     let desk = backend.desk().await?;
     let instances = ids.iter().filter_map(|id| backend.instance(id)).collect();
-    let inputs = inputs(choice, instances, user_source)?;
+    let inputs = inputs(backend, choice, instances, user_source).await?;
     prepare_batch(&desk, &inputs)
         .await
         .map(Box::new)
@@ -78,7 +89,7 @@ pub async fn carry_out(backend: &Backend, work: Work, out: &mpsc::Sender<Message
     };
     let begun = match (
         backend.desk().await,
-        inputs(&work.choice, instances, work.user_source),
+        inputs(backend, &work.choice, instances, work.user_source).await,
     ) {
         (Ok(desk), Ok(inputs)) => Ok((desk, inputs)),
         (Err(why), _) | (_, Err(why)) => Err(why),
