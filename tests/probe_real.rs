@@ -403,3 +403,68 @@ async fn a_full_look_measures_the_path() {
         started.elapsed()
     );
 }
+
+/// Passes bytes between a client and a server. Once the client has gone on after the key exchange,
+/// what the server says is held back.
+async fn pass(client: tokio::net::TcpStream, to: std::net::SocketAddr, pause: Duration) {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let Ok(server) = tokio::net::TcpStream::connect(to).await else {
+        return;
+    };
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    // Pieces of the server so far, and bytes of the client since the third: the greeting, the
+    // proposal, and the end of the exchange.
+    let (pieces, since) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let upward = async {
+        let mut buffer = [0; 4096];
+        while let Ok(n @ 1..) = from_client.read(&mut buffer).await {
+            if pieces.load(Ordering::SeqCst) >= 3 {
+                since.fetch_add(n, Ordering::SeqCst);
+            }
+            if to_server.write_all(&buffer[..n]).await.is_err() {
+                return;
+            }
+        }
+    };
+    let downward = async {
+        let mut buffer = [0; 4096];
+        let mut held = false;
+        while let Ok(n @ 1..) = from_server.read(&mut buffer).await {
+            pieces.fetch_add(1, Ordering::SeqCst);
+            if !held && since.load(Ordering::SeqCst) > 48 {
+                held = true;
+                tokio::time::sleep(pause).await;
+            }
+            if to_client.write_all(&buffer[..n]).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = upward => {}
+        () = downward => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_before_the_methods_is_slow() {
+    let Some(server) = sshd([127, 62, 3, 9].into(), None, "") else {
+        return;
+    };
+    let front = tokio::net::TcpListener::bind("127.62.3.10:0")
+        .await
+        .unwrap();
+    let login = front.local_addr().unwrap();
+    let to = server.login;
+    tokio::spawn(async move {
+        while let Ok((client, _)) = front.accept().await {
+            tokio::spawn(pass(client, to, Duration::from_millis(3300)));
+        }
+    });
+    let mut plan = plan(login, Os::Linux);
+    plan.options.consent.methods_as = Some(me());
+    plan.options.consent.known_hosts = Some(server.folder.path().join("known_hosts"));
+    expect(&plan, &[("banner", "fast"), ("auth-delay", "slow")]).await;
+}
