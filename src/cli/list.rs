@@ -118,7 +118,13 @@ async fn look(session: &Session, instances: &[Instance]) -> Logins {
             }
         }
     };
-    let (_, ()) = tokio::join!(sweep(targets, &options, sender), reading);
+    let (summary, ()) = tokio::join!(sweep(targets, &options, sender), reading);
+    if summary.held_back {
+        output::warn(format_args!(
+            "this machine lets {} connections be open at once, so not all login ports were tried together; `ulimit -n` raises that",
+            summary.at_once
+        ));
+    }
     logins
 }
 

@@ -34,13 +34,9 @@ pub struct Parsed {
 /// Reads the text of a config file.
 pub fn parse(text: &str) -> Parsed {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let line_of = |offset: usize| {
-        let before = &text.as_bytes()[..offset.min(text.len())];
-        1 + before
-            .split(|byte| *byte == b'\n')
-            .count()
-            .saturating_sub(1)
-    };
+    // Thousands of hosts have tens of thousands of lines: the ends are looked for once.
+    let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
+    let line_of = |offset: usize| 1 + ends.partition_point(|end| *end < offset);
     let mut parsed = Parsed::default();
     let mut last_line = 0;
     for error in &errors {

@@ -2,6 +2,7 @@
 //!
 //! Everything that needs no API works for them. Must not live here: probing them.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, ToSocketAddrs};
 
 use super::file::HostTable;
@@ -98,9 +99,10 @@ pub(super) fn read(
     problems: &mut Vec<Problem>,
 ) -> Vec<StaticHost> {
     let mut hosts: Vec<StaticHost> = Vec::new();
+    let mut taken = HashSet::new();
     for table in tables {
         match read_one(table, file, problems) {
-            Ok(host) if hosts.iter().any(|h| h.instance.id == host.instance.id) => {
+            Ok(host) if !taken.insert(host.instance.id.clone()) => {
                 problems.push(problem(
                     Severity::Warning,
                     file,

@@ -3,6 +3,7 @@
 //! Names with wildcards are patterns, not hosts, and are left out. As in OpenSSH the first value
 //! obtained for a host wins. Must not live here: `Match` conditions, `Include`, proxies.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::hosts::StaticHost;
@@ -86,12 +87,14 @@ pub fn parse(text: &str) -> (Vec<StaticHost>, Vec<String>) {
 /// Merges blocks that name the same host, first value first.
 fn collect(blocks: &[Block]) -> (Vec<StaticHost>, Vec<String>) {
     let mut merged: Vec<(String, Block)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
     for block in blocks {
         for name in &block.names {
             if name.contains(['*', '?', '!']) {
                 continue;
             }
-            if let Some((_, known)) = merged.iter_mut().find(|(known, _)| known == name) {
+            let place = *places.entry(name.clone()).or_insert(merged.len());
+            if let Some((_, known)) = merged.get_mut(place) {
                 known.host_name = known.host_name.take().or_else(|| block.host_name.clone());
                 known.port = known.port.or(block.port);
                 known.user = known.user.take().or_else(|| block.user.clone());

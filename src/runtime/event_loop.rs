@@ -159,6 +159,8 @@ struct Loop<'a> {
     screen: Screen,
     pace: FrameClock,
     dirty: Dirty,
+    /// A key waits for its frame.
+    keyed: bool,
     end: Option<End>,
     /// A copy that waits for the writer.
     outbox: Vec<u8>,
@@ -190,6 +192,7 @@ pub async fn run(
         looks,
         settings,
         dirty: Dirty::Frame,
+        keyed: false,
         end: None,
         outbox: Vec::new(),
     };
@@ -203,7 +206,7 @@ pub async fn run(
             .await;
         this.take_all(&mut keys, &mut batch).await;
         this.flush_outbox();
-        if this.wants_frame() && this.pace.due(Instant::now()).is_none() {
+        if this.wants_frame() && this.pace.due(Instant::now(), this.keyed).is_none() {
             this.paint();
         }
     }
@@ -233,7 +236,7 @@ impl Loop<'_> {
         let now = Instant::now();
         let frame_due = self
             .wants_frame()
-            .then(|| self.pace.due(now).unwrap_or(now));
+            .then(|| self.pace.due(now, self.keyed).unwrap_or(now));
         let wake = next_wake(self.state).map(|ms| now + Duration::from_millis(ms));
         tokio::select! {
             biased;
@@ -285,6 +288,7 @@ impl Loop<'_> {
             self.screen.resize(width, height);
             self.dirty = Dirty::Frame;
         }
+        self.keyed |= matches!(message, Message::Key(_));
         let (dirty, effects) = update(self.state, message);
         self.dirty = self.dirty.or(dirty);
         self.executor.set_read_only(self.state.read_only);
@@ -372,6 +376,7 @@ impl Loop<'_> {
             self.pace.drawn(Instant::now());
         }
         self.dirty = Dirty::Nothing;
+        self.keyed = false;
         self.apply(Message::Drawn(geometry));
     }
 }

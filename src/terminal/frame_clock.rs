@@ -20,10 +20,16 @@ impl FrameClock {
         }
     }
 
-    /// When a frame may be drawn; `None` when now.
-    pub fn due(&self, now: Instant) -> Option<Instant> {
+    /// When a frame may be drawn; `None` when now. The answer to a key does not wait for the pace
+    /// of what arrives by itself, but a held key does not run away with the link either.
+    pub fn due(&self, now: Instant, key: bool) -> Option<Instant> {
+        let interval = if key {
+            self.interval / 4
+        } else {
+            self.interval
+        };
         self.last
-            .map(|last| last + self.interval)
+            .map(|last| last + interval)
             .filter(|due| *due > now)
     }
 
@@ -41,9 +47,10 @@ mod tests {
     fn the_first_frame_is_at_once_and_a_burst_is_paced() {
         let mut clock = FrameClock::new(20);
         let now = Instant::now();
-        assert_eq!(clock.due(now), None);
+        assert_eq!(clock.due(now, false), None);
         clock.drawn(now);
-        assert_eq!(clock.due(now), Some(now + Duration::from_millis(50)));
-        assert_eq!(clock.due(now + Duration::from_millis(50)), None);
+        assert_eq!(clock.due(now, false), Some(now + Duration::from_millis(50)));
+        assert_eq!(clock.due(now + Duration::from_millis(50), false), None);
+        assert_eq!(clock.due(now + Duration::from_millis(13), true), None);
     }
 }
