@@ -82,6 +82,13 @@ pub async fn sweep(
     let slots = budget::connection_slots().available_permits();
     let mut at_once = slots.max(FEWEST_AT_ONCE);
     let mut held_back = at_once < targets.len();
+    if let Some(rate) = options.rate {
+        // More than the rate can start within the longest look would only wait, and each costs
+        // memory while it waits.
+        let longest = options.connect_timeout + options.greeting_timeout;
+        let most = f64::from(rate) * longest.as_secs_f64() + f64::from(rate.div_ceil(10));
+        at_once = at_once.min((most.ceil() as usize).max(FEWEST_AT_ONCE));
+    }
     let mut waiting: VecDeque<(SweepTarget, u8)> =
         targets.into_iter().map(|target| (target, 0)).collect();
     let mut looks: JoinSet<(SweepTarget, u8, LoginCheck)> = JoinSet::new();
