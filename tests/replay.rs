@@ -270,3 +270,40 @@ fn what_was_learnt_can_be_read_shared_and_forgotten() {
     assert_eq!(learned(&["--reset", "--yes"]).1, Some(0));
     assert_eq!(learned(&[]).0, "0 outcome(s)\n");
 }
+
+#[test]
+fn the_lint_names_every_broken_rule() {
+    let directory = tempfile::tempdir().unwrap();
+    let check = |text: &str| {
+        let file = directory.path().join("ours.toml");
+        std::fs::write(&file, text).unwrap();
+        let output = Command::cargo_bin("cvmtop")
+            .unwrap()
+            .args(["doctor", "--knowledge"])
+            .arg(&file)
+            .output()
+            .unwrap();
+        (
+            String::from_utf8(output.stdout).unwrap(),
+            output.status.code(),
+        )
+    };
+    let row = |cause: &str, state: &str| {
+        format!(
+            "rows = [{{ cause = \"{cause}\", on = \"cpu\", p = {{ {state} = 0.9 }}, ess = 5, why = \"seen here\", source = \"us\" }}]\n"
+        )
+    };
+    let (text, status) = check(&row("cpu-overload", "pegged"));
+    assert!(
+        status == Some(0) && text.contains("is sound, hash "),
+        "{text}"
+    );
+    let (text, status) = check(&format!(
+        "{}[[cause]]\nid = \"disk-full\"\nprior = 7.0\n",
+        row("moon-phase", "purple")
+    ));
+    assert_eq!(status, Some(1));
+    for part in ["moon-phase", "purple", "disk-full"] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}

@@ -16,7 +16,7 @@ use super::output;
 use crate::action::catalog;
 use crate::cloud::permissions::{self, DEEP, READS};
 use crate::config::{self, Overrides};
-use crate::diagnosis::Knowledge;
+use crate::diagnosis::{Knowledge, KnowledgeError};
 use crate::domain::action::ActionId;
 use crate::domain::text::sanitise;
 
@@ -164,20 +164,26 @@ fn policy_for(what: &str) -> anyhow::Result<serde_json::Value> {
 
 fn check_knowledge(path: &std::path::Path, format: TextOrJson) -> anyhow::Result<u8> {
     let name = path.display().to_string();
-    let check = match std::fs::read_to_string(path) {
-        Err(error) => Check::new(Level::Fail, "knowledge", format!("{name}: {error}"))
-            .remedy("give the path of a knowledge file"),
+    let bad = |detail: String| {
+        Check::new(Level::Fail, "knowledge", detail).remedy("correct the entry that is named")
+    };
+    let checks = match std::fs::read_to_string(path) {
+        Err(error) => vec![
+            Check::new(Level::Fail, "knowledge", format!("{name}: {error}"))
+                .remedy("give the path of a knowledge file"),
+        ],
         Ok(text) => match Knowledge::parse(&name, &text) {
-            Ok(knowledge) => Check::new(
+            Ok(knowledge) => vec![Check::new(
                 Level::Ok,
                 "knowledge",
                 format!("{name} is sound, hash {}", knowledge.hash()),
-            ),
-            Err(error) => Check::new(Level::Fail, "knowledge", error.to_string())
-                .remedy("correct the line that is named"),
+            )],
+            // One line for each broken rule.
+            Err(KnowledgeError::Lint(problems)) => problems.into_iter().map(bad).collect(),
+            Err(error) => vec![bad(error.to_string())],
         },
     };
-    report(&[check], format)
+    report(&checks, format)
 }
 
 #[cfg(test)]

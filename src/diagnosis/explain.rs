@@ -12,7 +12,9 @@ use crate::domain::report::{Conflict, Contribution, Report};
 /// Nats to decibans.
 pub(super) const DECIBANS: f64 = 10.0 / std::f64::consts::LN_10;
 /// Share of a whole below which a hypothesis is left out of sums that explain.
-const NEGLIGIBLE: f64 = 1e-6;
+const NEGLIGIBLE: f64 = 1e-4;
+/// Decibans below which a term is left to the one named `prior`, which closes the sum.
+const UNNAMED_DB: f64 = 0.01;
 /// A reading that the rest gives less than this is surprising.
 const SURPRISE: f64 = 0.045;
 
@@ -44,19 +46,23 @@ pub(super) fn contributions(
             sums[cause * n + o] += h.probability * posterior.weight_of(model, weighed, h, o);
         }
     }
+    let all_mass: f64 = mass.iter().sum();
+    let all: Vec<f64> = (0..n)
+        .map(|o| (0..count).map(|c| sums[c * n + o]).sum())
+        .collect();
     (0..count)
         .map(|cause| {
             let p = posterior.causes[cause];
-            let rest: f64 = (0..count).filter(|c| *c != cause).map(|c| mass[c]).sum();
+            let rest = all_mass - mass[cause];
             let mut terms = Vec::with_capacity(n + 1);
             let mut total = 0.0;
             for (o, w) in weighed.iter().enumerate() {
                 let own = mean(sums[cause * n + o], mass[cause]);
-                let others: f64 = (0..count)
-                    .filter(|c| *c != cause)
-                    .map(|c| sums[c * n + o])
-                    .sum();
+                let others = all[o] - sums[cause * n + o];
                 let weight_db = (own - mean(others, rest)) * DECIBANS;
+                if weight_db.abs() < UNNAMED_DB {
+                    continue;
+                }
                 total += weight_db;
                 let evidence = &knowledge.evidence[model.slots[w.slot].group];
                 terms.push(Contribution {
