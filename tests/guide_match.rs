@@ -9,6 +9,8 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 struct Cases {
     case: Vec<Case>,
+    /// Never used for tuning.
+    unseen: Vec<Case>,
 }
 
 #[derive(Deserialize)]
@@ -19,10 +21,13 @@ struct Case {
     os: Os,
 }
 
-fn cases() -> Vec<Case> {
+fn all_cases() -> Cases {
     let text = include_str!("guide_cases.toml");
-    let cases: Cases = toml::from_str(text).expect("the labelled set parses");
-    cases.case
+    toml::from_str(text).expect("the labelled set parses")
+}
+
+fn cases() -> Vec<Case> {
+    all_cases().case
 }
 
 /// What `guide --error` and the console's paste do.
@@ -76,6 +81,38 @@ fn the_right_guide_comes_first() {
         share(three)
     );
     println!("{misses}");
+}
+
+/// What the matcher does with messages that it was not made on. Only printed: a threshold here
+/// would be tuned to.
+#[test]
+fn unseen_texts_are_measured() {
+    let cases = all_cases().unseen;
+    assert!(cases.len() >= 60, "{} cases", cases.len());
+    let (mut first, mut three) = (0, 0);
+    for case in &cases {
+        assert!(library().get(&case.guide).is_some(), "{}", case.guide);
+        let found = ranked(case);
+        let place = found.iter().position(|slug| *slug == case.guide);
+        first += usize::from(place == Some(0));
+        three += usize::from(place.is_some_and(|p| p < 3));
+        if place != Some(0) {
+            let top: Vec<_> = found.iter().take(3).map(String::as_str).collect();
+            println!(
+                "{:?} wants {}, got {}",
+                case.text,
+                case.guide,
+                top.join(", ")
+            );
+        }
+    }
+    let share = |n: usize| 100.0 * n as f64 / cases.len() as f64;
+    println!(
+        "guide match over {} unseen texts: top-1 {:.1} %, top-3 {:.1} %",
+        cases.len(),
+        share(first),
+        share(three)
+    );
 }
 
 #[test]
