@@ -32,20 +32,32 @@ struct Terminal {
     master: Option<Box<dyn MasterPty + Send>>,
     writer: Option<Box<dyn Write + Send>>,
     seen: Arc<(Mutex<Seen>, Condvar)>,
-    _state: tempfile::TempDir,
+    /// Goes with the terminal.
+    state: Option<tempfile::TempDir>,
 }
 
 impl Terminal {
-    fn start(mut command: CommandBuilder, (cols, rows): (u16, u16)) -> Self {
+    fn start(command: CommandBuilder, size: (u16, u16)) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let mut terminal = Self::start_in(command, size, state.path());
+        terminal.state = Some(state);
+        terminal
+    }
+
+    /// In a home that outlives the console.
+    fn start_in(
+        mut command: CommandBuilder,
+        (cols, rows): (u16, u16),
+        home: &std::path::Path,
+    ) -> Self {
         let size = PtySize {
             rows,
             cols,
             pixel_width: 0,
             pixel_height: 0,
         };
-        let state = tempfile::tempdir().unwrap();
-        command.env("HOME", state.path());
-        command.env("CVMTOP_STATE_DIR", state.path().join("state"));
+        command.env("HOME", home);
+        command.env("CVMTOP_STATE_DIR", home.join("state"));
         command.env("LANG", "C.UTF-8");
         command.env("TERM", "xterm-256color");
         let pair = native_pty_system().openpty(size).unwrap();
@@ -83,7 +95,7 @@ impl Terminal {
             writer: Some(pair.master.take_writer().unwrap()),
             master: Some(pair.master),
             seen,
-            _state: state,
+            state: None,
         }
     }
 
@@ -456,5 +468,71 @@ fn a_changed_config_counts_at_once_and_its_mistakes_have_a_place() {
     std::fs::write(&file, "[keys.global]\nquit = \"x\"\n").unwrap();
     terminal.wait_text("Instances");
     terminal.keys("x");
+    assert_eq!(terminal.exit(), 0);
+}
+
+/// The demo cloud as a process of its own, so that two consoles meet the same instances.
+struct Cloud {
+    child: std::process::Child,
+    facts: serde_json::Value,
+}
+
+impl Cloud {
+    fn start() -> Self {
+        use std::io::BufRead as _;
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_cvmtop"))
+            .args(["demo-cloud", "--listen", "127.0.0.1:0"])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        std::io::BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let facts = serde_json::from_str(&line).unwrap();
+        Self { child, facts }
+    }
+
+    fn console(&self, home: &std::path::Path) -> Terminal {
+        let text = |name: &str| self.facts[name].as_str().unwrap().to_owned();
+        let mut command = clean(env!("CARGO_BIN_EXE_cvmtop"));
+        command.args([
+            "--endpoint",
+            &text("endpoint"),
+            "--region",
+            "ap-seoul",
+            "shop-api-01",
+        ]);
+        command.env("TENCENTCLOUD_SECRET_ID", text("secret_id"));
+        command.env("TENCENTCLOUD_SECRET_KEY", text("secret_key"));
+        Terminal::start_in(command, (120, 50), home)
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn the_next_run_knows_what_was_wrong_here_and_what_cured_it() {
+    let cloud = Cloud::start();
+    let home = tempfile::tempdir().unwrap();
+    let mut terminal = cloud.console(home.path());
+    terminal.wait_text("Login is broken");
+    terminal.keys("f127.0.0.1\r");
+    terminal.wait_text("127.0.0.1/32");
+    terminal.keys("1");
+    terminal.wait_text("Y does it");
+    terminal.keys("Y");
+    terminal.wait_text("The login path is healthy");
+    terminal.keys("q");
+    assert_eq!(terminal.exit(), 0);
+    let mut terminal = cloud.console(home.path());
+    terminal.wait_text("Earlier here");
+    terminal.wait_text("cured by");
+    terminal.keys("q");
     assert_eq!(terminal.exit(), 0);
 }

@@ -40,30 +40,41 @@ const NEVER: &[ActionId] = &[
     ActionId::Ticket,
     ActionId::VncUrl,
     ActionId::ResetPassword,
+    // Wide open is not for many at once.
+    ActionId::OpenCommonPorts,
 ];
 
 /// Actions for the marked instances: those that diagnoses offer first, by how many offer them.
 pub fn choices(state: &State) -> Vec<Choice> {
     let mut choices: Vec<Choice> = Vec::new();
+    let mut best: Vec<usize> = Vec::new();
     let reports = state
         .fleet
         .marks
         .iter()
         .filter_map(|id| state.cases.get(id)?.report.as_ref());
-    for action in reports.flat_map(|report| &report.actions) {
+    for (rank, action) in reports.flat_map(|report| report.actions.iter().enumerate()) {
         let Some(id) = ActionId::parse(&action.id).filter(|id| !NEVER.contains(id)) else {
             continue;
         };
-        match choices.iter_mut().find(|choice| choice.action == id) {
-            Some(choice) => choice.offered += 1,
-            None => choices.push(Choice {
+        if let Some(at) = choices.iter().position(|choice| choice.action == id) {
+            choices[at].offered += 1;
+            best[at] = best[at].min(rank);
+        } else {
+            choices.push(Choice {
                 action: id,
                 parameters: common(&action.parameters),
                 offered: 1,
-            }),
+            });
+            best.push(rank);
         }
     }
-    choices.sort_by_key(|choice| (std::cmp::Reverse(choice.offered), choice.action.to_string()));
+    let mut ranked: Vec<(usize, Choice)> = best.into_iter().zip(choices).collect();
+    ranked.sort_by_key(|(rank, choice)| {
+        let name = choice.action.to_string();
+        (std::cmp::Reverse(choice.offered), *rank, name)
+    });
+    let mut choices: Vec<Choice> = ranked.into_iter().map(|(_, choice)| choice).collect();
     for id in ALWAYS {
         if choices.iter().all(|choice| choice.action != *id) {
             choices.push(Choice {

@@ -261,7 +261,7 @@ fn first_step(state: &State, report: &Report, look: &Look, cells: usize) -> Vec<
 }
 
 /// Lines of a text under a sign in front of the first of them.
-fn hanging(
+pub fn hanging(
     lead: &str,
     text: &str,
     cells: usize,

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use ratatui::text::{Line, Span};
 
-use super::diagnosis::{heading, wrapped};
+use super::diagnosis::{hanging, heading, wrapped};
 use crate::app::case::Case;
 use crate::app::locale::fill;
 use crate::app::state::State;
@@ -108,8 +108,8 @@ pub fn past(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'
             text.push_str("; ");
             text.push_str(&fill(&ui.past_cure, &[("action", action)]));
         }
-        let text = format!("{} {text}", look.glyphs.bullet);
-        lines.extend(wrapped(&text, cells, look.theme.text));
+        let sign = format!("{} ", look.glyphs.bullet);
+        lines.extend(hanging(&sign, &text, cells, look.theme.text));
     }
     if !lines.is_empty() {
         lines.insert(0, heading(&ui.past_title, "", look));
