@@ -27,6 +27,7 @@ pub mod tone;
 pub mod track;
 pub mod trail;
 pub mod update;
+pub mod why_not;
 
 use crate::domain::report::{CauseProbability, Report};
 

@@ -738,3 +738,53 @@ fn what_a_person_tells_is_weighed_at_once_and_goes_along_with_the_next_look() {
     press(&mut state, "i j j enter");
     assert_eq!(said(&state), None);
 }
+
+#[test]
+fn a_cause_that_was_expected_says_why_it_does_not_lead() {
+    let mut state = diagnosed(Lang::En, SIZE);
+    press(&mut state, "n");
+    let Some(Overlay::PickCause { selected, .. }) = state.overlays.last() else {
+        panic!("a cause is to be picked");
+    };
+    assert_eq!(*selected, 1, "the leading cause needs no answer");
+    press(&mut state, "down enter");
+    let Some(Overlay::Reader(reading)) = state.overlays.last() else {
+        panic!("an answer to read");
+    };
+    let text = reading.plain();
+    assert!(
+        text.contains("Security group blocks the login port leads with"),
+        "{text}"
+    );
+    assert!(text.contains(" dB"), "{text}");
+}
+
+#[test]
+fn a_cure_is_kept_with_the_diagnosis_that_it_cured() {
+    let mut state = diagnosed(Lang::En, SIZE);
+    state.cases.get_mut("ins-shop").unwrap().past.clear();
+    let run = previewed(&mut state, open_port_plan());
+    press(&mut state, "Y");
+    let executed = Executed {
+        ending: Ending::Restored,
+        soft_restart_failed: false,
+        replanned: None,
+        detail: "login answers again".into(),
+        undo_entry: None,
+        handed: Vec::new(),
+        output: Vec::new(),
+    };
+    let result = Ok(Box::new(executed));
+    let effects = send(&mut state, Message::Executed { run, result });
+    let kept = effects.iter().find_map(|effect| match effect {
+        Effect::KeepCure { action, case, .. } => Some((action.clone(), case.clone())),
+        _ => None,
+    });
+    let (action, case) = kept.expect("the cure is kept");
+    assert_eq!(action, "open-port");
+    assert_eq!(
+        case.expect("with its case").cause,
+        "security-group-blocks-port"
+    );
+    assert_eq!(state.cases["ins-shop"].past[0].cured_by, "open-port");
+}

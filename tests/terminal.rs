@@ -523,7 +523,10 @@ fn the_next_run_knows_what_was_wrong_here_and_what_cured_it() {
     let mut terminal = cloud.console(home.path());
     terminal.wait_text("Login is broken");
     terminal.keys("f127.0.0.1\r");
-    terminal.wait_text("127.0.0.1/32");
+    terminal.wait("the end of the look for this user", |screen| {
+        let text = screen.contents();
+        text.contains("127.0.0.1/32") && !text.contains("Looking:")
+    });
     terminal.keys("1");
     terminal.wait_text("Y does it");
     terminal.keys("Y");

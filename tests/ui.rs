@@ -108,6 +108,7 @@ fn overlays() {
         ("cause", "m"),
         ("guide", "g"),
         ("reasons", "z"),
+        ("why-not", "n down enter"),
         ("batch", "tab tab tab space b"),
     ] {
         let mut state = diagnosed(Lang::En, (80, 24));

@@ -117,6 +117,7 @@ commands! {
     UserSource "user-source" Global Safe;
     Tell "tell" Global Safe;
     Guides "guides" Global Safe;
+    WhyNot "why-not" Global Safe;
     ConfirmCause "confirm-cause" Global Safe;
     Undo "undo" Global Previewed;
     Journal "journal" Global Safe;
@@ -190,7 +191,7 @@ impl Command {
             | Self::PasteError
             | Self::Copy
             | Self::Mark => instance.map(drop),
-            Self::Explain | Self::ConfirmCause => instance.and(report).map(drop),
+            Self::Explain | Self::ConfirmCause | Self::WhyNot => instance.and(report).map(drop),
             Self::DeepCheck => {
                 let instance = instance?;
                 if instance.is_static {

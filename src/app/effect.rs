@@ -102,10 +102,12 @@ pub enum Effect {
     KeepLogins(Vec<LoginSpan>),
     /// Keep a diagnosis.
     KeepCase(Box<PastCase>),
-    /// Keep which action brought login back.
+    /// Keep which action brought login back, and the diagnosis it cured where that was not kept
+    /// yet.
     KeepCure {
         instance: String,
         action: String,
+        case: Option<Box<PastCase>>,
     },
     /// Keep that a step of a guide was ticked off, or is not any more.
     TickStep {

@@ -37,6 +37,13 @@ pub struct TicketQuestion {
     pub error: Option<String>,
 }
 
+/// What is asked of the cause that is picked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AskCause {
+    WasItTrue,
+    WhyNot,
+}
+
 /// One layer.
 #[derive(Debug)]
 pub enum Overlay {
@@ -70,9 +77,10 @@ pub enum Overlay {
     },
     /// Consent to read-only commands in the guest.
     DeepConsent,
-    /// Which cause was the true one.
-    ConfirmCause {
+    /// One of the causes: which was the true one, or why it does not lead.
+    PickCause {
         selected: usize,
+        ask: AskCause,
     },
     /// What a person can tell of the failure.
     Tell {

@@ -282,6 +282,7 @@ fn hints(state: &State) -> Vec<Command> {
         Pane::Instances => &[C::Triage, C::Filter, C::Sort, C::NextPane],
         Pane::Diagnosis => &[
             C::Explain,
+            C::WhyNot,
             C::DeepCheck,
             C::PasteError,
             C::UserSource,

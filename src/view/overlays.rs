@@ -53,8 +53,8 @@ pub fn draw(
             dialogs::deep_consent(state, paint, screen);
             None
         }
-        Overlay::ConfirmCause { selected } => {
-            dialogs::confirm_cause(state, *selected, paint, screen);
+        Overlay::PickCause { selected, ask } => {
+            dialogs::pick_cause(state, *selected, *ask, paint, screen);
             None
         }
         Overlay::Tell { selected } => {

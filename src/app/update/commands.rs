@@ -12,7 +12,7 @@ use crate::app::fleet::Sort;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::{Texts, fill};
 use crate::app::notices::Severity;
-use crate::app::overlay::Overlay;
+use crate::app::overlay::{AskCause, Overlay};
 use crate::app::rhythm;
 use crate::app::state::{Pane, State};
 use crate::domain::evidence::Reading;
@@ -63,9 +63,8 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         Command::StopWork => stop_work(state, effects),
         Command::Pause => return pause(state, effects),
         Command::Background => background(state),
-        Command::ConfirmCause => state.overlays.push(Overlay::ConfirmCause {
-            selected: state.cause_at,
-        }),
+        Command::ConfirmCause => pick_cause(state, AskCause::WasItTrue),
+        Command::WhyNot => pick_cause(state, AskCause::WhyNot),
         Command::Tell => state.overlays.push(Overlay::Tell { selected: 0 }),
         Command::Quit => quit(state, effects),
         Command::Repaint => effects.push(Effect::Repaint),
@@ -284,6 +283,26 @@ fn explain(state: &mut State) {
             }
             None => case.unfolded.push(id),
         }
+    }
+}
+
+fn pick_cause(state: &mut State, ask: AskCause) {
+    // The leading cause needs no answer to why it does not lead.
+    let first = usize::from(ask == AskCause::WhyNot);
+    state.overlays.push(Overlay::PickCause {
+        selected: state.cause_at.max(first),
+        ask,
+    });
+}
+
+/// Answers why a cause does not lead.
+pub fn why_not(state: &mut State, index: usize) {
+    let cause = state
+        .selected_report()
+        .and_then(|report| report.causes.get(index))
+        .map(|cause| cause.id.clone());
+    if let Some(reading) = cause.and_then(|id| crate::app::why_not::open(state, &id)) {
+        state.overlays.push(Overlay::Reader(reading));
     }
 }
 

@@ -11,16 +11,21 @@ use crate::domain::report::Verdict;
 
 /// Keeps the diagnosis of an instance that is complete.
 pub fn keep_case(state: &mut State, instance: &str, effects: &mut Vec<Effect>) {
+    if let Some(past) = note(state, instance)
+        && !state.demo
+    {
+        effects.push(Effect::KeepCase(Box::new(past)));
+    }
+}
+
+/// Notes the diagnosis of an instance, unless it only repeats the last one.
+fn note(state: &mut State, instance: &str) -> Option<PastCase> {
     let now = state.now;
-    let Some(case) = state.cases.get_mut(instance) else {
-        return;
-    };
+    let case = state.cases.get_mut(instance)?;
     let (Some(report), None) = (&case.report, &case.error) else {
-        return;
+        return None;
     };
-    let Some(top) = report.causes.first() else {
-        return;
-    };
+    let top = report.causes.first()?;
     let past = PastCase {
         at: now,
         instance: instance.to_owned(),
@@ -34,14 +39,14 @@ pub fn keep_case(state: &mut State, instance: &str, effects: &mut Vec<Effect>) {
         probability: top.probability,
         cured_by: String::new(),
     };
-    if case.note(past.clone()) && !state.demo {
-        effects.push(Effect::KeepCase(Box::new(past)));
-    }
+    case.note(past.clone()).then_some(past)
 }
 
-/// Keeps which action brought login back.
+/// Keeps which action brought login back. Whoever acts before the diagnosis is complete has
+/// acted on what it said by then, which is kept with the cure.
 pub fn keep_cure(state: &mut State, instance: &str, action: ActionId, effects: &mut Vec<Effect>) {
     let action = action.to_string();
+    let case = note(state, instance).map(Box::new);
     if let Some(case) = state.cases.get_mut(instance) {
         case.note_cure(&action);
     }
@@ -49,6 +54,7 @@ pub fn keep_cure(state: &mut State, instance: &str, action: ActionId, effects: &
         effects.push(Effect::KeepCure {
             instance: instance.to_owned(),
             action,
+            case,
         });
     }
 }

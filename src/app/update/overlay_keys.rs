@@ -12,7 +12,7 @@ use crate::app::effect::Effect;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
 use crate::app::notices::Severity;
-use crate::app::overlay::{Overlay, Preview};
+use crate::app::overlay::{AskCause, Overlay, Preview};
 use crate::app::state::{Pane, State};
 use crate::domain::report::RankedAction;
 use crate::input::chord::{Chord, Key};
@@ -63,7 +63,9 @@ pub fn key(state: &mut State, chord: Chord, effects: &mut Vec<Effect>) -> Dirty 
                 state.overlays.push(Overlay::QuitAnyway);
             }
         }
-        Overlay::ConfirmCause { selected } => confirm_cause_key(state, selected, chord, effects),
+        Overlay::PickCause { selected, ask } => {
+            pick_cause_key(state, selected, ask, chord, effects);
+        }
         Overlay::Tell { selected } => tell::key(state, selected, chord),
         Overlay::Preview(preview) => preview_key(state, preview, chord, effects),
         Overlay::BatchPick { selected } => batch::pick_key(state, selected, chord, effects),
@@ -345,22 +347,33 @@ fn editor_input(chord: Chord) -> Input {
     }
 }
 
-fn confirm_cause_key(state: &mut State, selected: usize, chord: Chord, effects: &mut Vec<Effect>) {
+fn pick_cause_key(
+    state: &mut State,
+    selected: usize,
+    ask: AskCause,
+    chord: Chord,
+    effects: &mut Vec<Effect>,
+) {
     let last = state
         .selected_report()
         .map_or(0, |report| report.causes.len().saturating_sub(1));
     let selected = selected.min(last);
-    match chord.key {
-        Key::Esc => {}
-        Key::Enter => commands::confirm_cause(state, selected, effects),
-        Key::Up | Key::Char('k') => state.overlays.push(Overlay::ConfirmCause {
-            selected: selected.saturating_sub(1),
-        }),
-        Key::Down | Key::Char('j') => state.overlays.push(Overlay::ConfirmCause {
-            selected: (selected + 1).min(last),
-        }),
-        _ => state.overlays.push(Overlay::ConfirmCause { selected }),
-    }
+    let selected = match chord.key {
+        Key::Esc => return,
+        Key::Enter => {
+            match ask {
+                AskCause::WasItTrue => commands::confirm_cause(state, selected, effects),
+                AskCause::WhyNot => commands::why_not(state, selected),
+            }
+            return;
+        }
+        Key::Up | Key::Char('k') => selected.saturating_sub(1),
+        Key::Down | Key::Char('j') => (selected + 1).min(last),
+        Key::PageUp => selected.saturating_sub(10),
+        Key::PageDown => (selected + 10).min(last),
+        _ => selected,
+    };
+    state.overlays.push(Overlay::PickCause { selected, ask });
 }
 
 /// The preview: scrolls, and takes the confirmation that the plan asks for. Enter alone never

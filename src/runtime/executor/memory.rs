@@ -53,7 +53,14 @@ fn apply(history: &mut History, effect: Effect) -> Result<Option<Message>, Store
             history.add_case(&case)?;
             None
         }
-        Effect::KeepCure { instance, action } => {
+        Effect::KeepCure {
+            instance,
+            action,
+            case,
+        } => {
+            if let Some(case) = case {
+                history.add_case(&case)?;
+            }
             history.cured(&instance, &action)?;
             None
         }

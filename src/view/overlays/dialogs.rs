@@ -8,12 +8,12 @@ use secrecy::ExposeSecret;
 use crate::app::jobs::Handed;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
-use crate::app::overlay::TicketQuestion;
+use crate::app::overlay::{AskCause, TicketQuestion};
 use crate::app::state::State;
+use crate::diagnosis::display::percent;
 use crate::view::layout::centred;
 use crate::view::text::wrap;
 use crate::view::widgets::paint::Paint;
-use crate::view::widgets::probability_bar::percent;
 
 /// A line of text being edited, with its cursor.
 pub fn edit_line(paint: &mut Paint<'_>, x: u16, y: u16, width: u16, lead: &str, edit: &LineEdit) {
@@ -156,9 +156,19 @@ pub fn quit_anyway(state: &State, paint: &mut Paint<'_>, screen: Rect) {
     message(paint, screen, &ui.quit_title, &text, 0);
 }
 
-pub fn confirm_cause(state: &State, selected: usize, paint: &mut Paint<'_>, screen: Rect) {
+pub fn pick_cause(
+    state: &State,
+    selected: usize,
+    ask: AskCause,
+    paint: &mut Paint<'_>,
+    screen: Rect,
+) {
     let theme = &paint.look.theme;
     let ui = &state.texts.ui;
+    let (title, question) = match ask {
+        AskCause::WasItTrue => (&ui.confirm_cause_title, &ui.confirm_cause_text),
+        AskCause::WhyNot => (&ui.whynot_pick_title, &ui.whynot_pick),
+    };
     let Some(report) = state.selected_report() else {
         return;
     };
@@ -166,8 +176,8 @@ pub fn confirm_cause(state: &State, selected: usize, paint: &mut Paint<'_>, scre
         .causes
         .len()
         .min(usize::from(screen.height.saturating_sub(6))) as u16;
-    let text = [(ui.confirm_cause_text.clone(), theme.text)];
-    let rest = message(paint, screen, &ui.confirm_cause_title, &text, rows);
+    let text = [(question.clone(), theme.text)];
+    let rest = message(paint, screen, title, &text, rows);
     let selected = selected.min(report.causes.len().saturating_sub(1));
     let height = usize::from(rest.height);
     let offset = crate::app::geometry::keep_visible(0, selected, height, report.causes.len());

@@ -10,12 +10,12 @@ use crate::app::guide_text;
 use crate::app::jobs::{Ending, Job, JobState};
 use crate::app::locale::fill;
 use crate::app::state::State;
+use crate::diagnosis::display::percent;
 use crate::domain::report::{GuideMatch, RankedAction, Report};
 use crate::view::frame::Look;
 use crate::view::panes::diagnosis::without_end;
 use crate::view::text::wrap;
 use crate::view::widgets::paint::Paint;
-use crate::view::widgets::probability_bar::percent;
 
 /// Steps shown of a running action.
 const STEPS: usize = 6;

@@ -7,10 +7,11 @@ use ratatui::text::{Line, Span};
 use crate::app::causes_shown;
 use crate::app::locale::fill;
 use crate::app::state::State;
+use crate::diagnosis::display::{capped, percent};
 use crate::domain::report::{CauseProbability, Contribution, Report};
 use crate::view::frame::Look;
 use crate::view::text::{fit, width, wrap};
-use crate::view::widgets::probability_bar::{filled, percent, word};
+use crate::view::widgets::probability_bar::{filled, word};
 
 /// Lines of the breakdown; the second value is the line of the selected cause.
 pub fn lines(
@@ -25,7 +26,6 @@ pub fn lines(
     let ui = &state.texts.ui;
     let shown = causes_shown(report);
     let selected = state.cause_at.min(shown.len().saturating_sub(1));
-    let bar_cells = if cells >= 60 { 14 } else { 8 };
     let mut lines = Vec::new();
     let mut selected_line = 0;
     for (index, cause) in shown.iter().enumerate() {
@@ -36,9 +36,9 @@ pub fn lines(
         lines.extend(bar_lines(
             state,
             cause,
+            capped(report, cause),
             look,
             cells,
-            bar_cells,
             focused && index == selected,
             open,
         ));
@@ -99,12 +99,13 @@ pub fn lines(
 fn bar_lines(
     state: &State,
     cause: &CauseProbability,
+    shown: f64,
     look: &Look,
     cells: usize,
-    bar_cells: usize,
     selected: bool,
     open: bool,
 ) -> Vec<Line<'static>> {
+    let bar_cells = if cells >= 60 { 14 } else { 8 };
     let theme = &look.theme;
     let glyphs = look.glyphs;
     let cursor = match (open, selected) {
@@ -112,8 +113,8 @@ fn bar_lines(
         (false, true) => glyphs.cursor,
         (false, false) => " ",
     };
-    let full = filled(cause.probability, bar_cells);
-    let figure = percent(cause.probability);
+    let full = filled(shown, bar_cells);
+    let figure = percent(shown);
     let figure = format!(
         "{}{figure} ",
         " ".repeat(6usize.saturating_sub(width(&figure)))

@@ -14,9 +14,11 @@ use crate::app::geometry::Scrolled;
 use crate::app::locale::fill;
 use crate::app::state::State;
 use crate::app::tone::{Tone, tone};
+use crate::diagnosis::display::abstains;
 use crate::domain::evidence::{Reading, Source, Status};
 use crate::domain::instance::Instance;
 use crate::domain::report::{Report, Verdict};
+use crate::domain::statement::{CONSOLE, SCOPE, USER_PATH};
 use crate::view::frame::{Look, chord_label};
 use crate::view::layout::TWO_COLUMNS;
 use crate::view::text::{width, wrap};
@@ -238,7 +240,14 @@ fn verdict(state: &State, report: &Report, look: &Look, cells: usize) -> Vec<Lin
         }
         (Verdict::Inconclusive, _) => (glyphs.unknown, theme.warn, ui.verdict_inconclusive.clone()),
     };
-    hanging(&format!("{glyph} "), &text, cells, style)
+    let mut lines = hanging(&format!("{glyph} "), &text, cells, style);
+    if abstains(report) && report.verdict != Verdict::Healthy {
+        let key = state.keys.chords(Command::Ticket).first();
+        let key = key.map_or_else(String::new, |key| chord_label(&key.to_string()));
+        let text = fill(&ui.abstains, &[("key", &key)]);
+        lines.extend(wrapped(&text, cells, theme.accent));
+    }
+    lines
 }
 
 /// The key of the best action, where the pane of actions is not on the screen.
@@ -329,7 +338,8 @@ fn next_evidence(state: &State, report: &Report, look: &Look, cells: usize) -> V
 /// The command that gets a piece of evidence.
 fn way_to(evidence: &str) -> Command {
     match evidence {
-        "pasted-error" | "failure-scope" => Command::PasteError,
+        "pasted-error" => Command::PasteError,
+        SCOPE | USER_PATH | CONSOLE => Command::Tell,
         "security-group" => Command::UserSource,
         id if id.starts_with("guest-") || id.starts_with("agent-") => Command::DeepCheck,
         "auth-methods" | "login-attempt" | "host-key" => Command::DeepCheck,

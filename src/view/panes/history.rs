@@ -9,9 +9,9 @@ use super::diagnosis::{hanging, heading, wrapped};
 use crate::app::case::Case;
 use crate::app::locale::fill;
 use crate::app::state::State;
+use crate::diagnosis::display::percent;
 use crate::view::frame::Look;
 use crate::view::text::width;
-use crate::view::widgets::probability_bar::percent;
 use crate::view::widgets::sparkline;
 
 /// Earlier cases that are shown.
