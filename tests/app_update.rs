@@ -80,7 +80,7 @@ fn answers_of_an_older_listing_are_dropped() {
     let mut state = listed(Lang::En, SIZE);
     let old = state.fleet.generation;
     press(&mut state, "r");
-    let event = Listing::Page(vec![instance("ins-ghost", "ghost", 99)]);
+    let event = Listing::Page(vec![instance("ins-ghost", "ghost", 99).into()]);
     send(
         &mut state,
         Message::Listed {
@@ -358,7 +358,7 @@ fn a_target_is_opened_and_a_missing_one_is_named() {
     let mut state = listed(Lang::En, SIZE);
     state.target = Some("10.0.1.5".into());
     let generation = state.fleet.begin_listing(1, false);
-    let event = Listing::Page(vec![instance("ins-db", "db", 5)]);
+    let event = Listing::Page(vec![instance("ins-db", "db", 5).into()]);
     let effects = send(&mut state, Message::Listed { generation, event });
     triage_run(&effects);
     assert_eq!(state.fleet.selected_id(), Some("ins-db"));
@@ -428,7 +428,7 @@ fn the_list_and_the_logins_are_looked_at_again_by_themselves() {
     assert!(effects.iter().any(|e| matches!(e, Effect::List { .. })));
     assert!(!state.busy(), "what nobody asked for keeps nobody waiting");
     let generation = state.fleet.generation;
-    let fresh = vec![instance("ins-shop", "shop-api-01", 7)];
+    let fresh = vec![instance("ins-shop", "shop-api-01", 7).into()];
     for event in [Listing::Page(fresh), Listing::End] {
         send(&mut state, Message::Listed { generation, event });
     }
@@ -635,7 +635,8 @@ fn batch_previewed(state: &mut State) -> Vec<Effect> {
     let planned = instances
         .iter()
         .map(|id| {
-            let instance = state.fleet.get(id).unwrap().instance.clone();
+            let instance =
+                cvmtop::domain::instance::Instance::clone(&state.fleet.get(id).unwrap().instance);
             let context = PlanContext {
                 entry: format!("e-{id}"),
                 instance: instance.clone(),

@@ -288,7 +288,7 @@ fn console_at(now: Timestamp) -> State {
         state: "RUNNING".into(),
         ..Instance::default()
     };
-    state.fleet.insert(vec![instance]);
+    state.fleet.insert(vec![instance.into()]);
     state.fleet.end_listing();
     state.fleet.get_mut("ins-1").unwrap().checked_at = Some(now);
     state.tell(Severity::Info, "a notice that goes away by itself");

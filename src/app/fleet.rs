@@ -4,6 +4,7 @@
 //! changed. Must not live here: fetching (`runtime`) or drawing (`view`).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -17,7 +18,8 @@ use crate::domain::instance::Instance;
 /// One instance with what the console knows about its login.
 #[derive(Debug, Clone)]
 pub struct Row {
-    pub instance: Instance,
+    /// Shared with what carries effects out: a large fleet is kept once.
+    pub instance: Arc<Instance>,
     pub login: Option<Login>,
     pub checked_at: Option<Timestamp>,
     /// A check is on its way.
@@ -34,7 +36,8 @@ pub struct Row {
 }
 
 impl Row {
-    pub fn new(instance: Instance) -> Self {
+    pub fn new(instance: impl Into<Arc<Instance>>) -> Self {
+        let instance = instance.into();
         let mut haystack = format!("{} {} {}", instance.name, instance.id, instance.region);
         for address in instance
             .public_addresses
@@ -272,7 +275,7 @@ impl Fleet {
     }
 
     /// Adds or refreshes instances.
-    pub fn insert(&mut self, page: Vec<Instance>) {
+    pub fn insert(&mut self, page: Vec<Arc<Instance>>) {
         for instance in page {
             self.seen.insert(instance.id.clone());
             if let Some(index) = self.by_id.get(&instance.id) {
@@ -472,13 +475,13 @@ impl Fleet {
 mod tests {
     use super::*;
 
-    fn instance(id: &str) -> Instance {
-        Instance {
+    fn instance(id: &str) -> Arc<Instance> {
+        Arc::new(Instance {
             id: id.into(),
             name: format!("name-{id}"),
             state: "RUNNING".into(),
             ..Instance::default()
-        }
+        })
     }
 
     fn fleet(ids: &[&str]) -> Fleet {

@@ -180,7 +180,7 @@ pub enum Listing {
     Regions(usize),
     /// Total of one region.
     Expected(usize),
-    Page(Vec<Instance>),
+    Page(Vec<Arc<Instance>>),
     RegionDone,
     RegionFailed {
         region: String,

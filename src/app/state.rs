@@ -187,7 +187,7 @@ impl State {
     }
 
     pub fn selected_instance(&self) -> Option<&Instance> {
-        self.selected_row().map(|row| &row.instance)
+        self.selected_row().map(|row| &*row.instance)
     }
 
     pub fn selected_case(&self) -> Option<&Case> {

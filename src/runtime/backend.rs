@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
@@ -46,7 +46,7 @@ pub struct Backend {
     pub loaded: Loaded,
     way: Way,
     session: OnceCell<Session>,
-    known: Mutex<HashMap<String, Instance>>,
+    known: Mutex<HashMap<String, Arc<Instance>>>,
     /// The last complete triage of each instance and when it ended.
     triages: Mutex<HashMap<String, (Instant, Triage)>>,
     /// The console's live switch; the gate is asked with it.
@@ -145,15 +145,15 @@ impl Backend {
     }
 
     /// Keeps listed instances, so that effects can name them by id.
-    pub fn remember(&self, instances: &[Instance]) {
+    pub fn remember(&self, instances: impl IntoIterator<Item = Arc<Instance>>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         for instance in instances {
-            known.insert(instance.id.clone(), instance.clone());
+            known.insert(instance.id.clone(), instance);
         }
     }
 
     /// A listed instance.
-    pub fn instance(&self, id: &str) -> Option<Instance> {
+    pub fn instance(&self, id: &str) -> Option<Arc<Instance>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(id).cloned()
     }

@@ -143,7 +143,7 @@ impl Executor {
         };
         let backend = self.backend.clone();
         let out = self.messages.clone();
-        let instance = backend.instance(&id);
+        let instance = backend.instance(&id).map(Arc::unwrap_or_clone);
         let options = TriageOptions {
             deep,
             user_source,
@@ -186,7 +186,7 @@ impl Executor {
                 login_port,
             } => {
                 let wanted = actions::Wanted {
-                    instance: backend.instance(&instance),
+                    instance: backend.instance(&instance).map(Arc::unwrap_or_clone),
                     action,
                     parameters,
                     user_source,
@@ -243,7 +243,7 @@ impl Executor {
                 instance,
                 approved,
             } => {
-                let instance = backend.instance(&instance);
+                let instance = backend.instance(&instance).map(Arc::unwrap_or_clone);
                 self.spawn("action", None, async move {
                     actions::carry_out(&backend, run, instance, *approved, &out).await;
                 });
@@ -323,7 +323,8 @@ async fn list(backend: &Backend, generation: u64, out: &mpsc::Sender<Message>) {
     }
     if !session.settings.hosts.is_empty() {
         let (hosts, failures) = resolve_hosts(session.settings.hosts.clone()).await;
-        backend.remember(&hosts);
+        let hosts: Vec<_> = hosts.into_iter().map(Arc::new).collect();
+        backend.remember(hosts.iter().cloned());
         let _ = send(Listing::Page(hosts)).await;
         for (region, why) in failures {
             let _ = send(Listing::RegionFailed { region, why }).await;
@@ -424,7 +425,7 @@ async fn triage_one(
     let load = done.facts.as_ref().map_or_else(Vec::new, measured);
     let fresh = done.facts.and_then(|facts| facts.instance);
     if let Some(fresh) = &fresh {
-        backend.remember(std::slice::from_ref(fresh));
+        backend.remember([Arc::new(fresh.clone())]);
     }
     let message = Message::TriageEnded {
         run,
@@ -484,11 +485,11 @@ fn listing(backend: &Backend, session: &Session, event: InventoryEvent) -> Vec<L
             total,
             ..
         } => {
-            let instances: Vec<Instance> = instances
+            let instances: Vec<_> = instances
                 .into_iter()
-                .map(|one| session.adopt(one))
+                .map(|one| Arc::new(session.adopt(one)))
                 .collect();
-            backend.remember(&instances);
+            backend.remember(instances.iter().cloned());
             let first = loaded == instances.len() as u64;
             let mut events = Vec::new();
             if first {

@@ -53,7 +53,9 @@ fn state(fleet: usize, (width, height): (u16, u16)) -> State {
     let mut state = State::new(now, Lang::default());
     state.size = (width, height);
     state.fleet.begin_listing(1, false);
-    state.fleet.insert((0..fleet).map(instance).collect());
+    state
+        .fleet
+        .insert((0..fleet).map(|at| instance(at).into()).collect());
     state.fleet.end_listing();
     for number in 0..fleet {
         let row = state.fleet.get_mut(&format!("ins-{number:08x}")).unwrap();

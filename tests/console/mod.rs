@@ -96,7 +96,7 @@ pub fn list(state: &mut State) {
     for event in [
         Listing::Regions(1),
         Listing::Expected(5),
-        Listing::Page(fleet),
+        Listing::Page(fleet.into_iter().map(Into::into).collect()),
         Listing::RegionDone,
         Listing::End,
     ] {

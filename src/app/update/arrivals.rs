@@ -74,7 +74,7 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
                 case.load = load;
             }
             if let Some(fresh) = fresh {
-                state.fleet.insert(vec![*fresh]);
+                state.fleet.insert(vec![fresh.into()]);
             }
             weigh(state, &instance);
             memory::keep_case(state, &instance, effects);

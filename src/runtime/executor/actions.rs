@@ -71,7 +71,7 @@ pub async fn preview(backend: &Backend, wanted: &Wanted) -> Result<Box<Plan>, St
     let prepared = prepare_plan(&desk, instance, wanted.action, &parameters, &options)
         .await
         .map_err(|error| error.to_string())?;
-    backend.remember(&[prepared.instance]);
+    backend.remember([prepared.instance.into()]);
     Ok(Box::new(prepared.plan))
 }
 
@@ -106,7 +106,7 @@ pub async fn preview_undo(backend: &Backend, entry: &str) -> Result<Box<Plan>, S
     let (plan, instance) = prepare_undo(&desk, entry)
         .await
         .map_err(|error| error.to_string())?;
-    backend.remember(&[instance]);
+    backend.remember([instance.into()]);
     Ok(Box::new(plan))
 }
 

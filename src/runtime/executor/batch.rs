@@ -3,6 +3,7 @@
 //! Must not live here: planning (`action::batch`), the order of sending (`runtime::execute`).
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ipnet::IpNet;
@@ -71,7 +72,11 @@ pub async fn plan(
     user_source: Option<IpAddr>,
 ) -> Result<Box<Batch>, String> {
     let desk = backend.desk().await?;
-    let instances = ids.iter().filter_map(|id| backend.instance(id)).collect();
+    let instances = ids
+        .iter()
+        .filter_map(|id| backend.instance(id))
+        .map(Arc::unwrap_or_clone)
+        .collect();
     let inputs = inputs(backend, choice, instances, user_source).await?;
     prepare_batch(&desk, &inputs)
         .await

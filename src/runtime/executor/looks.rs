@@ -3,6 +3,7 @@
 //! Must not live here: the look itself (`probe`), when to look (`app::rhythm`).
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -30,7 +31,7 @@ pub async fn at_fleet(
     gentle: bool,
     out: &mpsc::Sender<Message>,
 ) {
-    let instances: Vec<Instance> = wanted
+    let instances: Vec<Arc<Instance>> = wanted
         .iter()
         .filter_map(|id| backend.instance(id))
         .collect();
