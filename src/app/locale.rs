@@ -20,9 +20,31 @@ pub use crate::domain::lang::Lang;
 macro_rules! ui_texts {
     ($($field:ident),+ $(,)?) => {
         /// Fixed texts; `{name}` in them is filled in.
+        ///
+        /// Filled from a map: a derived reader of so many fields is a megabyte of code.
         #[derive(Debug, Deserialize)]
-        #[serde(deny_unknown_fields)]
+        #[serde(try_from = "BTreeMap<String, String>")]
         pub struct Ui { $(pub $field: String,)+ }
+
+        impl TryFrom<BTreeMap<String, String>> for Ui {
+            type Error = String;
+
+            fn try_from(mut texts: BTreeMap<String, String>) -> Result<Self, String> {
+                let mut missing = Vec::new();
+                let mut take = |name: &'static str| {
+                    texts.remove(name).unwrap_or_else(|| {
+                        missing.push(name);
+                        String::new()
+                    })
+                };
+                let ui = Self { $($field: take(stringify!($field)),)+ };
+                if missing.is_empty() && texts.is_empty() {
+                    return Ok(ui);
+                }
+                let left: Vec<String> = texts.into_keys().collect();
+                Err(format!("[ui] lacks {missing:?} and has {left:?} besides"))
+            }
+        }
 
         impl Ui {
             /// Names and texts, for the test that compares languages.
@@ -81,6 +103,8 @@ ui_texts! {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Texts {
+    #[serde(skip)]
+    lang: Lang,
     pub ui: Ui,
     command: BTreeMap<String, String>,
     /// Titles short enough for the foot of the screen.
@@ -100,30 +124,25 @@ pub struct Texts {
     os: BTreeMap<String, String>,
 }
 
-static CATALOGUES: OnceLock<[Texts; 3]> = OnceLock::new();
-
 impl Texts {
-    /// The catalogue of a language.
+    /// The catalogue of a language, read when it is first asked for.
     pub fn of(lang: Lang) -> &'static Self {
-        let all = CATALOGUES.get_or_init(|| {
-            [
-                include_str!("../../assets/locales/en.toml"),
-                include_str!("../../assets/locales/ko.toml"),
-                include_str!("../../assets/locales/zh.toml"),
-            ]
-            .map(|text| {
-                toml::from_str(text).expect("shipped catalogues are read by a test of this module")
-            })
-        });
-        &all[lang as usize]
+        static CATALOGUES: [OnceLock<Texts>; 3] = [const { OnceLock::new() }; 3];
+        CATALOGUES[lang as usize].get_or_init(|| {
+            let text = match lang {
+                Lang::En => include_str!("../../assets/locales/en.toml"),
+                Lang::Ko => include_str!("../../assets/locales/ko.toml"),
+                Lang::Zh => include_str!("../../assets/locales/zh.toml"),
+            };
+            let texts =
+                toml::from_str(text).expect("shipped catalogues are read by a test of this module");
+            Self { lang, ..texts }
+        })
     }
 
     /// The catalogue's language.
     pub fn lang(&self) -> Lang {
-        Lang::ALL
-            .into_iter()
-            .find(|lang| std::ptr::eq(Self::of(*lang), self))
-            .unwrap_or_default()
+        self.lang
     }
 
     /// A sentence of another room in the catalogue's language, as far as the phrase book has it.
@@ -351,6 +370,23 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_text_that_is_missing_or_left_over_is_named() {
+        let mut texts: BTreeMap<String, String> = Texts::of(Lang::En)
+            .ui
+            .all()
+            .into_iter()
+            .map(|(name, text)| (name.to_owned(), text.to_owned()))
+            .collect();
+        texts.remove("port");
+        texts.insert("prot".into(), "port".into());
+        let fault = Ui::try_from(texts).unwrap_err();
+        assert!(
+            fault.contains("\"port\"") && fault.contains("\"prot\""),
+            "{fault}"
+        );
     }
 
     #[test]
