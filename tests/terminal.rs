@@ -464,7 +464,7 @@ fn a_changed_config_counts_at_once_and_its_mistakes_have_a_place() {
     terminal.wait_text("1/75");
     std::fs::write(&file, "[ui]\nlang = \"ko\"\n[keys.global]\nquti = \"x\"\n").unwrap();
     terminal.wait_text("my.toml:4");
-    terminal.wait_text("did you mean `quit`");
+    terminal.wait_text("`quit`");
     std::fs::write(&file, "[keys.global]\nquit = \"x\"\n").unwrap();
     terminal.wait_text("Instances");
     terminal.keys("x");
