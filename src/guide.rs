@@ -4,6 +4,7 @@
 //! Must not live here: files, clock, network, screen; user guides come in as texts.
 
 pub mod checklist;
+mod concepts;
 pub mod error_text;
 pub mod library;
 pub mod markdown;

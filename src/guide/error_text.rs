@@ -250,7 +250,7 @@ impl Pasted {
     fn holds_any(&self, patterns: &[Pattern]) -> bool {
         patterns
             .iter()
-            .any(|pattern| self.letters.find(pattern).is_some_and(|f| f.whole))
+            .any(|pattern| self.letters.find_whole(pattern).is_some())
     }
 }
 
@@ -429,8 +429,7 @@ fn stage_marks(pasted: &Pasted) -> Vec<(usize, Stage)> {
     let mut marks: Vec<(usize, Stage)> = Vec::new();
     for (raw, texts) in &table().stages {
         for pattern in texts {
-            let whole = |f: &super::squash::Found| f.whole;
-            let first = pasted.letters.find(pattern).filter(whole);
+            let first = pasted.letters.find_whole(pattern);
             let last = pasted.letters.find_last(pattern);
             marks.extend(
                 first

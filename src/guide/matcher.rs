@@ -3,6 +3,7 @@
 //! Lives here: scores and the reason for each. Must not live here: the weighing of causes
 //! (`diagnosis`), the recognition of messages (`error_text`).
 
+use super::concepts::Described;
 use super::error_text::{self, Recognised};
 use super::library::{Guide, GuideOs, Lang, Library};
 use super::words::Fit;
@@ -25,6 +26,8 @@ const READING_FIRST: f64 = 0.5;
 const READING_RELATED: f64 = 0.2;
 /// Words alone never outweigh a message.
 const WORDS: f64 = 0.8;
+/// A description beside a message that is known: what the client printed says more.
+const BESIDE_MESSAGE: f64 = 0.4;
 /// Where to start, when a message is none that is known.
 const START: (&str, f64) = ("login-failure-overview", 0.12);
 /// A whole symptom, word for word.
@@ -115,9 +118,15 @@ pub fn match_guides(library: &Library, input: &MatchInput, lang: Lang) -> Vec<Gu
     } else {
         library.index().fits(&words)
     };
-    let hint = os_hint(&messages);
+    let described = Described::new(&words, input.os);
+    let hint = match os_hint(&messages) {
+        Os::Unknown => described.os,
+        told => told,
+    };
     let chief = chief_shares(library, input);
     let is_unknown = messages.iter().any(|m| m.class.is_empty());
+    let is_known = messages.iter().any(|m| !m.class.is_empty());
+    let beside = if is_known { BESIDE_MESSAGE } else { 1.0 };
     let mut found: Vec<(f64, f64, GuideMatch)> = Vec::new();
     for (guide, fit) in library.guides().iter().zip(&fits) {
         if !guide.os.fits(input.os) {
@@ -127,7 +136,8 @@ pub fn match_guides(library: &Library, input: &MatchInput, lang: Lang) -> Vec<Gu
         by_messages(guide, &messages, &input.pasted, &mut score);
         by_readings(guide, &input.readings, &mut score);
         by_causes(guide, &input.causes, &chief, &mut score);
-        by_words(fit, &input.words, &mut score);
+        by_words(fit, &input.words, guide.slug == START.0, &mut score);
+        by_description(guide, &described, beside, &mut score);
         let mut total = score.total();
         if is_unknown && guide.slug == START.0 && total < START.1 {
             total = START.1;
@@ -253,10 +263,11 @@ fn by_causes(guide: &Guide, causes: &[(String, f64)], chief: &[f64], score: &mut
     score.add(total.min(0.99), || format!("cause: {}", best.1));
 }
 
-fn by_words(fit: &Fit, asked: &str, score: &mut Score) {
+fn by_words(fit: &Fit, asked: &str, is_start: bool, score: &mut Score) {
     let worth = if fit.symptom > 0 {
-        // A longer symptom says more.
-        SYMPTOM - 1.0 / (4.0 + fit.symptom as f64)
+        // A longer symptom says more; one of the guide on where to start, less than any other.
+        let general = if is_start { 0.5 } else { 1.0 };
+        general * (SYMPTOM - 1.0 / (1.0 + fit.symptom as f64 / 2.0))
     } else {
         0.0
     };
@@ -265,6 +276,14 @@ fn by_words(fit: &Fit, asked: &str, score: &mut Score) {
     let scale = if asked.trim().is_empty() { 0.5 } else { 1.0 };
     score.add(WORDS * scale * fit.coverage, || {
         format!("words: {}", fit.words.join(", "))
+    });
+}
+
+fn by_description(guide: &Guide, described: &Described, scale: f64, score: &mut Score) {
+    score.add(scale * described.worth(&guide.slug), || {
+        let parts = described.parts(&guide.slug);
+        let parts: Vec<_> = parts.iter().map(|part| sanitise(part, 40)).collect();
+        format!("words: {}", parts.join(", "))
     });
 }
 

@@ -111,14 +111,19 @@ impl Squashed {
     /// The first place where the pattern stands, or the cut end or start of the text that is
     /// most of it.
     pub(super) fn find(&self, pattern: &Pattern) -> Option<Found> {
-        self.find_from(pattern, 0)
+        self.find_whole(pattern)
             .or_else(|| self.cut_end(pattern))
             .or_else(|| self.cut_start(pattern))
     }
 
+    /// The first place where the whole pattern stands.
+    pub(super) fn find_whole(&self, pattern: &Pattern) -> Option<Found> {
+        self.find_from(pattern, 0)
+    }
+
     /// The last place where the whole pattern stands.
     pub(super) fn find_last(&self, pattern: &Pattern) -> Option<Found> {
-        let mut last = self.find_from(pattern, 0)?;
+        let mut last = self.find_whole(pattern)?;
         loop {
             let index = self.places.partition_point(|p| p.1 < last.span.end);
             let Some(place) = self.places.get(index) else {

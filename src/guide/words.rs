@@ -113,7 +113,7 @@ impl Index {
             fit.words = words.into_iter().take(4).map(|(_, word)| word).collect();
             fit.symptom = self.symptoms[guide]
                 .iter()
-                .filter(|(pattern, _)| squashed.find(pattern).is_some_and(|f| f.whole))
+                .filter(|(pattern, _)| squashed.find_whole(pattern).is_some())
                 .map(|(_, letters)| *letters)
                 .max()
                 .unwrap_or(0);
@@ -147,7 +147,7 @@ fn shares_stem(a: &str, b: &str) -> bool {
 }
 
 /// One letter added, dropped, changed, or two swapped.
-fn is_one_edit(a: &[u8], b: &[u8]) -> bool {
+pub(super) fn is_one_edit(a: &[u8], b: &[u8]) -> bool {
     let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
     let head = short.iter().zip(long).take_while(|(x, y)| x == y).count();
     if long.len() == short.len() + 1 {
