@@ -18,7 +18,7 @@ const CONCEPTS: &str = include_str!("../../assets/knowledge/concepts.toml");
 const SIGNS: &str = include_str!("../../assets/knowledge/guide-signs.toml");
 
 /// What a further sign of the same guide adds, of its own worth: signs share concepts.
-const FURTHER: f64 = 0.2;
+const FURTHER: f64 = 0.1;
 /// Letters from which a Latin word may hold a typing error.
 const LEAST_MISTYPED: usize = 6;
 
@@ -149,8 +149,11 @@ impl Described {
                 continue;
             }
             if let Some(found) = squashed.find_whole(wording) {
-                let part = &corrected[spread.origin(&found.span)];
-                said.insert(*concept, part.to_owned());
+                let at = spread.origin(&found.span);
+                // A stem is shown with the rest of its word.
+                let rest = &corrected[at.end..];
+                let word = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+                said.insert(*concept, corrected[at.start..at.end + word].to_owned());
             }
         }
         if said.is_empty() {

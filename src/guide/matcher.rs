@@ -30,6 +30,8 @@ const WORDS: f64 = 0.8;
 const BESIDE_MESSAGE: f64 = 0.4;
 /// Where to start, when a message is none that is known.
 const START: (&str, f64) = ("login-failure-overview", 0.12);
+/// Guides for every failed login: their symptoms are part of most descriptions.
+const GENERAL: &[&str] = &[START.0, "linux-login-failure", "windows-login-failure"];
 /// A whole symptom, word for word.
 const SYMPTOM: f64 = 0.85;
 
@@ -119,9 +121,10 @@ pub fn match_guides(library: &Library, input: &MatchInput, lang: Lang) -> Vec<Gu
         library.index().fits(&words)
     };
     let described = Described::new(&words, input.os);
-    let hint = match os_hint(&messages) {
-        Os::Unknown => described.os,
-        told => told,
+    // A message tells the system more surely than words do.
+    let (hint, foreign) = match os_hint(&messages) {
+        Os::Unknown => (described.os, 0.5),
+        told => (told, 0.3),
     };
     let chief = chief_shares(library, input);
     let is_unknown = messages.iter().any(|m| m.class.is_empty());
@@ -136,7 +139,12 @@ pub fn match_guides(library: &Library, input: &MatchInput, lang: Lang) -> Vec<Gu
         by_messages(guide, &messages, &input.pasted, &mut score);
         by_readings(guide, &input.readings, &mut score);
         by_causes(guide, &input.causes, &chief, &mut score);
-        by_words(fit, &input.words, guide.slug == START.0, &mut score);
+        by_words(
+            fit,
+            &input.words,
+            GENERAL.contains(&guide.slug.as_str()),
+            &mut score,
+        );
         by_description(guide, &described, beside, &mut score);
         let mut total = score.total();
         if is_unknown && guide.slug == START.0 && total < START.1 {
@@ -144,7 +152,7 @@ pub fn match_guides(library: &Library, input: &MatchInput, lang: Lang) -> Vec<Gu
             "where to start".clone_into(&mut score.reason.1);
         }
         if input.os == Os::Unknown && !guide.os.fits(hint) {
-            total *= 0.3;
+            total *= foreign;
         }
         if total >= MIN_SCORE {
             found.push((
@@ -263,10 +271,10 @@ fn by_causes(guide: &Guide, causes: &[(String, f64)], chief: &[f64], score: &mut
     score.add(total.min(0.99), || format!("cause: {}", best.1));
 }
 
-fn by_words(fit: &Fit, asked: &str, is_start: bool, score: &mut Score) {
+fn by_words(fit: &Fit, asked: &str, is_general: bool, score: &mut Score) {
     let worth = if fit.symptom > 0 {
-        // A longer symptom says more; one of the guide on where to start, less than any other.
-        let general = if is_start { 0.5 } else { 1.0 };
+        // A longer symptom says more; one of a guide for every failed login, less than others.
+        let general = if is_general { 0.5 } else { 1.0 };
         general * (SYMPTOM - 1.0 / (1.0 + fit.symptom as f64 / 2.0))
     } else {
         0.0
