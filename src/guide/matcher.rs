@@ -14,6 +14,8 @@ use crate::domain::text::sanitise;
 
 /// Guides that a case is shown.
 const MAX_MATCHES: usize = 8;
+/// Bytes of a text in which words are looked for; messages are found in all of it.
+const MAX_WORDS: usize = 4_000;
 /// Below this a guide is not shown.
 const MIN_SCORE: f64 = 0.08;
 
@@ -114,7 +116,8 @@ impl Score {
 /// The guides that fit, best first, with title and reason in or for that language.
 pub fn match_guides(library: &Library, input: &MatchInput, lang: Lang) -> Vec<GuideMatch> {
     let messages = error_text::recognise(&input.pasted);
-    let words = format!("{}\n{}", input.words, cut(&input.pasted, 4_000));
+    let words = [&input.words, &input.pasted].map(|text| cut(text, MAX_WORDS));
+    let words = words.join("\n");
     let fits = if words.trim().is_empty() {
         vec![Fit::default(); library.guides().len()]
     } else {
