@@ -21,7 +21,7 @@ fn save(terminal: &Terminal, name: &str) {
 /// Opens the demo on the instance whose security group lacks the rule, and diagnoses it.
 fn on_blocked_instance(columns: u16, rows: u16, lang: &str) -> Terminal {
     let mut t = Terminal::start(&["--demo", "--lang", lang], columns, rows, &[]);
-    t.wait("the list", |s| s.contains("shop-"));
+    t.wait("the list", |s| s.contains("analytics-01"));
     t.keys("/shop-api\r");
     t.wait("the filtered list", |s| s.contains("shop-api-01"));
     t.wait_quiet(Duration::from_millis(400));
