@@ -31,8 +31,8 @@ pub mod why_not;
 
 use crate::domain::report::{CauseProbability, Report};
 
-/// Share below which a cause is folded into "others".
-const WORTH_SHOWING: f64 = 0.02;
+/// Share below which a cause is folded into "others": figures are told in steps of 5 %.
+const WORTH_SHOWING: f64 = 0.05;
 /// Most causes that get a row of their own.
 const CAUSES_SHOWN: usize = 7;
 

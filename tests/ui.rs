@@ -6,11 +6,14 @@
 mod console;
 
 use console::{diagnosed, fresh, listed, press};
+use cvmtop::app::case::RunId;
+use cvmtop::app::jobs::{Ending, Job, JobState};
 use cvmtop::app::locale::Lang;
 use cvmtop::app::message::{Listing, Message};
 use cvmtop::app::missing::Missing;
 use cvmtop::app::state::State;
 use cvmtop::app::update::update;
+use cvmtop::domain::action::ActionId;
 use cvmtop::view::frame::{Look, draw};
 use cvmtop::view::theme::{Depth, Theme};
 use proptest::prelude::*;
@@ -65,6 +68,30 @@ fn a_diagnosed_instance_in_every_size_language_and_glyph_set() {
             }
         }
     }
+}
+
+/// Where the panes are tabs, the end of an action must not hide on another one.
+#[test]
+fn how_an_action_ended_stands_beside_the_verdict() {
+    let mut state = diagnosed(Lang::En, (80, 24));
+    state.jobs.push(Job {
+        run: RunId(99),
+        instance: "ins-shop".into(),
+        action: Some(ActionId::OpenPort),
+        title: "Open tcp 22".into(),
+        state: JobState::Ended(Ending::Restored, "login answers again".into()),
+        started_at: state.now,
+        ended_at: Some(state.now),
+        steps: Vec::new(),
+        soft_restart_failed: false,
+        undo_entry: None,
+        reverses: None,
+    });
+    let shown = text(&frame(&mut state, false));
+    assert!(
+        shown.contains("Login works again. login answers again"),
+        "{shown}"
+    );
 }
 
 #[test]

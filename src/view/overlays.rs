@@ -10,6 +10,7 @@ pub mod palette;
 pub mod paste;
 pub mod preview;
 pub mod reader;
+mod sheet;
 mod tell;
 
 use ratatui::layout::Rect;

@@ -3,14 +3,14 @@
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::dialogs::{edit_line, message};
+use super::dialogs::message;
 use super::preview::plan_lines;
+use super::sheet::{self, Sheet};
 use crate::action::plan::Confirmation;
 use crate::app::batch::{BatchPreview, choices};
 use crate::app::geometry::{Scrolled, keep_visible};
 use crate::app::locale::fill;
 use crate::app::state::State;
-use crate::view::layout::centred;
 use crate::view::text::wrap;
 use crate::view::widgets::paint::Paint;
 
@@ -51,8 +51,7 @@ pub fn preview(
 ) -> Scrolled {
     let theme = &paint.look.theme;
     let ui = &state.texts.ui;
-    let width = 100.min(screen.width);
-    let cells = usize::from(width.saturating_sub(3));
+    let cells = sheet::cells(screen);
     let mut lines: Vec<Line<'static>> = Vec::new();
     for (row, text) in preview.batch.summary().iter().enumerate() {
         let style = if row == 0 { theme.title } else { theme.text };
@@ -70,46 +69,21 @@ pub fn preview(
         lines.extend(plan_lines(state, plan, paint, cells));
     }
     let typing = preview.batch.confirmation() == Confirmation::TypedName && !state.read_only;
-    let mut foot: Vec<Line<'static>> = Vec::new();
-    if let Some(refused) = &preview.refused {
-        foot.extend(
-            wrap(&state.texts.say(refused), cells)
-                .into_iter()
-                .map(|line| Line::from(Span::styled(line, theme.bad))),
-        );
-    }
-    let (text, style) = if state.read_only {
+    let asked = if state.read_only {
         (ui.preview_read_only.clone(), theme.warn)
     } else if typing {
         let phrase = preview.batch.phrase();
-        (fill(&ui.batch_phrase, &[("phrase", &phrase)]), theme.key)
+        let text = fill(&ui.batch_phrase, &[("phrase", &phrase)]);
+        (text, theme.key)
     } else {
         (ui.preview_key.clone(), theme.key)
     };
-    foot.extend(
-        wrap(&text, cells)
-            .into_iter()
-            .map(|line| Line::from(Span::styled(line, style))),
-    );
-    let foot_rows = foot.len() as u16 + u16::from(typing);
-    let area = centred(screen, width, lines.len() as u16 + foot_rows + 3);
-    paint.clear(area);
-    let title = Line::from(Span::styled(ui.preview_title.clone(), theme.title));
-    let inner = paint.frame(area, &title, true);
-    let text = Rect {
-        width: inner.width.saturating_sub(1),
-        // The way out and the confirmation are always on the screen.
-        height: inner.height.saturating_sub(foot_rows),
-        ..inner
+    let sheet = Sheet {
+        lines: &lines,
+        offset: preview.offset,
+        refused: preview.refused.as_deref(),
+        asked,
+        edit: typing.then_some(&preview.edit),
     };
-    let scrolled = paint.scrolled(text, &lines, preview.offset);
-    let mut y = text.bottom();
-    for line in &foot {
-        paint.line(inner.x, y, inner.width, line);
-        y += 1;
-    }
-    if typing && y < inner.bottom() {
-        edit_line(paint, inner.x, y, inner.width, "> ", &preview.edit);
-    }
-    scrolled
+    sheet::draw(state, &sheet, paint, screen)
 }

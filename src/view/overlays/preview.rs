@@ -5,7 +5,7 @@
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::dialogs::edit_line;
+use super::sheet::{self, Sheet};
 use crate::action::gate::expected_name;
 use crate::action::plan::{Confirmation, Plan};
 use crate::action::preview::lines_in;
@@ -13,39 +13,30 @@ use crate::app::geometry::Scrolled;
 use crate::app::locale::fill;
 use crate::app::overlay::Preview;
 use crate::app::state::State;
-use crate::view::layout::centred;
 use crate::view::text::wrap;
 use crate::view::widgets::paint::Paint;
 
 pub fn draw(state: &State, preview: &Preview, paint: &mut Paint<'_>, screen: Rect) -> Scrolled {
     let theme = &paint.look.theme;
     let ui = &state.texts.ui;
-    let width = 100.min(screen.width);
-    let cells = usize::from(width.saturating_sub(3));
-    let lines = plan_lines(state, &preview.plan, paint, cells);
-    let typing = preview.plan.confirmation == Confirmation::TypedName && !state.read_only;
-    let foot = foot(state, preview, paint, cells, typing);
-    let foot_rows = foot.len() as u16 + u16::from(typing);
-    let area = centred(screen, width, lines.len() as u16 + foot_rows + 3);
-    paint.clear(area);
-    let title = Line::from(Span::styled(ui.preview_title.clone(), theme.title));
-    let inner = paint.frame(area, &title, true);
-    let text = Rect {
-        width: inner.width.saturating_sub(1),
-        // The way out and the confirmation are always on the screen.
-        height: inner.height.saturating_sub(foot_rows),
-        ..inner
+    let plan = &preview.plan;
+    let typing = plan.confirmation == Confirmation::TypedName && !state.read_only;
+    let asked = if state.read_only && plan.mutates() {
+        (ui.preview_read_only.clone(), theme.warn)
+    } else if typing {
+        let name = expected_name(plan);
+        (fill(&ui.preview_typed, &[("name", name)]), theme.key)
+    } else {
+        (ui.preview_key.clone(), theme.key)
     };
-    let scrolled = paint.scrolled(text, &lines, preview.offset);
-    let mut y = text.bottom();
-    for line in &foot {
-        paint.line(inner.x, y, inner.width, line);
-        y += 1;
-    }
-    if typing && y < inner.bottom() {
-        edit_line(paint, inner.x, y, inner.width, "> ", &preview.edit);
-    }
-    scrolled
+    let sheet = Sheet {
+        lines: &plan_lines(state, plan, paint, sheet::cells(screen)),
+        offset: preview.offset,
+        refused: preview.refused.as_deref(),
+        asked,
+        edit: typing.then_some(&preview.edit),
+    };
+    sheet::draw(state, &sheet, paint, screen)
 }
 
 /// All lines of one plan.
@@ -89,35 +80,6 @@ pub fn plan_lines(
             };
             out.push(Line::from(Span::styled(part, style)));
         }
-    }
-    out
-}
-
-fn foot(
-    state: &State,
-    preview: &Preview,
-    paint: &Paint<'_>,
-    cells: usize,
-    typing: bool,
-) -> Vec<Line<'static>> {
-    let theme = &paint.look.theme;
-    let ui = &state.texts.ui;
-    let mut out = Vec::new();
-    if let Some(refused) = &preview.refused {
-        for line in wrap(&state.texts.say(refused), cells) {
-            out.push(Line::from(Span::styled(line, theme.bad)));
-        }
-    }
-    let (text, style) = if state.read_only && preview.plan.mutates() {
-        (ui.preview_read_only.clone(), theme.warn)
-    } else if typing {
-        let name = expected_name(&preview.plan);
-        (fill(&ui.preview_typed, &[("name", name)]), theme.key)
-    } else {
-        (ui.preview_key.clone(), theme.key)
-    };
-    for line in wrap(&text, cells) {
-        out.push(Line::from(Span::styled(line, style)));
     }
     out
 }

@@ -3,6 +3,7 @@
 //! Must not live here: ranking, planning, or anything that could start an action.
 
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::app::geometry::{Scrolled, keep_visible};
@@ -11,6 +12,7 @@ use crate::app::jobs::{Ending, Job, JobState};
 use crate::app::locale::fill;
 use crate::app::state::State;
 use crate::diagnosis::display::percent;
+use crate::domain::action::Risk;
 use crate::domain::report::{GuideMatch, RankedAction, Report};
 use crate::view::frame::Look;
 use crate::view::panes::diagnosis::without_end;
@@ -156,7 +158,8 @@ fn action_lines(
         ),
         texts.risk(action.risk).to_owned(),
     ];
-    if action.reversible {
+    // What risks nothing needs no way back.
+    if action.reversible && action.risk != Risk::None {
         notes.push(texts.ui.reversible.clone());
     }
     for line in wrap(&notes.join(&separator), cells.saturating_sub(4)) {
@@ -230,7 +233,8 @@ fn guide_lines(
     lines
 }
 
-fn job_lines(state: &State, job: &Job, look: &Look, cells: usize) -> Vec<Line<'static>> {
+/// How far an action is: a sign, a sentence, and their colour.
+pub fn standing(state: &State, job: &Job, look: &Look) -> (String, Style) {
     let theme = &look.theme;
     let glyphs = look.glyphs;
     let ui = &state.texts.ui;
@@ -251,6 +255,13 @@ fn job_lines(state: &State, job: &Job, look: &Look, cells: usize) -> Vec<Line<'s
             (glyph, style, format!("{word} {}", state.texts.say(detail)))
         }
     };
+    (format!("{glyph} {word}"), style)
+}
+
+fn job_lines(state: &State, job: &Job, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let theme = &look.theme;
+    let glyphs = look.glyphs;
+    let (standing, style) = standing(state, job, look);
     let age = state
         .texts
         .age_sentence(state.now, job.ended_at.unwrap_or(job.started_at));
@@ -259,7 +270,7 @@ fn job_lines(state: &State, job: &Job, look: &Look, cells: usize) -> Vec<Line<'s
     for line in wrap(&format!("{title} ({age})"), cells) {
         lines.push(Line::from(Span::styled(line, theme.title)));
     }
-    for line in wrap(&format!("{glyph} {word}"), cells) {
+    for line in wrap(&standing, cells) {
         lines.push(Line::from(Span::styled(line, style)));
     }
     let skip = job.steps.len().saturating_sub(STEPS);

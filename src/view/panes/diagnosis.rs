@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{causes, history, matrix};
+use super::{actions, causes, history, matrix};
 use crate::app::case::Case;
 use crate::app::command::Command;
 use crate::app::geometry::Scrolled;
@@ -186,6 +186,7 @@ fn status(state: &State, case: Option<&Case>, look: &Look, cells: usize) -> Vec<
     }
     if let Some(report) = &case.report {
         lines.extend(verdict(state, report, look, cells));
+        lines.extend(last_step(state, look, cells));
         lines.extend(first_step(state, report, look, cells));
         lines.extend(history::onset(state, case, look, cells));
         let age = case
@@ -250,9 +251,28 @@ fn verdict(state: &State, report: &Report, look: &Look, cells: usize) -> Vec<Lin
     lines
 }
 
+fn actions_are_hidden(state: &State) -> bool {
+    state.zoomed || state.size.0 < TWO_COLUMNS
+}
+
+/// How far the newest action is, where the pane of actions is not on the screen.
+fn last_step(state: &State, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let newest = state
+        .fleet
+        .selected_id()
+        .and_then(|id| state.jobs.of(id).next_back());
+    match newest {
+        Some(job) if actions_are_hidden(state) => {
+            let (text, style) = actions::standing(state, job, look);
+            wrapped(&text, cells, style)
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// The key of the best action, where the pane of actions is not on the screen.
 fn first_step(state: &State, report: &Report, look: &Look, cells: usize) -> Vec<Line<'static>> {
-    let hidden = state.zoomed || state.size.0 < TWO_COLUMNS;
+    let hidden = actions_are_hidden(state);
     let key = state.keys.chords(Command::Action1).first();
     let (Some(action), Some(key), true) = (report.actions.first(), key, hidden) else {
         return Vec::new();

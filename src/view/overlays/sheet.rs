@@ -1,0 +1,80 @@
+//! The sheet that asks for a confirmation: what would be done, and beneath it how to say yes.
+//!
+//! Must not live here: what stands on it (`preview`, `batch`), or who may confirm
+//! (`action::gate`).
+
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::dialogs::edit_line;
+use crate::app::geometry::Scrolled;
+use crate::app::line_edit::LineEdit;
+use crate::app::state::State;
+use crate::view::layout::centred;
+use crate::view::text::wrap;
+use crate::view::widgets::paint::Paint;
+
+const WIDTH: u16 = 100;
+
+/// What a confirmation is asked for.
+#[derive(Debug)]
+pub struct Sheet<'a> {
+    pub lines: &'a [Line<'static>],
+    pub offset: usize,
+    /// Why the last try was refused.
+    pub refused: Option<&'a str>,
+    /// How to confirm, or why that is not possible.
+    pub asked: (String, Style),
+    /// Where something has to be typed.
+    pub edit: Option<&'a LineEdit>,
+}
+
+/// Cells of a line on the sheet.
+pub fn cells(screen: Rect) -> usize {
+    usize::from(WIDTH.min(screen.width).saturating_sub(3))
+}
+
+pub fn draw(state: &State, sheet: &Sheet<'_>, paint: &mut Paint<'_>, screen: Rect) -> Scrolled {
+    let theme = &paint.look.theme;
+    let refused = sheet.refused.map(|why| (state.texts.say(why), theme.bad));
+    let mut foot: Vec<Line<'static>> = Vec::new();
+    for (text, style) in refused
+        .iter()
+        .map(|(text, style)| (text.as_ref(), *style))
+        .chain([(sheet.asked.0.as_str(), sheet.asked.1)])
+    {
+        let parts = wrap(text, cells(screen)).into_iter();
+        foot.extend(parts.map(|part| Line::from(Span::styled(part, style))));
+    }
+    let foot_rows = foot.len() as u16 + u16::from(sheet.edit.is_some());
+    let area = centred(
+        screen,
+        WIDTH.min(screen.width),
+        sheet.lines.len() as u16 + foot_rows + 3,
+    );
+    paint.clear(area);
+    let title = Line::from(Span::styled(
+        state.texts.ui.preview_title.clone(),
+        theme.title,
+    ));
+    let inner = paint.frame(area, &title, true);
+    let text = Rect {
+        width: inner.width.saturating_sub(1),
+        // The way out and the confirmation are always on the screen.
+        height: inner.height.saturating_sub(foot_rows),
+        ..inner
+    };
+    let scrolled = paint.scrolled(text, sheet.lines, sheet.offset);
+    let mut y = text.bottom();
+    for line in &foot {
+        paint.line(inner.x, y, inner.width, line);
+        y += 1;
+    }
+    if let Some(edit) = sheet.edit
+        && y < inner.bottom()
+    {
+        edit_line(paint, inner.x, y, inner.width, "> ", edit);
+    }
+    scrolled
+}
