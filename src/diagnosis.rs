@@ -73,6 +73,7 @@ pub fn diagnose(knowledge: &Knowledge, case: &Case<'_>) -> Report {
         guide_steps: Vec::new(),
         elapsed_ms: 0,
         knowledge: knowledge.hash().to_owned(),
+        tried: case.tried.to_vec(),
         learnt: knowledge.learnt().to_vec(),
         warnings: selection.warnings,
         conflict: explain::conflict(knowledge, model, weighed, &posterior),

@@ -13,6 +13,7 @@ pub mod execute;
 pub mod executor;
 pub mod health;
 pub mod own_guides;
+pub mod past;
 pub mod prepared;
 pub mod reload;
 pub mod session;

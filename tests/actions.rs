@@ -321,14 +321,25 @@ fn a_time_boxed_rule_is_taken_away_by_a_later_start() {
     lab.ok(&["journal"]);
     assert_ne!(lab.rules(group, "ap-seoul"), before, "it is not due yet");
     lab.an_hour_passes();
-    let refused = lab.run(&["--read-only", "journal"]);
-    assert!(refused.status.success());
+    for words in [
+        &["--read-only", "journal"][..],
+        &["--read-only", "list", "--no-probe"],
+        &["act", "shop-web-01", "vnc-url", "--dry-run"],
+        &["doctor"],
+    ] {
+        let (_, said) = lab.said(words);
+        assert!(
+            said.contains("is over and it is still in force"),
+            "{words:?}: {said}"
+        );
+        assert!(said.contains("journal --keep"), "{words:?}: {said}");
+    }
     assert_ne!(
         lab.rules(group, "ap-seoul"),
         before,
         "read-only takes nothing away"
     );
-    lab.ok(&["journal"]);
+    lab.run(&["diagnose", "shop-web-01"]);
     assert_eq!(lab.rules(group, "ap-seoul"), before);
     let entries = lab.entries();
     assert_eq!(entries[0]["undone_by"], entries[1]["id"]);

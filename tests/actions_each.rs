@@ -16,7 +16,10 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use cvmtop::demo::{Fault, Faults};
+use cvmtop::diagnosis::Knowledge;
+use cvmtop::diagnosis::learn::confirmed_lately;
 use cvmtop::domain::action::ActionId;
+use cvmtop::store::history::History;
 use lab::Lab;
 use serde_json::Value;
 
@@ -360,6 +363,30 @@ fn a_cure_that_fails_counts_and_names_the_next_one() {
     assert_eq!(next["causes"][0]["id"], "cpu-overload", "{next}");
     assert!(next["causes"][0]["before"].is_number(), "{next}");
     assert!(!next["actions"].as_array().expect("actions").is_empty());
+    // So does a diagnosis of its own, and one of saved evidence that does not say what was tried.
+    let output = lab.run(&["diagnose", "render-01", "--format", "json"]);
+    let mut saved: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(saved["tried"], next["tried"], "{saved}");
+    let replayed = |case: &Value| -> Value {
+        let path = lab.state.path().join("case.json");
+        std::fs::write(&path, case.to_string()).expect("writable");
+        serde_json::from_str(&lab.ok(&["replay", path.to_str().expect("text")])).expect("JSON")
+    };
+    saved.as_object_mut().expect("an object").remove("tried");
+    let counted = replayed(&saved);
+    assert_eq!(counted["tried"], next["tried"]);
+    assert_eq!(counted["causes"], saved["causes"]);
+    saved["tried"] = serde_json::json!([]);
+    let hung = |report: &Value| -> f64 {
+        let causes = report["causes"].as_array().expect("causes");
+        let cause = causes
+            .iter()
+            .find(|cause| cause["id"] == "login-service-hung");
+        cause.expect("it applies")["probability"]
+            .as_f64()
+            .expect("a share")
+    };
+    assert!(hung(&replayed(&saved)) > 1.5 * hung(&counted));
     // A later action of the same incident remembers it.
     let output = lab.run(&act("guest-allow-port"));
     let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -388,6 +415,19 @@ fn the_cause_that_a_cure_confirms_is_learnt_and_evidence_is_saved_before_a_resta
     );
     let outcomes = std::fs::read_to_string(lab.state.path().join("state/outcomes.jsonl"));
     assert!(outcomes.expect("a file").contains("\"verified\""));
+    // Later diagnoses are weighed with it, and this instance's next ones know of the cure.
+    let output = lab.run(&["diagnose", "report-01", "--format", "json"]);
+    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(told["learnt"][0].is_string(), "{told}");
+    let history = History::existing(&lab.state.path().join("state")).expect("readable");
+    let id = lab.instance("shop-api-01")["InstanceId"].clone();
+    let past = history
+        .expect("a history")
+        .cases(id.as_str().expect("an id"), 9)
+        .expect("cases");
+    assert_eq!(past[0].cured_by, "open-port");
+    let lately = confirmed_lately(Knowledge::shipped(), &past, jiff::Timestamp::now());
+    assert_eq!(lately, Some("security-group-blocks-port"));
     let output = lab.run(&["act", "search-01", "restart", "--yes", "--format", "json"]);
     let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let path = told["evidence"].as_str().expect("a path");

@@ -10,13 +10,6 @@ use crate::domain::report::RankedAction;
 
 /// After a soft restart that was accepted and failed, the restart that is offered is the hard
 /// one, and first: what it cures is as likely as before, for the soft one never happened.
-pub fn after_failed_soft(plan: &Plan, actions: &mut Vec<RankedAction>) {
-    if is_soft_restart(plan) {
-        hard_restart(actions);
-    }
-}
-
-/// Puts the hard restart first, in the place of the soft one.
 pub fn hard_restart(actions: &mut Vec<RankedAction>) {
     let place = actions
         .iter()

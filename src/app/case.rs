@@ -42,6 +42,8 @@ pub struct Case {
     pub statements: Statements,
     /// What earlier diagnoses found, newest first.
     pub past: Vec<PastCase>,
+    /// Actions that the journal says did not bring login back in this incident.
+    pub tried: Vec<String>,
     /// Cause rows that are unfolded.
     pub unfolded: Vec<String>,
     /// The cause that the operator confirmed.

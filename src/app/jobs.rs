@@ -152,11 +152,19 @@ impl Jobs {
             .is_some_and(|job| job.soft_restart_failed)
     }
 
-    /// Ids of actions that were carried out on an instance and did not bring login back.
+    /// Ids of actions that were carried out on an instance and did not bring login back, since
+    /// one last did.
     pub fn failed_cures(&self, instance: &str) -> Vec<String> {
-        self.of(instance)
-            .filter(|job| matches!(&job.state, JobState::Ended(ending, _) if ending.did_not_cure()))
-            .filter_map(|job| job.action.map(|action| action.to_string()))
-            .collect()
+        let mut failed = Vec::new();
+        for job in self.of(instance) {
+            match (&job.state, job.action) {
+                (JobState::Ended(Ending::Restored, _), _) => failed.clear(),
+                (JobState::Ended(ending, _), Some(action)) if ending.did_not_cure() => {
+                    failed.push(action.to_string());
+                }
+                _ => {}
+            }
+        }
+        failed
     }
 }

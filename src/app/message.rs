@@ -62,6 +62,11 @@ pub enum Message {
         /// What the cloud measured in the last hour.
         load: Vec<Load>,
     },
+    /// Actions that the journal says did not bring the login of an instance back.
+    Tried {
+        instance: String,
+        tried: Vec<String>,
+    },
     /// The session is open.
     Opened {
         place: String,

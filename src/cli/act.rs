@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use super::acting::{self, Printer};
 use super::args::{ActArgs, GlobalArgs, TextOrJson};
 use super::output::{print, say};
-use super::{EXIT_NOTHING, EXIT_USAGE, open, output};
+use super::{EXIT_NOTHING, EXIT_USAGE, diagnose, open, output};
 use crate::action::Parameters;
 use crate::action::before::shuts_down;
 use crate::action::gate::{Access, Given, approve};
@@ -50,16 +50,18 @@ pub async fn run(args: &ActArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
         Err(why) => return refuse(EXIT_USAGE, &why),
     };
     let loaded = open::settings(global)?;
-    let session = Session::open(&loaded, &mut |warning| output::warn(warning)).await?;
+    let session = if args.dry_run {
+        acting::left_alone(&acting::journal(&loaded));
+        Session::open(&loaded, &mut |warning| output::warn(warning)).await?
+    } else {
+        open::on(&loaded).await?
+    };
     let mut instances = Vec::new();
     for target in &args.targets {
         match targets::find(&session, target).await {
             Ok(instance) => instances.push(instance),
             Err(error) => return refuse(EXIT_NOTHING, &error.to_string()),
         }
-    }
-    if !args.dry_run {
-        acting::start_up(&session, &loaded).await;
     }
     let work = Work {
         session: &session,
@@ -135,7 +137,8 @@ impl Work<'_> {
         if !may_run || !(destroys || verifies) {
             return None;
         }
-        Some(aftermath::look(self.session, instance, self.user_source(), &[]).await)
+        let past = diagnose::past(self.session, self.loaded, instance);
+        Some(aftermath::look(self.session, instance, self.user_source(), &past).await)
     }
 
     async fn one(&self, instance: &Instance) -> anyhow::Result<u8> {
@@ -202,31 +205,18 @@ impl Work<'_> {
         execution: &Execution,
         before: Option<&Report>,
     ) -> anyhow::Result<u8> {
-        let journal = &self.desk.journal;
         let state_dir = &self.loaded.paths.state_dir;
         let learnt = aftermath::learn(state_dir, plan, execution, before).unwrap_or_else(|error| {
             output::warn(error);
             None
         });
+        if let Err(error) = aftermath::remember(state_dir, plan, execution, before) {
+            output::warn(error);
+        }
         let next = if self.args.wait && aftermath::leaves_it_broken(execution) {
             eprintln!("login is not back: diagnosing again with this counted");
             let source = self.user_source();
-            let next = aftermath::next(
-                self.session,
-                journal,
-                instance,
-                source,
-                plan,
-                execution,
-                before,
-            );
-            match next.await {
-                Ok(next) => Some(next),
-                Err(error) => {
-                    output::warn(error);
-                    None
-                }
-            }
+            Some(aftermath::next(self.session, state_dir, instance, source, before).await)
         } else {
             None
         };

@@ -51,11 +51,12 @@ pub fn desk(session: &Session, loaded: &Loaded) -> anyhow::Result<Desk> {
 }
 
 /// Settles what an earlier run left in flight and takes back what is due; says so. Every command
-/// that talks to the cloud does this first.
+/// that talks to the cloud does this first; a read-only one says what it leaves alone.
 pub async fn start_up(session: &Session, loaded: &Loaded) {
     let access = access(&loaded.settings);
     // Without a cloud nothing can be settled; what is in flight stays in the journal.
     let (Access::ReadWrite, Ok(desk)) = (&access, desk(session, loaded)) else {
+        left_alone(&journal(loaded));
         return;
     };
     let news = match execute::start_up(&desk, &access).await {
@@ -73,6 +74,19 @@ pub async fn start_up(session: &Session, loaded: &Loaded) {
             "entry {} ({}): {outcome}: {}",
             one.entry, one.title, one.detail
         ));
+    }
+}
+
+/// Says which changes are past their time and stay, because nothing may or can be sent.
+pub fn left_alone(journal: &Journal) {
+    let now = jiff::Timestamp::now();
+    for entry in journal.read().unwrap_or_default().entries {
+        if entry.is_due(now) {
+            output::warn(format_args!(
+                "the time of entry {} ({}) is over and it is still in force: this run changes nothing; a run that is not read-only takes it back, `cvmtop journal --keep {}` lets it stay",
+                entry.id, entry.plan.title, entry.id
+            ));
+        }
     }
 }
 

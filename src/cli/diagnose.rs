@@ -22,6 +22,7 @@ use crate::domain::instance::Instance;
 use crate::domain::report::{Report, Verdict};
 use crate::domain::statement::{self, Statements};
 use crate::domain::text::sanitise;
+use crate::runtime::past::Past;
 use crate::runtime::session::Session;
 use crate::runtime::targets::TargetError;
 use crate::runtime::triage::{self, TriageOptions};
@@ -35,13 +36,14 @@ const MAX_ERROR_TEXT: u64 = 256 * 1024;
 
 pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let loaded = open::settings(global)?;
-    let session = Session::open(&loaded, &mut |warning| eprintln!("cvmtop: {warning}")).await?;
+    let session = open::on(&loaded).await?;
     let options = options(&args.triage, &session.knowledge)?;
-    let reports = join_all(
-        args.targets
-            .iter()
-            .map(|target| within(args.triage.timeout, one(&session, target, &options))),
-    )
+    let reports = join_all(args.targets.iter().map(|target| {
+        within(
+            args.triage.timeout,
+            one(&session, &loaded, target, &options),
+        )
+    }))
     .await;
     let mut status = 0;
     for (target, report) in args.targets.iter().zip(reports) {
@@ -190,8 +192,9 @@ pub async fn aim(
 }
 
 /// Finds, triages and weighs one target.
-pub async fn one(
+async fn one(
     session: &Session,
+    loaded: &Loaded,
     target: &str,
     options: &TriageOptions,
 ) -> anyhow::Result<Report> {
@@ -202,5 +205,21 @@ pub async fn one(
     // Nobody watches the readings arrive: the receiver is dropped at once.
     let (sink, _) = mpsc::channel(1);
     let triage = triage::run(session, &instance, &options, sink).await;
-    Ok(diagnose::report(session, &instance, &triage))
+    Ok(diagnose::report(
+        session,
+        &instance,
+        &triage,
+        &past(session, loaded, &instance),
+    ))
+}
+
+/// What earlier actions and cases say about a diagnosis of now.
+pub fn past(session: &Session, loaded: &Loaded, instance: &Instance) -> Past {
+    let now = jiff::Timestamp::now();
+    Past::of(
+        &loaded.paths.state_dir,
+        &session.knowledge,
+        &instance.id,
+        now,
+    )
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::args::{DoctorArgs, GlobalArgs, TextOrJson};
-use super::output;
+use super::{acting, output};
 use crate::action::catalog;
 use crate::cloud::permissions::{self, DEEP, READS};
 use crate::config::{self, Overrides};
@@ -78,6 +78,8 @@ pub async fn run(args: &DoctorArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
         return check_knowledge(path, args.format);
     }
     let loaded = config::load(&Overrides::from(global))?;
+    // It only reads, whatever is due.
+    acting::left_alone(&acting::journal(&loaded));
     let mut checks = local_checks(&loaded);
     checks.extend(api::checks(&loaded).await);
     report(&checks, args.format)

@@ -25,7 +25,9 @@ pub async fn run(args: &JournalArgs, global: &GlobalArgs) -> anyhow::Result<u8> 
         return keep(&journal, id);
     }
     let mut contents = journal.read()?;
-    if has_duties(&contents, jiff::Timestamp::now()) && access == Access::ReadWrite {
+    if access != Access::ReadWrite {
+        acting::left_alone(&journal);
+    } else if has_duties(&contents, jiff::Timestamp::now()) {
         // Reading must work without any cloud, so this may fail.
         match Session::open(&loaded, &mut |_| {}).await {
             Ok(session) => {

@@ -7,7 +7,7 @@ use super::args::GlobalArgs;
 use super::{log, output};
 use crate::config::{self, Loaded, Overrides};
 use crate::runtime::own_guides;
-use crate::runtime::session::Session;
+use crate::runtime::session::{Session, SessionError};
 
 /// Reads the settings and says what is wrong with them.
 pub fn settings(global: &GlobalArgs) -> anyhow::Result<Loaded> {
@@ -23,11 +23,18 @@ pub fn settings(global: &GlobalArgs) -> anyhow::Result<Loaded> {
     Ok(loaded)
 }
 
-/// Reads the settings, finds credentials, builds the client.
+/// Reads the settings and opens a session on them.
 pub async fn session(global: &GlobalArgs) -> anyhow::Result<Session> {
     let loaded = settings(global)?;
-    let mut session = Session::open(&loaded, &mut |warning| output::warn(warning)).await?;
-    session.knowledge = session.learnt(&loaded.paths.state_dir);
-    acting::start_up(&session, &loaded).await;
+    Ok(on(&loaded).await?)
+}
+
+/// Finds credentials, builds the client, and does what every start does first.
+///
+/// # Errors
+/// As for [`Session::open`].
+pub async fn on(loaded: &Loaded) -> Result<Session, SessionError> {
+    let session = Session::open(loaded, &mut |warning| output::warn(warning)).await?;
+    acting::start_up(&session, loaded).await;
     Ok(session)
 }

@@ -9,15 +9,18 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use super::args::{GlobalArgs, ReplayArgs, TextOrJson};
-use super::{EXIT_NOTHING, output, report};
+use super::{EXIT_NOTHING, acting, output, report};
+use crate::config::{self, Overrides};
 use crate::diagnosis::Knowledge;
 use crate::diagnosis::replay::SavedCase;
 use crate::diagnosis::score::{self, Label, Method};
+use crate::runtime::execute::failed_cures;
+use crate::store::journal::Contents;
 
 /// Longest line taken from standard input.
 const MAX_LINE: usize = 16 << 20;
 
-pub fn run(args: &ReplayArgs, _global: &GlobalArgs) -> Result<u8> {
+pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<u8> {
     let own;
     let knowledge = match &args.knowledge {
         None => Knowledge::shipped(),
@@ -35,6 +38,7 @@ pub fn run(args: &ReplayArgs, _global: &GlobalArgs) -> Result<u8> {
         knowledge,
         format: args.format,
         why_not: args.why_not.as_deref(),
+        journal: journal(global),
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut read = 0_usize;
@@ -118,13 +122,39 @@ struct Show<'a> {
     knowledge: &'a Knowledge,
     format: TextOrJson,
     why_not: Option<&'a str>,
+    /// What was done from this machine.
+    journal: Contents,
+}
+
+/// The journal of the state directory. Evidence can be weighed without one, so whatever is wrong
+/// with settings or file is no reason to stop.
+fn journal(global: &GlobalArgs) -> Contents {
+    config::load(&Overrides::from(global))
+        .ok()
+        .and_then(|loaded| acting::journal(&loaded).read().ok())
+        .unwrap_or_default()
 }
 
 impl Show<'_> {
+    /// What the journal says was tried in the incident that the evidence is of, for a case that
+    /// does not say so itself.
+    fn tried(&self, case: &SavedCase) -> Vec<String> {
+        let seen = case
+            .readings
+            .iter()
+            .filter_map(|reading| reading.observed_at);
+        match seen.max() {
+            Some(at) if !case.instance.id.is_empty() => {
+                failed_cures(&self.journal, &case.instance.id, at)
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Weighs one value and writes the answer; false if it was no case.
     fn answer(&self, value: Result<Value, String>, out: &mut impl Write) -> Result<bool> {
         let case_id = value.as_ref().ok().and_then(|v| v.get("case_id").cloned());
-        let case = match value.and_then(|v| SavedCase::from_json(&v)) {
+        let mut case = match value.and_then(|v| SavedCase::from_json(&v)) {
             Ok(case) => case,
             Err(error) => {
                 let mut object = json!({ "error": error });
@@ -135,6 +165,9 @@ impl Show<'_> {
                 return Ok(false);
             }
         };
+        if case.tried.is_none() {
+            case.tried = Some(self.tried(&case));
+        }
         let started = std::time::Instant::now();
         let mut answer = case.diagnose(self.knowledge);
         answer.elapsed_ms = started.elapsed().as_millis() as u64;

@@ -58,6 +58,10 @@ pub fn text(report: &Report) -> String {
     for guide in report.guides.iter().take(3) {
         let _ = writeln!(out, "{}: {} ({})", say("guide"), guide.title, guide.slug);
     }
+    if !report.tried.is_empty() {
+        let note = format!("did not bring login back: {}", report.tried.join(", "));
+        let _ = writeln!(out, "{}: {}", say("counted"), say(&note));
+    }
     for note in &report.learnt {
         let _ = writeln!(out, "{}: {}", say("learnt"), say(note));
     }

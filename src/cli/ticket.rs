@@ -6,15 +6,13 @@ use tokio::sync::mpsc;
 
 use super::args::{GlobalArgs, TicketArgs};
 use super::{EXIT_NOTHING, acting, diagnose, open, output};
-use crate::runtime::session::Session;
 use crate::runtime::ticket::{Material, write};
 use crate::runtime::{self, triage};
 
 /// Runs the command.
 pub async fn run(args: &TicketArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let loaded = open::settings(global)?;
-    let session = Session::open(&loaded, &mut |warning| output::warn(warning)).await?;
-    acting::start_up(&session, &loaded).await;
+    let session = open::on(&loaded).await?;
     let options = diagnose::options(&args.triage, &session.knowledge)?;
     let instance = match diagnose::aim(&session, &args.target, &options).await {
         Ok(instance) => instance,
@@ -25,7 +23,8 @@ pub async fn run(args: &TicketArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     };
     let (sink, _) = mpsc::channel(1);
     let triage = triage::run(&session, &instance, &options, sink).await;
-    let mut report = runtime::diagnose::report(&session, &instance, &triage);
+    let past = diagnose::past(&session, &loaded, &instance);
+    let mut report = runtime::diagnose::report(&session, &instance, &triage, &past);
     report.guide_steps = diagnose::guide_steps(&loaded, &instance.id);
     let journal = acting::journal(&loaded).read().unwrap_or_else(|error| {
         output::warn(format_args!("{error}; the bundle has no journal"));

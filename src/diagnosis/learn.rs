@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::knowledge::Knowledge;
+use super::knowledge::{ActionEntry, Knowledge};
 use super::{NO_FAULT, UNLISTED};
+use crate::domain::history::PastCase;
 use crate::domain::report::Report;
 
 /// Days after which a confirmed case counts half.
@@ -68,6 +70,33 @@ pub fn confirmed_by<'a>(before: &'a Report, action: &str) -> Option<&'a str> {
     let first = cured.first()?;
     (first.probability >= LEAST && first.probability >= SHARE * together)
         .then_some(first.id.as_str())
+}
+
+/// Days in which a confirmed cause of an instance still speaks for itself.
+const LATELY_DAYS: f64 = 30.0;
+/// An action confirms a cause that it cures at least this often.
+const CONFIRMS: f64 = 0.5;
+
+/// The cause that was found on an instance and cured in the last weeks, by an action that really
+/// cures it. `past` is in any order.
+pub fn confirmed_lately<'a>(
+    knowledge: &Knowledge,
+    past: &'a [PastCase],
+    at: Timestamp,
+) -> Option<&'a str> {
+    let confirmed = |case: &&PastCase| {
+        let days = at.duration_since(case.at).as_secs_f64() / 86_400.0;
+        let cures = |action: &ActionEntry| {
+            action.id == case.cured_by
+                && action
+                    .cures
+                    .get(&case.cause)
+                    .is_some_and(|q| *q >= CONFIRMS)
+        };
+        (0.0..LATELY_DAYS).contains(&days) && knowledge.actions.iter().any(cures)
+    };
+    let last = past.iter().filter(confirmed).max_by_key(|case| case.at)?;
+    Some(&last.cause)
 }
 
 /// A prior and what moved it.
@@ -152,4 +181,32 @@ pub fn notes(priors: &[LearntPrior]) -> Vec<String> {
             )
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_confirmed_by_an_action_that_really_cures_it_and_only_for_a_month() {
+        let at = |days: i64| Timestamp::from_second(1_700_000_000 + days * 86_400).unwrap();
+        let case = |days, cause: &str, cured_by: &str| PastCase {
+            at: at(days),
+            instance: "ins-1".to_owned(),
+            verdict: "faulty".to_owned(),
+            cause: cause.to_owned(),
+            probability: 0.9,
+            cured_by: cured_by.to_owned(),
+        };
+        let past = [
+            case(0, "security-group-blocks-port", "open-port"),
+            case(5, "no-public-ip", "associate-address"),
+            case(6, "boot-failure", "restart"),
+            case(7, "disk-full", ""),
+        ];
+        let lately = |day| confirmed_lately(Knowledge::shipped(), &past, at(day));
+        assert_eq!(lately(8), Some("no-public-ip"));
+        assert_eq!(lately(4), Some("security-group-blocks-port"));
+        assert_eq!(lately(40), None);
+    }
 }

@@ -22,7 +22,8 @@ pub struct SavedCase {
     pub instance: InstanceSummary,
     pub vantage: Vantage,
     pub readings: Vec<Reading>,
-    pub tried: Vec<String>,
+    /// Actions that did not bring login back; `None` where the case does not say.
+    pub tried: Option<Vec<String>>,
     pub case_id: Option<Value>,
     pub warnings: Vec<String>,
 }
@@ -47,8 +48,7 @@ impl SavedCase {
         case.tried = object
             .get("tried")
             .and_then(Value::as_array)
-            .map(|tried| tried.iter().filter_map(Value::as_str).map(clean).collect())
-            .unwrap_or_default();
+            .map(|tried| tried.iter().filter_map(Value::as_str).map(clean).collect());
         match object.get("evidence") {
             Some(Value::Array(rows)) => {
                 if rows.len() > MAX_READINGS {
@@ -77,7 +77,7 @@ impl SavedCase {
             instance: self.instance.clone(),
             vantage: self.vantage.clone(),
             readings: &self.readings,
-            tried: &self.tried,
+            tried: self.tried.as_deref().unwrap_or_default(),
             recent_cause: None,
         };
         let mut report = diagnose(knowledge, &case);

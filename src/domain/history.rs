@@ -5,6 +5,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::report::{Report, Verdict};
+
 /// A diagnosis that was made.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PastCase {
@@ -23,6 +25,24 @@ pub struct PastCase {
 pub const SAME_CASE_S: i64 = 3_600;
 
 impl PastCase {
+    /// What a diagnosis comes to; `None` where it names no cause.
+    pub fn of(report: &Report, at: Timestamp) -> Option<Self> {
+        let top = report.causes.first()?;
+        Some(Self {
+            at,
+            instance: report.instance.id.clone(),
+            verdict: match report.verdict {
+                Verdict::Healthy => "healthy",
+                Verdict::Faulty => "faulty",
+                Verdict::Inconclusive => "inconclusive",
+            }
+            .to_owned(),
+            cause: top.id.clone(),
+            probability: top.probability,
+            cured_by: String::new(),
+        })
+    }
+
     /// True when this diagnosis only says again what `last` said a while ago.
     pub fn repeats(&self, last: &Self) -> bool {
         let age = self.at.as_second() - last.at.as_second();

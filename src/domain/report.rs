@@ -49,6 +49,9 @@ pub struct Report {
     /// Hash of the knowledge that weighed the evidence.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub knowledge: String,
+    /// Actions of this incident that are counted as not having brought login back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<String>,
     /// What confirmed outcomes did to the priors, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learnt: Vec<String>,

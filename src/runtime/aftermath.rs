@@ -4,21 +4,24 @@
 //! Must not live here: carrying out (`execute`), weighing (`diagnosis`), or wording (`cli`).
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::diagnose;
-use super::execute::{Execution, failed_cures};
+use super::execute::Execution;
+use super::past::Past;
 use super::session::Session;
 use super::triage::{self, TriageOptions};
-use crate::action::offer;
 use crate::action::plan::Plan;
 use crate::diagnosis::learn::{Confirmation, confirmed_by};
+use crate::domain::history::PastCase;
 use crate::domain::instance::Instance;
 use crate::domain::report::{RankedAction, Report};
 use crate::store::StoreError;
-use crate::store::journal::{Journal, Outcome};
+use crate::store::history::History;
+use crate::store::journal::Outcome;
 use crate::store::outcomes::Outcomes;
 
 /// Longest time that a look before or after an action takes.
@@ -51,7 +54,7 @@ pub async fn look(
     session: &Session,
     instance: &Instance,
     user_source: Option<IpAddr>,
-    tried: &[String],
+    past: &Past,
 ) -> Report {
     let options = TriageOptions {
         user_source,
@@ -62,7 +65,7 @@ pub async fn look(
     // Nobody watches the readings arrive: the receiver is dropped at once.
     let (sink, _) = mpsc::channel(1);
     let triage = triage::run(session, instance, &options, sink).await;
-    diagnose::report_after(session, instance, &triage, tried)
+    diagnose::report(session, instance, &triage, past)
 }
 
 /// True when an execution leaves login broken, so that the next action is to be found.
@@ -74,28 +77,25 @@ pub fn leaves_it_broken(execution: &Execution) -> bool {
 }
 
 /// Looks again with the failed cures of this incident counted against what they cure.
-///
-/// # Errors
-/// When the journal cannot be read.
 pub async fn next(
     session: &Session,
-    journal: &Journal,
+    state_dir: &Path,
     instance: &Instance,
     user_source: Option<IpAddr>,
-    plan: &Plan,
-    execution: &Execution,
     before: Option<&Report>,
-) -> Result<Next, StoreError> {
-    let tried = failed_cures(&journal.read()?, &instance.id);
-    let mut after = look(session, instance, user_source, &tried).await;
-    if execution.outcome == Outcome::Failed {
-        offer::after_failed_soft(plan, &mut after.actions);
-    }
+) -> Next {
+    let past = Past::of(
+        state_dir,
+        &session.knowledge,
+        &instance.id,
+        jiff::Timestamp::now(),
+    );
+    let after = look(session, instance, user_source, &past).await;
     let was = |id: &str| {
         let causes = &before?.causes;
         Some(causes.iter().find(|cause| cause.id == id)?.probability)
     };
-    Ok(Next {
+    Next {
         causes: after
             .causes
             .iter()
@@ -108,8 +108,8 @@ pub async fn next(
             })
             .collect(),
         actions: after.actions.into_iter().take(SHOWN).collect(),
-        tried,
-    })
+        tried: past.tried,
+    }
 }
 
 /// Keeps the cause that a cure has confirmed; its id, or `None` when several could have been it.
@@ -117,7 +117,7 @@ pub async fn next(
 /// # Errors
 /// When the outcome cannot be written down.
 pub fn learn(
-    state_dir: &std::path::Path,
+    state_dir: &Path,
     plan: &Plan,
     execution: &Execution,
     before: Option<&Report>,
@@ -135,4 +135,27 @@ pub fn learn(
         Confirmation::Verified,
     )?;
     Ok(Some(cause.to_owned()))
+}
+
+/// Keeps what was found before a cure that brought login back, and which one that was, as the
+/// console does.
+///
+/// # Errors
+/// When the history cannot be written.
+pub fn remember(
+    state_dir: &Path,
+    plan: &Plan,
+    execution: &Execution,
+    before: Option<&Report>,
+) -> Result<(), StoreError> {
+    let (Outcome::Restored, Some(before), None) = (execution.outcome, before, &plan.reverses)
+    else {
+        return Ok(());
+    };
+    let Some(case) = PastCase::of(before, jiff::Timestamp::now()) else {
+        return Ok(());
+    };
+    let history = History::open(state_dir)?;
+    history.add_case(&case)?;
+    history.cured(&case.instance, plan.action.as_str())
 }

@@ -18,7 +18,7 @@ mod verify;
 
 pub use batch::{BatchEnd, BatchInputs, ItemEnd, execute_batch, prepare_batch};
 pub use identity::{author, new_entry_id};
-pub use neighbours::failed_cures;
+pub use neighbours::{failed_cures, soft_failed};
 pub use prepare::{PrepareOptions, Prepared, prepare, prepare_plan};
 pub use settle::{Settled, settle};
 pub use start_up::{has_duties, keep, next_due, start_up};

@@ -406,6 +406,12 @@ async fn triage_one(
             return;
         }
     };
+    let tried = actions::past(backend, session, &id).tried;
+    let message = Message::Tried {
+        instance: id.clone(),
+        tried,
+    };
+    let _ = out.send(message).await;
     let (sink, mut readings) = mpsc::channel(QUEUE);
     let working = triage::run(session, &instance, &options, sink);
     let passing = async {

@@ -48,7 +48,11 @@ pub struct Session {
     pub settings: Arc<Settings>,
     /// `None` when there are no credentials; static hosts work all the same.
     pub cloud: Option<Cloud>,
+    /// What is weighed with: `taught` with the priors that confirmed outcomes had moved when the
+    /// session was opened.
     pub knowledge: Arc<Knowledge>,
+    /// The shipped knowledge, with the organisation's file laid over it.
+    taught: Arc<Knowledge>,
     /// Name of this machine, for reports and journal.
     pub host: String,
 }
@@ -63,7 +67,7 @@ impl Session {
         warn: &mut (dyn FnMut(String) + Send),
     ) -> Result<Self, SessionError> {
         let settings = &loaded.settings;
-        let knowledge = knowledge(settings)?;
+        let taught = Arc::new(knowledge(settings)?);
         let cloud = match find_cloud(settings).await {
             Ok((cloud, warnings)) => {
                 warnings.into_iter().for_each(&mut *warn);
@@ -78,7 +82,8 @@ impl Session {
         Ok(Self {
             settings: Arc::new(settings.clone()),
             cloud,
-            knowledge: Arc::new(knowledge),
+            knowledge: learnt(&taught, &loaded.paths.state_dir),
+            taught,
             host: host_name(),
         })
     }
@@ -104,11 +109,12 @@ impl Session {
     /// # Errors
     /// The knowledge override of the settings cannot be used.
     pub fn with_cloud(settings: Settings, cloud: Cloud) -> Result<Self, SessionError> {
-        let knowledge = knowledge(&settings)?;
+        let taught = Arc::new(knowledge(&settings)?);
         Ok(Self {
             settings: Arc::new(settings),
             cloud: Some(cloud),
-            knowledge: Arc::new(knowledge),
+            knowledge: taught.clone(),
+            taught,
             host: host_name(),
         })
     }
@@ -118,12 +124,14 @@ impl Session {
     /// The knowledge with the priors that confirmed outcomes have moved. A file of outcomes that
     /// cannot be read teaches nothing.
     pub fn learnt(&self, state_dir: &Path) -> Arc<Knowledge> {
-        match Outcomes::in_directory(state_dir).read(clock::now()) {
-            Ok(outcomes) if !outcomes.is_empty() => {
-                Arc::new(learn::apply(&self.knowledge, &outcomes))
-            }
-            _ => self.knowledge.clone(),
-        }
+        learnt(&self.taught, state_dir)
+    }
+}
+
+fn learnt(taught: &Arc<Knowledge>, state_dir: &Path) -> Arc<Knowledge> {
+    match Outcomes::in_directory(state_dir).read(clock::now()) {
+        Ok(outcomes) if !outcomes.is_empty() => Arc::new(learn::apply(taught, &outcomes)),
+        _ => taught.clone(),
     }
 }
 

@@ -64,6 +64,18 @@ impl History {
         }
     }
 
+    /// The store where there is one already; nothing is made.
+    ///
+    /// # Errors
+    /// As for [`History::open`].
+    pub fn existing(directory: &Path) -> Result<Option<Self>, StoreError> {
+        if directory.join(FILE).exists() {
+            Self::open(directory).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
     fn prepare(path: &Path) -> rusqlite::Result<Self> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(BUSY)?;

@@ -12,6 +12,7 @@ use crate::app::notices::Severity;
 use crate::app::overlay::{Overlay, Reading as ReadingOverlay};
 use crate::app::rhythm;
 use crate::app::state::{State, Sweep};
+use crate::diagnosis::learn::confirmed_lately;
 use crate::diagnosis::{Case, diagnose};
 use crate::domain::evidence::Reading;
 use crate::domain::report::{InstanceSummary, Vantage};
@@ -79,6 +80,12 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
             weigh(state, &instance);
             memory::keep_case(state, &instance, effects);
             Dirty::Frame
+        }
+        Message::Tried { instance, tried } => {
+            if let Some(case) = state.cases.get_mut(&instance) {
+                case.tried = tried;
+            }
+            Dirty::Nothing
         }
         Message::Opened {
             place,
@@ -340,7 +347,15 @@ fn weigh(state: &mut State, instance: &str) {
     ) else {
         return;
     };
-    let tried = state.jobs.failed_cures(instance);
+    let mut tried = case.tried.clone();
+    // What this session did a moment ago may not have been read from the journal yet.
+    for own in state.jobs.failed_cures(instance) {
+        if !tried.contains(&own) {
+            tried.push(own);
+        }
+    }
+    let confirmed = case.confirmed.as_deref();
+    let recent_cause = confirmed.or_else(|| confirmed_lately(&knowledge, &case.past, state.now));
     let vantage = Vantage {
         host: state.vantage.clone(),
         user_source: state.user_source.map(|address| address.to_string()),
@@ -353,7 +368,7 @@ fn weigh(state: &mut State, instance: &str) {
             vantage,
             readings: &case.readings,
             tried: &tried,
-            recent_cause: case.confirmed.as_deref(),
+            recent_cause,
         },
     );
     if state.jobs.soft_restart_failed(instance) {

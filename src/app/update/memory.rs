@@ -7,7 +7,6 @@ use crate::app::effect::Effect;
 use crate::app::state::State;
 use crate::domain::action::ActionId;
 use crate::domain::history::PastCase;
-use crate::domain::report::Verdict;
 
 /// Keeps the diagnosis of an instance that is complete.
 pub fn keep_case(state: &mut State, instance: &str, effects: &mut Vec<Effect>) {
@@ -25,20 +24,7 @@ fn note(state: &mut State, instance: &str) -> Option<PastCase> {
     let (Some(report), None) = (&case.report, &case.error) else {
         return None;
     };
-    let top = report.causes.first()?;
-    let past = PastCase {
-        at: now,
-        instance: instance.to_owned(),
-        verdict: match report.verdict {
-            Verdict::Healthy => "healthy",
-            Verdict::Faulty => "faulty",
-            Verdict::Inconclusive => "inconclusive",
-        }
-        .to_owned(),
-        cause: top.id.clone(),
-        probability: top.probability,
-        cured_by: String::new(),
-    };
+    let past = PastCase::of(report, now)?;
     case.note(past.clone()).then_some(past)
 }
 

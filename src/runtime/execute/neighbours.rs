@@ -79,7 +79,7 @@ fn note(desk: &Desk, entry: &Entry, now: Timestamp) -> Option<String> {
 }
 
 /// How the last soft restart of the instance failed, when it was accepted and did not end well.
-pub(super) fn soft_failed(contents: &Contents, instance: &str) -> Option<String> {
+pub fn soft_failed(contents: &Contents, instance: &str) -> Option<String> {
     let now = Timestamp::now();
     let last = contents.entries.iter().rev().find(|entry| {
         entry.plan.target.id == instance
@@ -101,17 +101,19 @@ pub(super) fn soft_failed(contents: &Contents, instance: &str) -> Option<String>
         .then(|| format!("{} (entry {})", call.detail, last.id))
 }
 
-/// Actions that were carried out on the instance during this incident and did not bring login
-/// back; what came before a restored login belongs to another incident.
-pub fn failed_cures(contents: &Contents, instance: &str) -> Vec<String> {
-    let now = Timestamp::now();
+/// Actions that were carried out on the instance in the incident that lasted at `at`, and did not
+/// bring login back. A restored login ends an incident: what came before the last one, and after
+/// the next one, belongs to others.
+pub fn failed_cures(contents: &Contents, instance: &str, at: Timestamp) -> Vec<String> {
     let mut failed = Vec::new();
-    for entry in contents.entries.iter().rev() {
-        if entry.plan.target.id != instance || now.duration_since(entry.began) > SAME_INCIDENT {
+    for entry in &contents.entries {
+        let apart = at.duration_since(entry.began).abs();
+        if entry.plan.target.id != instance || apart > SAME_INCIDENT {
             continue;
         }
         match entry.outcome {
-            Some(Outcome::Restored) => break,
+            Some(Outcome::Restored) if entry.began > at => break,
+            Some(Outcome::Restored) => failed.clear(),
             Some(Outcome::Improved | Outcome::Unchanged | Outcome::Worse)
                 if entry.undone_by.is_none() && entry.plan.reverses.is_none() =>
             {

@@ -30,6 +30,8 @@ use crate::runtime::execute::{
     self, Around, Desk, Execution, LoginProbe, PrepareOptions, Progress, has_duties, next_due,
     prepare_plan, prepare_undo,
 };
+use crate::runtime::past::Past;
+use crate::runtime::session::Session;
 use crate::runtime::triage::{self, TriageOptions};
 use crate::runtime::{aftermath, diagnose};
 use crate::store::journal::{EntryState, Outcome};
@@ -200,7 +202,14 @@ pub fn executed(plan: &Plan, execution: Execution) -> Executed {
 pub(super) async fn report_before(backend: &Backend, instance: &Instance) -> Option<Report> {
     let triage = backend.recent_triage(&instance.id)?;
     let session = backend.session().await.ok()?;
-    Some(diagnose::report(session, instance, &triage))
+    let past = past(backend, session, &instance.id);
+    Some(diagnose::report(session, instance, &triage, &past))
+}
+
+/// What earlier actions and cases say about a diagnosis of now.
+pub(super) fn past(backend: &Backend, session: &Session, instance: &str) -> Past {
+    let state_dir = &backend.loaded.paths.state_dir;
+    Past::of(state_dir, &session.knowledge, instance, Timestamp::now())
 }
 
 /// The same action on the rules as they are now; it is shown, not sent.

@@ -1,0 +1,52 @@
+//! What earlier actions and cases say about the next diagnosis of an instance.
+//!
+//! Read from journal and history; what cannot be read says nothing. Must not live here: how it is
+//! weighed (`diagnosis`).
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::execute::{failed_cures, soft_failed};
+use crate::diagnosis::Knowledge;
+use crate::diagnosis::learn::confirmed_lately;
+use crate::store::history::History;
+use crate::store::journal::Journal;
+
+/// Past cases that are looked at.
+const CASES: u32 = 20;
+
+/// What happened to an instance before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Past {
+    /// Actions of this incident that did not bring login back.
+    pub tried: Vec<String>,
+    /// A soft restart of a short while ago did not get through.
+    pub soft_restart_failed: bool,
+    /// Cause that a cure confirmed in the last weeks.
+    pub recent_cause: Option<String>,
+}
+
+impl Past {
+    /// What the files of a state directory say about an instance, for a diagnosis made at `at`.
+    pub fn of(state_dir: &Path, knowledge: &Knowledge, instance: &str, at: Timestamp) -> Self {
+        let mut past = Self::default();
+        match Journal::in_directory(state_dir).read() {
+            Ok(contents) => {
+                past.tried = failed_cures(&contents, instance, at);
+                past.soft_restart_failed = soft_failed(&contents, instance).is_some();
+            }
+            Err(error) => tracing::warn!(%error, "failed cures are not counted"),
+        }
+        match History::existing(state_dir).and_then(|history| match history {
+            Some(history) => history.cases(instance, CASES),
+            None => Ok(Vec::new()),
+        }) {
+            Ok(cases) => {
+                past.recent_cause = confirmed_lately(knowledge, &cases, at).map(str::to_owned);
+            }
+            Err(error) => tracing::warn!(%error, "past cases are not counted"),
+        }
+        past
+    }
+}
