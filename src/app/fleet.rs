@@ -3,10 +3,15 @@
 //! Lives here: the list as data, with an index that is only recomputed when something in it
 //! changed. Must not live here: fetching (`runtime`) or drawing (`view`).
 
+mod order;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use unicode_width::UnicodeWidthStr as _;
+
+use order::Names;
 
 use super::filter::{Filter, Matching};
 use super::health::{Health, Login};
@@ -33,6 +38,41 @@ pub struct Row {
     pub looked: Option<&'static str>,
     /// What a plain filter word is matched against.
     pub haystack: String,
+    pub cells: Cells,
+}
+
+/// Cells that the texts of a row take, to divide the list by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cells {
+    pub name: u16,
+    pub address: u16,
+}
+
+impl Cells {
+    fn of(instance: &Instance) -> Self {
+        let name = if instance.name.is_empty() {
+            &instance.id
+        } else {
+            &instance.name
+        };
+        let address = instance
+            .public_addresses
+            .first()
+            .or(instance.private_addresses.first())
+            .map_or(0, |address| address.to_string().len());
+        let cells = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+        Self {
+            name: cells(name.width()),
+            address: cells(address),
+        }
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self {
+            name: self.name.max(other.name),
+            address: self.address.max(other.address),
+        }
+    }
 }
 
 impl Row {
@@ -48,6 +88,7 @@ impl Row {
             haystack.push_str(&address.to_string());
         }
         Self {
+            cells: Cells::of(&instance),
             instance,
             login: None,
             checked_at: None,
@@ -163,7 +204,11 @@ pub struct Fleet {
     /// Set while a listing runs that may drop instances which no longer exist.
     seen: HashSet<String>,
     matching: Matching,
-    counts: HashMap<Health, usize>,
+    /// Instances per health.
+    counts: [usize; Health::COUNT],
+    /// Of the widest texts.
+    widest: Cells,
+    names: Names,
     /// The operator has moved the selection; until then it stays on the first row.
     chosen: bool,
     /// What was wrong with the last complete listing.
@@ -280,8 +325,12 @@ impl Fleet {
             self.seen.insert(instance.id.clone());
             if let Some(index) = self.by_id.get(&instance.id) {
                 if let Some(row) = self.rows.get_mut(*index) {
+                    if row.instance.name != instance.name {
+                        self.names.touch();
+                    }
                     let fresh = Row::new(instance);
                     row.haystack = fresh.haystack;
+                    row.cells = fresh.cells;
                     row.instance = fresh.instance;
                 }
             } else {
@@ -292,6 +341,7 @@ impl Fleet {
                     row.track_on_mut(path).recall(&span);
                 }
                 self.rows.push(row);
+                self.names.touch();
             }
         }
         self.stale = true;
@@ -346,6 +396,7 @@ impl Fleet {
                 .enumerate()
                 .map(|(index, row)| (row.instance.id.clone(), index))
                 .collect();
+            self.names.touch();
         }
         self.stale = true;
     }
@@ -404,21 +455,27 @@ impl Fleet {
             }
         }
         self.matching = matching;
-        self.counts.clear();
+        self.counts = [0; Health::COUNT];
+        self.widest = Cells::default();
         for row in &self.rows {
-            *self.counts.entry(row.health()).or_default() += 1;
+            self.widest = self.widest.or(row.cells);
+            self.counts[row.health() as usize] += 1;
         }
-        self.order();
+        self.names.order(&self.rows, self.sort, &mut self.visible);
+        if self.reversed {
+            self.visible.reverse();
+        }
         if !self.chosen {
             self.offset = 0;
             self.select_at(0);
             return;
         }
         let line = self.selected_at.saturating_sub(self.offset);
-        let position = self.selected.as_deref().and_then(|id| {
+        let selected = self.selected.as_deref().and_then(|id| self.by_id.get(id));
+        let position = selected.and_then(|row| {
             self.visible
                 .iter()
-                .position(|index| self.rows[*index as usize].instance.id == id)
+                .position(|index| *index as usize == *row)
         });
         match position {
             Some(position) => self.selected_at = position,
@@ -429,45 +486,15 @@ impl Fleet {
         self.offset = self.selected_at.saturating_sub(line);
     }
 
-    fn order(&mut self) {
-        let rows = &self.rows;
-        let row = |index: &u32| &rows[*index as usize];
-        let name = |a: &u32, b: &u32| {
-            let (a, b) = (&row(a).instance, &row(b).instance);
-            (&a.name, &a.id).cmp(&(&b.name, &b.id))
-        };
-        match self.sort {
-            Sort::Health => {
-                let mut keyed: Vec<(Health, u32)> = self
-                    .visible
-                    .iter()
-                    .map(|index| (row(index).health(), *index))
-                    .collect();
-                keyed.sort_unstable_by(|(ha, a), (hb, b)| ha.cmp(hb).then_with(|| name(a, b)));
-                self.visible = keyed.into_iter().map(|(_, index)| index).collect();
-            }
-            Sort::Name => self.visible.sort_unstable_by(name),
-            Sort::State => self.visible.sort_unstable_by(|a, b| {
-                let key = |i: &u32| &row(i).instance.state;
-                key(a).cmp(key(b)).then_with(|| name(a, b))
-            }),
-            Sort::Region => self.visible.sort_unstable_by(|a, b| {
-                let key = |i: &u32| (&row(i).instance.region, &row(i).instance.zone);
-                key(a).cmp(&key(b)).then_with(|| name(a, b))
-            }),
-            Sort::Age => self.visible.sort_unstable_by(|a, b| {
-                let key = |i: &u32| std::cmp::Reverse(row(i).checked_at);
-                key(a).cmp(&key(b)).then_with(|| name(a, b))
-            }),
-        }
-        if self.reversed {
-            self.visible.reverse();
-        }
+    /// Cells of the widest texts of all rows, whatever the filter: the columns stay where they
+    /// are while one types.
+    pub fn widest(&self) -> Cells {
+        self.widest
     }
 
     /// Instances per health, for the title.
     pub fn count(&self, health: Health) -> usize {
-        self.counts.get(&health).copied().unwrap_or(0)
+        self.counts[health as usize]
     }
 }
 

@@ -21,6 +21,11 @@ pub enum Health {
     Healthy,
 }
 
+impl Health {
+    /// How many there are.
+    pub const COUNT: usize = Self::Healthy as usize + 1;
+}
+
 /// Result of the last look at the login port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {

@@ -373,7 +373,7 @@ impl Loop<'_> {
         let (geometry, bytes) = self.screen.frame(|buf| draw(state, &look, buf));
         if let Some(bytes) = bytes {
             self.writer.write(bytes);
-            self.pace.drawn(Instant::now());
+            self.pace.drawn(Instant::now(), self.keyed);
         }
         self.dirty = Dirty::Nothing;
         self.keyed = false;
