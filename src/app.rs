@@ -26,6 +26,7 @@ pub mod state;
 pub mod tone;
 pub mod track;
 pub mod trail;
+pub mod typed;
 pub mod update;
 pub mod why_not;
 

@@ -10,15 +10,21 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use console::{diagnosed, instance, press, send};
+use console::{diagnosed, fresh, instance, press, send};
+use cvmtop::action::batch::Batch;
 use cvmtop::action::context::{
     AccountType, AddressFacts, Fact, GroupFacts, Others, PlanContext, RepairTask,
 };
 use cvmtop::action::parameters::Parameters;
 use cvmtop::action::plan::{Plan, Undo, Verification, plan};
+use cvmtop::app::batch::{BatchPreview, Choice};
 use cvmtop::app::effect::Effect;
+use cvmtop::app::jobs::Handed;
+use cvmtop::app::line_edit::LineEdit;
 use cvmtop::app::locale::Lang;
-use cvmtop::app::message::Message;
+use cvmtop::app::message::{Listing, Message};
+use cvmtop::app::missing::Missing;
+use cvmtop::app::overlay::{Overlay, Preview};
 use cvmtop::app::phrases;
 use cvmtop::app::state::State;
 use cvmtop::demo::{self, DemoOptions};
@@ -28,10 +34,13 @@ use cvmtop::domain::security_group::SecurityGroup;
 use cvmtop::guide::library;
 use cvmtop::view::frame::{Look, draw};
 use cvmtop::view::glyphs::{Glyphs, UNICODE};
+use cvmtop::view::overlays;
 use cvmtop::view::theme::{Depth, Theme};
+use cvmtop::view::widgets::paint::Paint;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use serde_json::Value;
+use unicode_width::UnicodeWidthStr as _;
 
 /// Stands at the end of every text that was cut.
 const CUT: &str = "⁂";
@@ -101,6 +110,178 @@ fn dialogs_cut_nothing_at_80x24_in_any_language() {
             press(&mut state, keys);
             let text = shown(&mut state);
             assert!(cuts(&text) <= before, "{lang:?} {keys}\n{text}");
+        }
+    }
+}
+
+/// The topmost overlay on a screen of its own, with a sign wherever something was cut off.
+fn alone(state: &State) -> String {
+    let glyphs: &'static Glyphs = Box::leak(Box::new(Glyphs {
+        ellipsis: CUT,
+        ..UNICODE
+    }));
+    let look = Look {
+        glyphs,
+        ..Look::new(Theme::fallback(), Depth::Ansi16, false, false)
+    };
+    let screen = Rect::new(0, 0, state.size.0, state.size.1);
+    let mut buf = Buffer::empty(screen);
+    let mut paint = Paint {
+        buf: &mut buf,
+        look: &look,
+    };
+    let top = state.overlays.last().expect("an overlay");
+    overlays::draw(top, state, &mut paint, screen);
+    let rows = (0..screen.height).map(|y| {
+        let mut row = String::new();
+        let mut x = 0;
+        while x < screen.width {
+            let symbol = buf[(x, y)].symbol();
+            row.push_str(symbol);
+            x += (symbol.width() as u16).max(1);
+        }
+        row
+    });
+    rows.collect::<Vec<_>>().join("\n")
+}
+
+/// Only what carries meaning: no spaces, no frames.
+fn essence(text: &str) -> String {
+    let noise = |c: &char| !c.is_whitespace() && !"│┌┐└┘─↑↓".contains(*c);
+    text.chars().filter(noise).collect()
+}
+
+fn restart(id: &str) -> Plan {
+    let context = PlanContext {
+        entry: "e1".into(),
+        instance: instance(id, "shop-api-01", 7),
+        ..PlanContext::default()
+    };
+    plan(ActionId::Restart, &Parameters::none(), &context).unwrap()
+}
+
+fn confirmation(overlay: &str, state: &mut State) {
+    let choice = Choice {
+        action: ActionId::Restart,
+        parameters: serde_json::Map::new(),
+        offered: 1,
+    };
+    let run = state.new_run();
+    let top = match overlay {
+        "preview" => Overlay::Preview(Box::new(Preview {
+            run,
+            plan: restart("ins-shop"),
+            offset: 0,
+            edit: LineEdit::default(),
+            refused: Some("the typed name is another one".into()),
+        })),
+        "batch" => {
+            let planned =
+                ["ins-shop", "ins-web"].map(|id| (instance(id, "shop-api-01", 7), Ok(restart(id))));
+            Overlay::Batch(Box::new(BatchPreview {
+                run,
+                choice,
+                batch: Batch::of(ActionId::Restart, planned.into()),
+                offset: 0,
+                edit: LineEdit::default(),
+                refused: None,
+            }))
+        }
+        "quit" => Overlay::QuitAnyway,
+        _ => Overlay::Secret(Handed {
+            what: "Password".into(),
+            value: "correct-horse-battery-staple".to_owned().into(),
+        }),
+    };
+    state.overlays.push(top);
+}
+
+#[test]
+fn overlays_cut_nothing_and_always_say_how_to_go_on() {
+    let mut broken = Vec::new();
+    for size in [(60, 16), (80, 24), (100, 30), (160, 50)] {
+        for lang in Lang::ALL {
+            let texts = cvmtop::app::locale::Texts::of(lang);
+            let ui = &texts.ui;
+            // Keys or the name of a confirmation, and the words without which one is stuck.
+            let all: &[(&str, &[&String])] = &[
+                ("?", &[&ui.help_title]),
+                (":", &[&ui.palette_title]),
+                ("e", &[&ui.paste_keys, &ui.paste_hint]),
+                ("f", &[&ui.user_source_text]),
+                ("d", &[&ui.deep_keys]),
+                ("m", &[&ui.confirm_cause_text]),
+                ("n", &[&ui.whynot_pick]),
+                ("n down enter", &[]),
+                ("g", &[]),
+                ("t", &[&ui.ticket_text, &ui.ticket_keys]),
+                ("i", &[&ui.tell_text]),
+                ("L", &[&ui.log_title]),
+                ("tab tab space b", &[&ui.batch_pick]),
+                ("=preview", &[]),
+                ("=batch", &[]),
+                ("=quit", &[&ui.quit_text, &ui.quit_keys]),
+                ("=secret", &[&ui.secret_keys]),
+            ];
+            for (open, says) in all {
+                let mut state = diagnosed(lang, size);
+                state.ticket_folder = "/home/ops/.local/state/cvmtop/tickets".into();
+                match open.strip_prefix('=') {
+                    Some(name) => confirmation(name, &mut state),
+                    None => {
+                        press(&mut state, open);
+                    }
+                }
+                let text = alone(&state);
+                let squeezed = essence(&text);
+                let unsaid: Vec<&&String> = says
+                    .iter()
+                    .filter(|words| !squeezed.contains(&essence(words)))
+                    .collect();
+                if cuts(&text) > 0 || !unsaid.is_empty() {
+                    broken.push(format!("{size:?} {lang:?} {open}: {unsaid:?}\n{text}"));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// On a first start everything can be read, if need be by scrolling.
+#[test]
+fn the_first_screen_tells_everything_on_any_size() {
+    for size in [(60, 16), (80, 24), (160, 50)] {
+        for lang in Lang::ALL {
+            let mut state = fresh(lang, size);
+            let generation = state.fleet.generation;
+            let looked_for = vec![
+                "TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY".to_owned(),
+                "~/.tccli/default.credential".to_owned(),
+            ];
+            let event = Listing::Missing(Missing::Credentials { looked_for });
+            send(&mut state, Message::Listed { generation, event });
+            let mut seen = String::new();
+            for _ in 0..40 {
+                let text = shown(&mut state);
+                assert_eq!(cuts(&text), 0, "{size:?} {lang:?}\n{text}");
+                seen.push_str(&text);
+                press(&mut state, "j");
+            }
+            let ui = &state.texts.ui;
+            for wanted in [
+                &ui.welcome_credentials,
+                &ui.welcome_looked,
+                &ui.welcome_ways,
+            ] {
+                assert!(
+                    essence(&seen).contains(&essence(wanted)),
+                    "{lang:?} {wanted}\n{seen}"
+                );
+            }
+            assert!(
+                seen.contains("default.credential"),
+                "{size:?} {lang:?}\n{seen}"
+            );
         }
     }
 }

@@ -11,27 +11,31 @@ use cvmtop::app::jobs::{Ending, Job, JobState};
 use cvmtop::app::locale::Lang;
 use cvmtop::app::message::{Listing, Message};
 use cvmtop::app::missing::Missing;
-use cvmtop::app::state::State;
+use cvmtop::app::state::{Pane, State};
 use cvmtop::app::update::update;
 use cvmtop::domain::action::ActionId;
 use cvmtop::view::frame::{Look, draw};
+use cvmtop::view::glyphs::UNICODE;
 use cvmtop::view::theme::{Depth, Theme};
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
-const SIZES: [(u16, u16); 4] = [(60, 16), (80, 24), (120, 40), (160, 50)];
+const SIZES: [(u16, u16); 5] = [(60, 16), (80, 24), (100, 30), (120, 40), (160, 50)];
 
 fn look(ascii: bool) -> Look {
     Look::new(Theme::fallback(), Depth::Ansi16, ascii, false)
 }
 
 fn frame(state: &mut State, ascii: bool) -> Buffer {
+    frame_with(state, look(ascii))
+}
+
+fn frame_with(state: &mut State, mut look: Look) -> Buffer {
     let (width, height) = state.size;
     state.settle();
     let mut buf = Buffer::empty(Rect::new(0, 0, width, height));
-    let mut look = look(ascii);
     look.privacy = state.looks.privacy;
     let geometry = draw(state, &look, &mut buf);
     update(state, Message::Drawn(geometry));
@@ -62,6 +66,12 @@ fn a_diagnosed_instance_in_every_size_language_and_glyph_set() {
             for ascii in [false, true] {
                 let mut state = diagnosed(lang, size);
                 let shown = text(&frame(&mut state, ascii));
+                let mono = Look::new(Theme::fallback(), Depth::Mono, ascii, false);
+                assert_eq!(
+                    text(&frame_with(&mut state, mono)),
+                    shown,
+                    "colour must not carry words"
+                );
                 let glyphs = if ascii { "ascii" } else { "unicode" };
                 let name = format!("diagnosed-{}x{}-{}-{glyphs}", size.0, size.1, lang.as_str());
                 insta::assert_snapshot!(name, shown);
@@ -156,16 +166,223 @@ fn the_ascii_set_draws_ascii_in_english() {
     assert!(shown.is_ascii(), "{shown}");
 }
 
+/// Signs that only the Unicode set may draw; a few of them are punctuation of texts as well.
+fn unicode_signs() -> Vec<char> {
+    let unicode = format!("{UNICODE:?}");
+    unicode
+        .chars()
+        .filter(|c| !c.is_ascii() && !"·•–…".contains(*c))
+        .collect()
+}
+
+/// Every pane, and overlays of each kind, by the keys that open them on a diagnosed instance.
+const SCENES: [&str; 22] = [
+    "tab",
+    "tab tab",
+    "z",
+    "?",
+    ":",
+    ": g u i",
+    "e",
+    "f",
+    "d",
+    "m",
+    "n",
+    "n down enter",
+    "g",
+    "t",
+    "i",
+    "L",
+    "/ s h",
+    "enter",
+    "tab tab space b",
+    "1",
+    "P",
+    "y",
+];
+
+/// Opens a scene, whatever the one before has left open.
+fn scene(state: &mut State, keys: &str) {
+    state.overlays.clear();
+    state.fleet.marks.clear();
+    state.zoomed = false;
+    state.focus = Pane::Diagnosis;
+    press(state, keys);
+}
+
 #[test]
-fn without_colour_nothing_is_coloured() {
-    let mut state = diagnosed(Lang::En, (120, 40));
-    state.settle();
+fn the_ascii_set_draws_no_sign_of_the_other_in_any_language() {
+    let signs = unicode_signs();
+    assert!(signs.len() > 10, "{signs:?}");
+    for size in SIZES {
+        for lang in Lang::ALL {
+            let mut state = diagnosed(lang, size);
+            for keys in SCENES {
+                scene(&mut state, keys);
+                let shown = text(&frame(&mut state, true));
+                let leaked = shown.chars().find(|c| signs.contains(c));
+                assert_eq!(leaked, None, "{size:?} {lang:?} {keys}\n{shown}");
+            }
+        }
+    }
+}
+
+#[test]
+fn without_colour_nothing_is_coloured_and_all_is_told_apart() {
+    use ratatui::style::{Color, Modifier};
+    for size in SIZES {
+        let mut state = diagnosed(Lang::En, size);
+        for keys in SCENES {
+            scene(&mut state, keys);
+            for name in Theme::shipped_names() {
+                let theme = Theme::shipped(name).unwrap();
+                let buf = frame_with(&mut state, Look::new(theme, Depth::Mono, false, false));
+                for cell in &buf.content {
+                    assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset), "{keys}");
+                }
+            }
+        }
+    }
+    let mut state = listed(Lang::En, (80, 24));
     let look = Look::new(Theme::fallback(), Depth::Mono, false, false);
-    let mut buf = Buffer::empty(Rect::new(0, 0, 120, 40));
-    draw(&state, &look, &mut buf);
-    for cell in &buf.content {
-        assert_eq!(cell.fg, ratatui::style::Color::Reset);
-        assert_eq!(cell.bg, ratatui::style::Color::Reset);
+    let buf = frame_with(&mut state, look);
+    let row = |name: &str| {
+        let lines = text(&buf);
+        let y = lines.lines().position(|line| line.contains(name)).unwrap();
+        (y as u16, lines.lines().nth(y).unwrap().to_owned())
+    };
+    let (selected, _) = row("shop-api-01");
+    let (other, _) = row("web-frontend-01");
+    let reversed = |y| buf[(4, y)].modifier.contains(Modifier::REVERSED);
+    assert!(reversed(selected) && !reversed(other));
+    let signs: Vec<char> = ["shop-api", "数据库", "nightly", "web-frontend"]
+        .map(|name| row(name).1.chars().nth(2).unwrap())
+        .into();
+    let mut unlike = signs.clone();
+    unlike.sort_unstable();
+    unlike.dedup();
+    assert_eq!(unlike.len(), 4, "{signs:?}");
+}
+
+/// A frame around a pane is whole in every row: nothing inside of it ran over its edge.
+#[test]
+fn nothing_runs_over_the_edge_of_a_pane() {
+    let edge = UNICODE.frame[5];
+    let more = [UNICODE.more_above, UNICODE.more_below];
+    for size in SIZES {
+        for lang in Lang::ALL {
+            let mut state = diagnosed(lang, size);
+            for keys in ["", "tab", "tab tab", "enter", "z"] {
+                scene(&mut state, keys);
+                let buf = frame(&mut state, false);
+                for (pane, area) in state.geometry.panes.clone() {
+                    for y in area.y + 1..area.y + area.height - 1 {
+                        for x in [area.x, area.x + area.width - 1] {
+                            let symbol = buf[(x, y)].symbol();
+                            assert!(
+                                symbol == edge || more.contains(&symbol),
+                                "{size:?} {lang:?} {keys} {pane:?} {x},{y}\n{}",
+                                text(&buf)
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The text inside of a pane, without spaces.
+fn inside(state: &State, buf: &Buffer, pane: Pane) -> String {
+    let area = state
+        .geometry
+        .panes
+        .iter()
+        .find(|(shown, _)| *shown == pane);
+    let area = area.map(|(_, area)| *area).unwrap_or_default();
+    let mut out = String::new();
+    for y in area.y + 1..(area.y + area.height).saturating_sub(1) {
+        for x in area.x + 1..(area.x + area.width).saturating_sub(1) {
+            out.push_str(buf[(x, y)].symbol().trim());
+        }
+    }
+    out
+}
+
+/// One second at any size: what is wrong, and a key to press.
+#[test]
+fn the_verdict_and_the_first_key_are_on_every_screen() {
+    let squeezed = |text: &str| text.split_whitespace().collect::<String>();
+    for size in SIZES {
+        for lang in Lang::ALL {
+            let mut state = diagnosed(lang, size);
+            let buf = frame(&mut state, false);
+            let shown = text(&buf);
+            let why = inside(&state, &buf, Pane::Diagnosis);
+            let what = why.clone() + &inside(&state, &buf, Pane::Actions);
+            let cause = squeezed(state.texts.cause("security-group-blocks-port", ""));
+            let action = squeezed(state.texts.action("open-port", ""));
+            assert!(
+                why.contains(&cause) && what.contains(&format!("1{action}")),
+                "{size:?} {lang:?}\n{shown}"
+            );
+        }
+    }
+}
+
+/// Names are what instances are told apart by.
+#[test]
+fn names_of_the_list_are_whole_where_the_pane_has_room() {
+    for size in [(80, 24), (120, 40), (160, 50), (200, 50)] {
+        let mut state = listed(Lang::En, size);
+        let shown = text(&frame(&mut state, false));
+        for name in ["web-frontend-01", "한국-재무-서버", "数据库-主库-01"] {
+            assert!(shown.contains(name), "{size:?}\n{shown}");
+        }
+    }
+    let mut state = listed(Lang::En, (160, 50));
+    let shown = text(&frame(&mut state, false));
+    assert!(shown.contains("203.0.113.2 ok"), "{shown}");
+}
+
+/// Unless this is told, rows that nobody looked at for minutes seem forgotten.
+#[test]
+fn a_sweep_held_back_by_the_descriptor_limit_says_so() {
+    for lang in Lang::ALL {
+        let mut state = listed(lang, (80, 24));
+        update(&mut state, Message::SweepHeld(Some(200)));
+        let shown = text(&frame(&mut state, false));
+        assert!(
+            shown.contains("ulimit -n") && shown.contains("200"),
+            "{shown}"
+        );
+        update(&mut state, Message::SweepHeld(None));
+        assert!(!text(&frame(&mut state, false)).contains("ulimit"));
+    }
+}
+
+/// A terminal that ignores the clipboard's escape sequence leaves the operator a way.
+#[test]
+fn what_was_copied_can_be_seen_and_selected_by_hand() {
+    for lang in Lang::ALL {
+        let mut state = diagnosed(lang, (80, 24));
+        press(&mut state, "y");
+        assert!(state.overlays.is_empty());
+        let told = text(&frame(&mut state, false));
+        assert!(told.contains("OSC 52"), "{told}");
+        press(&mut state, "y");
+        let shown = text(&frame(&mut state, false));
+        // No frame beside the text: what is selected is what was copied.
+        for line in state.copied.lines().filter(|line| line.width() < 79) {
+            assert!(
+                shown.lines().any(|shown| shown == line.trim_end()),
+                "{line:?} in\n{shown}"
+            );
+        }
+        press(&mut state, "y");
+        assert_eq!(state.overlays.len(), 1, "the same text does not pile up");
+        press(&mut state, "esc");
+        assert!(state.overlays.is_empty());
     }
 }
 

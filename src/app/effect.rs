@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::batch::Choice;
 use super::case::RunId;
+use super::typed::Line;
 use crate::action::gate::{ApprovedBatch, ApprovedPlan};
 use crate::domain::action::ActionId;
 use crate::domain::history::{LoginSpan, PastCase};
@@ -94,6 +95,14 @@ pub enum Effect {
     },
     /// Read what earlier runs remember of logins.
     Recall,
+    /// Read what was typed in earlier runs.
+    RecallTyped,
+    /// Keep what was typed.
+    KeepTyped {
+        line: Line,
+        text: String,
+        at: Timestamp,
+    },
     /// Read what earlier runs found at an instance.
     ReadPast {
         instance: String,

@@ -13,6 +13,7 @@ use super::health::Login;
 use super::jobs::Executed;
 use super::missing::Missing;
 use super::notices::Severity;
+use super::typed::Line;
 use crate::action::batch::Batch;
 use crate::action::plan::Plan;
 use crate::diagnosis::Knowledge;
@@ -80,6 +81,8 @@ pub enum Message {
         look: Look,
         at: Timestamp,
     },
+    /// How many logins were tried at once, where that was fewer than wanted.
+    SweepHeld(Option<usize>),
     SweepEnded {
         run: RunId,
     },
@@ -92,6 +95,8 @@ pub enum Message {
     },
     /// What earlier runs remember of logins.
     Recalled(Vec<LoginSpan>),
+    /// What was typed in earlier runs, oldest first.
+    Typed(Vec<(Line, Vec<String>)>),
     /// What earlier runs found at an instance, newest first.
     Past {
         instance: String,

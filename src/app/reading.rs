@@ -147,6 +147,8 @@ pub struct Reading {
     pub typing: Option<LineEdit>,
     pub search: String,
     pub guide: Option<GuideAt>,
+    /// Without a frame, so that a person can select the text with the terminal's own means.
+    pub bare: bool,
 }
 
 impl Reading {

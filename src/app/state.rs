@@ -21,6 +21,7 @@ use super::notices::{Notices, Severity};
 use super::overlay::Overlay;
 use super::rhythm::Rhythm;
 use super::trail::Trail;
+use super::typed::Typed;
 use crate::diagnosis::Knowledge;
 use crate::domain::instance::Instance;
 use crate::domain::report::Report;
@@ -118,9 +119,13 @@ pub struct State {
     pub action_at: usize,
     pub actions_offset: usize,
     pub overlays: Vec<Overlay>,
-    pub palette_history: Vec<String>,
+    pub typed: Typed,
+    /// What was copied last, to be shown where a terminal does not take it.
+    pub copied: String,
     pub notices: Notices,
     pub sweep: Option<Sweep>,
+    /// How many logins this machine lets a sweep try at once, where that holds it back.
+    pub sweep_held: Option<usize>,
     /// The batch whose plans are being made.
     pub batch: Option<RunId>,
     pub rhythm: Rhythm,
@@ -163,9 +168,11 @@ impl State {
             action_at: 0,
             actions_offset: 0,
             overlays: Vec::new(),
-            palette_history: Vec::new(),
+            typed: Typed::default(),
+            copied: String::new(),
             notices: Notices::default(),
             sweep: None,
+            sweep_held: None,
             batch: None,
             rhythm: Rhythm::default(),
             trail: Trail::default(),

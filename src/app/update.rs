@@ -6,6 +6,7 @@ mod actions;
 mod arrivals;
 mod batch;
 mod commands;
+mod lines;
 mod looks;
 mod memory;
 mod movement;
@@ -89,6 +90,7 @@ pub fn start(state: &mut State) -> Vec<Effect> {
     let mut effects = vec![Effect::Settle];
     if !state.demo {
         effects.push(Effect::Recall);
+        effects.push(Effect::RecallTyped);
     }
     rhythm::list(state, false, &mut effects);
     effects

@@ -14,6 +14,7 @@ use super::args::{GlobalArgs, ListArgs, TableOrJson};
 use super::{EXIT_NOTHING, open, output};
 use crate::app::filter::{Filter, Matching};
 use crate::app::fleet::Row;
+use crate::app::locale::Texts;
 use crate::cloud::inventory::{self, InventoryEvent};
 use crate::domain::evidence::Path;
 use crate::domain::instance::Instance;
@@ -47,7 +48,10 @@ pub async fn run(args: &ListArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     };
     match args.format {
         TableOrJson::Json => output::print(&as_json(&instances, &logins))?,
-        TableOrJson::Table => output::print(&as_table(&instances, &logins))?,
+        TableOrJson::Table => {
+            let texts = Texts::of(session.settings.ui.lang);
+            output::print(&as_table(&instances, &logins, texts))?;
+        }
     }
     Ok(0)
 }
@@ -152,11 +156,20 @@ fn as_json(instances: &[Instance], logins: &Logins) -> String {
     out
 }
 
-fn as_table(instances: &[Instance], logins: &Logins) -> String {
+fn as_table(instances: &[Instance], logins: &Logins, texts: &Texts) -> String {
+    let ui = &texts.ui;
     let header = [
-        "ID", "NAME", "REGION", "STATE", "OS", "ADDRESS", "PORT", "PUBLIC", "PRIVATE",
+        "id",
+        &ui.column_name,
+        &ui.column_region,
+        &ui.column_state,
+        "os",
+        &ui.column_address,
+        &ui.port,
+        texts.path(Path::Public),
+        texts.path(Path::Private),
     ];
-    let mut rows = vec![header.map(str::to_owned)];
+    let mut rows = vec![header.map(str::to_uppercase)];
     for (index, i) in instances.iter().enumerate() {
         let login = |path| {
             logins

@@ -88,6 +88,8 @@ impl Executor {
                 });
             }
             Effect::Recall
+            | Effect::RecallTyped
+            | Effect::KeepTyped { .. }
             | Effect::ReadPast { .. }
             | Effect::KeepLogins(_)
             | Effect::KeepCase(_)
@@ -309,7 +311,8 @@ async fn list(backend: &Backend, generation: u64, out: &mpsc::Sender<Message>) {
         }
     };
     let place = session.cloud.as_ref().map_or_else(String::new, |cloud| {
-        format!("{} {}", cloud.origin, cloud.regions.join(","))
+        let place = format!("{} {}", cloud.origin, cloud.regions.join(","));
+        place.trim().to_owned()
     });
     let opened = Message::Opened {
         place,

@@ -96,6 +96,9 @@ impl History {
              CREATE TABLE IF NOT EXISTS logins (
                 instance TEXT PRIMARY KEY, answers INTEGER NOT NULL, since INTEGER NOT NULL,
                 before INTEGER) WITHOUT ROWID;
+             CREATE TABLE IF NOT EXISTS typed (
+                line TEXT NOT NULL, text TEXT NOT NULL, at INTEGER NOT NULL,
+                PRIMARY KEY (line, text)) WITHOUT ROWID;
              PRAGMA user_version = 1;
              COMMIT;",
         )?;
@@ -220,6 +223,53 @@ impl History {
         self.run(read())
     }
 
+    /// Notes what was typed into a line; the newest `most` of a line are kept.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn put_typed(
+        &mut self,
+        line: &str,
+        text: &str,
+        at: Timestamp,
+        most: u32,
+    ) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        let write = |connection: &mut Connection| {
+            let transaction = connection.transaction()?;
+            transaction.execute(
+                "INSERT INTO typed (line, text, at) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (line, text) DO UPDATE SET at = max(at, ?3)",
+                params![line, text, at.as_millisecond()],
+            )?;
+            transaction.execute(
+                "DELETE FROM typed WHERE line = ?1 AND text NOT IN
+                 (SELECT text FROM typed WHERE line = ?1 ORDER BY at DESC LIMIT ?2)",
+                params![line, most],
+            )?;
+            transaction.commit()
+        };
+        write(&mut self.connection).map_err(|error| StoreError::History {
+            path,
+            reason: error.to_string(),
+        })
+    }
+
+    /// What was typed into a line, oldest first.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn typed(&self, line: &str) -> Result<Vec<String>, StoreError> {
+        let read = || {
+            let mut statement = self
+                .connection
+                .prepare("SELECT text FROM typed WHERE line = ?1 ORDER BY at")?;
+            let rows = statement.query_map(params![line], |row| row.get(0))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        self.run(read())
+    }
+
     fn forget(&self, now: Timestamp) -> Result<(), StoreError> {
         self.run(self.connection.execute(
             "DELETE FROM cases WHERE at < ?1 OR rowid <= (SELECT max(rowid) FROM cases) - ?2",
@@ -310,6 +360,22 @@ mod tests {
         drop(history);
         let history = History::open(folder.path()).unwrap();
         assert_eq!(history.logins().unwrap(), [span]);
+    }
+
+    #[test]
+    fn the_newest_typed_texts_of_each_line_are_kept_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut history = History::open(folder.path()).unwrap();
+        for (second, text) in ["a", "b", "c", "a", "d"].into_iter().enumerate() {
+            history
+                .put_typed("filter", text, at(second as i64), 3)
+                .unwrap();
+        }
+        history.put_typed("palette", "sort", at(9), 3).unwrap();
+        drop(history);
+        let history = History::open(folder.path()).unwrap();
+        assert_eq!(history.typed("filter").unwrap(), ["c", "a", "d"]);
+        assert_eq!(history.typed("palette").unwrap(), ["sort"]);
     }
 
     #[test]

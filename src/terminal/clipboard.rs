@@ -20,9 +20,12 @@ pub fn copy_sequence(text: &str, multiplexer: Multiplexer) -> Option<Vec<u8>> {
     let plain = format!("\x1b]52;c;{encoded}\x07");
     Some(match multiplexer {
         Multiplexer::None => plain.into_bytes(),
-        // Passed through to the outer terminal: every ESC is doubled.
+        // Which of the two tmux takes is a matter of its options: the plain one with
+        // `set-clipboard on`, which also makes it a buffer of tmux, the one passed through to the
+        // outer terminal (every ESC doubled) with `allow-passthrough on`. The other is ignored.
         Multiplexer::Tmux => {
-            format!("\x1bPtmux;{}\x1b\\", plain.replace('\x1b', "\x1b\x1b")).into_bytes()
+            let through = plain.replace('\x1b', "\x1b\x1b");
+            format!("{plain}\x1bPtmux;{through}\x1b\\").into_bytes()
         }
         // Screen limits the length of one device control string.
         Multiplexer::Screen => {
@@ -46,7 +49,10 @@ mod tests {
         let plain = copy_sequence("hi", Multiplexer::None).unwrap();
         assert_eq!(plain, b"\x1b]52;c;aGk=\x07");
         let tmux = copy_sequence("hi", Multiplexer::Tmux).unwrap();
-        assert_eq!(tmux, b"\x1bPtmux;\x1b\x1b]52;c;aGk=\x07\x1b\\");
+        assert_eq!(
+            tmux,
+            b"\x1b]52;c;aGk=\x07\x1bPtmux;\x1b\x1b]52;c;aGk=\x07\x1b\\"
+        );
         let screen = copy_sequence(&"x".repeat(200), Multiplexer::Screen).unwrap();
         assert!(screen.split(|b| *b == b'\\').all(|part| part.len() <= 80));
     }

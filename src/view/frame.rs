@@ -22,6 +22,8 @@ use crate::app::state::{Pane, State};
 
 /// Lines that a message at the foot may take.
 const NOTICE_ROWS: usize = 4;
+/// A place cut to less than this says nothing.
+const LEAST_PLACE: usize = 12;
 
 /// Everything about the looks that is not state: colours and signs of this terminal.
 #[derive(Debug, Clone)]
@@ -69,7 +71,7 @@ pub fn draw(state: &State, look: &Look, buf: &mut Buffer) -> Geometry {
             .filter(|area| !area.is_empty())
             .reduce(Rect::union)
             .unwrap_or_default();
-        panes::welcome::draw(state, missing, &mut paint, body);
+        geometry.diagnosis = panes::welcome::draw(state, missing, &mut paint, body);
     } else {
         tabs(state, &mut paint, &layout);
         draw_panes(state, &mut paint, &layout, &mut geometry);
@@ -170,12 +172,21 @@ fn title(state: &State, paint: &mut Paint<'_>, area: Rect) {
     }
     let width = |spans: &[Span<'_>]| spans.iter().map(|s| text::width(&s.content)).sum::<usize>();
     let total = usize::from(area.width);
-    // Badges must be seen; counts give way from the right, then the place.
+    // Badges must be seen, and the counts say more than the place.
+    if left.len() > 1 {
+        let taken = width(&left[..1]) + width(&counts) + width(&badges);
+        let room = total.saturating_sub(taken + 1);
+        if width(&left[1..]) > room {
+            let cut = text::truncate(&left[1].content, room, paint.look.glyphs.ellipsis);
+            left[1].content = if room < LEAST_PLACE {
+                "".into()
+            } else {
+                cut.into()
+            };
+        }
+    }
     while !counts.is_empty() && width(&left) + width(&counts) + width(&badges) > total {
         counts.pop();
-    }
-    if width(&left) + width(&badges) > total {
-        left.truncate(1);
     }
     left.extend(badges);
     let right = width(&counts) as u16;

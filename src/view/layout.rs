@@ -8,6 +8,8 @@ use crate::app::state::Pane;
 
 /// Width from which three panes stand side by side.
 pub const THREE_COLUMNS: u16 = 120;
+/// Width from which the list gets more of it than the actions.
+const WIDE: u16 = 150;
 /// Width from which two do.
 pub const TWO_COLUMNS: u16 = 90;
 
@@ -49,8 +51,14 @@ pub fn divide(width: u16, height: u16, focus: Pane, zoomed: bool) -> Layout {
             (Pane::Actions, lower),
         ]
     } else {
-        let left = (width * 3 / 10).clamp(36, 62);
-        let right = (width * 3 / 10).clamp(34, 60);
+        // Where there is room, names and addresses of the list stand whole.
+        let (left, right) = if width < WIDE {
+            (width * 32 / 100, width * 29 / 100)
+        } else {
+            (width * 34 / 100, width * 28 / 100)
+        };
+        let left = left.clamp(36, 76);
+        let right = right.clamp(34, 60);
         let middle = width - left - right;
         vec![
             (Pane::Instances, body(0, left)),

@@ -4,6 +4,7 @@
 
 pub mod actions;
 pub mod causes;
+pub mod columns;
 pub mod diagnosis;
 pub mod history;
 pub mod instances;

@@ -27,6 +27,7 @@ pub fn is_background(message: &Message) -> bool {
             | Message::TriageEnded { .. }
             | Message::LoginChecked { .. }
             | Message::SweepEnded { .. }
+            | Message::SweepHeld(_)
             | Message::Looked { .. }
             | Message::Past { .. }
             | Message::Progressed { .. }
@@ -111,6 +112,11 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
             looks::take(state, &instance, &look, at, effects);
             Dirty::Frame
         }
+        Message::SweepHeld(at_once) => {
+            let changed = state.sweep_held != at_once;
+            state.sweep_held = at_once;
+            Dirty::when(changed)
+        }
         Message::SweepEnded { run } => {
             if state.sweep.is_some_and(|sweep| sweep.run == run) {
                 state.sweep = None;
@@ -139,6 +145,12 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
         Message::Recalled(spans) => {
             state.fleet.recall(spans);
             Dirty::Frame
+        }
+        Message::Typed(lines) => {
+            for (line, texts) in lines {
+                state.typed.recall(line, texts);
+            }
+            Dirty::when(!state.overlays.is_empty())
         }
         Message::Past { instance, cases } => {
             state

@@ -12,7 +12,8 @@ use crate::app::fleet::Sort;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::{Texts, fill};
 use crate::app::notices::Severity;
-use crate::app::overlay::{AskCause, Overlay};
+use crate::app::overlay::{AskCause, Overlay, Reading as ReadingOverlay};
+use crate::app::reading::{LineLook, TextLine};
 use crate::app::rhythm;
 use crate::app::state::{Pane, State};
 use crate::domain::evidence::Reading;
@@ -420,8 +421,29 @@ fn copy(state: &mut State, effects: &mut Vec<Effect>) {
     if text.is_empty() {
         return;
     }
-    let told = state.texts.ui.copied.clone();
+    // Not every terminal takes it, and none says so: the second time the text is shown as well,
+    // to be selected by hand.
+    let bare = matches!(state.overlays.last(), Some(Overlay::Reader(shown)) if shown.bare);
+    if state.copied == text && !bare {
+        let mut shown = ReadingOverlay::new(state.texts.ui.copied_title.clone(), "");
+        let line = |line: &str| TextLine::new(LineLook::Text, 0, line);
+        shown.body = text.lines().map(line).collect();
+        shown.bare = true;
+        state.overlays.push(Overlay::Reader(shown));
+    }
+    copied(state, &text);
     effects.push(Effect::Copy { text });
+}
+
+/// Says what went to the clipboard, and how to see it.
+pub fn copied(state: &mut State, text: &str) {
+    let key = state.keys.chords(Command::Copy).first();
+    let key = key.map_or_else(String::new, ToString::to_string);
+    let told = fill(
+        &state.texts.ui.copied,
+        &[("n", &text.chars().count().to_string()), ("key", &key)],
+    );
+    text.clone_into(&mut state.copied);
     state.tell(Severity::Info, told);
 }
 

@@ -30,6 +30,12 @@ pub fn from_the_top(state: &mut State) {
 /// Moves by `lines` in the pane that has the focus.
 pub fn step(state: &mut State, lines: isize) {
     let moved = |at: usize| at.saturating_add_signed(lines);
+    // The screen of a first start has nothing to select.
+    if state.missing.is_some() && state.fleet.is_empty() {
+        let most = state.geometry.diagnosis.max_offset();
+        state.diagnosis_offset = moved(state.diagnosis_offset).min(most);
+        return;
+    }
     match state.focus {
         Pane::Instances => select(state, moved(state.fleet.selected_at())),
         Pane::Diagnosis => {

@@ -4,7 +4,7 @@
 
 use tui_textarea::{Input, Key as EditorKey};
 
-use super::{Dirty, actions, batch, commands, palette, reader, tell, ticket};
+use super::{Dirty, actions, batch, commands, lines, reader, tell, ticket};
 use crate::action::gate::Given;
 use crate::action::plan::Confirmation;
 use crate::app::command::{Command, Context};
@@ -43,8 +43,10 @@ pub fn key(state: &mut State, chord: Chord, effects: &mut Vec<Effect>) -> Dirty 
         return reader::key(state, top, chord, effects);
     }
     match top {
-        Overlay::Filter { edit, before } => filter_key(state, edit, before, chord, effects),
-        Overlay::Palette { edit, selected } => palette_key(state, edit, selected, chord, effects),
+        Overlay::Filter { edit, before } => lines::filter_key(state, edit, before, chord, effects),
+        Overlay::Palette { edit, selected } => {
+            lines::palette_key(state, edit, selected, chord, effects);
+        }
         Overlay::UserSource { edit, then, .. } => {
             user_source_key(state, edit, then, chord, effects);
         }
@@ -113,123 +115,6 @@ pub fn pasted(state: &mut State, text: &str, _effects: &mut Vec<Effect>) -> Dirt
         _ => return Dirty::Nothing,
     }
     Dirty::Frame
-}
-
-fn filter_key(
-    state: &mut State,
-    mut edit: LineEdit,
-    before: String,
-    chord: Chord,
-    effects: &mut Vec<Effect>,
-) {
-    match chord.key {
-        Key::Esc => state.fleet.set_filter(&before),
-        Key::Enter => {
-            if let Some(name) = state.fleet.filter().unknown_names().first() {
-                let known: Vec<&str> = state
-                    .fleet
-                    .saved_filters()
-                    .keys()
-                    .map(String::as_str)
-                    .collect();
-                let text = fill(
-                    &state.texts.ui.filter_unknown_name,
-                    &[("name", name), ("names", &known.join(" "))],
-                );
-                state.tell(Severity::Warning, text);
-            } else if let Some(field) = state.fleet.filter().unknown_fields().first() {
-                let text = fill(
-                    &state.texts.ui.filter_unknown_field,
-                    &[
-                        ("field", field),
-                        ("fields", &crate::app::filter::FIELDS.join(" ")),
-                    ],
-                );
-                state.tell(Severity::Warning, text);
-            }
-        }
-        // The list can be walked while filtering.
-        Key::Up => {
-            commands::run(state, Command::Up, effects);
-            state.overlays.push(Overlay::Filter { edit, before });
-        }
-        Key::Down => {
-            commands::run(state, Command::Down, effects);
-            state.overlays.push(Overlay::Filter { edit, before });
-        }
-        // The next saved filter that begins with what is typed behind the `@`.
-        Key::Tab => {
-            let text = complete(state, edit.text());
-            state.fleet.set_filter(&text);
-            let edit = LineEdit::new(&text);
-            state.overlays.push(Overlay::Filter { edit, before });
-        }
-        _ => {
-            edit.key(chord);
-            state.fleet.set_filter(edit.text());
-            state.overlays.push(Overlay::Filter { edit, before });
-        }
-    }
-}
-
-/// Completes the saved filter at the end of `text`; one that is complete gives way to the next.
-fn complete(state: &State, text: &str) -> String {
-    let start = text.rfind(char::is_whitespace).map_or(0, |at| at + 1);
-    let (head, word) = text.split_at(start);
-    let saved = state.fleet.saved_filters();
-    let typed = word.strip_prefix('@').unwrap_or_default();
-    if !word.is_empty() && !word.starts_with('@') {
-        return text.to_owned();
-    }
-    let next = if saved.contains_key(typed) {
-        saved
-            .keys()
-            .skip_while(|name| name.as_str() <= typed)
-            .chain(saved.keys())
-            .next()
-    } else {
-        saved.keys().find(|name| name.starts_with(typed))
-    };
-    next.map_or_else(|| text.to_owned(), |name| format!("{head}@{name}"))
-}
-
-fn palette_key(
-    state: &mut State,
-    mut edit: LineEdit,
-    selected: usize,
-    chord: Chord,
-    effects: &mut Vec<Effect>,
-) {
-    let found = palette::matches(state, edit.text());
-    let last = found.len().saturating_sub(1);
-    let selected = selected.min(last);
-    match (chord.ctrl, chord.key) {
-        (_, Key::Esc) => {}
-        (_, Key::Enter) => {
-            if let Some(command) = found.get(selected) {
-                state.palette_history.push(command.as_str().to_owned());
-                commands::run(state, *command, effects);
-            }
-        }
-        (_, Key::Up) | (true, Key::Char('p')) => state.overlays.push(Overlay::Palette {
-            edit,
-            selected: selected.saturating_sub(1),
-        }),
-        (_, Key::Down) | (true, Key::Char('n')) => state.overlays.push(Overlay::Palette {
-            edit,
-            selected: (selected + 1).min(last),
-        }),
-        _ => {
-            let before = edit.clone();
-            edit.key(chord);
-            let selected = if before.text() == edit.text() {
-                selected
-            } else {
-                0
-            };
-            state.overlays.push(Overlay::Palette { edit, selected });
-        }
-    }
 }
 
 fn user_source_key(

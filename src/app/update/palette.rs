@@ -3,6 +3,7 @@
 use crate::app::command::Command;
 use crate::app::filter::Matching;
 use crate::app::state::State;
+use crate::app::typed::Line;
 
 /// Commands whose name or title fits; for an empty query the recent ones lead.
 pub fn matches(state: &State, query: &str) -> Vec<Command> {
@@ -24,7 +25,8 @@ pub fn matches(state: &State, query: &str) -> Vec<Command> {
     if query.trim().is_empty() {
         found.sort_by_key(|command| {
             state
-                .palette_history
+                .typed
+                .of(Line::Palette)
                 .iter()
                 .rev()
                 .position(|id| id == command.as_str())

@@ -108,9 +108,8 @@ pub fn written(
             state
                 .overlays
                 .push(Overlay::Reader(Reading::new(title, &body)));
+            super::commands::copied(state, &made.form);
             effects.push(Effect::Copy { text: made.form });
-            let told = state.texts.ui.copied.clone();
-            state.tell(Severity::Good, told);
             super::reader::carried_out(state, &instance, run, effects);
         }
         Err(why) => {

@@ -77,7 +77,9 @@ pub async fn at_fleet(
             }
         }
     };
-    let _ = tokio::join!(working, passing);
+    let (summary, ()) = tokio::join!(working, passing);
+    let held = summary.held_back.then_some(summary.at_once);
+    let _ = out.send(Message::SweepHeld(held)).await;
     let _ = out.send(Message::SweepEnded { run }).await;
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use crate::app::effect::Effect;
 use crate::app::message::Message;
 use crate::app::notices::Severity;
+use crate::app::typed::{Line, MOST};
 use crate::runtime::backend::Backend;
 use crate::store::StoreError;
 use crate::store::history::History;
@@ -41,6 +42,11 @@ pub async fn carry_out(backend: &Backend, effect: Effect, out: &mpsc::Sender<Mes
 fn apply(history: &mut History, effect: Effect) -> Result<Option<Message>, StoreError> {
     Ok(match effect {
         Effect::Recall => Some(Message::Recalled(history.logins()?)),
+        Effect::RecallTyped => Some(Message::Typed(recall_typed(history)?)),
+        Effect::KeepTyped { line, text, at } => {
+            history.put_typed(line.as_str(), &text, at, MOST as u32)?;
+            None
+        }
         Effect::ReadPast { instance } => {
             let cases = history.cases(&instance, CASES)?;
             Some(Message::Past { instance, cases })
@@ -66,4 +72,12 @@ fn apply(history: &mut History, effect: Effect) -> Result<Option<Message>, Store
         }
         _ => None,
     })
+}
+
+fn recall_typed(history: &History) -> Result<Vec<(Line, Vec<String>)>, StoreError> {
+    let read = |line: Line| Ok((line, history.typed(line.as_str())?));
+    [Line::Palette, Line::Filter]
+        .into_iter()
+        .map(read)
+        .collect()
 }

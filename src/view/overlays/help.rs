@@ -39,10 +39,19 @@ pub fn lines(state: &State, look: &Look, cells: usize) -> Vec<Line<'static>> {
     ] {
         lines.push(Line::from(Span::styled(name.clone(), theme.title)));
         for command in Command::ALL.iter().filter(|c| c.context() == context) {
-            let chords: Vec<String> = state
-                .keys
-                .chords(*command)
+            // The keys of the actions differ by their number only, so one line tells of all.
+            let same: Vec<Command> = match command.action_index() {
+                Some(0) => Command::ALL
+                    .iter()
+                    .copied()
+                    .filter(|c| c.action_index().is_some())
+                    .collect(),
+                Some(_) => continue,
+                None => vec![*command],
+            };
+            let chords: Vec<String> = same
                 .iter()
+                .flat_map(|command| state.keys.chords(*command))
                 .map(|chord| chord_label(&chord.to_string()))
                 .collect();
             let keys = if chords.is_empty() {
@@ -50,7 +59,11 @@ pub fn lines(state: &State, look: &Look, cells: usize) -> Vec<Line<'static>> {
             } else {
                 chords.join(" ")
             };
-            let mut text = state.texts.command(command.as_str()).to_owned();
+            let mut text = if same.len() > 1 {
+                ui.help_actions.clone()
+            } else {
+                state.texts.command(command.as_str()).to_owned()
+            };
             if let Err(why) = command.enabled(state) {
                 let _ = write!(text, " ({})", state.texts.why(why));
             }

@@ -25,11 +25,18 @@ const GAP: usize = 2;
 const HANG: usize = 3;
 
 pub fn draw(state: &State, reading: &Reading, paint: &mut Paint<'_>, screen: Rect) -> Scrolled {
-    let area = centred(screen, 100, screen.height);
-    paint.clear(area);
     let theme = &paint.look.theme;
     let title = title(state, reading, theme);
-    let inner = paint.frame(area, &title, true);
+    let inner = if reading.bare {
+        paint.clear(screen);
+        paint.line(screen.x, screen.y, screen.width, &title);
+        let rows = screen.height.saturating_sub(1);
+        Rect::new(screen.x, screen.bottom() - rows, screen.width, rows)
+    } else {
+        let area = centred(screen, 100, screen.height);
+        paint.clear(area);
+        paint.frame(area, &title, true)
+    };
     if inner.is_empty() {
         return Scrolled::default();
     }
@@ -70,7 +77,7 @@ pub fn draw(state: &State, reading: &Reading, paint: &mut Paint<'_>, screen: Rec
     }
     y += u16::from(search);
     if y < inner.bottom() {
-        let keys = keys(state, &paint.look.theme);
+        let keys = keys(state, &paint.look.theme, usize::from(inner.width));
         paint.line(inner.x, y, inner.width, &keys);
     }
     Scrolled {
@@ -107,21 +114,27 @@ fn is_ticked(state: &State, guide: &GuideAt, step: usize) -> bool {
     case.is_some_and(|case| case.is_ticked(&guide.slug, step))
 }
 
-/// The keys that act on the step at hand, as they are bound.
-fn keys(state: &State, theme: &Theme) -> Line<'static> {
-    let mut spans = Vec::new();
+/// The keys that act on the step at hand, as they are bound; as many as there is room for.
+fn keys(state: &State, theme: &Theme, cells: usize) -> Line<'static> {
+    let mut spans: Vec<Span<'static>> = Vec::new();
+    let mut used = 0;
     for command in [
+        Command::Close,
         Command::StepNext,
         Command::StepDo,
         Command::StepTick,
         Command::Copy,
-        Command::Guides,
         Command::Search,
-        Command::Close,
+        Command::Guides,
     ] {
         if let Some(chord) = state.keys.chords(command).first() {
             let key = chord_label(&chord.to_string());
             let title = state.texts.short_command(command.as_str());
+            let needs = width(&key) + width(title) + 3;
+            if used + needs > cells {
+                continue;
+            }
+            used += needs;
             spans.push(Span::styled(format!(" {key}"), theme.key));
             spans.push(Span::styled(format!(" {title} "), theme.dim));
         }

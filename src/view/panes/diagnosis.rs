@@ -3,6 +3,7 @@
 //! Must not live here: weighing or wording of causes.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -125,7 +126,7 @@ fn identity(state: &State, instance: &Instance, look: &Look, cells: usize) -> Ve
             facts.push(fact.to_owned());
         }
     }
-    facts.push(format!("{} {}", texts.ui.port, instance.login_port()));
+    facts.push(way_in(state, instance));
     let mut lines = vec![Line::from(Span::styled(
         instance.name.clone(),
         look.theme.title,
@@ -133,6 +134,16 @@ fn identity(state: &State, instance: &Instance, look: &Look, cells: usize) -> Ve
     let joined = wrapped(&facts.join(&separator), cells, look.theme.dim);
     lines.extend(joined.into_iter().map(|line| without_end(line, &separator)));
     lines
+}
+
+/// Where users come in: address and port.
+fn way_in(state: &State, instance: &Instance) -> String {
+    let port = instance.login_port();
+    let address = instance.public_addresses.first();
+    match address.or(instance.private_addresses.first()) {
+        Some(address) if !state.looks.privacy => SocketAddr::new(*address, port).to_string(),
+        _ => format!("{} {port}", state.texts.ui.port),
+    }
 }
 
 /// A line that breaks at a separator ends with what stands before it.
@@ -518,6 +529,7 @@ fn unknowns(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'
                 .iter()
                 .map(|r| state.texts.evidence(&r.id))
                 .collect();
+            names.sort_unstable();
             names.dedup();
             lines.extend(wrapped(&names.join(", "), cells, theme.dim));
             continue;

@@ -7,6 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::columns::Columns;
 use crate::app::fleet::{Row, Sort};
 use crate::app::geometry::{Geometry, keep_visible};
 use crate::app::health::Health;
@@ -42,7 +43,7 @@ pub fn draw(
         empty(state, paint, body);
         return;
     }
-    let columns = Columns::of(body.width, state.looks.privacy);
+    let columns = Columns::of(body.width, state.fleet.widest(), state.looks.privacy);
     if body.height > 4 {
         header(state, paint, body, &columns);
         body = below(body);
@@ -173,6 +174,10 @@ fn foot(state: &State, paint: &Paint<'_>) -> Line<'static> {
         let text = format!("{} {failure}", glyphs.warn);
         return Line::from(Span::styled(text, theme.warn));
     }
+    if let Some(at_once) = state.sweep_held {
+        let text = fill(&ui.sweep_held, &[("n", &at_once.to_string())]);
+        return Line::from(Span::styled(format!("{} {text}", glyphs.warn), theme.warn));
+    }
     if !state.rhythm.on && !state.fleet.is_empty() {
         return Line::from(Span::styled(ui.background_is_off.clone(), theme.dim));
     }
@@ -198,40 +203,6 @@ fn empty(state: &State, paint: &mut Paint<'_>, area: Rect) {
         .enumerate()
     {
         paint.text(area.x, area.y + row as u16, area.width, line, style);
-    }
-}
-
-/// Widths of the columns; zero means left out.
-struct Columns {
-    name: usize,
-    address: usize,
-    state: usize,
-    login: usize,
-    age: usize,
-    region: usize,
-}
-
-impl Columns {
-    /// Sign and mark take three cells. The login result and the name are never left out.
-    fn of(total: u16, privacy: bool) -> Self {
-        let total = usize::from(total);
-        let mut columns = Self {
-            name: 0,
-            address: if total >= 36 && !privacy { 16 } else { 0 },
-            state: if total >= 62 { 10 } else { 0 },
-            login: if total >= 50 { 13 } else { 12 },
-            age: if total >= 30 { 5 } else { 0 },
-            region: if total >= 76 { 14 } else { 0 },
-        };
-        let others =
-            3 + columns.address + columns.state + columns.login + columns.age + columns.region;
-        columns.name = total.saturating_sub(others);
-        // A name of less than ten cells is worth less than the address beside it.
-        if columns.name < 10 {
-            columns.name += columns.address;
-            columns.address = 0;
-        }
-        columns
     }
 }
 
@@ -262,6 +233,7 @@ fn header(state: &State, paint: &mut Paint<'_>, area: Rect, columns: &Columns) {
         (columns.login, sorted(Sort::Health, &ui.column_login)),
         (columns.age, sorted(Sort::Age, &ui.column_age)),
         (columns.region, sorted(Sort::Region, &ui.column_region)),
+        (columns.cause, ui.column_cause.clone()),
     ] {
         push_column(&mut text, &name, cells, ellipsis);
     }
@@ -324,6 +296,11 @@ fn draw_row(
     let mut tail = String::new();
     push_column(&mut tail, &age, columns.age, glyphs.ellipsis);
     push_column(&mut tail, &instance.region, columns.region, glyphs.ellipsis);
+    let cause = row
+        .cause
+        .as_deref()
+        .map_or("", |cause| state.texts.cause(cause, cause));
+    push_column(&mut tail, cause, columns.cause, glyphs.ellipsis);
     let mut word = String::new();
     push_column(&mut word, &login, columns.login, glyphs.ellipsis);
     let name = fit(name, columns.name, glyphs.ellipsis);

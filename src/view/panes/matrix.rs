@@ -70,8 +70,12 @@ pub fn lines(
     } else {
         SSH_LAYERS
     };
-    let label = 9.min(cells / 4).max(4);
-    let room = cells.saturating_sub(label);
+    let names = [Path::Public, Path::Private].map(|path| width(texts.path(path)));
+    let label = (names.into_iter().max().unwrap_or_default() + 2)
+        .min(cells / 4)
+        .max(4);
+    // The last column needs no space behind it.
+    let room = cells.saturating_sub(label) + 1;
     let layers = fitting(layers, case, room / LEAST_COLUMN);
     let cell = |layer: &str, path: Path| cell(case, layer, path, texts, look);
     let addresses = |path: Path| match path {
@@ -91,20 +95,27 @@ pub fn lines(
     let mut layers = layers;
     let mut needs: Vec<usize> = layers.iter().map(need).collect();
     // A column that nothing was read for makes room for those that say something.
-    while needs.iter().sum::<usize>() > room {
+    while needs.iter().sum::<usize>() > room + needs.len() {
         let Some(empty) = layers.iter().rposition(|layer| !read(layer)) else {
             break;
         };
         layers.remove(empty);
         needs.remove(empty);
     }
+    // Columns that stand closer are better than words that are cut.
+    if needs.iter().sum::<usize>() > room {
+        needs.iter_mut().for_each(|need| *need -= 1);
+    }
     let columns = shared(needs, room);
-    let fitted =
-        |text: &str, column: usize| fit(text, column.saturating_sub(1), look.glyphs.ellipsis) + " ";
+    let last = columns.len().saturating_sub(1);
+    let fitted = |text: &str, at: usize, column: usize| {
+        let space = if at == last { "" } else { " " };
+        fit(text, column.saturating_sub(1), look.glyphs.ellipsis) + space
+    };
     let mut head = vec![Span::raw(" ".repeat(label))];
-    for (layer, column) in layers.iter().zip(&columns) {
+    for (at, (layer, column)) in layers.iter().zip(&columns).enumerate() {
         head.push(Span::styled(
-            fitted(texts.layer(layer), *column),
+            fitted(texts.layer(layer), at, *column),
             look.theme.dim,
         ));
     }
@@ -120,9 +131,9 @@ pub fn lines(
             lines.push(Line::from(spans));
             continue;
         }
-        for (layer, column) in layers.iter().zip(&columns) {
+        for (at, (layer, column)) in layers.iter().zip(&columns).enumerate() {
             let (text, style) = cell(layer, path);
-            spans.push(Span::styled(fitted(&text, *column), style));
+            spans.push(Span::styled(fitted(&text, at, *column), style));
         }
         lines.push(Line::from(spans));
         if let Some(mut history) = history(state.selected_row(), path, look, texts) {

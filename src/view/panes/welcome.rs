@@ -7,6 +7,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::app::command::Command;
+use crate::app::geometry::Scrolled;
 use crate::app::missing::Missing;
 use crate::app::state::State;
 use crate::view::frame::chord_label;
@@ -17,7 +18,7 @@ use crate::view::widgets::paint::Paint;
 /// Widest text that reads well.
 const WIDTH: u16 = 96;
 
-pub fn draw(state: &State, missing: &Missing, paint: &mut Paint<'_>, area: Rect) {
+pub fn draw(state: &State, missing: &Missing, paint: &mut Paint<'_>, area: Rect) -> Scrolled {
     let cells = usize::from(WIDTH.min(area.width).saturating_sub(6));
     let lines = content(state, missing, paint, cells);
     let boxed = centred(area, WIDTH, lines.len() as u16 + 2);
@@ -31,7 +32,7 @@ pub fn draw(state: &State, missing: &Missing, paint: &mut Paint<'_>, area: Rect)
         width: inner.width.saturating_sub(2),
         ..inner
     };
-    paint.scrolled(text, &lines, 0);
+    paint.scrolled(text, &lines, state.diagnosis_offset)
 }
 
 fn content(
@@ -45,18 +46,8 @@ fn content(
     let ui = &state.texts.ui;
     let mut lines = Vec::new();
     match missing {
-        Missing::Credentials { looked_for } => {
+        Missing::Credentials { .. } => {
             push(&mut lines, "", &ui.welcome_credentials, theme.bad, cells);
-            push(&mut lines, "", &ui.welcome_looked, theme.text, cells);
-            for place in looked_for {
-                push(
-                    &mut lines,
-                    &format!("  {} ", glyphs.bullet),
-                    place,
-                    theme.dim,
-                    cells,
-                );
-            }
         }
         Missing::Region => {
             push(&mut lines, "", &ui.welcome_region, theme.bad, cells);
@@ -98,6 +89,15 @@ fn content(
         );
     }
     push(&mut lines, "", &ui.welcome_doctor, theme.dim, cells);
+    // What can be done stands first; where a screen is low, the rest is scrolled to.
+    if let Missing::Credentials { looked_for } = missing {
+        lines.push(Line::default());
+        push(&mut lines, "", &ui.welcome_looked, theme.text, cells);
+        for place in looked_for {
+            let lead = format!("  {} ", glyphs.bullet);
+            push(&mut lines, &lead, place, theme.dim, cells);
+        }
+    }
     lines
 }
 
