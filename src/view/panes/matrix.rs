@@ -104,7 +104,9 @@ pub fn lines(
     }
     // Columns that stand closer are better than words that are cut.
     if needs.iter().sum::<usize>() > room {
-        needs.iter_mut().for_each(|need| *need -= 1);
+        for need in &mut needs {
+            *need -= 1;
+        }
     }
     let columns = shared(needs, room);
     let last = columns.len().saturating_sub(1);
