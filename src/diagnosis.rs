@@ -5,6 +5,7 @@
 //! carried out.
 
 mod actions;
+mod attribution;
 pub mod display;
 pub mod explain;
 pub mod knowledge;
@@ -109,7 +110,7 @@ fn causes(
     weighed: &[posterior::Weighed],
     readings: &[Reading],
 ) -> Vec<CauseProbability> {
-    let contributions = explain::contributions(knowledge, model, weighed, posterior, readings);
+    let contributions = attribution::contributions(knowledge, model, weighed, posterior, readings);
     let ranges = explain::ranges(model, weighed, posterior);
     let mut causes: Vec<CauseProbability> = model
         .causes

@@ -214,3 +214,41 @@ async fn two_demos_run_at_once() {
     assert!(is_ssh(&face(&one, "shop-web-01", true).await));
     assert!(is_ssh(&face(&two, "shop-web-01", true).await));
 }
+
+/// Every command can be tried on the demo, and what is done there is neither seen, settled nor
+/// learnt from on a real cloud.
+#[test]
+fn any_command_works_on_the_demo_and_leaves_the_real_journal_alone() {
+    let home = tempfile::tempdir().expect("a temporary home");
+    let run = |arguments: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_cvmtop"))
+            .args(arguments)
+            .env_clear()
+            .env("HOME", home.path())
+            .env("PATH", std::env::var("PATH").unwrap_or_default())
+            .output()
+            .expect("the program runs");
+        let (out, err) = (output.stdout, output.stderr);
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&out).into_owned(),
+            String::from_utf8_lossy(&err).into_owned(),
+        )
+    };
+    let (status, listed, err) = run(&["list", "--demo", "--no-probe"]);
+    assert_eq!(status, Some(0), "{err}");
+    assert!(listed.contains("shop-api-01"), "{listed}");
+    let (status, listed, err) = run(&["list", "--no-probe", "--demo-fleet", "7"]);
+    assert_eq!(status, Some(0), "a size of the demo means the demo: {err}");
+    assert!(listed.lines().count() > 8, "{listed}");
+    let open = ["--set", "source=127.0.0.1", "--yes", "--wait"];
+    let mut act = vec!["--demo", "act", "shop-api-01", "open-port"];
+    act.extend(open);
+    let (status, out, err) = run(&act);
+    assert_eq!(status, Some(0), "{out}{err}");
+    let (_, entries, err) = run(&["journal", "--demo", "--format", "json"]);
+    assert!(entries.contains("open-port"), "{entries}{err}");
+    let (status, entries, err) = run(&["journal", "--format", "json"]);
+    assert_eq!(status, Some(0), "{err}");
+    assert!(!entries.contains("open-port"), "{entries}");
+}

@@ -233,6 +233,19 @@ proptest! {
     }
 
     #[test]
+    fn the_prior_of_the_terms_is_that_of_no_readings(os in system(), readings in evidence()) {
+        let (report, nothing) = (weigh(os, &readings), weigh(os, &[]));
+        // Below that, log-odds end where probabilities are kept off 0.
+        for cause in report.causes.iter().filter(|c| c.probability > 1e-9) {
+            let p = p(&nothing, &cause.id);
+            let prior = 10.0 * (p / (1.0 - p)).log10();
+            let term = &cause.contributions[0];
+            prop_assert_eq!(&term.evidence, "prior");
+            prop_assert!((term.weight_db - prior).abs() < 0.5, "{}: {} and {}", cause.id, term.weight_db, prior);
+        }
+    }
+
+    #[test]
     fn a_typical_state_never_lowers_its_cause(os in system(), readings in evidence(), pick in any::<prop::sample::Index>()) {
         let typical = typical_states(os);
         let (group, path, state, cause) = &typical[pick.index(typical.len())];

@@ -92,6 +92,34 @@ fn a_mechanism_with_its_symptom_and_the_alternatives_cleared_is_decided() {
     assert_eq!(r.actions[0].id, "open-port");
 }
 
+/// What decided comes first in the reasons, also where everything else agrees with it.
+#[test]
+fn the_rule_that_denies_is_the_first_reason_and_silence_speaks_for_it() {
+    let report = linux(
+        "reach/public=all-silent reach/private=all-silent security-group=deny-default \
+         security-group-here/public=deny-default instance-state=running restriction=normal \
+         public-address=present public-bandwidth=nonzero ddos-block=none network-acl=allow \
+         agent=online cpu=normal memory=normal disk=normal platform-event=none route=ok",
+    );
+    assert_eq!(
+        lead(&report),
+        "security-group-blocks-port",
+        "{}",
+        show(&report)
+    );
+    let terms = &report.causes[0].contributions;
+    let weight = |id: &str| {
+        let found = terms.iter().find(|t| t.evidence == id);
+        found.map_or(0.0, |t| t.weight_db)
+    };
+    assert_eq!(terms[1].evidence, "security-group", "{terms:?}");
+    assert!(weight("reach") > 2.0, "{terms:?}");
+    assert!(
+        weight("public-bandwidth") < weight("security-group"),
+        "{terms:?}"
+    );
+}
+
 #[test]
 fn a_busy_cpu_is_not_the_cause_of_a_silent_port() {
     let r = linux(

@@ -52,7 +52,7 @@ pub async fn run(args: &ActArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let loaded = open::settings(global)?;
     let session = if args.dry_run {
         acting::left_alone(&acting::journal(&loaded));
-        Session::open(&loaded, &mut |warning| output::warn(warning)).await?
+        open::cloud(&loaded, &mut |warning| output::warn(warning)).await?
     } else {
         open::on(&loaded).await?
     };

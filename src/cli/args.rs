@@ -31,14 +31,6 @@ pub struct Cli {
 pub struct ConsoleArgs {
     /// Instance id, name or address to open
     pub target: Option<String>,
-
-    /// Use the embedded demo cloud: no account, no network
-    #[arg(long)]
-    pub demo: bool,
-
-    /// Number of instances in the demo cloud
-    #[arg(long, value_name = "N")]
-    pub demo_fleet: Option<usize>,
 }
 
 /// Options of every command; each has an entry in the config file and a variable `CVMTOP_*`.
@@ -47,6 +39,14 @@ pub struct GlobalArgs {
     /// Config file to use instead of the one in the config directory
     #[arg(long, global = true, value_name = "FILE", env = "CVMTOP_CONFIG")]
     pub config: Option<PathBuf>,
+
+    /// Work on an embedded demo cloud that ends with the command: no account, no network
+    #[arg(long, global = true)]
+    pub demo: bool,
+
+    /// Instances to add to the demo cloud (implies `--demo`)
+    #[arg(long, global = true, value_name = "N")]
+    pub demo_fleet: Option<usize>,
 
     /// Credential profile
     #[arg(long, global = true, value_name = "NAME")]
@@ -399,9 +399,6 @@ pub struct DemoCloudArgs {
     /// Address to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
-    /// Number of instances
-    #[arg(long, value_name = "N")]
-    pub demo_fleet: Option<usize>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -15,6 +15,8 @@ impl From<&GlobalArgs> for Overrides {
     fn from(args: &GlobalArgs) -> Self {
         Self {
             config_file: args.config.clone(),
+            // A size of the demo cannot mean anything else than the demo.
+            demo: args.demo_fleet.or(args.demo.then_some(0)),
             profile: args.profile.clone(),
             regions: args.region.clone(),
             endpoint: args.endpoint.clone(),

@@ -1,21 +1,52 @@
-//! `cvmtop demo-cloud`: the embedded cloud and its hosts, for other clients.
+//! The embedded cloud and its hosts: for this process (`--demo`) and for other clients
+//! (`cvmtop demo-cloud`, which prints one JSON line once it listens and runs until it is ended).
 //!
-//! Prints one JSON line once it listens and runs until it is ended.
 //! Must not live here: the cloud itself (`demo`).
 
 use std::io::Write;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use tokio::sync::OnceCell;
+
 use super::args::{DemoCloudArgs, GlobalArgs};
-use crate::demo::{self, DemoOptions};
+use crate::cloud::credentials::{Credentials, Provider};
+use crate::cloud::{Client, ClientConfig};
+use crate::config::Settings;
+use crate::demo::{self, DemoCloud, DemoOptions};
+use crate::runtime::session::{Cloud, Session, SessionError};
+
+/// The demo of this process (`--demo`); it ends with it.
+static RUNNING: OnceCell<DemoCloud> = OnceCell::const_new();
+
+/// A session on the demo of this process, which is started by the first caller.
+///
+/// # Errors
+/// When it cannot be started.
+pub async fn session(settings: Settings, fleet: usize) -> Result<Session, SessionError> {
+    let options = DemoOptions {
+        fleet,
+        ..DemoOptions::default()
+    };
+    let demo = RUNNING
+        .get_or_try_init(|| demo::start(options))
+        .await
+        .map_err(|error| SessionError::Demo(error.to_string()))?;
+    let keys = Credentials::new(demo.secret_id.clone(), demo.secret_key.clone());
+    let config = ClientConfig::new(&demo.endpoint, Provider::Static(keys));
+    let cloud = Cloud {
+        client: Client::new(config)?,
+        regions: demo.regions.clone(),
+        origin: "the demo cloud".to_owned(),
+    };
+    Session::with_cloud(settings, cloud)
+}
 
 /// Serves until SIGINT or SIGTERM.
 pub async fn run(args: &DemoCloudArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
-    let _ = global;
     let cloud = demo::start(DemoOptions {
         listen: args.listen,
-        fleet: args.demo_fleet.unwrap_or(0),
+        fleet: global.demo_fleet.unwrap_or(0),
         ..DemoOptions::default()
     })
     .await?;

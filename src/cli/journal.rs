@@ -10,7 +10,6 @@ use super::output::print;
 use super::{EXIT_NOTHING, EXIT_USAGE, act, open, output};
 use crate::action::gate::Access;
 use crate::runtime::execute::{self, ExecuteError, has_duties, prepare_undo};
-use crate::runtime::session::Session;
 use crate::store::journal::{Contents, Entry, EntryState, Journal};
 
 /// Runs the command.
@@ -29,7 +28,7 @@ pub async fn run(args: &JournalArgs, global: &GlobalArgs) -> anyhow::Result<u8> 
         acting::left_alone(&journal);
     } else if has_duties(&contents, jiff::Timestamp::now()) {
         // Reading must work without any cloud, so this may fail.
-        match Session::open(&loaded, &mut |_| {}).await {
+        match open::cloud(&loaded, &mut |_| {}).await {
             Ok(session) => {
                 acting::start_up(&session, &loaded).await;
                 contents = journal.read()?;
@@ -64,7 +63,7 @@ async fn undo(
             return Ok(EXIT_USAGE);
         }
     };
-    let session = Session::open(loaded, &mut |warning| output::warn(warning)).await?;
+    let session = open::cloud(loaded, &mut |warning| output::warn(warning)).await?;
     let desk = acting::desk(&session, loaded)?;
     let (plan, instance) = match prepare_undo(&desk, entry).await {
         Ok(prepared) => prepared,

@@ -4,7 +4,7 @@
 
 use super::acting;
 use super::args::GlobalArgs;
-use super::{log, output};
+use super::{demo_cloud, log, output};
 use crate::config::{self, Loaded, Overrides};
 use crate::runtime::own_guides;
 use crate::runtime::session::{Session, SessionError};
@@ -23,6 +23,24 @@ pub fn settings(global: &GlobalArgs) -> anyhow::Result<Loaded> {
     Ok(loaded)
 }
 
+/// A session on the cloud that is meant: the demo, or the one that credentials are found for.
+///
+/// # Errors
+/// [`SessionError`].
+pub async fn cloud(
+    loaded: &Loaded,
+    warn: &mut (dyn FnMut(String) + Send),
+) -> Result<Session, SessionError> {
+    match loaded.demo {
+        Some(fleet) => {
+            let mut session = demo_cloud::session(loaded.settings.clone(), fleet).await?;
+            session.knowledge = session.learnt(&loaded.paths.state_dir);
+            Ok(session)
+        }
+        None => Session::open(loaded, warn).await,
+    }
+}
+
 /// Reads the settings and opens a session on them.
 pub async fn session(global: &GlobalArgs) -> anyhow::Result<Session> {
     let loaded = settings(global)?;
@@ -32,9 +50,9 @@ pub async fn session(global: &GlobalArgs) -> anyhow::Result<Session> {
 /// Finds credentials, builds the client, and does what every start does first.
 ///
 /// # Errors
-/// As for [`Session::open`].
+/// As for [`cloud`].
 pub async fn on(loaded: &Loaded) -> Result<Session, SessionError> {
-    let session = Session::open(loaded, &mut |warning| output::warn(warning)).await?;
+    let session = cloud(loaded, &mut |warning| output::warn(warning)).await?;
     acting::start_up(&session, loaded).await;
     Ok(session)
 }

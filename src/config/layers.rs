@@ -22,6 +22,8 @@ const MAX_FILE: u64 = 1024 * 1024;
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     pub config_file: Option<PathBuf>,
+    /// Work on the embedded demo cloud with so many instances added.
+    pub demo: Option<usize>,
     pub profile: Option<String>,
     pub regions: Vec<String>,
     pub endpoint: Option<String>,
@@ -147,6 +149,8 @@ impl fmt::Display for Problem {
 pub struct Loaded {
     pub settings: Settings,
     pub paths: Paths,
+    /// The embedded demo cloud is meant, with so many instances added.
+    pub demo: Option<usize>,
     /// In the order in which they were met.
     pub warnings: Vec<Problem>,
     /// Origin of each key that is not at its default.
@@ -175,6 +179,10 @@ impl Loaded {
     }
 }
 
+/// Folder of the state directory for the demo: what was tried there must neither be settled on a
+/// real cloud nor teach anything about it, and the other way round.
+const DEMO_STATE: &str = "demo";
+
 /// Settings from the command line, this process's environment and the config file.
 ///
 /// # Errors
@@ -185,7 +193,10 @@ pub fn load(overrides: &Overrides) -> Result<Loaded, ConfigError> {
 
 /// [`load`] in given surroundings.
 pub fn load_with(overrides: &Overrides, environment: &Environment) -> Result<Loaded, ConfigError> {
-    let paths = Paths::new(overrides.config_file.as_deref(), environment)?;
+    let mut paths = Paths::new(overrides.config_file.as_deref(), environment)?;
+    if overrides.demo.is_some() {
+        paths.state_dir.push(DEMO_STATE);
+    }
     let text = read_file(&paths)?;
     Ok(load_text(&text, paths, overrides, environment))
 }
@@ -201,6 +212,7 @@ pub fn load_text(
         loaded: Loaded {
             settings: Settings::default(),
             paths,
+            demo: overrides.demo,
             warnings: Vec::new(),
             origins: BTreeMap::new(),
         },

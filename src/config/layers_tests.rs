@@ -132,6 +132,20 @@ fn a_file_named_on_purpose_must_exist() {
 }
 
 #[test]
+fn the_demo_keeps_its_state_apart() {
+    let fixture = Fixture::new("");
+    let on_demo = Overrides {
+        demo: Some(0),
+        ..Overrides::default()
+    };
+    let real = fixture.load(&[], &Overrides::default());
+    let demo = fixture.load(&[], &on_demo);
+    assert_eq!((real.demo, demo.demo), (None, Some(0)));
+    assert_eq!(demo.paths.state_dir, real.paths.state_dir.join("demo"));
+    assert_eq!(demo.paths.config_file, real.paths.config_file);
+}
+
+#[test]
 fn profiles_can_be_read_only() {
     let fixture = Fixture::new("[cloud]\nread_only_profiles = [\"audit\"]\n");
     let flags = Overrides {

@@ -1,7 +1,7 @@
-//! Why the probabilities are what they are: terms, ranges, conflicts, sentences.
+//! Why the probabilities are what they are: ranges, conflicts, sentences.
 //!
-//! Lives here: contributions that sum to the log-odds, what speaks for and against a cause, what
-//! was not seen and why. Must not live here: weights themselves (`posterior`), layout.
+//! Lives here: how sure a probability is, what speaks for and against a cause, what was not seen
+//! and why. Must not live here: how much each reading moved a cause (`attribution`), layout.
 
 use super::knowledge::{Kind, Knowledge};
 use super::model::Model;
@@ -13,93 +13,8 @@ use crate::domain::report::{Conflict, Contribution, Report};
 pub(super) const DECIBANS: f64 = 10.0 / std::f64::consts::LN_10;
 /// Share of a whole below which a hypothesis is left out of sums that explain.
 const NEGLIGIBLE: f64 = 1e-4;
-/// Decibans below which a term is left to the one named `prior`, which closes the sum.
-const UNNAMED_DB: f64 = 0.01;
 /// A reading that the rest gives less than this is surprising.
 const SURPRISE: f64 = 0.045;
-
-/// The terms of every cause, `prior` first, in the order of `Model::causes`.
-///
-/// A cause is a mixture of hypotheses, and so is the rest. The logarithm of a mixture's weight is
-/// the posterior mean of its members' log-weights plus the entropy of the mixture, exactly. So
-/// each reading contributes the difference of its posterior means, in any order of readings; the
-/// prior and the entropy make up the term named `prior`.
-pub(super) fn contributions(
-    knowledge: &Knowledge,
-    model: &Model,
-    weighed: &[Weighed],
-    posterior: &Posterior,
-    readings: &[Reading],
-) -> Vec<Vec<Contribution>> {
-    let n = weighed.len();
-    let count = model.causes.len();
-    let mut mass = vec![0.0; count];
-    let mut sums = vec![0.0; count * n];
-    for h in &posterior.hypotheses {
-        let cause = model.variants[usize::from(h.lead)].cause;
-        // What is negligible within its own cause moves no term; `prior` closes the sum.
-        if h.probability < NEGLIGIBLE * posterior.causes[cause] {
-            continue;
-        }
-        mass[cause] += h.probability;
-        for o in 0..n {
-            sums[cause * n + o] += h.probability * posterior.weight_of(model, weighed, h, o);
-        }
-    }
-    let all_mass: f64 = mass.iter().sum();
-    let all: Vec<f64> = (0..n)
-        .map(|o| (0..count).map(|c| sums[c * n + o]).sum())
-        .collect();
-    (0..count)
-        .map(|cause| {
-            let p = posterior.causes[cause];
-            let rest = all_mass - mass[cause];
-            let mut terms = Vec::with_capacity(n + 1);
-            let mut total = 0.0;
-            for (o, w) in weighed.iter().enumerate() {
-                let own = mean(sums[cause * n + o], mass[cause]);
-                let others = all[o] - sums[cause * n + o];
-                let weight_db = (own - mean(others, rest)) * DECIBANS;
-                if weight_db.abs() < UNNAMED_DB {
-                    continue;
-                }
-                total += weight_db;
-                let evidence = &knowledge.evidence[model.slots[w.slot].group];
-                terms.push(Contribution {
-                    evidence: evidence.id.clone(),
-                    path: model.slots[w.slot].path,
-                    state: evidence.states[w.state].clone(),
-                    weight_db,
-                    observation: readings[w.reading].observation.clone(),
-                });
-            }
-            terms.sort_by(|a, b| {
-                b.weight_db
-                    .abs()
-                    .total_cmp(&a.weight_db.abs())
-                    .then_with(|| {
-                        (&a.evidence, a.path, &a.state).cmp(&(&b.evidence, b.path, &b.state))
-                    })
-            });
-            let log_odds = DECIBANS * (p / (1.0 - p)).ln();
-            terms.insert(
-                0,
-                Contribution {
-                    evidence: "prior".to_owned(),
-                    path: None,
-                    state: String::new(),
-                    weight_db: log_odds - total,
-                    observation: String::new(),
-                },
-            );
-            terms
-        })
-        .collect()
-}
-
-fn mean(sum: f64, mass: f64) -> f64 {
-    if mass > 0.0 { sum / mass } else { 0.0 }
-}
 
 /// 10th to 90th percentile of each first-blocker probability over draws from the rows' counts.
 ///

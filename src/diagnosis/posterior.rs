@@ -44,6 +44,8 @@ pub(super) struct Selection {
 pub(super) struct Hypothesis {
     pub lead: u16,
     pub second: Option<u16>,
+    /// Logarithm of the weight, before the sum over all is made 1.
+    pub log_weight: f64,
     pub probability: f64,
 }
 
@@ -290,7 +292,8 @@ pub(super) fn infer(
         hypotheses.push(Hypothesis {
             lead: v as u16,
             second: None,
-            probability: variant.log_prior + totals[v] + not_cured[variant.cause],
+            log_weight: variant.log_prior + totals[v] + not_cured[variant.cause],
+            probability: 0.0,
         });
     }
     for &(lead, second, log_prior) in &model.pairs {
@@ -300,7 +303,8 @@ pub(super) fn infer(
         hypotheses.push(Hypothesis {
             lead,
             second: Some(second),
-            probability: log,
+            log_weight: log,
+            probability: 0.0,
         });
     }
     let log_evidence = normalise(&mut hypotheses) + tables.base.iter().sum::<f64>();
@@ -331,15 +335,15 @@ pub(super) fn infer(
     }
 }
 
-/// Turns log-weights into probabilities; the answer is the logarithm of their sum.
+/// Makes probabilities of the log-weights; the answer is the logarithm of their sum.
 fn normalise(hypotheses: &mut [Hypothesis]) -> f64 {
     let max = hypotheses
         .iter()
-        .map(|h| h.probability)
+        .map(|h| h.log_weight)
         .fold(f64::NEG_INFINITY, f64::max);
     let mut sum = 0.0;
     for h in hypotheses.iter_mut() {
-        h.probability = (h.probability - max).exp();
+        h.probability = (h.log_weight - max).exp();
         sum += h.probability;
     }
     for h in hypotheses.iter_mut() {

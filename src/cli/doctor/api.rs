@@ -4,11 +4,12 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{Check, Level};
+use crate::cli::open;
 use crate::cloud::permissions::{Answered, READS, Sample};
 use crate::cloud::{Client, CloudError, wire};
 use crate::config::Loaded;
 use crate::domain::api_call::ApiCall;
-use crate::runtime::session::{Cloud, Session, SessionError};
+use crate::runtime::session::{Cloud, SessionError};
 
 /// Above this the cloud refuses every request (`AuthFailure.SignatureExpire`).
 const REFUSED_SKEW_SECONDS: i64 = 300;
@@ -16,7 +17,7 @@ const NOTICEABLE_SKEW_SECONDS: i64 = 30;
 
 pub(super) async fn checks(loaded: &Loaded) -> Vec<Check> {
     let mut checks = Vec::new();
-    let opened = Session::open(loaded, &mut |warning| {
+    let opened = open::cloud(loaded, &mut |warning| {
         checks.push(Check::new(Level::Warn, "credentials", warning));
     })
     .await;
