@@ -40,13 +40,8 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_name = "FILE", env = "CVMTOP_CONFIG")]
     pub config: Option<PathBuf>,
 
-    /// Work on an embedded demo cloud that ends with the command: no account, no network
-    #[arg(long, global = true)]
-    pub demo: bool,
-
-    /// Instances to add to the demo cloud (implies `--demo`)
-    #[arg(long, global = true, value_name = "N")]
-    pub demo_fleet: Option<usize>,
+    #[command(flatten)]
+    pub demo: DemoArgs,
 
     /// Credential profile
     #[arg(long, global = true, value_name = "NAME")]
@@ -91,6 +86,18 @@ pub struct GlobalArgs {
     /// Say more in the log; may be repeated
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+}
+
+/// Whether the cloud is the embedded one.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DemoArgs {
+    /// Work on an embedded demo cloud that ends with the command: no account, no network
+    #[arg(long = "demo", global = true)]
+    pub on: bool,
+
+    /// Instances to add to the demo cloud (implies `--demo`)
+    #[arg(long = "demo-fleet", global = true, value_name = "N")]
+    pub fleet: Option<usize>,
 }
 
 #[derive(Debug, Subcommand)]

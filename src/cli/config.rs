@@ -16,7 +16,7 @@ impl From<&GlobalArgs> for Overrides {
         Self {
             config_file: args.config.clone(),
             // A size of the demo cannot mean anything else than the demo.
-            demo: args.demo_fleet.or(args.demo.then_some(0)),
+            demo: args.demo.fleet.or(args.demo.on.then_some(0)),
             profile: args.profile.clone(),
             regions: args.region.clone(),
             endpoint: args.endpoint.clone(),

@@ -14,10 +14,8 @@ use crate::runtime::own_guides;
 pub async fn run(args: &ConsoleArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let mut end = open(args, global).await?;
     if end == End::Demo {
-        let on_demo = GlobalArgs {
-            demo: true,
-            ..global.clone()
-        };
+        let mut on_demo = global.clone();
+        on_demo.demo.on = true;
         end = open(args, &on_demo).await?;
     }
     Ok(match end {

@@ -46,7 +46,7 @@ pub async fn session(settings: Settings, fleet: usize) -> Result<Session, Sessio
 pub async fn run(args: &DemoCloudArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let cloud = demo::start(DemoOptions {
         listen: args.listen,
-        fleet: global.demo_fleet.unwrap_or(0),
+        fleet: global.demo.fleet.unwrap_or(0),
         ..DemoOptions::default()
     })
     .await?;

@@ -155,7 +155,9 @@ impl Way {
         let max = logs().fold(f64::NEG_INFINITY, f64::max);
         let mut shares: Vec<f64> = logs().map(|log| (log - max).exp()).collect();
         let sum: f64 = shares.iter().sum();
-        shares.iter_mut().for_each(|share| *share /= sum);
+        for share in &mut shares {
+            *share /= sum;
+        }
         shares
     }
 
