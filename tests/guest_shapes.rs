@@ -130,6 +130,7 @@ const ROWS: &[Row] = &[
     (WINDOWS, "guest-rdp-security", "nla-optional", &["rdp nla 0"]),
     (WINDOWS, "guest-rdp-security", "credssp-gap", &["rdp oracle 0"]),
     (WINDOWS, "guest-rdp-rights", "ok", &[]),
+    (WINDOWS, "guest-rdp-rights", "ok", &["rights policy SeRemoteInteractiveLogonRight = *S-1-5-32-544", "rights policy SeRemoteInteractiveLogonRight = *S-1-5-32-555", "-rights member", "rights member S-1-5-32-555"]),
     (WINDOWS, "guest-rdp-rights", "missing", &["rights policy SeRemoteInteractiveLogonRight = *S-1-5-32-555"]),
     (WINDOWS, "guest-rdp-rights", "denied", &["rights policy SeDenyRemoteInteractiveLogonRight = *S-1-1-0"]),
     (WINDOWS, "guest-rdp-license", "ok", &[]),

@@ -80,17 +80,24 @@ if ($account) {
 } else { Say account state absent }
 # Well-known SIDs: 544 administrators, 555 remote desktop users (names are localised).
 foreach ($sid in 'S-1-5-32-544', 'S-1-5-32-555') {
-    $g = (New-Object System.Security.Principal.SecurityIdentifier($sid)).Translate([System.Security.Principal.NTAccount]).Value.Split('\')[-1]
+    $g = ([System.Security.Principal.SecurityIdentifier]$sid).Translate([System.Security.Principal.NTAccount]).Value.Split('\')[-1]
     $members = (net localgroup "$g" | Out-String)
     if ($members -match "(?im)^(.*\\)?$([regex]::Escape($name))\s*$") { Say rights member $sid }
 }
+# Log-on rights as the security authority keeps them, flags an account: 0x400 allows a remote
+# log-on, 0x800 denies it. SYSTEM may read them, and the agent is SYSTEM; an export writes a file.
 if (Within 35) {
-    $inf = [System.IO.Path]::GetTempFileName()
-    secedit /export /areas USER_RIGHTS /cfg "$inf" | Out-Null
-    Get-Content "$inf" | Select-String '^Se(Deny)?RemoteInteractiveLogonRight' | ForEach-Object { Say rights policy $_.Line }
-    Remove-Item "$inf"
+    $seen = 0
+    foreach ($k in Get-ChildItem 'HKLM:\SECURITY\Policy\Accounts') {
+        $raw = (Get-Item "$($k.PSPath)\ActSysAc").GetValue('')
+        if ($null -eq $raw) { continue }
+        $flags = if ($raw -is [byte[]]) { [BitConverter]::ToInt32($raw, 0) } else { [int]$raw }
+        if ($flags -band 0x400) { Say rights policy "SeRemoteInteractiveLogonRight = *$($k.PSChildName)" }
+        if ($flags -band 0x800) { Say rights policy "SeDenyRemoteInteractiveLogonRight = *$($k.PSChildName)" }
+        $seen++
+    }
     Say rights usersid $account.SID
-    Say rights checked yes
+    if ($seen) { Say rights checked yes }
 }
 Say rights forceguest (RegValue 'HKLM:\SYSTEM\CurrentControlSet\Control\Lsa' 'forceguest')
 

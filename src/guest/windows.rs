@@ -406,26 +406,28 @@ fn rdp_rights(a: &Answer) -> Finding {
                 })
         })
     };
-    let policy = |right: &str| {
+    // One line an account, or all accounts in one.
+    let holds = |right: &str| {
         a.all("rights", "policy")
             .iter()
-            .find(|l| l.starts_with(right))
+            .any(|l| l.starts_with(right) && names(l))
     };
-    if policy("SeDenyRemoteInteractiveLogonRight").is_some_and(|l| names(l)) {
+    if holds("SeDenyRemoteInteractiveLogonRight") {
         return found(
             "denied",
             format!("{user} is denied logging on through Remote Desktop Services"),
         );
     }
-    match policy("SeRemoteInteractiveLogonRight") {
-        Some(line) if names(line) => found(
+    if holds("SeRemoteInteractiveLogonRight") {
+        found(
             "ok",
             format!("{user} may log on through Remote Desktop Services"),
-        ),
-        _ => found(
+        )
+    } else {
+        found(
             "missing",
             format!("{user} has no right to log on through Remote Desktop Services"),
-        ),
+        )
     }
 }
 
