@@ -18,6 +18,9 @@ use super::world::Face;
 use super::{DemoError, Shared};
 use endpoint::Endpoint;
 
+/// How long a slow service takes to answer: longer than the two seconds that still count as fast.
+const SLOW: Duration = Duration::from_millis(2200);
+
 /// A block of loopback addresses that no other demo uses while this value lives.
 #[derive(Debug)]
 pub(super) struct Claim {

@@ -4,6 +4,7 @@
 //! wording.
 
 mod consented;
+mod hearing;
 mod path;
 mod peers;
 mod talk;
@@ -22,6 +23,7 @@ use super::surroundings::{self, Surroundings};
 use super::{fusion, tcp};
 use crate::domain::evidence::{Reading, Source, Status};
 use fusion::{Reach, ReachFacts, ReachUnknown, describe};
+use hearing::Hearing;
 use talk::Heard;
 
 /// Tries on the login port.
@@ -84,6 +86,7 @@ struct Run<'a> {
     protocol: Protocol,
     arriving: &'a Arriving,
     emitter: &'a Emitter,
+    hearing: Hearing,
     started: Instant,
 }
 
@@ -101,6 +104,7 @@ impl<'a> Run<'a> {
             target,
             protocol: Protocol::expected(plan.os, target.port),
             emitter,
+            hearing: Hearing::default(),
             started: Instant::now(),
         }
     }
@@ -126,29 +130,62 @@ impl<'a> Run<'a> {
         );
         let around =
             Surroundings::start(self.plan, &self.target, self.arriving, self.protocol).await;
-        let login = talks.connects().await;
-        let facts = around.finish(&login, self.started).await;
-        let reach = self.reach(&facts.reach).await;
-        if reach.is_ok_and(Reach::is_open) {
-            self.emitter.open.fetch_add(1, Ordering::Relaxed);
-        }
-        let others = self.other_login_port(facts.other_logins);
-        let path = async {
-            // On loopback the samples go to the login port itself, which must not disturb the talk.
-            if facts.reach.loopback {
-                let heard = self.conversation(reach, talks).await;
-                self.path_quality(reach, &facts.reach).await;
-                heard
-            } else {
-                let quality = self.path_quality(reach, &facts.reach);
-                tokio::join!(self.conversation(reach, talks), quality).0
-            }
+        let mut connects = talks.connects();
+        let mut login = connects.until_open().await;
+        let found = around.finish(&login, self.started).await;
+        let facts = found.reach;
+        let told = async {
+            login.extend(connects.rest().await);
+            let facts = ReachFacts {
+                login,
+                ..facts.clone()
+            };
+            self.reach(&facts).await
         };
-        let (heard, ()) = tokio::join!(path, others);
-        self.path_mtu(reach, &facts.reach, heard).await;
-        if heard.identified && !heard.throttled {
-            self.with_consent().await;
+        // One open connection settles that the path may be measured; whether it is flaky shows later.
+        if facts.login.iter().any(|end| end.is_open()) {
+            self.emitter.open.fetch_add(1, Ordering::Relaxed);
+            let rest = self.beyond_reach(Ok(Reach::Open), &facts, talks, found.other_logins);
+            let _ = tokio::join!(told, rest);
+        } else {
+            let reach = told.await;
+            self.beyond_reach(reach, &facts, talks, found.other_logins)
+                .await;
         }
+    }
+
+    /// Everything that needs to know whether the login port is open, all at once.
+    async fn beyond_reach(
+        &self,
+        reach: Result<Reach, ReachUnknown>,
+        facts: &ReachFacts,
+        talks: Conversations,
+        others: surroundings::OtherLogins,
+    ) {
+        let quality = async {
+            // On loopback the samples go to the login port itself, which must not disturb the talk.
+            if facts.loopback {
+                self.undisturbed().await;
+            }
+            self.path_quality(reach, facts).await;
+        };
+        let talk = async {
+            let heard = self.conversation(reach, talks).await;
+            self.hearing.ended(heard);
+        };
+        tokio::join!(
+            talk,
+            quality,
+            self.other_login_port(others),
+            self.path_mtu(reach, facts),
+            self.with_consent(),
+        );
+    }
+
+    /// Returns when a further connection changes nothing for the tries.
+    async fn undisturbed(&self) {
+        let all_started = self.started + TRY_SPACING * (TRIES as u32 - 1);
+        self.hearing.undisturbed(all_started).await;
     }
 
     async fn reach(&self, facts: &ReachFacts) -> Result<Reach, ReachUnknown> {

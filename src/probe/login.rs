@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -20,8 +21,10 @@ use super::plan::{ProbeOptions, Protocol};
 use super::ssh_exchange::{Conversation, leave};
 use super::{rdp_exchange, tcp};
 
-/// A proposal follows at once where there is one; a greeting may take longer.
-const EXCHANGE: Duration = Duration::from_secs(8);
+/// A server that has spoken sends its proposal or its certificate at once. One that took long to
+/// speak may take as long again, within bounds.
+const EXCHANGE: Duration = Duration::from_secs(4);
+const EXCHANGE_AT_MOST: Duration = Duration::from_secs(8);
 
 /// What was said on one open connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +42,22 @@ pub enum Talk {
 }
 
 impl Talk {
+    /// True when the server ended or refused the conversation.
+    pub fn turned_away(&self) -> bool {
+        self.health() == LoginHealth::TurnedAway
+    }
+
+    /// True when the step after the first answer was made, or ended.
+    pub fn went_on(&self) -> bool {
+        matches!(
+            self,
+            Self::Ssh {
+                exchange: Some(_),
+                ..
+            } | Self::Rdp { tls: Some(_), .. }
+        )
+    }
+
     /// The result of this conversation alone.
     pub fn health(&self) -> LoginHealth {
         match self {
@@ -105,15 +124,9 @@ impl Conversations {
         Self { tries, connects }
     }
 
-    /// Waits until every try is connected or has failed to.
-    pub async fn connects(&mut self) -> Vec<Connect> {
-        let mut out = Vec::new();
-        for told in self.connects.drain(..) {
-            if let Ok(outcome) = told.await {
-                out.push(outcome);
-            }
-        }
-        out
+    /// How the connections of the tries end, in their order.
+    pub fn connects(&mut self) -> Connects {
+        Connects(std::mem::take(&mut self.connects).into_iter().collect())
     }
 
     /// The next conversation that ended; `None` when all have.
@@ -124,6 +137,30 @@ impl Conversations {
             }
         }
         None
+    }
+}
+
+/// Connections of the tries, each taken once.
+#[derive(Debug)]
+pub struct Connects(FuturesUnordered<oneshot::Receiver<Connect>>);
+
+impl Connects {
+    /// Waits until one is open, or all have ended otherwise.
+    pub async fn until_open(&mut self) -> Vec<Connect> {
+        let mut ends = Vec::new();
+        while let Some(end) = self.0.next().await {
+            ends.extend(end);
+            if ends.last().is_some_and(|end| end.is_open()) {
+                break;
+            }
+        }
+        ends
+    }
+
+    /// Waits for all that are left.
+    pub async fn rest(self) -> Vec<Connect> {
+        let ends: Vec<_> = self.0.collect().await;
+        ends.into_iter().flatten().collect()
     }
 }
 
@@ -139,11 +176,11 @@ pub async fn converse(
         Protocol::Ssh => {
             let mut conversation = Conversation::new(stream);
             let greeting = conversation.greeting(limit).await;
-            let identified = matches!(greeting, Greeting::Identified { .. });
-            let exchange = if identified && !taken.swap(true, Ordering::Relaxed) {
-                Some(conversation.key_exchange(limit.min(EXCHANGE)).await)
-            } else {
-                None
+            let exchange = match greeting {
+                Greeting::Identified { after, .. } if !taken.swap(true, Ordering::Relaxed) => {
+                    Some(conversation.key_exchange(limit.min(patience(after))).await)
+                }
+                _ => None,
             };
             leave(conversation.into_stream());
             Talk::Ssh { greeting, exchange }
@@ -151,17 +188,23 @@ pub async fn converse(
         Protocol::Rdp => {
             let mut stream = stream;
             let negotiation = rdp_exchange::negotiate(&mut stream, limit).await;
-            let encrypted = matches!(
-                negotiation,
-                Negotiation::Selected { security, .. } if security != RdpSecurity::Legacy
-            );
-            let tls = if encrypted && !taken.swap(true, Ordering::Relaxed) {
-                Some(rdp_exchange::certificate(stream, limit.min(EXCHANGE)).await)
-            } else {
-                leave(stream);
-                None
+            let tls = match negotiation {
+                Negotiation::Selected { security, after }
+                    if security != RdpSecurity::Legacy && !taken.swap(true, Ordering::Relaxed) =>
+                {
+                    Some(rdp_exchange::certificate(stream, limit.min(patience(after))).await)
+                }
+                _ => {
+                    leave(stream);
+                    None
+                }
             };
             Talk::Rdp { negotiation, tls }
         }
     }
+}
+
+/// How long the next step may take after an answer that took `after`.
+fn patience(after: Duration) -> Duration {
+    (EXCHANGE + after * 2).min(EXCHANGE_AT_MOST)
 }

@@ -32,8 +32,9 @@ pub enum Large {
 }
 
 /// Sends a proposal of several full-size packets to an SSH server that has identified itself, and
-/// watches whether the server's system acknowledges it.
+/// watches whether the server's system acknowledges it. `limit` is the time until it has spoken.
 pub async fn outward(login: SocketAddr, limit: Duration) -> Large {
+    let started = Instant::now();
     let (_, stream) = tcp::connect(login, limit).await;
     let Some(stream) = stream else {
         return Large::Unknown;
@@ -43,7 +44,8 @@ pub async fn outward(login: SocketAddr, limit: Duration) -> Large {
         return Large::Unknown;
     };
     let mut conversation = Conversation::new(stream);
-    let greeting = conversation.greeting(limit).await;
+    let left = limit.saturating_sub(started.elapsed());
+    let greeting = conversation.greeting(left).await;
     let sent = matches!(greeting, Greeting::Identified { .. })
         && conversation.propose(PROPOSAL).await.is_ok();
     let end = if sent {

@@ -16,8 +16,7 @@ use super::tcp;
 
 /// Samples taken.
 pub const SAMPLES: u16 = 20;
-const PING_SPACING: Duration = Duration::from_millis(100);
-const CONNECT_SPACING: Duration = Duration::from_millis(150);
+const SPACING: Duration = Duration::from_millis(100);
 /// What carries the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carrier {
@@ -68,29 +67,27 @@ pub fn choose(facts: &ReachFacts, login: u16, protocol: Protocol) -> Result<Carr
     }
 }
 
-/// Takes the samples; about two to four seconds.
+/// Takes the samples; about two to three seconds.
 ///
 /// # Errors
 /// [`NoSeries::OwnFailure`] when this machine could not send them.
 pub async fn sample(login: SocketAddr, carrier: Carrier) -> Result<Samples, NoSeries> {
     let rtts = match carrier {
-        Carrier::Ping => {
-            match icmp::ping(login.ip(), SAMPLES, PING_SPACING, 24, RETRANSMITTED).await {
-                Echo::Replies { sent, rtts } => {
-                    let lost = (sent as usize).saturating_sub(rtts.len());
-                    rtts.into_iter()
-                        .map(Some)
-                        .chain(std::iter::repeat_n(None, lost))
-                        .collect()
-                }
-                Echo::Silent { sent } => vec![None; sent as usize],
-                Echo::NotPermitted | Echo::Own(_) => return Err(NoSeries::OwnFailure),
+        Carrier::Ping => match icmp::ping(login.ip(), SAMPLES, SPACING, 24, RETRANSMITTED).await {
+            Echo::Replies { sent, rtts } => {
+                let lost = (sent as usize).saturating_sub(rtts.len());
+                rtts.into_iter()
+                    .map(Some)
+                    .chain(std::iter::repeat_n(None, lost))
+                    .collect()
             }
-        }
+            Echo::Silent { sent } => vec![None; sent as usize],
+            Echo::NotPermitted | Echo::Own(_) => return Err(NoSeries::OwnFailure),
+        },
         Carrier::Connect(port) => {
             let to = SocketAddr::new(login.ip(), port);
             let tries = (0..SAMPLES).map(|number| async move {
-                tokio::time::sleep(CONNECT_SPACING * u32::from(number)).await;
+                tokio::time::sleep(SPACING * u32::from(number)).await;
                 tcp::connect(to, RETRANSMITTED).await.0
             });
             let ends = join_all(tries).await;

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::fusion::ReachFacts;
 use super::icmp;
 use super::login::{Talk, converse};
-use super::outcome::{Connect, Echo, Greeting, Negotiation};
+use super::outcome::{Connect, Echo, Greeting, Negotiation, RETRANSMITTED};
 use super::plan::{self, Arriving, Control, ProbePlan, ProbeTarget, Protocol};
 use super::{budget, tcp};
 
@@ -106,13 +106,14 @@ impl Surroundings {
         let answered = login
             .iter()
             .any(|c| !matches!(c, Connect::Silent(_) | Connect::Own(_)));
-        let slowest = login
-            .iter()
-            .filter_map(|c| c.rtt())
-            .max()
-            .unwrap_or_default();
+        // The fastest try is nearest to the round trip: loss only adds to it.
+        let round_trip = login.iter().filter_map(|c| c.rtt()).min();
+        let mut settle = SETTLE.max(round_trip.unwrap_or_default() * 4);
+        if login.iter().any(|c| c.took_a_retransmission()) {
+            settle += RETRANSMITTED;
+        }
         // Where the login port answered, silence beside it is told in a few round trips.
-        let until = answered.then(|| started + SETTLE.max(slowest * 4));
+        let until = answered.then(|| started + settle);
         let mut neighbours = Vec::new();
         while let Some(Ok(end)) = until_or_forever(until, self.neighbours.join_next())
             .await

@@ -90,7 +90,7 @@ impl Server {
             let face = *self.face.borrow_and_update();
             match face {
                 Face::Silent => self.silent(None).await,
-                Face::SshLossy => self.flaky(Face::Ssh, ms(1100), ms(350)).await,
+                Face::SshLossy => self.flaky(Face::Ssh, ms(800), ms(220)).await,
                 // What gets through comes late, after retransmissions.
                 Face::SshBad => self.flaky(Face::SshSlow, ms(500), ms(700)).await,
                 face => self.serve(face, None).await,

@@ -99,7 +99,7 @@ pub(super) async fn talk(
     }
     let requested = read_request(&mut stream).await?;
     if face == Face::RdpSlow {
-        tokio::time::sleep(Duration::from_secs(4)).await;
+        tokio::time::sleep(super::SLOW).await;
     }
     let acceptor = match face {
         Face::RdpExpired => &certificates.expired,

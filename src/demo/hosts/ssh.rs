@@ -78,7 +78,7 @@ pub(super) async fn talk(
                 .await?;
             return hold(&mut stream).await;
         }
-        Face::SshSlow => tokio::time::sleep(Duration::from_secs(4)).await,
+        Face::SshSlow => tokio::time::sleep(super::SLOW).await,
         _ => {}
     }
     let identification = match face {

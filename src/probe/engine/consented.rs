@@ -44,7 +44,8 @@ pub(super) async fn not_reached(plan: &ProbePlan, emitter: &Emitter) {
 
 fn skipped(group: &str, consented: bool) -> Reading {
     let reading = if consented {
-        let why = "no SSH server got as far as its identification".to_owned();
+        let why =
+            "no SSH server got through its first exchange, so there was nobody to ask".to_owned();
         Reading::without_state(group, Source::Probe, Status::NotAttempted, why)
     } else {
         let why = "not asked without consent".to_owned();
@@ -55,6 +56,9 @@ fn skipped(group: &str, consented: bool) -> Reading {
 
 impl Run<'_> {
     pub(super) async fn with_consent(&self) {
+        if self.protocol != Protocol::Ssh || !self.hearing.can_be_asked().await {
+            return;
+        }
         if self.emitter.consent_used.swap(true, Ordering::Relaxed) {
             return;
         }

@@ -4,7 +4,6 @@
 //! (`quality`, `mtu`) or their limits (`fusion::path`).
 
 use super::Run;
-use super::talk::Heard;
 use crate::domain::evidence::Status;
 use crate::probe::budget::{Allowance, Ledger};
 use crate::probe::fusion::path::{
@@ -70,19 +69,17 @@ impl Run<'_> {
         }
     }
 
-    pub(super) async fn path_mtu(
-        &self,
-        reach: Result<Reach, ReachUnknown>,
-        facts: &ReachFacts,
-        heard: Heard,
-    ) {
+    pub(super) async fn path_mtu(&self, reach: Result<Reach, ReachUnknown>, facts: &ReachFacts) {
         if let Some(why) = self.not_measured(reach) {
             return self.unknown("path-mtu", Status::NotAttempted, why).await;
         }
         let login = self.target.login();
-        let allowed = Ledger::shared().allow(login, 1) == Allowance::Granted;
         let outward = async {
-            if self.protocol == Protocol::Ssh && heard.identified && allowed {
+            if self.protocol != Protocol::Ssh {
+                return Large::Unknown;
+            }
+            self.undisturbed().await;
+            if Ledger::shared().allow(login, 1) == Allowance::Granted {
                 mtu::outward(login, self.options.connect_timeout).await
             } else {
                 Large::Unknown
@@ -96,11 +93,14 @@ impl Run<'_> {
             }
         };
         let (outward, ping) = tokio::join!(outward, ping);
-        let facts = MtuFacts {
+        let facts = |hung| MtuFacts {
             outward,
             ping,
-            hung: heard.hung,
+            hung,
         };
+        // Where the end of the conversation decides nothing, it need not be waited for.
+        let decides = fuse_mtu(facts(true)) != fuse_mtu(facts(false));
+        let facts = facts(decides && self.hearing.end().await.hung);
         let detail = format!("{login}: {}", describe_mtu(facts));
         match fuse_mtu(facts) {
             Some(state) => self.observed("path-mtu", state.as_str(), detail).await,

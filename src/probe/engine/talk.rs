@@ -49,6 +49,7 @@ impl Run<'_> {
             }
         };
         while let Some(talk) = talks.next().await {
+            self.hearing.heard(&talk);
             take(talk, &mut greetings);
         }
         let login = self.target.login();
@@ -111,6 +112,7 @@ impl Run<'_> {
             }
         };
         while let Some(talk) = talks.next().await {
+            self.hearing.heard(&talk);
             take(talk, &mut negotiations);
         }
         let login = self.target.login();
