@@ -11,6 +11,7 @@ pub mod history;
 pub mod instance;
 pub mod lang;
 pub mod network_acl;
+pub mod path_series;
 pub mod ports;
 pub mod report;
 pub mod security_group;

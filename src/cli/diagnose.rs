@@ -37,7 +37,7 @@ const MAX_ERROR_TEXT: u64 = 256 * 1024;
 pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let loaded = open::settings(global)?;
     let session = open::on(&loaded).await?;
-    let options = options(&args.triage, &session.knowledge)?;
+    let options = options(&args.triage, &session.knowledge, &loaded)?;
     let reports = join_all(args.targets.iter().map(|target| {
         within(
             args.triage.timeout,
@@ -97,8 +97,13 @@ pub fn guide_steps(loaded: &Loaded, instance: &str) -> Vec<TickedStep> {
 ///
 /// # Errors
 /// A file that cannot be read, or a statement about something that does not exist.
-pub fn options(args: &TriageArgs, knowledge: &Knowledge) -> anyhow::Result<TriageOptions> {
+pub fn options(
+    args: &TriageArgs,
+    knowledge: &Knowledge,
+    loaded: &Loaded,
+) -> anyhow::Result<TriageOptions> {
     Ok(TriageOptions {
+        memory: Some(loaded.paths.state_dir.clone()),
         onset: args.since,
         deep: args.deep,
         try_login: args.try_login.clone(),

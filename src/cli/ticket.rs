@@ -13,7 +13,7 @@ use crate::runtime::{self, triage};
 pub async fn run(args: &TicketArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let loaded = open::settings(global)?;
     let session = open::on(&loaded).await?;
-    let options = diagnose::options(&args.triage, &session.knowledge)?;
+    let options = diagnose::options(&args.triage, &session.knowledge, &loaded)?;
     let instance = match diagnose::aim(&session, &args.target, &options).await {
         Ok(instance) => instance,
         Err(error) => {

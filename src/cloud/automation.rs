@@ -16,8 +16,16 @@ use crate::domain::instance::{Instance, Os};
 
 /// The agent looks for work every few seconds; faster polling brings nothing.
 const POLL: Duration = Duration::from_millis(400);
+/// An agent that is online has its work pushed to it; one that has not taken it by then hangs.
+const FETCHED_WITHIN: Duration = Duration::from_secs(15);
+/// The agent ends a script at its time limit and reports that.
+const REPORTED_WITHIN: Duration = Duration::from_secs(5);
 /// What the agent keeps of an output (TAT `TaskResult.Output`), plus room for the encoding.
 const MAX_OUTPUT: usize = 64 * 1024;
+
+/// Names of the commands that only look, as the audit log holds them.
+pub const GUEST_CHECK: &str = "cvmtop guest check";
+pub const AGENT_CHECK: &str = "cvmtop-agent-check";
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +70,8 @@ pub fn run_call(instance: &Instance, name: &str, script: &str, timeout: Duration
     )
 }
 
-/// Starts a script and waits for its end, at most `timeout` plus the agent's own delay.
+/// Starts a script and waits for its end: until the agent has it for [`FETCHED_WITHIN`] at most, and
+/// for `timeout` plus the agent's own delay in all.
 ///
 /// # Errors
 /// Those of the calls; a script that fails or times out is not an error.
@@ -84,16 +93,18 @@ pub async fn run(
         client,
         &instance.region,
         &invocation_id,
-        timeout + Duration::from_secs(15),
+        FETCHED_WITHIN.min(timeout),
+        timeout + REPORTED_WITHIN,
     )
     .await
 }
 
-/// Waits for the end of an invocation.
+/// Waits for the end of an invocation; for one that no agent has fetched, only for `fetched`.
 pub async fn follow(
     client: &Client,
     region: &str,
     invocation_id: &str,
+    fetched: Duration,
     patience: Duration,
 ) -> Result<Run, CloudError> {
     let call = ApiCall::new(
@@ -113,7 +124,14 @@ pub async fn follow(
         if let Some(run) = ended(task, &status, invocation_id) {
             return Ok(run);
         }
-        if started.elapsed() >= patience {
+        let waits = ["PENDING", "DELIVERING", "DELIVER_DELAYED"].contains(&status.as_str());
+        if started.elapsed()
+            >= if waits {
+                fetched.min(patience)
+            } else {
+                patience
+            }
+        {
             return Ok(Run {
                 end: RunEnd::Timeout { status },
                 output: String::new(),

@@ -352,6 +352,20 @@ pub static ENTRIES: &[Entry] = &[
         show: |s| quoted(&show_duration(s.probe.timeout)),
     },
     Entry {
+        key: "probe.guest_timeout",
+        variable: "CVMTOP_PROBE_GUEST_TIMEOUT",
+        kind: Kind::Text,
+        help: "time for the check inside a guest",
+        set: |s, raw, _| {
+            s.probe.guest_timeout = raw.duration(
+                ProbeSettings::LEAST_GUEST_TIMEOUT,
+                ProbeSettings::MOST_GUEST_TIMEOUT,
+            )?;
+            Ok(())
+        },
+        show: |s| quoted(&show_duration(s.probe.guest_timeout)),
+    },
+    Entry {
         key: "ui.theme",
         variable: "CVMTOP_THEME",
         kind: Kind::Text,

@@ -119,6 +119,8 @@ pub struct ProbeSettings {
     pub neighbour_ports: Vec<u16>,
     /// For one connection.
     pub timeout: Duration,
+    /// For the check inside a guest.
+    pub guest_timeout: Duration,
 }
 
 /// `[ui]`
@@ -187,6 +189,9 @@ impl ProbeSettings {
     /// Bounds of `probe.timeout`.
     pub const LEAST_TIMEOUT: Duration = Duration::from_millis(100);
     pub const MOST_TIMEOUT: Duration = Duration::from_secs(600);
+    /// Bounds of `probe.guest_timeout`.
+    pub const LEAST_GUEST_TIMEOUT: Duration = Duration::from_secs(5);
+    pub const MOST_GUEST_TIMEOUT: Duration = Duration::from_secs(120);
 }
 
 impl Default for Settings {
@@ -218,6 +223,7 @@ impl Default for Settings {
                 vantage: VantageSetting::Both,
                 neighbour_ports: vec![22, 80, 443, 3389],
                 timeout: Duration::from_secs(3),
+                guest_timeout: Duration::from_secs(30),
             },
             ui: UiSettings {
                 theme: "dark".to_owned(),

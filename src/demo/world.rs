@@ -122,6 +122,8 @@ pub(crate) struct AuditEvent {
     pub user: String,
     pub source: String,
     pub request_id: String,
+    /// Name of the command, where one was run in the guest.
+    pub command: Option<String>,
     pub at: Timestamp,
 }
 

@@ -229,6 +229,10 @@ fn reading(row: &Value) -> Result<Reading, String> {
         cost_ms: row.get("cost_ms").and_then(Value::as_u64).unwrap_or(0),
         observation: text(row, "observation"),
         needs: row.get("needs").and_then(Value::as_str).map(clean),
+        series: row
+            .get("series")
+            .cloned()
+            .and_then(|series| serde_json::from_value(series).ok()),
         id,
     })
 }

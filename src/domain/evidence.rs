@@ -8,6 +8,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::path_series::Series;
+
 /// Which way to the instance a reading speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -137,6 +139,9 @@ pub struct Reading {
     /// For `NotPermitted`: what would permit it (an API action, a kernel setting, consent).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs: Option<String>,
+    /// The figures behind `path-quality`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<Box<Series>>,
 }
 
 impl Reading {
@@ -167,6 +172,7 @@ impl Reading {
             cost_ms: 0,
             observation: String::new(),
             needs: None,
+            series: None,
         }
     }
 

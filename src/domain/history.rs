@@ -64,3 +64,10 @@ pub struct LoginSpan {
     /// The last look before that found it otherwise; `None` when nobody had looked.
     pub before: Option<Timestamp>,
 }
+
+impl LoginSpan {
+    /// Since when the login fails, and when it last answered, where both are known.
+    pub fn onset(&self) -> Option<(Timestamp, Timestamp)> {
+        (!self.answers).then_some((self.since, self.before?))
+    }
+}

@@ -13,6 +13,7 @@ use super::icmp;
 use super::outcome::{Connect, Echo, RETRANSMITTED};
 use super::plan::Protocol;
 use super::tcp;
+use crate::domain::path_series::Figures;
 
 /// Samples taken.
 pub const SAMPLES: u16 = 20;
@@ -31,6 +32,20 @@ pub enum Carrier {
 pub struct Samples {
     pub carrier: Carrier,
     pub rtts: Vec<Option<Duration>>,
+}
+
+impl Samples {
+    /// What is kept of them.
+    pub fn figures(&self) -> Figures {
+        let mut good: Vec<Duration> = self.rtts.iter().flatten().copied().collect();
+        good.sort_unstable();
+        let median = good.get(good.len() / 2);
+        Figures {
+            sent: self.rtts.len() as u32,
+            lost: (self.rtts.len() - good.len()) as u32,
+            median_us: median.map(|rtt| rtt.as_micros() as u32),
+        }
+    }
 }
 
 /// Why there is no series.

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -56,6 +57,14 @@ pub struct Backend {
 }
 
 impl Backend {
+    /// Where what was seen is noted; nowhere in a world that ends with the program.
+    pub fn memory(&self) -> Option<PathBuf> {
+        self.way
+            .0
+            .is_none()
+            .then(|| self.loaded.paths.state_dir.clone())
+    }
+
     /// A backend that opens its session when it is first needed.
     pub fn new(loaded: Loaded) -> Self {
         Self {

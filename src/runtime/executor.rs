@@ -151,6 +151,7 @@ impl Executor {
             user_source,
             onset,
             statements,
+            memory: backend.memory(),
             error_text: (!error_text.is_empty()).then_some(error_text),
             ..TriageOptions::default()
         };

@@ -4,10 +4,12 @@
 //! put in order, numbered and returned. Must not live here: what they mean (`diagnosis`).
 
 mod inside;
+mod memory;
 mod prepare;
 mod set_aside;
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,6 +53,8 @@ pub struct TriageOptions {
     pub vantage: Option<VantageSetting>,
     /// The instance was read from the cloud a moment ago and need not be read again.
     pub instance_is_fresh: bool,
+    /// Where earlier runs of this program noted what they saw; `None` remembers nothing.
+    pub memory: Option<PathBuf>,
     /// End with what is there after this time.
     pub timeout: Option<Duration>,
 }
@@ -79,6 +83,12 @@ pub async fn run(
     let user_source = options.user_source.or(session.settings.probe.user_source);
     let paths = prepare::paths(session, instance, options);
     let (queue, mut arriving) = mpsc::channel::<Reading>(QUEUE);
+    let memory = options.memory.as_deref();
+    let mut options = options.clone();
+    if let (None, Some(directory)) = (options.onset, memory) {
+        options.onset = memory::onset(directory, &instance.id).await;
+    }
+    let options = &options;
     let mut work = start(session, instance, options, &paths, user_source, &queue);
     drop(queue);
 
@@ -87,6 +97,9 @@ pub async fn run(
     let collect = async {
         while let Some(mut reading) = arriving.recv().await {
             set_aside::unreachable(instance, &mut reading);
+            if let Some(directory) = memory {
+                memory::compare(directory, &mut reading).await;
+            }
             let _ = sink.send(reading.clone()).await;
             keep(&mut triage.readings, reading);
         }
@@ -137,6 +150,7 @@ fn start(
     }
     if let Some(cloud) = session.cloud.clone().filter(|_| !instance.is_static) {
         let request = prepare::fact_request(instance, options, user_source);
+        let limit = session.settings.probe.guest_timeout;
         let (client, target, facts_queue) = (cloud.client.clone(), instance.clone(), queue.clone());
         let (session, paths) = (session.clone(), paths.to_vec());
         work.spawn(async move {
@@ -153,7 +167,7 @@ fn start(
             let question = prepare::question(instance, options, user_source);
             let (target, queue) = (instance.clone(), queue.clone());
             work.spawn(async move {
-                inside::ask(&cloud.client, &target, &question, &queue).await;
+                inside::ask(&cloud.client, &target, &question, limit, &queue).await;
                 None
             });
         }

@@ -1,8 +1,10 @@
-//! Past cases of each instance, and since when its login is as it is, in a small SQLite file
-//! (WAL); forgotten after a while.
+//! Past cases of each instance, since when its login is as it is, and how paths to it were, in a
+//! small SQLite file (WAL); forgotten after a while.
 //!
 //! Several programs of one state directory may use it at once. Must not live here: confirmed
 //! outcomes, which hold no id and have a file of their own (`outcomes`).
+
+mod paths;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -102,6 +104,7 @@ impl History {
              PRAGMA user_version = 1;
              COMMIT;",
         )?;
+        connection.execute_batch(paths::TABLE)?;
         Ok(Self {
             connection,
             path: path.to_owned(),

@@ -279,7 +279,11 @@ async fn a_command_runs_in_the_guest_only_with_consent() {
             .is_some_and(|n| n.contains("consent"))
     );
     asked.run_in_guest = true;
+    lab.facts("shop-web-01", &asked).await;
+    asked.onset = Some(Timestamp::now());
     let facts = lab.facts("shop-web-01", &asked).await;
+    // The audit log names the first look, which changed nothing.
+    assert_eq!(state(&facts, "recent-change"), "none");
     assert_eq!(
         state(&facts, "agent-exec"),
         "ok",

@@ -455,6 +455,10 @@ fn rows() -> Vec<Row> {
         json!({"DescribeProductEventList": event("GuestCoreError")}),
     );
     row("recent-change", "none", none());
+    // The program's own checks inside the guest change nothing.
+    let looked = json!({"Events": [{"EventName": "RunCommand", "EventTime": minutes_ago(60).to_string(), "Username": "ops",
+        "CloudAuditEvent": "{\"requestParameters\":\"{\\\"CommandName\\\":\\\"cvmtop guest check\\\"}\"}"}]});
+    row("recent-change", "none", json!({"DescribeEvents": looked}));
     row(
         "recent-change",
         "relevant-before-onset",

@@ -104,7 +104,7 @@ async fn execute(gatherer: &Gatherer, online: Option<bool>) -> Reading {
     let run = automation::run(
         &gatherer.client,
         &gatherer.instance,
-        "cvmtop-agent-check",
+        automation::AGENT_CHECK,
         TRIVIAL,
         limit,
     );

@@ -215,6 +215,11 @@ impl AuditEvent {
         })
     }
 
+    /// True if the call's parameters, which stand in the record as they were sent, name `text`.
+    pub fn mentions(&self, text: &str) -> bool {
+        self.cloud_audit_event.contains(text)
+    }
+
     /// True if the cloud refused the call, so that nothing changed.
     pub fn was_refused(&self) -> bool {
         if self.error_code.is_some_and(|code| code != 0) {

@@ -272,7 +272,7 @@ fn events(call: &mut Call<'_>) -> Answer {
 fn event(e: &crate::demo::world::AuditEvent) -> Value {
     let detail = json!({
         "eventName": e.name, "userIdentity": {"principalId": e.user},
-        "requestParameters": {"resource": e.resource}, "sourceIPAddress": e.source,
+        "requestParameters": {"resource": e.resource, "CommandName": e.command}, "sourceIPAddress": e.source,
         "requestID": e.request_id, "apiErrorCode": "",
     });
     json!({

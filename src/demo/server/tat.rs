@@ -144,6 +144,10 @@ fn run(call: &mut Call<'_>) -> Answer {
         call.world.invoke(record);
         call.world
             .note(call.region, "tat", call.action, &id, call.request_id);
+        let name = call.str("CommandName").map(str::to_owned);
+        if let Some(noted) = call.world.audit.last_mut() {
+            noted.command = name;
+        }
     }
     Ok(json!({"CommandId": command, "InvocationId": invocation}))
 }

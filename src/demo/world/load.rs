@@ -212,6 +212,7 @@ impl World {
                     "{:08x}-0c0d-4a4b-9e9f-{offset:012x}",
                     super::fnv(&machine.id) as u32
                 ),
+                command: None,
                 at: shift(now, -3_600 - offset * 60),
             });
         }

@@ -262,6 +262,7 @@ impl World {
             user: "operator".to_owned(),
             source: "127.0.0.1".to_owned(),
             request_id: request.to_owned(),
+            command: None,
             at: Timestamp::now(),
         });
     }

@@ -4,7 +4,8 @@
 //! (`quality`, `mtu`) or their limits (`fusion::path`).
 
 use super::Run;
-use crate::domain::evidence::Status;
+use crate::domain::evidence::{Reading, Source, Status};
+use crate::domain::path_series::Series;
 use crate::probe::budget::{Allowance, Ledger};
 use crate::probe::fusion::path::{
     MtuFacts, describe_mtu, describe_quality, fuse_mtu, fuse_quality,
@@ -55,7 +56,20 @@ impl Run<'_> {
             Ok(samples) => {
                 let detail = format!("{}: {}", login.ip(), describe_quality(&samples));
                 match fuse_quality(&samples.rtts) {
-                    Some(state) => self.observed("path-quality", state.as_str(), detail).await,
+                    Some(state) => {
+                        let mut reading = Reading::observed(
+                            "path-quality",
+                            Source::Probe,
+                            state.as_str(),
+                            detail,
+                        );
+                        reading.series = Some(Box::new(Series {
+                            target: login.ip(),
+                            figures: samples.figures(),
+                            earlier: Vec::new(),
+                        }));
+                        self.emit(reading).await;
+                    }
                     None => {
                         self.unknown("path-quality", Status::ProbeFailed, detail)
                             .await;

@@ -304,7 +304,8 @@ impl Watch<'_> {
             return Ok(ended(false, "the cloud named no invocation"));
         };
         let region = &self.plan.target.region;
-        let run = automation::follow(self.client, region, id, Duration::ZERO).await?;
+        let run =
+            automation::follow(self.client, region, id, Duration::ZERO, Duration::ZERO).await?;
         let output = outcome_lines(&run.output);
         let said = output
             .iter()

@@ -13,27 +13,19 @@ use crate::domain::evidence::{Reading, Source};
 use crate::domain::instance::Instance;
 use crate::guest::{self, GuestQuestion};
 
-/// The agent's own limit for the guest check. A healthy guest needs a few seconds; one that cannot
-/// start a shell in this time is told as such.
-const GUEST_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Runs the guest check through the automation agent; the run itself is the group `agent-exec`.
+/// `limit` is the agent's own for the check: a healthy guest needs a few seconds, and one that
+/// cannot start a shell in this time is told as such.
 pub(super) async fn ask(
     client: &Client,
     instance: &Instance,
     question: &GuestQuestion,
+    limit: Duration,
     queue: &mpsc::Sender<Reading>,
 ) {
     let started = Instant::now();
     let script = guest::script(instance.os, question);
-    let outcome = automation::run(
-        client,
-        instance,
-        "cvmtop guest check",
-        &script,
-        GUEST_TIMEOUT,
-    )
-    .await;
+    let outcome = automation::run(client, instance, automation::GUEST_CHECK, &script, limit).await;
     let cost = started.elapsed().as_millis() as u64;
     let now = Timestamp::now();
     let exec = |state: &str, detail: String| {

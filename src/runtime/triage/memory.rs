@@ -1,0 +1,61 @@
+//! What earlier runs noted and this one needs: since when login fails, and how paths were before.
+//!
+//! A history that cannot be used costs only this; it is logged. Must not live here: the tables
+//! (`store::history`).
+
+use std::path::{Path as FilePath, PathBuf};
+
+use jiff::Timestamp;
+
+use crate::domain::evidence::Reading;
+use crate::domain::path_series::Earlier;
+use crate::runtime::vantage::own_source;
+use crate::store::StoreError;
+use crate::store::history::History;
+
+/// Since when login fails, where an earlier run saw it answer before.
+pub(super) async fn onset(directory: &FilePath, instance: &str) -> Option<Timestamp> {
+    let instance = instance.to_owned();
+    let read = move |history: &mut History| {
+        let span = history
+            .logins()?
+            .into_iter()
+            .find(|s| s.instance == instance);
+        Ok(span.and_then(|span| span.onset()).map(|(since, _)| since))
+    };
+    with(directory, read).await.flatten()
+}
+
+/// Keeps the figures of a series and tells in the reading how they were before.
+pub(super) async fn compare(directory: &FilePath, reading: &mut Reading) {
+    let Some(series) = &mut reading.series else {
+        return;
+    };
+    let target = series.target;
+    let vantage = own_source(target).map_or_else(String::new, |own| own.to_string());
+    let now = Earlier {
+        at: reading.observed_at.unwrap_or_else(Timestamp::now),
+        figures: series.figures,
+    };
+    let keep = move |history: &mut History| history.add_series(&target.to_string(), &vantage, &now);
+    series.earlier = with(directory, keep).await.unwrap_or_default();
+    if let Some(before) = series.before() {
+        reading.detail = format!("{}; {before}", reading.detail);
+    }
+}
+
+async fn with<T: Send + 'static>(
+    directory: &FilePath,
+    act: impl FnOnce(&mut History) -> Result<T, StoreError> + Send + 'static,
+) -> Option<T> {
+    let directory: PathBuf = directory.to_owned();
+    let done = tokio::task::spawn_blocking(move || act(&mut History::open(&directory)?)).await;
+    match done {
+        Ok(Ok(value)) => Some(value),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the history is left out");
+            None
+        }
+        Err(_) => None,
+    }
+}
