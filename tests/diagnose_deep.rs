@@ -132,6 +132,9 @@ fn every_instance_of_the_demo_is_looked_into_within_six_seconds() {
     assert!(runs.iter().filter(|run| run.is_silent()).count() <= 3);
 }
 
+/// Makes another body of an action's answer.
+type Alter = fn(&str, Vec<u8>) -> Vec<u8>;
+
 /// The agent is online, and what it is given stays as it is.
 fn stays(action: &str, status: &str, body: Vec<u8>) -> Vec<u8> {
     if action != "DescribeInvocationTasks" {
@@ -158,7 +161,6 @@ fn an_agent_that_hangs_is_told_and_holds_up_nothing_else() {
         serde_json::from_slice::<Value>(&output.stdout)
             .unwrap_or_else(|e| panic!("{e}: {}", text(&output.stderr)))
     };
-    type Alter = fn(&str, Vec<u8>) -> Vec<u8>;
     let rows: [(&str, u64, Alter); 2] = [
         ("DELIVERING", 6000, |action, body| {
             stays(action, "DELIVERING", body)

@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
 
+#[path = "support/probe.rs"]
+mod support;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -12,6 +15,7 @@ use std::time::{Duration, Instant};
 use cvmtop::domain::evidence::{Path, Reading, Status};
 use cvmtop::domain::instance::Os;
 use cvmtop::probe::{self, ProbeOptions, ProbePlan, ProbeTarget};
+use support::full_queue;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -123,23 +127,6 @@ async fn a_closed_port_is_refused_and_nothing_more_is_tried() {
         .await;
     }
 }
-
-/// A listener whose accept queue is full drops every further SYN: silence without privileges.
-fn full_queue(address: IpAddr) -> (socket2::Socket, Vec<TcpStream2>, SocketAddr) {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::new(address, 0).into()).unwrap();
-    socket.listen(0).unwrap();
-    let login = socket.local_addr().unwrap().as_socket().unwrap();
-    let mut held = Vec::new();
-    // Backlog 0 holds one connection; the queue is full when a connection no longer opens.
-    while let Ok(stream) = std::net::TcpStream::connect_timeout(&login, Duration::from_millis(200))
-    {
-        held.push(stream);
-        assert!(held.len() < 16, "the queue never fills");
-    }
-    (socket, held, login)
-}
-type TcpStream2 = std::net::TcpStream;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_accept_queue_is_silence() {

@@ -3,12 +3,16 @@
 
 #![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
 
+#[path = "support/probe.rs"]
+mod support;
+
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use cvmtop::domain::evidence::{Path, Reading, Status};
 use cvmtop::domain::instance::Os;
 use cvmtop::probe::{self, Depth, ProbeOptions, ProbePlan, ProbeTarget};
+use support::full_queue;
 use tokio::sync::mpsc;
 
 /// A login port of a host. It stays what it is until this value is gone.
@@ -28,17 +32,9 @@ fn answering(address: IpAddr) -> Host {
     }
 }
 
-/// A host whose accept queue is full, so that the kernel drops every further SYN.
+/// A host that says nothing.
 fn silent(address: IpAddr) -> Host {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::new(address, 0).into()).unwrap();
-    socket.listen(0).unwrap();
-    let login = socket.local_addr().unwrap().as_socket().unwrap();
-    let mut held = Vec::new();
-    while let Ok(stream) = TcpStream::connect_timeout(&login, Duration::from_millis(200)) {
-        held.push(stream);
-        assert!(held.len() < 16, "the queue never fills");
-    }
+    let (socket, held, login) = full_queue(address);
     Host {
         login,
         _socket: socket,

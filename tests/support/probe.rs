@@ -39,6 +39,22 @@ pub fn free_port(address: IpAddr) -> u16 {
         .port()
 }
 
+/// A listener whose accept queue is full drops every further SYN: silence without privileges, as long
+/// as all that is returned lives.
+pub fn full_queue(address: IpAddr) -> (socket2::Socket, Vec<TcpStream>, SocketAddr) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::new(address, 0).into()).unwrap();
+    socket.listen(0).unwrap();
+    let login = socket.local_addr().unwrap().as_socket().unwrap();
+    let mut held = Vec::new();
+    // Backlog 0 holds one connection; the queue is full when a connection no longer opens.
+    while let Ok(stream) = TcpStream::connect_timeout(&login, Duration::from_millis(200)) {
+        held.push(stream);
+        assert!(held.len() < 16, "the queue never fills");
+    }
+    (socket, held, login)
+}
+
 /// Waits until `met` holds; fails after ten seconds.
 pub fn wait_for(what: &str, mut met: impl FnMut() -> bool) {
     let started = Instant::now();
