@@ -3,6 +3,7 @@
 //! Everything here is pure: no terminal, no network, no clock. `update` is the only way the
 //! state changes, and what should happen in the world leaves as `Effect` values.
 
+pub mod any_action;
 pub mod batch;
 pub mod case;
 pub mod command;
@@ -23,6 +24,7 @@ pub mod phrases;
 pub mod reading;
 pub mod rhythm;
 pub mod state;
+pub mod timed;
 pub mod tone;
 pub mod track;
 pub mod trail;

@@ -6,6 +6,8 @@
 
 #[path = "support/api.rs"]
 mod api;
+#[path = "support/deeds.rs"]
+mod deeds;
 #[allow(dead_code, reason = "nothing is killed here")]
 #[path = "support/gateway.rs"]
 mod gateway;
@@ -17,7 +19,11 @@ mod terminal;
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use lab::Lab;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use cvmtop::domain::action::ActionId;
+use deeds::{DEEDS, Deed, tried};
+use lab::{Lab, all_files};
 use terminal::Terminal;
 
 /// The console on the lab's cloud, opened on an instance.
@@ -27,7 +33,7 @@ fn console(lab: &Lab, target: &str, more: &[&str]) -> Terminal {
     Terminal::start(
         &arguments,
         200,
-        50,
+        ROWS,
         &[
             ("CVMTOP_ENDPOINT", &lab.gateway.endpoint),
             ("CVMTOP_STATE_DIR", state.to_str().expect("text")),
@@ -36,6 +42,9 @@ fn console(lab: &Lab, target: &str, more: &[&str]) -> Terminal {
         ],
     )
 }
+
+/// High enough for the longest preview, which ends with a script.
+const ROWS: u16 = 260;
 
 /// The digit that stands before a ranked action.
 fn digit(screen: &str, title: &str) -> Option<char> {
@@ -58,6 +67,174 @@ fn choose(terminal: &mut Terminal, title: &str) {
     });
     let digit = digit(&screen, title).expect("it was there");
     terminal.keys(&digit.to_string());
+}
+
+/// Picks any action by its id, and gives its parameters.
+fn pick(terminal: &mut Terminal, lab: &Lab, deed: &Deed) {
+    terminal.wait("the instance", |screen| screen.contains(deed.target));
+    terminal.keys("x");
+    terminal.wait_for("Any action on");
+    terminal.keys(&format!("{}\r", deed.action));
+    if !cvmtop::action::catalog::row_of(deed.action)
+        .parameters
+        .is_empty()
+    {
+        terminal.wait_for("Parameters, as name=value");
+        terminal.keys(&format!("\u{15}{}\r", deed.words(lab).join(" ")));
+    }
+}
+
+/// Gives the confirmation that the preview asks for, once it is there.
+fn confirm(terminal: &mut Terminal, target: &str) -> String {
+    let typed = format!("Type {target} and Enter");
+    let screen = terminal.wait("the preview", |screen| {
+        screen.contains("Y does it") || screen.contains(&typed)
+    });
+    let keys = if screen.contains(&typed) {
+        format!("{target}\r")
+    } else {
+        "Y".to_owned()
+    };
+    terminal.keys(&keys);
+    screen
+}
+
+/// The record that ends the `n`th entry of the journal.
+fn closed(terminal: &Terminal, lab: &Lab, n: usize) -> serde_json::Value {
+    let record = Cell::new(None);
+    terminal.wait("the end in the journal", |_| {
+        let lines = lab.journal_lines();
+        let ended = lines
+            .iter()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .filter(|record| record["event"] == "closed")
+            .nth(n);
+        let there = ended.is_some();
+        record.set(ended);
+        there
+    });
+    record.into_inner().expect("it was waited for")
+}
+
+/// What the console says of an outcome.
+fn said_of(outcome: &str) -> &'static str {
+    match outcome {
+        "done" => "Done. ",
+        "restored" => "Login works again.",
+        "improved" => "Better than before",
+        "unchanged" => "Done, but login fails as before",
+        other => panic!("{other}"),
+    }
+}
+
+/// Shown once, copied by OSC 52, and kept nowhere.
+fn take_secret(terminal: &mut Terminal, lab: &Lab) {
+    let screen = terminal.wait_for("Shown once, kept nowhere");
+    let copied = |terminal: &Terminal| {
+        let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
+        let (_, last) = raw.rsplit_once("\u{1b}]52;c;")?;
+        let end = last.find(['\u{7}', '\u{1b}'])?;
+        STANDARD.decode(&last[..end]).ok()
+    };
+    assert_eq!(
+        copied(terminal),
+        None,
+        "nothing is copied unless it is asked for"
+    );
+    terminal.keys("y");
+    let value = Cell::new(None);
+    terminal.wait("the copy", |_| {
+        value.set(copied(terminal));
+        value.take().is_some_and(|bytes| {
+            value.set(Some(bytes));
+            true
+        })
+    });
+    let value = String::from_utf8(value.take().expect("it was waited for")).expect("text");
+    assert!(value.len() >= 20, "{value:?}");
+    // A long one is wrapped in its box.
+    let shown = &value[..value.len().min(20)];
+    assert!(screen.contains(shown), "{value:?}\n{screen}");
+    terminal.keys("\u{1b}");
+    terminal.wait("the screen without it", |screen| !screen.contains(shown));
+    for folder in [lab.state.path(), terminal.home()] {
+        assert!(!all_files(folder).contains(&value), "{folder:?}");
+    }
+}
+
+/// One action by keys: picked, shown, confirmed, followed, and taken back.
+fn journey(lab: &Lab, deed: &Deed) {
+    let name = format!("{} on {}", deed.action, deed.target);
+    let mut terminal = console(lab, deed.target, &[]);
+    let sent = lab.gateway.writes().len();
+    let entries = lab.entries().len();
+    pick(&mut terminal, lab, deed);
+    let asked = terminal.wait_for("Preview: nothing has been sent yet");
+    assert_eq!(lab.gateway.writes().len(), sent, "{name}\n{asked}");
+    let screen = confirm(&mut terminal, deed.target);
+    for call in deed.calls {
+        assert!(screen.contains(&format!(":{call} ")), "{name}\n{screen}");
+    }
+    for label in [
+        "cost",
+        "downtime",
+        "affects",
+        "undo",
+        "permission",
+        "verified by",
+    ] {
+        assert!(screen.contains(label), "{name} {label}\n{screen}");
+    }
+    if [
+        ActionId::ResetPassword,
+        ActionId::EnterRescue,
+        ActionId::VncUrl,
+    ]
+    .contains(&deed.action)
+    {
+        take_secret(&mut terminal, lab);
+    }
+    let end = closed(&terminal, lab, entries);
+    let outcome = end["outcome"].as_str().expect("an outcome").to_owned();
+    if deed.outcome == "any" {
+        assert_ne!(outcome, "failed", "{name}: {end}");
+    } else {
+        assert_eq!(outcome, deed.outcome, "{name}: {end}");
+    }
+    assert_eq!(lab.gateway.writes()[sent..], *deed.calls, "{name}: {end}");
+    terminal.wait_for(said_of(&outcome));
+    terminal.keys("u");
+    if deed.undo.is_empty() {
+        terminal.wait_for("nothing was done that could be taken back");
+    } else {
+        let sent = lab.gateway.writes().len();
+        terminal.wait_for("Take back");
+        confirm(&mut terminal, deed.target);
+        let end = closed(&terminal, lab, entries + 1);
+        assert_eq!(lab.gateway.writes()[sent..], *deed.undo, "{name}: {end}");
+        assert!(
+            lab.entries()[entries]["undone_by"].is_string(),
+            "{name}: {end}"
+        );
+    }
+    terminal.wait("nothing under way", |screen| !screen.contains("… running"));
+    terminal.keys("q");
+    assert_eq!(terminal.wait_exit().exit_code(), 0, "{name}");
+}
+
+#[test]
+fn every_action_is_picked_shown_confirmed_followed_and_taken_back_by_keys() {
+    std::thread::scope(|scope| {
+        for part in DEEDS.chunks(6) {
+            scope.spawn(move || {
+                let lab = Lab::new();
+                for deed in part {
+                    journey(&lab, deed);
+                }
+            });
+        }
+    });
+    tried();
 }
 
 #[test]
@@ -119,30 +296,81 @@ fn a_restart_takes_the_typed_name_and_is_followed_until_login_is_back() {
     assert!(lab.state.path().join("state").join(saved).exists());
 }
 
-#[test]
-fn read_only_from_outside_or_switched_live_sends_nothing() {
+/// Every action of a part of the table is looked at and confirmed, and none is sent.
+fn all_refused(part: &[Deed], locked: bool) {
     let lab = Lab::new();
-    for locked in [true, false] {
-        let more: &[&str] = if locked { &["--read-only"] } else { &[] };
-        let mut terminal = console(&lab, "shop-api-01", more);
-        terminal.wait_for("Open the login port");
-        if !locked {
-            terminal.keys(":read-only\r");
-        }
-        terminal.wait_for("READ-ONLY");
-        choose(&mut terminal, "Open the login port");
-        terminal.wait_for("Where does the failing user come from?");
-        terminal.keys("here\r");
-        terminal.wait_for("this can only be looked at");
+    let more: &[&str] = if locked { &["--read-only"] } else { &[] };
+    let mut terminal = console(&lab, part[0].target, more);
+    terminal.wait("the instance", |screen| screen.contains(part[0].target));
+    if !locked {
+        terminal.keys(":read-only\r");
+    }
+    terminal.wait_for("READ-ONLY");
+    for deed in part {
+        terminal.keys(&format!("/\u{15}name:{}\r", deed.target));
+        terminal.wait("the instance", |screen| {
+            screen.contains(&format!("││{} ", deed.target))
+        });
+        pick(&mut terminal, &lab, deed);
+        terminal.wait_for("Preview: nothing has been sent yet");
         terminal.keys("Y");
+        terminal.keys(&format!("{}\r", deed.target));
         terminal.wait_for("is not available; nothing was sent");
         terminal.keys("\u{1b}");
         terminal.wait("the list", |screen| !screen.contains("Preview: nothing"));
-        terminal.keys("q");
-        assert_eq!(terminal.wait_exit().exit_code(), 0);
     }
+    terminal.keys("q");
+    assert_eq!(terminal.wait_exit().exit_code(), 0);
     assert_eq!(lab.gateway.writes(), Vec::<String>::new());
     assert!(!lab.gateway.seen().is_empty());
+    assert_eq!(lab.journal_lines(), Vec::<String>::new());
+}
+
+#[test]
+fn read_only_from_outside_or_switched_live_sends_nothing_whatever_is_confirmed() {
+    std::thread::scope(|scope| {
+        for (number, part) in DEEDS.chunks(6).enumerate() {
+            scope.spawn(move || all_refused(part, number % 2 == 0));
+        }
+    });
+    tried();
+}
+
+#[test]
+fn a_time_boxed_rule_shows_its_countdown_and_is_kept_by_key_and_by_command() {
+    let lab = Lab::new();
+    let open = |source: &str| {
+        let set = format!("source={source}");
+        let words = ["act", "shop-api-01", "open-port", "--set", &set];
+        lab.ok(&[&words[..], &["--set", "minutes=30", "--yes"]].concat());
+    };
+    open("203.0.113.7");
+    let mut terminal = console(&lab, "shop-api-01", &[]);
+    terminal.wait("the countdown", |screen| {
+        screen.contains("taken back in 30") || screen.contains("taken back in 29")
+    });
+    terminal.wait_for("K keeps it.");
+    terminal.keys("J");
+    terminal.wait_for("unless it is kept: :keep");
+    terminal.keys("K");
+    terminal.wait_for("Let a change stay");
+    terminal.keys("\r");
+    terminal.wait_for("stays until");
+    terminal.wait("no countdown", |screen| !screen.contains("K keeps it."));
+    terminal.keys("K");
+    terminal.wait_for("nothing has a time limit");
+    // What another program opens meanwhile is seen, too.
+    open("198.51.100.9");
+    terminal.wait_for("K keeps it.");
+    terminal.keys(":keep\r");
+    terminal.wait_for("Let a change stay");
+    terminal.keys("\r");
+    terminal.wait("no countdown", |screen| !screen.contains("K keeps it."));
+    terminal.keys("q");
+    assert_eq!(terminal.wait_exit().exit_code(), 0);
+    lab.an_hour_passes();
+    lab.ok(&["list", "--no-probe"]);
+    assert_eq!(lab.gateway.writes(), ["CreateSecurityGroupPolicies"; 2]);
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub struct ParameterSpec {
     pub kind: Kind,
     /// What it means and what is taken when it is not given.
     pub help: &'static str,
+    /// There is no plan without it.
+    pub required: bool,
 }
 
 /// What is known of an action before any instance is looked at.
@@ -51,31 +53,37 @@ const MODE: ParameterSpec = ParameterSpec {
     name: "mode",
     kind: Kind::Choice(&["soft", "soft-first", "hard"]),
     help: "soft asks the system to shut down (default), soft-first cuts the power only if that fails, hard cuts the power",
+    required: false,
 };
 const PORT: ParameterSpec = ParameterSpec {
     name: "port",
     kind: Kind::Port,
     help: "the login port of the instance unless given",
+    required: false,
 };
 const SOURCE: ParameterSpec = ParameterSpec {
     name: "source",
     kind: Kind::Source,
     help: "address or network to let in; user = the failing user's address (default where known), here = this host, any = everyone",
+    required: false,
 };
 const MINUTES: ParameterSpec = ParameterSpec {
     name: "minutes",
     kind: Kind::Number(1, 43_200),
     help: "take the rule away again after this time; it stays for good unless given",
+    required: false,
 };
 const GROUP: ParameterSpec = ParameterSpec {
     name: "group",
     kind: Kind::Id(&["sg-"]),
     help: "security group to change; the one that decides and serves the fewest instances unless given",
+    required: false,
 };
 const USER: ParameterSpec = ParameterSpec {
     name: "user",
     kind: Kind::User,
     help: "account; the default login user of the instance unless given",
+    required: false,
 };
 
 const RUN: &[&str] = &["tat:RunCommand", "tat:DescribeInvocationTasks"];
@@ -142,6 +150,7 @@ pub const CATALOG: &[CatalogRow] = &[
                 name: "protocol",
                 kind: Kind::Choice(&["tcp", "udp"]),
                 help: "tcp unless given",
+                required: false,
             },
             SOURCE,
             MINUTES,
@@ -163,7 +172,8 @@ pub const CATALOG: &[CatalogRow] = &[
         &[ParameterSpec {
             name: "mbps",
             kind: Kind::Number(1, 10_000),
-            help: "new outbound cap in Mbit/s; required",
+            help: "new outbound cap in Mbit/s",
+            required: true,
         }],
         &[
             "cvm:ResetInstancesInternetMaxBandwidth",
@@ -177,7 +187,8 @@ pub const CATALOG: &[CatalogRow] = &[
         &[ParameterSpec {
             name: "group",
             kind: Kind::Id(&["sg-"]),
-            help: "security group to bind; required",
+            help: "security group to bind",
+            required: true,
         }],
         &[
             "cvm:AssociateSecurityGroups",
@@ -193,11 +204,13 @@ pub const CATALOG: &[CatalogRow] = &[
                 name: "address",
                 kind: Kind::Id(&["eip-"]),
                 help: "elastic address to bind; a free one of the region, or else a new one, unless given",
+                required: false,
             },
             ParameterSpec {
                 name: "mbps",
                 kind: Kind::Number(1, 200),
                 help: "cap of a new address in Mbit/s; 5 unless given",
+                required: false,
             },
         ],
         &[
@@ -222,7 +235,8 @@ pub const CATALOG: &[CatalogRow] = &[
             &[ParameterSpec {
                 name: "key",
                 kind: Kind::Id(&["skey-"]),
-                help: "key pair to bind; required",
+                help: "key pair to bind",
+                required: true,
             }],
             &[
                 "cvm:AssociateInstancesKeyPairs",
@@ -268,6 +282,7 @@ pub const CATALOG: &[CatalogRow] = &[
                 name: "source",
                 kind: Kind::Source,
                 help: "address or network to let in; the failing user's where known, everyone that the security group lets through where not",
+                required: false,
             },
         ],
         RUN,
@@ -280,6 +295,7 @@ pub const CATALOG: &[CatalogRow] = &[
             name: "source",
             kind: Kind::Address,
             help: "banned address; the failing user's where known",
+            required: false,
         }],
         RUN,
     ),
@@ -328,6 +344,7 @@ pub const CATALOG: &[CatalogRow] = &[
             name: "task",
             kind: Kind::Id(&["rep-"]),
             help: "repair task; the only pending one unless given",
+            required: false,
         }],
         &["cvm:DescribeTaskInfo", "cvm:RepairTaskControl"],
     ),

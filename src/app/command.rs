@@ -61,6 +61,7 @@ pub enum Why {
     ReadOnly,
     NothingRunning,
     NothingToUndo,
+    NothingTimed,
     Unavailable,
     NoGuide,
 }
@@ -119,7 +120,9 @@ commands! {
     Guides "guides" Global Safe;
     WhyNot "why-not" Global Safe;
     ConfirmCause "confirm-cause" Global Safe;
+    AnyAction "any-action" Global Previewed;
     Undo "undo" Global Previewed;
+    Keep "keep" Global Safe;
     Journal "journal" Global Safe;
     Ticket "ticket" Global Previewed;
     Copy "copy" Global Safe;
@@ -192,7 +195,8 @@ impl Command {
             | Self::Copy
             | Self::Mark => instance.map(drop),
             Self::Explain | Self::ConfirmCause | Self::WhyNot => instance.and(report).map(drop),
-            Self::DeepCheck => {
+            Self::Keep if state.timed.is_empty() => Err(Why::NothingTimed),
+            Self::DeepCheck | Self::AnyAction => {
                 let instance = instance?;
                 if instance.is_static {
                     return Err(Why::Unavailable);

@@ -89,6 +89,10 @@ pub enum Effect {
     },
     /// Settle what an earlier run of the program left in flight.
     Settle,
+    /// Let a time-boxed change stay.
+    Keep {
+        entry: String,
+    },
     /// Show the journal.
     ReadJournal {
         title: String,

@@ -13,6 +13,7 @@ use super::health::Login;
 use super::jobs::Executed;
 use super::missing::Missing;
 use super::notices::Severity;
+use super::timed::Timed;
 use super::typed::Line;
 use crate::action::batch::Batch;
 use crate::action::plan::Plan;
@@ -68,6 +69,8 @@ pub enum Message {
         instance: String,
         tried: Vec<String>,
     },
+    /// Every change that will be taken back by itself, soonest first.
+    Timed(Vec<Timed>),
     /// The session is open.
     Opened {
         place: String,

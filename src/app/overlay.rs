@@ -4,6 +4,7 @@
 
 use tui_textarea::TextArea;
 
+use super::any_action::AnyAction;
 use super::batch::BatchPreview;
 use super::case::RunId;
 use super::jobs::Handed;
@@ -88,6 +89,12 @@ pub enum Overlay {
     },
     /// What an action would do, and its confirmation.
     Preview(Box<Preview>),
+    /// Any action on the selected instance, and its parameters.
+    AnyAction(Box<AnyAction>),
+    /// Which time-boxed change stays.
+    Keep {
+        selected: usize,
+    },
     /// Which action to plan for the marked instances.
     BatchPick {
         selected: usize,

@@ -20,6 +20,7 @@ use super::missing::Missing;
 use super::notices::{Notices, Severity};
 use super::overlay::Overlay;
 use super::rhythm::Rhythm;
+use super::timed::Timed;
 use super::trail::Trail;
 use super::typed::Typed;
 use crate::diagnosis::Knowledge;
@@ -109,6 +110,8 @@ pub struct State {
     pub fleet: Fleet,
     pub cases: HashMap<String, Case>,
     pub jobs: Jobs,
+    /// Changes that are taken back by themselves, soonest first.
+    pub timed: Vec<Timed>,
     pub focus: Pane,
     pub zoomed: bool,
     pub paused: bool,
@@ -160,6 +163,7 @@ impl State {
             fleet: Fleet::default(),
             cases: HashMap::new(),
             jobs: Jobs::default(),
+            timed: Vec::new(),
             focus: Pane::default(),
             zoomed: false,
             paused: false,

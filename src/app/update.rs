@@ -3,6 +3,7 @@
 //! Must not live here: waiting, time, or anything of the outside world.
 
 mod actions;
+mod any_action;
 mod arrivals;
 mod batch;
 mod commands;
@@ -16,6 +17,7 @@ pub mod paste;
 mod reader;
 pub mod tell;
 mod ticket;
+mod timed;
 
 pub use arrivals::begin_sweep;
 
@@ -111,6 +113,10 @@ fn ages_changed(state: &State, before: jiff::Timestamp) -> bool {
     listed_times(state).any(|at| texts.age_short(before, at) != texts.age_short(state.now, at))
         || told_times(state)
             .any(|at| texts.age_sentence(before, at) != texts.age_sentence(state.now, at))
+        || state
+            .timed
+            .iter()
+            .any(|timed| timed.minutes_left(before) != timed.minutes_left(state.now))
 }
 
 /// Times whose age stands in the list.
@@ -154,7 +160,11 @@ pub fn next_wake(state: &State) -> Option<u64> {
         .then(|| {
             let listed = listed_times(state).map(|at| short_age_changes_in(state.now, at));
             let told = told_times(state).map(|at| age_changes_in(state.now, at));
-            listed.chain(told).min()
+            let timed = state
+                .timed
+                .iter()
+                .filter_map(|one| one.changes_in(state.now));
+            listed.chain(told).chain(timed).min()
         })
         .flatten()
         .map(|seconds| seconds.max(1) as u64 * 1_000);

@@ -26,6 +26,7 @@ use crate::runtime::execute::{
     Around, Desk, Execution, LoginProbe, PrepareOptions, Prepared, execute, prepare_plan,
 };
 use crate::runtime::session::Session;
+use crate::runtime::vantage::certain_own_source;
 use crate::runtime::{aftermath, targets};
 use crate::store::journal::Outcome;
 
@@ -120,7 +121,7 @@ impl Work<'_> {
     fn options(&self, instance: &Instance, before: Option<&Report>) -> PrepareOptions {
         PrepareOptions {
             user_source: self.user_source().map(IpNet::from),
-            own_source: acting::own_source(instance),
+            own_source: certain_own_source(instance),
             instance_is_fresh: true,
             readings: before
                 .map(|report| report.evidence.clone())

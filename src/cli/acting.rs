@@ -3,7 +3,6 @@
 //! Must not live here: plans (`action`) and their execution (`runtime::execute`).
 
 use std::io::{IsTerminal, Write};
-use std::net::IpAddr;
 
 use super::output;
 use crate::action::batch::Batch;
@@ -11,10 +10,8 @@ use crate::action::gate::{Access, Given, expected_name};
 use crate::action::plan::{Confirmation, Plan};
 use crate::action::preview;
 use crate::config::{Loaded, Settings};
-use crate::domain::instance::Instance;
 use crate::runtime::execute::{self, Desk, LoginLook, Progress};
 use crate::runtime::session::Session;
-use crate::runtime::vantage;
 use crate::store::journal::{Journal, Outcome};
 
 /// Whether this run may change anything, and who said so if not.
@@ -88,21 +85,6 @@ pub fn left_alone(journal: &Journal) {
             ));
         }
     }
-}
-
-/// This host's address as the instance sees it, where that is certain: behind a NAT the own
-/// private address is not what a public path shows.
-pub fn own_source(instance: &Instance) -> Option<IpAddr> {
-    let target = instance
-        .public_addresses
-        .first()
-        .or(instance.private_addresses.first())?;
-    let own = vantage::own_source(*target)?;
-    let is_private = |address: IpAddr| match address {
-        IpAddr::V4(v4) => v4.is_private() || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64),
-        IpAddr::V6(v6) => v6.segments()[0] & 0xfe00 == 0xfc00,
-    };
-    (!is_private(own) || is_private(*target)).then_some(own)
 }
 
 /// What the operator gave: `--yes`, or an answer typed now. `None` when nobody can be asked.

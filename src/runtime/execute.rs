@@ -21,7 +21,7 @@ pub use identity::{author, new_entry_id};
 pub use neighbours::{failed_cures, soft_failed};
 pub use prepare::{PrepareOptions, Prepared, prepare, prepare_plan};
 pub use settle::{Settled, settle};
-pub use start_up::{has_duties, keep, next_due, start_up};
+pub use start_up::{has_duties, keep, next_due, start_up, timed_changes};
 pub use undo::prepare_undo;
 pub use verify::{LoginLook, LoginProbe, look};
 

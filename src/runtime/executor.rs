@@ -6,6 +6,7 @@
 mod actions;
 mod batch;
 mod case_file;
+mod duties;
 mod looks;
 mod memory;
 
@@ -112,7 +113,10 @@ impl Executor {
             | Effect::WriteTicket { .. }
             | Effect::SaveConfirmation { .. } => self.start_keeping(effect),
             Effect::Settle => self.spawn("settle", None, async move {
-                actions::keep_settled(&backend, &out).await;
+                duties::keep_settled(&backend, &out).await;
+            }),
+            Effect::Keep { entry } => self.spawn("keep", None, async move {
+                duties::keep(&backend, &entry, &out).await;
             }),
             Effect::ReadJournal { title } => self.spawn("journal", None, async move {
                 actions::read_journal(&backend, title, &out).await;

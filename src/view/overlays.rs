@@ -2,6 +2,7 @@
 //!
 //! Must not live here: what the keys do (`app::update`).
 
+mod any_action;
 pub mod batch;
 pub mod dialogs;
 pub mod help;
@@ -63,6 +64,14 @@ pub fn draw(
             None
         }
         Overlay::Preview(preview) => Some(preview::draw(state, preview, paint, screen)),
+        Overlay::AnyAction(question) => {
+            any_action::draw(state, question, paint, screen);
+            None
+        }
+        Overlay::Keep { selected } => {
+            any_action::keep(state, *selected, paint, screen);
+            None
+        }
         Overlay::BatchPick { selected } => {
             batch::pick(state, *selected, paint, screen);
             None

@@ -130,10 +130,10 @@ impl Lab {
         self.runtime.block_on(api.instance(name))
     }
 
-    /// The lines of the journal as they are on the disk.
+    /// The lines of the journal as they are on the disk; none before the first.
     pub fn journal_lines(&self) -> Vec<String> {
         let path = self.state.path().join("state/journal.jsonl");
-        let text = std::fs::read_to_string(path).expect("a journal");
+        let text = std::fs::read_to_string(path).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 

@@ -2,9 +2,12 @@
 //!
 //! Nothing leaves as an effect but what `action::gate` approved. Must not live here: planning.
 
+use serde_json::{Map, Value};
+
 use super::{Dirty, arrivals, memory, reader, ticket};
 use crate::action::gate::{Access, Given, approve};
 use crate::action::plan::Plan;
+use crate::app::any_action::{AnyAction, lacks_parameter};
 use crate::app::case::RunId;
 use crate::app::effect::Effect;
 use crate::app::jobs::{Ending, Executed, Job, JobState};
@@ -13,8 +16,22 @@ use crate::app::locale::fill;
 use crate::app::notices::Severity;
 use crate::app::overlay::{Overlay, Preview, Reading};
 use crate::app::state::State;
-use crate::domain::action::ActionId;
+use crate::domain::action::{ActionId, Risk};
 use crate::domain::report::RankedAction;
+
+/// An action that no diagnosis offers, in the form of one that does.
+pub fn unranked(state: &State, id: ActionId, parameters: Map<String, Value>) -> RankedAction {
+    RankedAction {
+        id: id.as_str().to_owned(),
+        title: state.texts.action(id.as_str(), id.as_str()).to_owned(),
+        parameters,
+        cures: Vec::new(),
+        probability_cures: 0.0,
+        cost: 0.0,
+        risk: Risk::None,
+        reversible: false,
+    }
+}
 
 /// Begins the preview of the ranked action at `index`.
 pub fn prepare(state: &mut State, index: usize, effects: &mut Vec<Effect>) {
@@ -60,6 +77,11 @@ pub fn prepare_ranked(
     };
     if action == ActionId::Ticket {
         ticket::ask(state);
+        return None;
+    }
+    if lacks_parameter(action, &ranked.parameters) {
+        let question = AnyAction::parameters_of(action, &ranked.parameters);
+        state.overlays.push(Overlay::AnyAction(Box::new(question)));
         return None;
     }
     let named = ranked

@@ -88,6 +88,11 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
             }
             Dirty::Nothing
         }
+        Message::Timed(timed) => {
+            let changed = state.timed != timed;
+            state.timed = timed;
+            Dirty::when(changed)
+        }
         Message::Opened {
             place,
             host,

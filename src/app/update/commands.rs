@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Dirty, actions, movement, paste, reader, ticket};
+use super::{Dirty, actions, any_action, movement, paste, reader, ticket, timed};
 use crate::app::command::{Command, Why};
 use crate::app::effect::Effect;
 use crate::app::fleet::Sort;
@@ -82,7 +82,9 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         Command::Language => next_language(state),
         Command::Glyphs => state.looks.ascii = !state.looks.ascii,
         Command::Guides => actions::open_guide(state, 0),
+        Command::AnyAction => any_action::open(state),
         Command::Undo => actions::prepare_undo(state, effects),
+        Command::Keep => timed::open(state),
         Command::Journal => effects.push(Effect::ReadJournal {
             title: state.texts.command("journal").to_owned(),
         }),

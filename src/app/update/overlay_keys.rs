@@ -4,7 +4,7 @@
 
 use tui_textarea::{Input, Key as EditorKey};
 
-use super::{Dirty, actions, batch, commands, lines, reader, tell, ticket};
+use super::{Dirty, actions, any_action, batch, commands, lines, reader, tell, ticket, timed};
 use crate::action::gate::Given;
 use crate::action::plan::Confirmation;
 use crate::app::command::{Command, Context};
@@ -70,6 +70,8 @@ pub fn key(state: &mut State, chord: Chord, effects: &mut Vec<Effect>) -> Dirty 
         }
         Overlay::Tell { selected } => tell::key(state, selected, chord),
         Overlay::Preview(preview) => preview_key(state, preview, chord, effects),
+        Overlay::AnyAction(question) => any_action::key(state, question, chord, effects),
+        Overlay::Keep { selected } => timed::key(state, selected, chord, effects),
         Overlay::BatchPick { selected } => batch::pick_key(state, selected, chord, effects),
         Overlay::Batch(preview) => batch::preview_key(state, preview, chord, effects),
         Overlay::Ticket(question) => ticket::key(state, question, chord, effects),
@@ -99,6 +101,9 @@ pub fn pasted(state: &mut State, text: &str, _effects: &mut Vec<Effect>) -> Dirt
         Some(Overlay::Palette { edit, .. } | Overlay::UserSource { edit, .. }) => {
             edit.insert_str(text.lines().next().unwrap_or_default().trim());
         }
+        Some(Overlay::AnyAction(question)) => any_action::edit(question, |line| {
+            line.insert_str(text.lines().next().unwrap_or_default().trim());
+        }),
         Some(Overlay::Ticket(question)) => {
             let line = text.lines().next().unwrap_or_default();
             question.edit.insert_str(line.trim());

@@ -16,9 +16,8 @@ use crate::app::notices::Severity;
 use crate::app::overlay::{Overlay, Reading};
 use crate::app::reading::GuideStep;
 use crate::app::state::State;
-use crate::domain::action::{ActionId, Risk};
+use crate::domain::action::ActionId;
 use crate::domain::guide_step::TickedStep;
-use crate::domain::report::RankedAction;
 use crate::guide::markdown::StepKind;
 use crate::input::chord::{Chord, Key};
 
@@ -57,7 +56,7 @@ pub fn key(state: &mut State, mut top: Overlay, chord: Chord, effects: &mut Vec<
         Command::StepTick => tick_step(state, effects),
         Command::StepDo => do_step(state, effects),
         Command::Guides => next_guide(state),
-        Command::Copy | Command::Repaint | Command::Suspend | Command::Quit => {
+        Command::Copy | Command::Keep | Command::Repaint | Command::Suspend | Command::Quit => {
             return commands::run(state, command, effects);
         }
         _ => {}
@@ -204,8 +203,11 @@ fn do_step(state: &mut State, effects: &mut Vec<Effect>) {
         return;
     }
     match &step.kind {
-        StepKind::Action { id, parameters } => {
-            let ranked = ranked(state, *id, parameters);
+        StepKind::Action {
+            id,
+            parameters: given,
+        } => {
+            let ranked = actions::unranked(state, *id, parameters(given));
             if let Some(run) = actions::prepare_ranked(state, ranked, effects)
                 && let Some(case) = state.cases.get_mut(&instance)
             {
@@ -213,7 +215,7 @@ fn do_step(state: &mut State, effects: &mut Vec<Effect>) {
             }
         }
         StepKind::Vnc => {
-            let ranked = ranked(state, ActionId::VncUrl, &[].into());
+            let ranked = actions::unranked(state, ActionId::VncUrl, Map::new());
             actions::prepare_ranked(state, ranked, effects);
         }
         StepKind::Command | StepKind::User if !step.commands.is_empty() => {
@@ -229,23 +231,10 @@ fn do_step(state: &mut State, effects: &mut Vec<Effect>) {
     }
 }
 
-/// A step's action in the form of a ranked one, which has a preview and a gate.
-fn ranked(
-    state: &State,
-    id: ActionId,
-    parameters: &std::collections::BTreeMap<String, String>,
-) -> RankedAction {
+/// A step's parameters as those of a ranked action.
+fn parameters(given: &std::collections::BTreeMap<String, String>) -> Map<String, Value> {
     let value = |(name, value): (&String, &String)| (name.clone(), Value::String(value.clone()));
-    RankedAction {
-        id: id.as_str().to_owned(),
-        title: state.texts.action(id.as_str(), id.as_str()).to_owned(),
-        parameters: parameters.iter().map(value).collect::<Map<_, _>>(),
-        cures: Vec::new(),
-        probability_cures: 0.0,
-        cost: 0.0,
-        risk: Risk::None,
-        reversible: false,
-    }
+    given.iter().map(value).collect()
 }
 
 /// An action that a step began has been carried out: the step is done.

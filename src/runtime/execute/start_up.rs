@@ -20,14 +20,21 @@ pub fn has_duties(contents: &Contents, now: Timestamp) -> bool {
         .any(|entry| entry.state == EntryState::InFlight || entry.is_due(now))
 }
 
-/// When the next time-boxed change is due, if any is.
-pub fn next_due(contents: &Contents) -> Option<Timestamp> {
-    contents
+/// Every time-boxed change that is in force, with the end of its time, soonest first.
+pub fn timed_changes(contents: &Contents) -> Vec<(&Entry, Timestamp)> {
+    let mut timed: Vec<_> = contents
         .entries
         .iter()
         .filter(|entry| entry.can_be_undone())
-        .filter_map(|entry| entry.expires_at)
-        .min()
+        .filter_map(|entry| Some((entry, entry.expires_at?)))
+        .collect();
+    timed.sort_by_key(|(_, at)| *at);
+    timed
+}
+
+/// When the next time-boxed change is due, if any is.
+pub fn next_due(contents: &Contents) -> Option<Timestamp> {
+    timed_changes(contents).first().map(|(_, at)| *at)
 }
 
 /// Lets a time-boxed change stay. Says what stays, or why there is nothing to keep.

@@ -129,10 +129,16 @@ pub(super) async fn wait(
     sink: &UnboundedSender<Progress>,
     started: Instant,
 ) -> Vec<LoginLook> {
+    // A plan that ends with the instance stopped leaves nothing that could answer.
     let boots = plan
         .steps
         .iter()
-        .any(|step| matches!(step.completion, Completion::Instance { .. }));
+        .rev()
+        .find_map(|step| match &step.completion {
+            Completion::Instance { state, .. } => Some(state.as_deref() != Some("STOPPED")),
+            _ => None,
+        })
+        .unwrap_or(false);
     let limit = if boots {
         probe.boot_limit
     } else if plan.reverses.is_some() {

@@ -2,18 +2,17 @@
 //!
 //! Must not live here: planning (`action`), or the order of journal and network (`execute`).
 
-use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use crate::action::before::shuts_down;
-use crate::action::gate::{Access, ApprovedPlan};
+use crate::action::gate::ApprovedPlan;
 use crate::action::offer::is_soft_restart;
 use crate::action::parameters::Parameters;
 use crate::action::plan::{Plan, Undo};
@@ -27,20 +26,18 @@ use crate::domain::instance::Instance;
 use crate::domain::report::Report;
 use crate::runtime::backend::Backend;
 use crate::runtime::execute::{
-    self, Around, Desk, Execution, LoginProbe, PrepareOptions, Progress, has_duties, next_due,
-    prepare_plan, prepare_undo,
+    self, Around, Desk, Execution, LoginProbe, PrepareOptions, Progress, prepare_plan, prepare_undo,
 };
 use crate::runtime::past::Past;
 use crate::runtime::session::Session;
 use crate::runtime::triage::{self, TriageOptions};
+use crate::runtime::vantage::certain_own_source;
 use crate::runtime::{aftermath, diagnose};
-use crate::store::journal::{EntryState, Outcome};
+use crate::store::journal::Outcome;
 
 const NOT_LISTED: &str = "the instance is not listed any more; r lists again";
 /// Longest look at an instance before its preview is shown without one.
 const LOOK_LIMIT: Duration = Duration::from_secs(10);
-/// How often the journal is looked at for what others wrote.
-const LOOK_AT_JOURNAL: Duration = Duration::from_secs(15);
 
 /// Everything that a preview needs to be made.
 #[derive(Debug)]
@@ -66,6 +63,7 @@ pub async fn preview(backend: &Backend, wanted: &Wanted) -> Result<Box<Plan>, St
     };
     let options = PrepareOptions {
         user_source: wanted.user_source.map(IpNet::from),
+        own_source: certain_own_source(instance),
         login_port: wanted.login_port,
         readings,
         ..PrepareOptions::default()
@@ -230,7 +228,10 @@ async fn plan_anew(desk: &Desk, instance: &Instance, plan: &Plan) -> Result<Box<
         instance,
         plan.action,
         &parameters,
-        &PrepareOptions::default(),
+        &PrepareOptions {
+            own_source: certain_own_source(instance),
+            ..PrepareOptions::default()
+        },
     )
     .await
     .map(|prepared| Box::new(prepared.plan))
@@ -273,72 +274,6 @@ pub fn sentence(progress: &Progress) -> Option<String> {
             format!("login after {seconds} s: {}", looks.join(", "))
         }
     })
-}
-
-/// Settles what earlier runs left in flight and takes back what is due, as long as the console
-/// runs; says what became of each.
-pub async fn keep_settled(backend: &Backend, out: &mpsc::Sender<Message>) {
-    let mut told = HashSet::new();
-    let mut stamp = None;
-    let mut open = true;
-    let mut due = None;
-    loop {
-        let journal = backend.journal();
-        let is_due = |due: Option<Timestamp>| due.is_some_and(|due| due <= Timestamp::now());
-        // A journal that has not changed has nothing new, unless an entry of it is still in
-        // flight or a change is due by now.
-        if open || journal.stamp() != stamp || is_due(due) {
-            for (severity, text) in settle_once(backend).await {
-                // What is still under way is looked at again and again, and told once.
-                if told.insert(text.clone()) {
-                    let _ = out.send(Message::Told { severity, text }).await;
-                }
-            }
-            stamp = journal.stamp();
-            let contents = journal.read().unwrap_or_default();
-            open = contents
-                .entries
-                .iter()
-                .any(|e| e.state == EntryState::InFlight);
-            due = next_due(&contents);
-        }
-        let left = due.map_or(SignedDuration::ZERO, |due| {
-            due.duration_since(Timestamp::now())
-        });
-        let left = Duration::try_from(left).unwrap_or_default();
-        // What is due and could not be taken back is tried again at the usual pace.
-        tokio::time::sleep(if left.is_zero() {
-            LOOK_AT_JOURNAL
-        } else {
-            left.min(LOOK_AT_JOURNAL)
-        })
-        .await;
-    }
-}
-
-async fn settle_once(backend: &Backend) -> Vec<(Severity, String)> {
-    let has = backend
-        .journal()
-        .read()
-        .is_ok_and(|contents| has_duties(&contents, Timestamp::now()));
-    let access = backend.access();
-    if !has || access != Access::ReadWrite {
-        return Vec::new();
-    }
-    // Without a cloud there is nothing to ask; what is in flight stays in the journal.
-    let Ok(desk) = backend.desk().await else {
-        return Vec::new();
-    };
-    match execute::start_up(&desk, &access).await {
-        Ok(settled) => settled
-            .into_iter()
-            .map(|entry| {
-                let text = format!("{} (entry {}): {}", entry.title, entry.entry, entry.detail);
-                (Severity::Warning, text)
-            })
-            .collect(),
-        Err(error) => vec![(Severity::Error, error.to_string())],
-    }
 }
 
 /// The journal as a text, newest first.
@@ -388,6 +323,15 @@ fn entry_text(entry: &crate::store::journal::Entry) -> String {
         }
     }
     if entry.can_be_undone() {
+        if let Some(at) = entry.expires_at {
+            let left = at.duration_since(Timestamp::now()).as_mins().max(0) + 1;
+            let _ = writeln!(
+                text,
+                "- taken back at {} (in {left} min) unless it is kept: :keep, or cvmtop journal --keep {}",
+                at.strftime("%H:%M:%SZ"),
+                entry.id
+            );
+        }
         let _ = writeln!(
             text,
             "- to take it back: cvmtop journal --undo {}",

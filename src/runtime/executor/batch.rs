@@ -21,6 +21,7 @@ use crate::runtime::backend::Backend;
 use crate::runtime::execute::{
     BatchInputs, ItemEnd, LoginProbe, PrepareOptions, Progress, execute_batch, prepare_batch,
 };
+use crate::runtime::vantage::certain_own_source;
 
 /// An approved batch and what it was planned with.
 #[derive(Debug)]
@@ -50,6 +51,7 @@ async fn inputs(
         let readings = report.as_ref().map(|report| report.evidence.clone());
         PrepareOptions {
             user_source: user_source.map(IpNet::from),
+            own_source: certain_own_source(instance),
             login_port: Some(instance.login_port()),
             readings: readings.unwrap_or_default(),
             ..PrepareOptions::default()

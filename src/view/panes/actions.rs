@@ -6,11 +6,13 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use crate::app::command::Command;
 use crate::app::geometry::{Scrolled, keep_visible};
 use crate::app::guide_text;
 use crate::app::jobs::{Ending, Job, JobState};
 use crate::app::locale::fill;
 use crate::app::state::State;
+use crate::app::timed::Timed;
 use crate::diagnosis::display::percent;
 use crate::domain::action::Risk;
 use crate::domain::report::{GuideMatch, RankedAction, Report};
@@ -64,6 +66,7 @@ fn content(
             lines.push(Line::default());
         }
     }
+    lines.extend(timed_lines(state, look, cells));
     let Some(report) = state.selected_report() else {
         let text = if state.selected_case().is_some_and(|case| case.run.is_some()) {
             &ui.actions_wait
@@ -102,6 +105,25 @@ fn content(
         lines.extend(guide_lines(state, report, guide, here, look, cells));
     }
     (lines, selected)
+}
+
+/// Changes of the selected instance that are taken back by themselves, with the time left.
+fn timed_lines(state: &State, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let own = |timed: &&Timed| Some(timed.instance.as_str()) == state.fleet.selected_id();
+    let key = state.keys.chords(Command::Keep).first();
+    let mut lines = Vec::new();
+    for timed in state.timed.iter().filter(own) {
+        let mut text = timed.countdown(state.now, state.texts, state.read_only);
+        if let Some(key) = key {
+            let keeps = fill(&state.texts.ui.timed_key, &[("key", &key.to_string())]);
+            text = format!("{text} {keeps}");
+        }
+        lines.extend(plain(&text, cells, look.theme.warn));
+    }
+    if !lines.is_empty() {
+        lines.push(Line::default());
+    }
+    lines
 }
 
 /// Lines that the cursor can stand on.

@@ -1,0 +1,124 @@
+//! The pick of any action, its parameters, and the pick of a time-boxed change to keep.
+
+use ratatui::layout::Rect;
+
+use super::dialogs::{edit_line, message};
+use crate::app::any_action::{AnyAction, choices, known_parameters, specs};
+use crate::app::geometry::keep_visible;
+use crate::app::locale::fill;
+use crate::app::state::State;
+use crate::view::text::wrap;
+use crate::view::widgets::paint::Paint;
+
+/// Rows of the box beside the list: border, words above it, a margin.
+const OTHER_ROWS: u16 = 8;
+/// Cells of a line in the box.
+const CELLS: usize = 70;
+
+pub fn draw(state: &State, question: &AnyAction, paint: &mut Paint<'_>, screen: Rect) {
+    match question.chosen {
+        None => pick(state, question, paint, screen),
+        Some(_) => parameters(state, question, paint, screen),
+    }
+}
+
+fn pick(state: &State, question: &AnyAction, paint: &mut Paint<'_>, screen: Rect) {
+    let theme = &paint.look.theme;
+    let ui = &state.texts.ui;
+    let found = choices(state, question.edit.text());
+    let name = state
+        .selected_instance()
+        .map_or_else(String::new, |instance| instance.name.clone());
+    let title = fill(&ui.any_action_title, &[("name", &name)]);
+    let text = [(ui.any_action_text.clone(), theme.text)];
+    let rows = found
+        .len()
+        .min(usize::from(screen.height.saturating_sub(OTHER_ROWS))) as u16;
+    let rest = message(paint, screen, &title, &text, rows + 1);
+    edit_line(paint, rest.x, rest.y, rest.width, "> ", &question.edit);
+    let lines: Vec<String> = found
+        .iter()
+        .map(|id| {
+            let fits = if known_parameters(state, *id).is_empty()
+                && !state
+                    .selected_report()
+                    .is_some_and(|report| report.actions.iter().any(|a| a.id == id.as_str()))
+            {
+                ""
+            } else {
+                paint.look.glyphs.bullet
+            };
+            format!(
+                "{fits:1} {}  {id}",
+                state.texts.action(id.as_str(), id.as_str())
+            )
+        })
+        .collect();
+    let below = Rect {
+        y: rest.y + 1,
+        height: rest.height.saturating_sub(1),
+        ..rest
+    };
+    list(paint, below, &lines, question.selected);
+}
+
+fn parameters(state: &State, question: &AnyAction, paint: &mut Paint<'_>, screen: Rect) {
+    let Some(action) = question.chosen else {
+        return;
+    };
+    let theme = &paint.look.theme;
+    let ui = &state.texts.ui;
+    let mut text = vec![(ui.parameters_text.clone(), theme.text)];
+    for spec in specs(action) {
+        let help = state.texts.say(spec.help);
+        let need = if spec.required {
+            format!(" ({})", ui.parameter_required)
+        } else {
+            String::new()
+        };
+        let style = if spec.required {
+            theme.accent
+        } else {
+            theme.dim
+        };
+        text.push((format!("{}={need} {help}", spec.name), style));
+    }
+    if let Some(error) = &question.error {
+        text.push((state.texts.say(error).into_owned(), theme.bad));
+    }
+    let title = state.texts.action(action.as_str(), action.as_str());
+    let rest = message(paint, screen, title, &text, 1);
+    edit_line(paint, rest.x, rest.y, rest.width, "> ", &question.edit);
+}
+
+pub fn keep(state: &State, selected: usize, paint: &mut Paint<'_>, screen: Rect) {
+    let theme = &paint.look.theme;
+    let ui = &state.texts.ui;
+    let lines: Vec<String> = state
+        .timed
+        .iter()
+        .map(|timed| {
+            let text = timed.countdown(state.now, state.texts, state.read_only);
+            wrap(&text, CELLS).into_iter().next().unwrap_or_default()
+        })
+        .collect();
+    let rows = lines
+        .len()
+        .min(usize::from(screen.height.saturating_sub(OTHER_ROWS))) as u16;
+    let text = [(ui.keep_text.clone(), theme.text)];
+    let rest = message(paint, screen, &ui.keep_title, &text, rows);
+    list(paint, rest, &lines, selected);
+}
+
+fn list(paint: &mut Paint<'_>, area: Rect, lines: &[String], selected: usize) {
+    let height = usize::from(area.height);
+    let selected = selected.min(lines.len().saturating_sub(1));
+    let offset = keep_visible(0, selected, height, lines.len());
+    let theme = &paint.look.theme;
+    let (chosen, other) = (theme.selected, theme.text);
+    for (row, line) in lines.iter().enumerate().skip(offset).take(height) {
+        let style = if row == selected { chosen } else { other };
+        let y = area.y + (row - offset) as u16;
+        paint.text(area.x, y, area.width, line, style);
+    }
+}
