@@ -158,7 +158,7 @@ fn take_secret(terminal: &mut Terminal, lab: &Lab) {
     terminal.keys("\u{1b}");
     terminal.wait("the screen without it", |screen| !screen.contains(shown));
     for folder in [lab.state.path(), terminal.home()] {
-        assert!(!all_files(folder).contains(&value), "{folder:?}");
+        assert!(!all_files(folder).contains(&value), "{}", folder.display());
     }
 }
 
@@ -447,7 +447,7 @@ fn rules_that_change_under_a_preview_are_shown_anew_before_anything_is_sent() {
     });
     assert!(shown.len() >= screen.len());
     terminal.keys("y\r");
-    terminal.wait_for("are in force at index 0");
+    terminal.wait_for("in force at index 0");
     assert_eq!(terminal.wait_exit().exit_code(), 0);
     // In the console.
     let mut terminal = console(&lab, "shop-api-01", &[]);

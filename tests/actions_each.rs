@@ -325,7 +325,7 @@ fn a_batch_is_shown_whole_sent_one_by_one_and_stops_at_the_first_failure() {
         ]
     };
     let shown = lab.ok(&open("--dry-run"));
-    assert!(shown.contains("open-port on 2 of 3 instance(s)"), "{shown}");
+    assert!(shown.contains("open-port on 2 of 3 instances"), "{shown}");
     assert!(shown.contains("left out: nothing to do"), "{shown}");
     assert_eq!(lab.gateway.writes(), Vec::<String>::new());
     lab.ok(&open("--yes"));

@@ -558,3 +558,36 @@ fn details_of_evidence_are_in_the_phrase_book() {
     assert!(all > 500, "{all} details");
     assert!(share >= 90.0, "{share:.1} %: {unknown:#?}");
 }
+
+/// One is not written as `1 rule(s)`; only the phrase book may stand for both numbers so.
+#[test]
+fn no_sentence_leaves_its_number_open() {
+    fn sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    sources(&root.join("src"), &mut found);
+    sources(&root.join("assets/guest"), &mut found);
+    for lang in Lang::ALL {
+        found.push(root.join(format!("assets/locales/{}.toml", lang.as_str())));
+    }
+    for path in found {
+        // The phrase book explains its own notation.
+        if path.ends_with("app/phrases.rs") {
+            continue;
+        }
+        for line in std::fs::read_to_string(&path).unwrap().lines() {
+            let inside = line.split('"').skip(1).step_by(2);
+            let open = |text: &str| ["(s)", "(es)"].iter().any(|mark| text.contains(mark));
+            assert!(!inside.into_iter().any(open), "{}: {line}", path.display());
+        }
+    }
+}

@@ -223,7 +223,7 @@ fn labelled_cases_are_scored_with_the_gates() {
     assert!(
         String::from_utf8(output.stderr)
             .unwrap()
-            .contains("2 case(s)")
+            .contains("2 cases")
     );
 }
 
@@ -247,7 +247,7 @@ fn what_was_learnt_can_be_read_shared_and_forgotten() {
             output.status.code(),
         )
     };
-    assert_eq!(learned(&[]), ("0 outcome(s)\n".to_owned(), Some(0)));
+    assert_eq!(learned(&[]), ("0 outcomes\n".to_owned(), Some(0)));
     let at = jiff::Timestamp::now();
     cvmtop::store::outcomes::Outcomes::in_directory(&state.join("cvmtop"))
         .append(
@@ -268,7 +268,7 @@ fn what_was_learnt_can_be_read_shared_and_forgotten() {
     );
     assert_eq!(learned(&["--reset"]).1, Some(3));
     assert_eq!(learned(&["--reset", "--yes"]).1, Some(0));
-    assert_eq!(learned(&[]).0, "0 outcome(s)\n");
+    assert_eq!(learned(&[]).0, "0 outcomes\n");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use super::plan::{Confirmation, Plan, PlanError, Target};
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::instance::Instance;
+use crate::domain::text::counted;
 
 /// Most instances of one batch.
 pub const LIMIT: usize = 20;
@@ -119,10 +120,11 @@ impl Batch {
         let risk = plans.iter().map(|plan| plan.risk).max();
         let risk = format!("{:?}", risk.unwrap_or(Risk::None)).to_lowercase();
         let mut lines = vec![format!(
-            "{} on {} of {} instance(s): {calls} call(s) one after the other, risk {risk}; it stops at the first failure",
+            "{} on {} of {}: {} one after the other, risk {risk}; it stops at the first failure",
             self.action,
             plans.len(),
-            self.items.len()
+            counted(self.items.len(), "instance"),
+            counted(calls, "call")
         )];
         for item in &self.items {
             let label = Target::of(&item.instance).label();

@@ -13,6 +13,7 @@ use super::{account, address, bandwidth, binding, guest, power, rescue, rules, s
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;
 use crate::domain::instance::Instance;
+use crate::domain::text::counted;
 
 /// What stands in a plan, a preview and the journal where a secret is sent.
 pub const SECRET_PLACEHOLDER: &str = "(generated when sent, shown once)";
@@ -270,7 +271,8 @@ impl Undo {
     pub fn sentence(&self) -> String {
         match self {
             Self::RemoveRules { group, mark, count } => format!(
-                "deletes the {count} rule(s) of {group} that carry the mark {mark}, and nothing else"
+                "deletes the {} of {group} marked {mark}, and nothing else",
+                counted(*count, "rule")
             ),
             Self::Steps { text, .. } => text.clone(),
             Self::None { reason } => format!("none: {reason}"),

@@ -19,6 +19,7 @@ use crate::domain::ports::Transport;
 use crate::domain::security_group::{
     Peer, Rule, RuleAction, SecurityGroup, Service, Verdict, evaluate,
 };
+use crate::domain::text::counted;
 
 pub(super) use difference::{affected, removal_difference};
 use difference::{difference, with_added};
@@ -300,7 +301,7 @@ fn wire(rule: &Rule) -> Value {
 fn add_step(context: &PlanContext, group: &SecurityGroup, new: &[Rule], mark: &str) -> Step {
     let ingress: Vec<_> = new.iter().map(wire).collect();
     Step::new(
-        format!("add {} rule(s) on top of {}", new.len(), group.id),
+        format!("add {} on top of {}", counted(new.len(), "rule"), group.id),
         ApiCall::new(
             "vpc",
             "CreateSecurityGroupPolicies",
@@ -353,8 +354,9 @@ fn describe(
         format!("TCP {} and ICMP", ports.join(", "))
     };
     plan.changes = vec![format!(
-        "{} gets {count} rule(s) on top that let {source} in on {what}, at once",
-        facts.group.id
+        "{} gets {} on top, to let {source} in on {what} at once",
+        facts.group.id,
+        counted(count, "rule")
     )];
     plan.affected = affected(facts);
     if let Some(minutes) = parameters.number("minutes") {

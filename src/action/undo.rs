@@ -11,6 +11,7 @@ use super::plan::{Completion, Confirmation, Plan, PlanError, Step, Undo, blank};
 use super::rules;
 use crate::domain::action::Risk;
 use crate::domain::api_call::ApiCall;
+use crate::domain::text::counted;
 
 /// Values kept from the answers of the original entry, by step and JSON pointer.
 pub type KeptAnswers = BTreeMap<(usize, String), Value>;
@@ -102,7 +103,10 @@ fn remove_rules(
             .collect()
     };
     plan.steps.push(Step::new(
-        format!("delete the {} rule(s) of this entry", indexes.len()),
+        format!(
+            "delete the {} of this entry",
+            counted(indexes.len(), "rule")
+        ),
         ApiCall::new(
             "vpc",
             "DeleteSecurityGroupPolicies",
@@ -119,8 +123,8 @@ fn remove_rules(
         },
     ));
     plan.changes = vec![format!(
-        "{} rule(s) go; every other rule of {group_id} stays in its order",
-        indexes.len()
+        "removes {}; every other rule of {group_id} stays in its order",
+        counted(indexes.len(), "rule")
     )];
     plan.rules = Some(rules::removal_difference(group, &indexes));
     plan.affected = rules::affected(facts);

@@ -194,8 +194,10 @@ impl Command {
             | Self::PasteError
             | Self::Copy
             | Self::Mark => instance.map(drop),
-            Self::Explain | Self::ConfirmCause | Self::WhyNot => instance.and(report).map(drop),
-            Self::Keep if state.timed.is_empty() => Err(Why::NothingTimed),
+            Self::Explain | Self::ConfirmCause | Self::WhyNot | Self::Ticket => {
+                instance.and(report).map(drop)
+            }
+            Self::Keep => only(!state.timed.is_empty(), Why::NothingTimed),
             Self::DeepCheck | Self::AnyAction => {
                 let instance = instance?;
                 if instance.is_static {
@@ -203,7 +205,6 @@ impl Command {
                 }
                 Ok(())
             }
-            Self::Ticket => instance.and(report).map(drop),
             Self::StepNext | Self::StepPrevious | Self::StepDo | Self::StepTick => {
                 let open = state.overlays.iter().rev().find_map(Overlay::guide);
                 open.map(drop).ok_or(Why::NoGuide)
@@ -218,13 +219,7 @@ impl Command {
                     .map(drop)
                     .ok_or(Why::NothingToUndo)
             }
-            Self::Batch => {
-                if state.fleet.marks.is_empty() {
-                    Err(Why::NothingMarked)
-                } else {
-                    Ok(())
-                }
-            }
+            Self::Batch => only(!state.fleet.marks.is_empty(), Why::NothingMarked),
             Self::Back | Self::Forward => {
                 let from = state.fleet.selected_id();
                 if state.trail.can_step(from, self == Self::Forward) {
@@ -233,27 +228,9 @@ impl Command {
                     Err(Why::NowhereToGo)
                 }
             }
-            Self::LastInstance => {
-                if state.trail.can_swap() {
-                    Ok(())
-                } else {
-                    Err(Why::NowhereToGo)
-                }
-            }
-            Self::Demo => {
-                if state.missing.is_some() {
-                    Ok(())
-                } else {
-                    Err(Why::Unavailable)
-                }
-            }
-            Self::StopWork => {
-                if state.busy() {
-                    Ok(())
-                } else {
-                    Err(Why::NothingRunning)
-                }
-            }
+            Self::LastInstance => only(state.trail.can_swap(), Why::NowhereToGo),
+            Self::Demo => only(state.missing.is_some(), Why::Unavailable),
+            Self::StopWork => only(state.busy(), Why::NothingRunning),
             _ => match self.action_index() {
                 Some(index) => {
                     instance?;
@@ -267,6 +244,11 @@ impl Command {
             },
         }
     }
+}
+
+/// Available where `can` holds.
+fn only(can: bool, why: Why) -> Result<(), Why> {
+    if can { Ok(()) } else { Err(why) }
 }
 
 /// Bindings of the console's commands.

@@ -79,7 +79,22 @@ fn book() -> &'static Book {
 pub fn entries() -> Vec<Entry> {
     let text = include_str!("../../assets/locales/phrases.toml");
     let file: File = toml::from_str(text).expect("the shipped phrases are read by a test");
-    file.phrase
+    file.phrase.into_iter().flat_map(each_number).collect()
+}
+
+/// `rule(s)` stands for `rule` and for `rules`.
+fn each_number(entry: Entry) -> Vec<Entry> {
+    if !entry.en.contains("(s)") {
+        return vec![entry];
+    }
+    let with = |s| Entry {
+        en: entry.en.replacen("(s)", s, 1),
+        ..entry.clone()
+    };
+    [with(""), with("s")]
+        .into_iter()
+        .flat_map(each_number)
+        .collect()
 }
 
 /// `text` in a language, as far as the phrase book has it.

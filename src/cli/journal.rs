@@ -9,6 +9,7 @@ use super::args::{GlobalArgs, JournalArgs, TextOrJson};
 use super::output::print;
 use super::{EXIT_NOTHING, EXIT_USAGE, act, open, output};
 use crate::action::gate::Access;
+use crate::domain::text::counted;
 use crate::runtime::execute::{self, ExecuteError, has_duties, prepare_undo};
 use crate::store::journal::{Contents, Entry, EntryState, Journal};
 
@@ -40,8 +41,8 @@ pub async fn run(args: &JournalArgs, global: &GlobalArgs) -> anyhow::Result<u8> 
     }
     if contents.skipped > 0 {
         output::warn(format_args!(
-            "{} line(s) of {} are damaged or of a newer version and are left out",
-            contents.skipped,
+            "left out as damaged or of a newer version: {} of {}",
+            counted(contents.skipped, "line"),
             journal.path().display()
         ));
     }

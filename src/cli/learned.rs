@@ -9,6 +9,7 @@ use serde_json::json;
 use super::args::{GlobalArgs, LearnedArgs, TextOrJson};
 use super::{EXIT_NOTHING, open, output};
 use crate::diagnosis::learn;
+use crate::domain::text::counted;
 use crate::runtime::{clock, session};
 use crate::store::outcomes::Outcomes;
 
@@ -20,13 +21,15 @@ pub fn run(args: &LearnedArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
         let count = outcomes.read(now)?.len();
         if !args.yes {
             output::warn(format_args!(
-                "{count} outcome(s) would be forgotten; repeat with --reset --yes"
+                "{} would be forgotten; repeat with --reset --yes",
+                counted(count, "outcome")
             ));
             return Ok(EXIT_NOTHING);
         }
         outcomes.reset()?;
         output::print(&format!(
-            "{count} outcome(s) forgotten, the shipped priors hold again\n"
+            "{} forgotten, the shipped priors hold again\n",
+            counted(count, "outcome")
         ))?;
         return Ok(0);
     }
@@ -50,7 +53,7 @@ pub fn run(args: &LearnedArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
             ))?;
         }
         TextOrJson::Text => {
-            let mut out = format!("{} outcome(s)\n", read.len());
+            let mut out = format!("{}\n", counted(read.len(), "outcome"));
             for note in notes {
                 let _ = writeln!(out, "  {note}");
             }

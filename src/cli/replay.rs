@@ -14,6 +14,7 @@ use crate::config::{self, Overrides};
 use crate::diagnosis::Knowledge;
 use crate::diagnosis::replay::SavedCase;
 use crate::diagnosis::score::{self, Label, Method};
+use crate::domain::text::counted;
 use crate::runtime::execute::failed_cures;
 use crate::store::journal::Contents;
 
@@ -255,7 +256,8 @@ fn score_cases(knowledge: &Knowledge, paths: &[PathBuf]) -> Result<u8> {
     }
     if left_out > 0 {
         output::warn(format_args!(
-            "{left_out} case(s) without a label, or that are no cases, are left out"
+            "left out, without a label or no case at all: {}",
+            counted(left_out, "case")
         ));
     }
     if cases.is_empty() {

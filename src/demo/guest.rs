@@ -194,9 +194,9 @@ fn repair(facts: &Facts<'_>, name: &'static str, script: &str) -> Outcome {
         Effect::None
     };
     let output = match effect {
-        Effect::None => format!("unchanged: {name}: nothing to change\ndone: 0 change(s)\n"),
-        Effect::Cured(_) => format!("changed: {name}\ndone: 1 change(s)\n"),
-        Effect::Undone(_) => format!("changed: took back {name}\ndone: 1 change(s)\n"),
+        Effect::None => format!("unchanged: {name}: nothing to change\ndone: 0 changes\n"),
+        Effect::Cured(_) => format!("changed: {name}\ndone: 1 change\n"),
+        Effect::Undone(_) => format!("changed: took back {name}\ndone: 1 change\n"),
     };
     Outcome {
         exit_code: 0,

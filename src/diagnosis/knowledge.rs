@@ -19,6 +19,7 @@ use super::model::Model;
 use crate::domain::action::Risk;
 use crate::domain::evidence::Path;
 use crate::domain::instance::Os;
+use crate::domain::text::counted;
 
 /// What is wrong with a knowledge file.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +28,7 @@ pub enum KnowledgeError {
     #[error("knowledge file {file} cannot be read: {reason}; correct that line")]
     Format { file: String, reason: String },
     /// The text is well formed but the content breaks a rule of the lint.
-    #[error("knowledge breaks {} rule(s), the first: {}; correct the named entry", .0.len(), .0.first().map_or("", String::as_str))]
+    #[error("knowledge breaks {}, the first: {}; correct the named entry", counted(.0.len(), "rule"), .0.first().map_or("", String::as_str))]
     Lint(Vec<String>),
 }
 

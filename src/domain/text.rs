@@ -4,6 +4,16 @@
 //! before it enters a `Reading`, a log, a cell or the clipboard.
 //! Must not live here: width arithmetic and truncation for the screen (`view::text`).
 
+/// `1 rule`, `2 rules`.
+pub fn counted(n: usize, one: &str) -> String {
+    let s = match (n, one.ends_with("ss")) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
+    format!("{n} {one}{s}")
+}
+
 /// One line, at most `max_chars` characters, free of control, bidi and escape characters.
 /// A cut is marked with `…`.
 pub fn sanitise(text: &str, max_chars: usize) -> String {

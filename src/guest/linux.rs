@@ -10,6 +10,7 @@ use super::firewall::{self, Attempt, Fate};
 use super::source_block::denied_by_wrappers;
 use super::{Finding, GuestQuestion, found, linux_account, linux_system, missing, reading};
 use crate::domain::evidence::Reading;
+use crate::domain::text::counted;
 
 /// A source that no rule names: documentation range TEST-NET-2 (RFC 5737).
 const NEUTRAL_SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 77));
@@ -71,7 +72,10 @@ fn service(a: &Answer) -> Finding {
     if !processes.is_empty() {
         return found(
             "running",
-            format!("sshd runs ({} listening process(es))", processes.len()),
+            format!(
+                "sshd runs ({})",
+                counted(processes.len(), "listening process")
+            ),
         );
     }
     let units = a.all("service", "unit");

@@ -448,7 +448,8 @@ fn rdp_license(a: &Answer) -> Finding {
             "session-limit",
             format!("{open} sessions of {limit} allowed"),
         ),
-        (_, Some(open)) => found("ok", format!("{open} session(s) open")),
+        (_, Some(1)) => found("ok", "1 session open"),
+        (_, Some(open)) => found("ok", format!("{open} sessions open")),
         _ => found("ok", "no session limit is reached"),
     }
 }

@@ -97,7 +97,7 @@ impl Repair {
         let first = self.run_in("", &self.apply);
         assert!(!first.contains("done: 0"), "{first}");
         let second = self.run_in("", &self.apply);
-        assert!(second.contains("done: 0 change(s)"), "{second}");
+        assert!(second.contains("done: 0 changes"), "{second}");
         first
     }
 

@@ -25,4 +25,4 @@ backup() {
     [ -e "$copy" ] || cp -p "$1" "$copy" || fail "cannot back up $1"
     note "backup of $1 is $copy"
 }
-finish() { printf 'done: %s change(s)\n' "$CHANGES"; exit 0; }
+finish() { S=s; [ "$CHANGES" != 1 ] || S=; printf 'done: %s change%s\n' "$CHANGES" "$S"; exit 0; }

@@ -10,7 +10,7 @@ function Changed([string]$Text) { $script:Changes++; Write-Output "changed: $Tex
 function Same([string]$Text) { Write-Output "unchanged: $Text" }
 function Note([string]$Text) { Write-Output "note: $Text" }
 function Fail([string]$Text) { Write-Output "failed: $Text"; exit 1 }
-function Finish { Write-Output "done: $($script:Changes) change(s)"; exit 0 }
+function Finish { $s = if ($script:Changes -eq 1) { "" } else { "s" }; Write-Output "done: $($script:Changes) change$s"; exit 0 }
 function Read-Kept {
     if (Test-Path $KeepFile) { return Get-Content $KeepFile -Raw | ConvertFrom-Json }
     return $null

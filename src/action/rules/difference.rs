@@ -6,6 +6,7 @@ use super::super::context::GroupFacts;
 use super::super::plan::{Affected, RuleDifference, RuleLine};
 use super::Decided;
 use crate::domain::security_group::{Rule, SecurityGroup};
+use crate::domain::text::counted;
 
 /// Other users of a group as the preview names them.
 pub(in crate::action) fn affected(facts: &GroupFacts) -> Affected {
@@ -20,7 +21,10 @@ pub(in crate::action) fn affected(facts: &GroupFacts) -> Affected {
         Some(others) => Affected {
             count: Some(others.count),
             names: others.names.clone(),
-            note: format!("{} other instance(s){beside} bound to {id}", others.count),
+            note: format!(
+                "{}{beside} bound to {id}",
+                counted(others.count, "other instance")
+            ),
         },
         None => Affected {
             count: None,

@@ -17,7 +17,7 @@ use crate::action::rules::marked_indexes;
 use crate::cloud::automation::{self, RunEnd};
 use crate::cloud::{Client, CloudError, inventory};
 use crate::domain::api_call::ApiCall;
-use crate::domain::text::sanitise;
+use crate::domain::text::{counted, sanitise};
 
 /// Synchronous changes are visible at once; this is for slow replicas.
 const VISIBLE_WITHIN_S: u64 = 20;
@@ -221,8 +221,8 @@ impl Watch<'_> {
             (false, true) => ended(
                 true,
                 format!(
-                    "{} rule(s) of {group} are in force at index {}",
-                    found.len(),
+                    "{} of {group} in force at index {}",
+                    counted(found.len(), "rule"),
                     found[0]
                 ),
             ),

@@ -16,7 +16,7 @@ use crate::action::support::vnc_page;
 use crate::action::undo::KeptAnswers;
 use crate::cloud::CloudError;
 use crate::domain::api_call::ApiCall;
-use crate::domain::text::sanitise;
+use crate::domain::text::{counted, sanitise};
 use crate::store::journal::{CallResult, Event, Outcome};
 
 /// Progress of one execution, filled step by step.
@@ -50,7 +50,7 @@ impl Run<'_> {
                 StepEnd::Stop(outcome, detail) => {
                     let left = plan.steps.len() - number - 1;
                     let detail = if left > 0 {
-                        format!("{detail}; {left} further call(s) were not sent")
+                        format!("{detail}; not sent: {}", counted(left, "further call"))
                     } else {
                         detail
                     };

@@ -15,6 +15,7 @@ use crate::action::plan::{Completion, Plan, Step};
 use crate::action::rules::marked_indexes;
 use crate::cloud::{Client, CloudError, inventory};
 use crate::domain::api_call::ApiCall;
+use crate::domain::text::counted;
 use crate::store::StoreError;
 use crate::store::journal::{CallResult, CallState, Entry, EntryState, Event, Outcome};
 
@@ -129,7 +130,10 @@ fn unsent(entry: &Entry, last: &CallState) -> usize {
 fn unsent_note(entry: &Entry, last: &CallState) -> String {
     match unsent(entry, last) {
         0 => String::new(),
-        count => format!("; {count} further call(s) of the plan were never sent"),
+        count => format!(
+            "; never sent: {} of the plan",
+            counted(count, "further call")
+        ),
     }
 }
 

@@ -24,6 +24,7 @@ use crate::domain::action::ActionId;
 use crate::domain::evidence::Reading;
 use crate::domain::instance::Instance;
 use crate::domain::report::Report;
+use crate::domain::text::counted;
 use crate::runtime::backend::Backend;
 use crate::runtime::execute::{
     self, Around, Desk, Execution, LoginProbe, PrepareOptions, Progress, prepare_plan, prepare_undo,
@@ -287,8 +288,8 @@ pub async fn read_journal(backend: &Backend, title: String, out: &mpsc::Sender<M
             if contents.skipped > 0 {
                 let _ = writeln!(
                     body,
-                    "{} damaged line(s) of the journal were left out",
-                    contents.skipped
+                    "left out as damaged: {} of the journal",
+                    counted(contents.skipped, "line")
                 );
             }
             Message::Fetched { title, body }
