@@ -732,6 +732,12 @@ const ROWS: &[(&str, &str, &str)] = &[
     ),
     ("資格情報は機能しませんでした", "-", "rdp-credentials"),
     ("内部エラーが発生しました。", "-", "rdp-internal-error"),
+    (
+        "Instance ins-12345678 has expired and been moved to the recycle bin.",
+        "-",
+        "notice-expired",
+    ),
+    ("您的服务器已到期，请续费。", "-", "notice-expired"),
 ];
 
 fn holds(found: &[Recognised], evidence: &str, state: &str) -> bool {

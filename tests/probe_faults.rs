@@ -488,6 +488,21 @@ async fn every_failure_code_of_rdp() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_rdp_server_that_turns_some_tries_away_is_mixed() {
+    let login = server(|mut stream, number| async move {
+        let mut request = [0; 19];
+        let asked = stream.read_exact(&mut request).await.is_ok();
+        if asked && number % 2 == 1 {
+            let _ = stream.write_all(&confirm(2, 0)).await;
+            let mut sink = [0; 4096];
+            while stream.read(&mut sink).await.is_ok_and(|n| n > 0) {}
+        }
+    })
+    .await;
+    expect(login, Os::Windows, FULL, &[("rdp-negotiation", "mixed")]).await;
+}
+
 /// An RDP server with real TLS and a certificate of the given age in days.
 async fn tls_rdp_server(selected: u8, from_days: i64, to_days: i64) -> SocketAddr {
     let day = |days: i64| {
@@ -556,6 +571,22 @@ async fn real_tls_and_the_dates_of_its_certificate() {
         )
         .await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handshake_that_never_ends_tells_nothing_of_the_certificate() {
+    // TLS was chosen, and then nothing more is said.
+    let login = rdp_server(confirm(2, 1), Duration::ZERO).await;
+    expect(
+        login,
+        Os::Windows,
+        FULL,
+        &[
+            ("rdp-negotiation", "tls"),
+            ("rdp-certificate", "probe-failed"),
+        ],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

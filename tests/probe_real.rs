@@ -9,7 +9,7 @@
 mod support;
 
 use std::io::Read;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use cvmtop::domain::instance::Os;
@@ -405,8 +405,8 @@ async fn a_full_look_measures_the_path() {
 }
 
 /// Passes bytes between a client and a server. Once the client has gone on after the key exchange,
-/// what the server says is held back.
-async fn pass(client: tokio::net::TcpStream, to: std::net::SocketAddr, pause: Duration) {
+/// what the server says is held back for `pause`, or for good where there is none.
+async fn pass(client: tokio::net::TcpStream, to: std::net::SocketAddr, pause: Option<Duration>) {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let Ok(server) = tokio::net::TcpStream::connect(to).await else {
@@ -435,6 +435,7 @@ async fn pass(client: tokio::net::TcpStream, to: std::net::SocketAddr, pause: Du
             pieces.fetch_add(1, Ordering::SeqCst);
             if !held && since.load(Ordering::SeqCst) > 48 {
                 held = true;
+                let Some(pause) = pause else { return };
                 tokio::time::sleep(pause).await;
             }
             if to_client.write_all(&buffer[..n]).await.is_err() {
@@ -448,23 +449,87 @@ async fn pass(client: tokio::net::TcpStream, to: std::net::SocketAddr, pause: Du
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pause_before_the_methods_is_slow() {
-    let Some(server) = sshd([127, 62, 3, 9].into(), None, "") else {
-        return;
-    };
-    let front = tokio::net::TcpListener::bind("127.62.3.10:0")
+/// A front at the address that passes everything to the server in this way.
+async fn front(address: [u8; 4], to: std::net::SocketAddr, pause: Option<Duration>) -> SocketAddr {
+    let front = tokio::net::TcpListener::bind((IpAddr::from(address), 0))
         .await
         .unwrap();
     let login = front.local_addr().unwrap();
-    let to = server.login;
     tokio::spawn(async move {
         while let Ok((client, _)) = front.accept().await {
-            tokio::spawn(pass(client, to, Duration::from_millis(3300)));
+            tokio::spawn(pass(client, to, pause));
         }
     });
+    login
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_before_the_methods_is_slow() {
+    let Some(server) = sshd([127, 62, 3, 9].into(), None, "PermitRootLogin yes") else {
+        return;
+    };
+    let pause = Some(Duration::from_millis(3300));
+    let login = front([127, 62, 3, 10], server.login, pause).await;
     let mut plan = plan(login, Os::Linux);
     plan.options.consent.methods_as = Some(me());
     plan.options.consent.known_hosts = Some(server.folder.path().join("known_hosts"));
     expect(&plan, &[("banner", "fast"), ("auth-delay", "slow")]).await;
+    // Whoever waits gets in.
+    let key = operator_key(&server);
+    allow(&server, &key);
+    plan.options.consent.methods_as = None;
+    plan.options.consent.login_as = Some(me());
+    plan.options.consent.identity = Some(key);
+    expect(&plan, &[("login-attempt", "accepted-slow")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_closes_before_its_methods_or_never_gets_that_far() {
+    let Some(server) = sshd([127, 62, 6, 1].into(), None, "") else {
+        return;
+    };
+    let login = front([127, 62, 6, 2], server.login, None).await;
+    let mut closing = plan(login, Os::Linux);
+    closing.options.consent.methods_as = Some(me());
+    closing.options.consent.login_as = Some(me());
+    closing.options.consent.known_hosts = Some(server.folder.path().join("known_hosts"));
+    expect(
+        &closing,
+        &[
+            ("kex", "common"),
+            ("auth-methods", "closed"),
+            ("auth-delay", "not-attempted"),
+            ("login-attempt", "not-reached"),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_says_that_it_is_locked() {
+    let words = "PermitRootLogin yes\nForceCommand echo 'The account is locked due to 5 failed logins.' >&2; exit 1";
+    let Some(server) = sshd([127, 62, 6, 3].into(), None, words) else {
+        return;
+    };
+    let key = operator_key(&server);
+    allow(&server, &key);
+    let mut plan = plan(server.login, Os::Linux);
+    plan.options.consent.login_as = Some(me());
+    plan.options.consent.identity = Some(key);
+    plan.options.consent.known_hosts = Some(server.folder.path().join("known_hosts"));
+    expect(&plan, &[("login-attempt", "locked")]).await;
+}
+
+/// Without its client this machine cannot ask, which says nothing of the server.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_cannot_be_used_is_no_finding() {
+    let Some(server) = sshd([127, 62, 6, 4].into(), None, "") else {
+        return;
+    };
+    let mut plan = plan(server.login, Os::Linux);
+    // No name of an account, so that the client is never started with it.
+    plan.options.consent.methods_as = Some("-oProxyCommand=true".to_owned());
+    plan.options.consent.login_as = plan.options.consent.methods_as.clone();
+    let failed = ["host-key", "auth-methods", "auth-delay", "login-attempt"];
+    expect(&plan, &failed.map(|id| (id, "probe-failed"))).await;
 }
