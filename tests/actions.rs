@@ -302,6 +302,54 @@ fn rules_that_changed_meanwhile_are_refused_not_overwritten() {
     });
 }
 
+/// The state of one account says nothing of what was done in another.
+#[test]
+fn another_account_neither_settles_nor_takes_back() {
+    const OTHER: &str = "100000000999";
+    let lab = Lab::new();
+    lab.run_into(
+        &["act", "shop-web-01", "restart", "--yes"],
+        "RebootInstances",
+        Moment::Lost,
+    );
+    let own = lab.journal_lines();
+    let record: serde_json::Value = serde_json::from_str(&own[0]).expect("JSON");
+    let account = record["place"]["account"].as_str().expect("an account");
+    let of_other = |lines: &[String]| -> Vec<String> {
+        lines
+            .iter()
+            .map(|line| line.replace(account, OTHER))
+            .collect()
+    };
+    lab.write_journal(&of_other(&own));
+    let (_, said) = lab.said(&["list", "--no-probe"]);
+    assert!(
+        said.contains(&format!("belongs to account {OTHER}")),
+        "{said}"
+    );
+    assert_eq!(lab.journal_lines().len(), own.len(), "nothing is written");
+    lab.write_journal(&own);
+    assert_eq!(lab.settled()["outcome"], "interrupted");
+
+    let group = lab.instance("shop-api-01")["SecurityGroupIds"][0].clone();
+    let group = group.as_str().expect("an id");
+    lab.ok(&[
+        "act",
+        "shop-api-01",
+        "open-port",
+        "--set",
+        "source=here",
+        "--yes",
+    ]);
+    let opened = lab.rules(group, "ap-seoul");
+    let id = lab.entries().last().expect("an entry")["id"].clone();
+    lab.write_journal(&of_other(&lab.journal_lines()));
+    let (status, said) = lab.said(&["journal", "--undo", id.as_str().expect("an id"), "--yes"]);
+    assert_ne!(status, Some(0), "{said}");
+    assert!(said.contains(OTHER), "{said}");
+    assert_eq!(lab.rules(group, "ap-seoul"), opened);
+}
+
 #[test]
 fn a_time_boxed_rule_is_taken_away_by_a_later_start() {
     let lab = Lab::new();

@@ -26,10 +26,12 @@ pub use undo::prepare_undo;
 pub use verify::{LoginLook, LoginProbe, look};
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use secrecy::SecretString;
+use tokio::sync::OnceCell;
 use tokio::sync::mpsc::UnboundedSender;
 
 use run::Run;
@@ -41,7 +43,7 @@ use crate::cloud::{Client, CloudError, inventory};
 use crate::domain::instance::Instance;
 use crate::domain::report::Report;
 use crate::store::StoreError;
-use crate::store::journal::{Author, EntryLock, Event, Journal, Outcome, Record};
+use crate::store::journal::{Author, EntryLock, Event, Journal, Outcome, Place, Record};
 
 /// What executions share.
 #[derive(Debug, Clone)]
@@ -51,6 +53,7 @@ pub struct Desk {
     pub author: Author,
     /// Pause between two looks at an operation.
     pub poll: Duration,
+    place: Arc<OnceCell<Place>>,
 }
 
 impl Desk {
@@ -61,7 +64,19 @@ impl Desk {
             journal,
             author: author(),
             poll: Duration::from_secs(1),
+            place: Arc::default(),
         }
+    }
+
+    /// The cloud and the account that this desk works on, asked for once.
+    pub async fn place(&self) -> Place {
+        let ask = || async {
+            Place {
+                endpoint: self.client.endpoint().to_owned(),
+                account: identity::account(&self.client).await,
+            }
+        };
+        self.place.get_or_init(ask).await.clone()
     }
 
     fn write(&self, entry: &str, event: Event) -> Result<(), StoreError> {
@@ -160,6 +175,10 @@ pub enum ExecuteError {
     Plan(#[from] crate::action::PlanError),
     #[error("{0}")]
     Busy(String),
+    #[error(
+        "entry {entry} belongs to {place}; only its credentials can say what became of it (`--profile`, `--endpoint`)"
+    )]
+    Elsewhere { entry: String, place: Place },
 }
 
 /// Carries an approved plan out.
@@ -191,6 +210,7 @@ pub async fn execute(
         &plan.entry,
         Event::Intent {
             author: desk.author.clone(),
+            place: desk.place().await,
             plan: Box::new(plan.clone()),
             login_before: verify::sentences(&before),
             last_operation_before: before_request.clone(),

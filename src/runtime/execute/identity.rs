@@ -2,8 +2,11 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde_json::json;
 
 use super::secret::random_bytes;
+use crate::cloud::Client;
+use crate::domain::api_call::ApiCall;
 use crate::domain::text::sanitise;
 use crate::store::journal::Author;
 
@@ -31,6 +34,19 @@ pub fn author() -> Author {
             .to_owned(),
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// The account of these credentials: sts `GetCallerIdentity` takes nothing and needs no permission.
+/// Empty where it is not told.
+pub async fn account(client: &Client) -> String {
+    let call = ApiCall::new("sts", "GetCallerIdentity", "", json!({}));
+    match client.call(&call).await {
+        Ok(answer) => sanitise(
+            answer.response["AccountId"].as_str().unwrap_or_default(),
+            40,
+        ),
+        Err(_) => String::new(),
     }
 }
 

@@ -45,6 +45,10 @@ pub async fn settle(desk: &Desk) -> Result<Vec<Settled>, ExecuteError> {
         .collect();
     let mut settled = Vec::new();
     for entry in open {
+        if let Some(elsewhere) = elsewhere(desk, &entry).await {
+            settled.push(elsewhere);
+            continue;
+        }
         // Held: the program that began it is alive.
         let Some(_lock) = desk.journal.lock_entry(&entry.id)? else {
             continue;
@@ -63,6 +67,19 @@ pub async fn settle(desk: &Desk) -> Result<Vec<Settled>, ExecuteError> {
         });
     }
     Ok(settled)
+}
+
+/// What is said of an entry of another cloud or account: the state of this one tells nothing of it.
+pub async fn elsewhere(desk: &Desk, entry: &Entry) -> Option<Settled> {
+    (!entry.place.may_be(&desk.place().await)).then(|| Settled {
+        entry: entry.id.clone(),
+        title: entry.plan.title.clone(),
+        outcome: None,
+        detail: format!(
+            "left as it is: it belongs to {}, and this start works on another",
+            entry.place
+        ),
+    })
 }
 
 /// What settling one entry comes to.

@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use super::settle::{Settled, settle};
+use super::settle::{Settled, elsewhere, settle};
 use super::{Around, Desk, ExecuteError, execute, prepare_undo};
 use crate::action::PlanError;
 use crate::action::gate::{Access, Given, approve};
@@ -90,6 +90,10 @@ async fn expire(desk: &Desk, access: &Access) -> Result<Vec<Settled>, ExecuteErr
     let now = Timestamp::now();
     let mut results = Vec::new();
     for entry in contents.entries.iter().filter(|entry| entry.is_due(now)) {
+        if let Some(elsewhere) = elsewhere(desk, entry).await {
+            results.push(elsewhere);
+            continue;
+        }
         let (outcome, detail) = take_back(desk, access, entry).await?;
         results.push(Settled {
             entry: entry.id.clone(),

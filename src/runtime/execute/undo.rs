@@ -27,6 +27,12 @@ pub async fn prepare_undo(desk: &Desk, entry: &Entry) -> Result<(Plan, Instance)
             entry.id, entry.author.user, entry.author.host
         )));
     }
+    if !entry.place.may_be(&desk.place().await) {
+        return Err(ExecuteError::Elsewhere {
+            entry: entry.id.clone(),
+            place: entry.place.clone(),
+        });
+    }
     let target = &entry.plan.target;
     let found = inventory::refresh(&desk.client, &target.region, &target.id).await?;
     let instance = found.unwrap_or_else(|| Instance {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Contents;
-use super::record::{Author, CallResult, Event, Outcome, Record, VERSION};
+use super::record::{Author, CallResult, Event, Outcome, Place, Record, VERSION};
 use crate::action::plan::Plan;
 use crate::action::undo::KeptAnswers;
 use crate::domain::api_call::ApiCall;
@@ -20,6 +20,7 @@ pub struct Entry {
     pub id: String,
     pub began: Timestamp,
     pub author: Author,
+    pub place: Place,
     pub plan: Plan,
     pub login_before: Vec<String>,
     pub login_after: Vec<String>,
@@ -132,6 +133,7 @@ fn read_line(line: &str) -> Option<Record> {
 fn begin(record: Record) -> Option<Entry> {
     let Event::Intent {
         author,
+        place,
         plan,
         login_before,
         last_operation_before,
@@ -143,6 +145,7 @@ fn begin(record: Record) -> Option<Entry> {
         id: record.entry,
         began: record.at,
         author,
+        place,
         plan: *plan,
         login_before,
         login_after: Vec::new(),

@@ -2,6 +2,8 @@
 //!
 //! Fields are only ever added; readers skip what they do not know. No field holds a secret.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -45,6 +47,36 @@ pub struct Author {
     pub version: String,
 }
 
+/// The cloud and the account in which something was done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    pub endpoint: String,
+    /// sts `GetCallerIdentity`; empty where it was not told.
+    #[serde(default)]
+    pub account: String,
+}
+
+impl Place {
+    /// Whether the other's cloud can tell what became of something done here. A place that is not
+    /// known, as in lines of an earlier version, may be any.
+    pub fn may_be(&self, other: &Self) -> bool {
+        let known = |text: &str| !text.is_empty();
+        if known(&self.account) && known(&other.account) {
+            return self.account == other.account;
+        }
+        !known(&self.endpoint) || !known(&other.endpoint) || self.endpoint == other.endpoint
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.account.as_str() {
+            "" => f.write_str(&self.endpoint),
+            account => write!(f, "account {account} at {}", self.endpoint),
+        }
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -52,6 +84,8 @@ pub enum Event {
     /// Written and synced before the first call: everything that will be sent.
     Intent {
         author: Author,
+        #[serde(default)]
+        place: Place,
         plan: Box<Plan>,
         /// Login as the probes saw it before, in words; empty when not probed.
         #[serde(default)]

@@ -27,6 +27,7 @@ fn intent(entry: &str) -> Record {
         entry,
         Event::Intent {
             author: Author::default(),
+            place: Place::default(),
             plan: Box::new(plan),
             login_before: Vec::new(),
             last_operation_before: String::new(),
