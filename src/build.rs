@@ -1,4 +1,4 @@
-//! Tells the program which commit it was built from.
+//! Tells the program which commit it was built from, and links the unwinder into it.
 //!
 //! `CVMTOP_COMMIT` wins, for packagers; then the checkout's git; then what `cargo package` put
 //! into a source archive. Development builds say `dev`, so that a commit rebuilds nothing.
@@ -21,6 +21,36 @@ fn main() {
         })
         .unwrap_or_else(|| "unknown commit".into());
     println!("cargo:rustc-env=CVMTOP_COMMIT={commit}");
+    if let Err(error) = link_unwinder_statically() {
+        println!("cargo:warning=the program will need libgcc_s: {error}");
+    }
+}
+
+/// The standard library asks for the shared unwinder by name. A linker script of that name, found
+/// first, gives it the static one of the same compiler, as `-static-libgcc` does for C, so that the
+/// program needs nothing but the C library. Where the compiler has none, nothing changes.
+fn link_unwinder_statically() -> std::io::Result<()> {
+    println!("cargo:rerun-if-env-changed=RUSTC_LINKER");
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let gnu = variable("CARGO_CFG_TARGET_OS") == "linux"
+        && variable("CARGO_CFG_TARGET_ENV") == "gnu"
+        && variable("TARGET") == variable("HOST");
+    if !gnu {
+        return Ok(());
+    }
+    let linker = std::env::var("RUSTC_LINKER").unwrap_or_else(|_| "cc".into());
+    let asked = Command::new(linker)
+        .arg("-print-file-name=libgcc_eh.a")
+        .output()?;
+    // A file that is not there comes back as it was asked for.
+    let archive = String::from_utf8_lossy(&asked.stdout);
+    if !std::path::Path::new(archive.trim()).is_absolute() {
+        return Ok(());
+    }
+    let folder = variable("OUT_DIR");
+    std::fs::write(format!("{folder}/libgcc_s.so"), "INPUT(-lgcc_eh)\n")?;
+    println!("cargo:rustc-link-search=native={folder}");
+    Ok(())
 }
 
 fn git(arguments: &[&str]) -> Option<String> {

@@ -20,6 +20,7 @@ use crate::domain::evidence::Path;
 use crate::domain::instance::Instance;
 use crate::probe::{LoginHealth, Protocol, SweepOptions, SweepResult, SweepTarget, sweep};
 use crate::runtime::session::Session;
+use crate::runtime::targets::resolve_hosts;
 
 /// Result of the short look at one login port.
 type Logins = HashMap<(usize, Path), (LoginHealth, String)>;
@@ -58,14 +59,8 @@ pub async fn run(args: &ListArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
 
 /// Every instance of cloud and config, sorted, and one sentence per failure.
 async fn inventory(session: &Session) -> anyhow::Result<(Vec<Instance>, Vec<String>)> {
-    let mut instances = Vec::new();
-    let mut failures = Vec::new();
-    for host in session.settings.hosts.clone() {
-        match tokio::task::spawn_blocking(move || host.resolve()).await? {
-            Ok(instance) => instances.push(instance),
-            Err(error) => failures.push(error),
-        }
-    }
+    let (mut instances, unresolved) = resolve_hosts(session.settings.hosts.clone()).await;
+    let mut failures: Vec<String> = unresolved.into_iter().map(|(_, why)| why).collect();
     if let Some(cloud) = &session.cloud {
         let (sender, mut pages) = mpsc::channel(64);
         let listing = inventory::list(&cloud.client, &cloud.regions, sender);

@@ -43,17 +43,20 @@ impl Pacer {
         }
     }
 
+    /// Takes the next place in the row: when that connection may start.
+    pub fn reserve(&self) -> Instant {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let due = next
+            .unwrap_or(now)
+            .max(now.checked_sub(self.burst).unwrap_or(now));
+        *next = Some(due + self.interval);
+        due
+    }
+
     /// Returns when the next connection may start.
     pub async fn wait(&self) {
-        let due = {
-            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = Instant::now();
-            let due = next
-                .unwrap_or(now)
-                .max(now.checked_sub(self.burst).unwrap_or(now));
-            *next = Some(due + self.interval);
-            due
-        };
+        let due = self.reserve();
         if due > Instant::now() {
             tokio::time::sleep_until(due.into()).await;
         }

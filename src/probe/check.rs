@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use super::budget::{self, Ledger, Pacer};
+use super::budget::{self, Ledger};
 use super::fusion::describe;
 use super::login::{Talk, converse};
 use super::outcome::Connect;
@@ -98,14 +98,7 @@ pub async fn login_check(
     greeting_timeout: Duration,
 ) -> LoginCheck {
     budget::pace().await;
-    look(
-        login,
-        Some(protocol),
-        connect_timeout,
-        greeting_timeout,
-        None,
-    )
-    .await
+    look(login, Some(protocol), connect_timeout, greeting_timeout).await
 }
 
 /// The same at the caller's own pace; without a protocol it ends with the connection.
@@ -114,13 +107,9 @@ pub(super) async fn look(
     protocol: Option<Protocol>,
     connect_timeout: Duration,
     greeting_timeout: Duration,
-    pacer: Option<&Pacer>,
 ) -> LoginCheck {
     // The semaphore lives as long as the process and is never closed.
     let _slot = budget::connection_slots().acquire().await.ok();
-    if let Some(pacer) = pacer {
-        pacer.wait().await;
-    }
     let started = Instant::now();
     let (connect, stream) = tcp::connect_now(login, connect_timeout).await;
     let talk = match (stream, protocol) {

@@ -19,6 +19,8 @@ use crate::domain::text::sanitise;
 /// A server may wait for us to speak first (RFC 4253 section 4.2 lets both sides begin).
 const LISTEN_FIRST: Duration = Duration::from_secs(1);
 const LINE_END: &[u8] = b"\r\n";
+/// Bytes of one read.
+const CHUNK: usize = 1024;
 
 /// An SSH conversation under way.
 #[derive(Debug)]
@@ -42,7 +44,7 @@ impl Conversation {
     pub fn new(stream: TcpStream) -> Self {
         Self {
             stream,
-            buffer: Vec::with_capacity(1024),
+            buffer: Vec::with_capacity(CHUNK),
             said_hello: false,
         }
     }
@@ -147,15 +149,17 @@ impl Conversation {
     }
 
     async fn read(&mut self, until: Instant, most: usize) -> Step {
-        let mut chunk = [0u8; 4096];
-        let room = most.saturating_sub(self.buffer.len()).clamp(1, chunk.len());
-        match tokio::time::timeout_at(until, self.stream.read(&mut chunk[..room])).await {
+        // Into the buffer itself: a chunk of its own would lie in every task of a sweep.
+        let used = self.buffer.len();
+        let room = most.saturating_sub(used).clamp(1, CHUNK);
+        self.buffer.resize(used + room, 0);
+        let end = tokio::time::timeout_at(until, self.stream.read(&mut self.buffer[used..])).await;
+        let read = end.as_ref().map_or(0, |read| *read.as_ref().unwrap_or(&0));
+        self.buffer.truncate(used + read);
+        match end {
             Err(_) => Step::TimedOut,
             Ok(Ok(0)) => Step::Eof,
-            Ok(Ok(n)) => {
-                self.buffer.extend_from_slice(&chunk[..n]);
-                Step::Data
-            }
+            Ok(Ok(_)) => Step::Data,
             Ok(Err(error)) if is_reset(&error) => Step::Reset,
             Ok(Err(error)) => Step::Failed(error),
         }
@@ -249,7 +253,7 @@ pub fn leave(mut stream: TcpStream) {
     tokio::spawn(async move {
         let farewell = async {
             stream.shutdown().await?;
-            let mut scrap = [0u8; 4096];
+            let mut scrap = [0u8; CHUNK];
             let mut total = 0;
             while total < 128 * 1024 {
                 match stream.read(&mut scrap).await? {

@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -76,67 +75,185 @@ pub async fn sweep(
     sink: mpsc::Sender<SweepResult>,
 ) -> SweepSummary {
     let started = Instant::now();
+    let most = budget::connection_slots()
+        .available_permits()
+        .max(FEWEST_AT_ONCE);
+    let mut running = Running {
+        held_back: most < targets.len(),
+        waiting: targets.into_iter().map(|target| (target, 0)).collect(),
+        looks: JoinSet::new(),
+        window: Window::new(most),
+        looked_at: 0,
+        sink,
+    };
     let pacer = options
         .rate
-        .map(|rate| Arc::new(Pacer::new(rate, rate.div_ceil(10))));
-    let slots = budget::connection_slots().available_permits();
-    let mut at_once = slots.max(FEWEST_AT_ONCE);
-    let mut held_back = at_once < targets.len();
-    if let Some(rate) = options.rate {
-        // More than the rate can start within the longest look would only wait, and each costs
-        // memory while it waits.
-        let longest = options.connect_timeout + options.greeting_timeout;
-        let most = f64::from(rate) * longest.as_secs_f64() + f64::from(rate.div_ceil(10));
-        at_once = at_once.min((most.ceil() as usize).max(FEWEST_AT_ONCE));
+        .map(|rate| Pacer::new(rate, rate.div_ceil(10)));
+    // Fails when nobody wants the results any more.
+    let _ = running.run(options, pacer.as_ref()).await;
+    SweepSummary {
+        looked_at: running.looked_at,
+        at_once: running.window.most,
+        held_back: running.held_back,
+        took: started.elapsed(),
     }
-    let mut waiting: VecDeque<(SweepTarget, u8)> =
-        targets.into_iter().map(|target| (target, 0)).collect();
-    let mut looks: JoinSet<(SweepTarget, u8, LoginCheck)> = JoinSet::new();
-    let mut looked_at = 0;
-    loop {
-        while looks.len() < at_once {
-            let Some((target, tries)) = waiting.pop_front() else {
-                break;
-            };
-            let (connect, greeting) = (options.connect_timeout, options.greeting_timeout);
-            let pacer = pacer.clone();
-            looks.spawn(async move {
-                let pacer = pacer.as_deref();
-                let check = look(target.login, target.protocol, connect, greeting, pacer).await;
-                (target, tries, check)
-            });
+}
+
+type Look = (SweepTarget, u8, LoginCheck);
+
+/// Nobody wants the results any more.
+struct Unwanted;
+
+struct Running {
+    waiting: VecDeque<(SweepTarget, u8)>,
+    looks: JoinSet<Look>,
+    window: Window,
+    looked_at: usize,
+    held_back: bool,
+    sink: mpsc::Sender<SweepResult>,
+}
+
+impl Running {
+    async fn run(&mut self, options: &SweepOptions, pacer: Option<&Pacer>) -> Result<(), Unwanted> {
+        loop {
+            while self.looks.len() < self.window.now
+                && let Some((target, tries)) = self.waiting.pop_front()
+            {
+                // A look starts when it is due: one that only waits would cost memory meanwhile.
+                if let Some(due) = pacer.map(Pacer::reserve) {
+                    self.collect_until(due).await?;
+                }
+                let (connect, greeting) = (options.connect_timeout, options.greeting_timeout);
+                self.looks.spawn(async move {
+                    let check = look(target.login, target.protocol, connect, greeting).await;
+                    (target, tries, check)
+                });
+            }
+            let patience = tokio::time::timeout(Window::SPAN, self.looks.join_next());
+            match patience.await {
+                Ok(Some(Ok(end))) => self.take(end).await?,
+                Ok(Some(Err(_))) => {}
+                Ok(None) => return Ok(()),
+                Err(_) => self.window.review(self.looks.len()),
+            }
         }
-        let Some(end) = looks.join_next().await else {
-            break;
-        };
-        let Ok((target, tries, check)) = end else {
-            continue;
-        };
+    }
+
+    /// Takes what ends before `due`.
+    async fn collect_until(&mut self, due: Instant) -> Result<(), Unwanted> {
+        while due > Instant::now() {
+            tokio::select! {
+                () = tokio::time::sleep_until(due.into()) => {}
+                Some(end) = self.looks.join_next() => {
+                    if let Ok(end) = end {
+                        self.take(end).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, (target, tries, check): Look) -> Result<(), Unwanted> {
         let own_limit = matches!(
             check.connect,
             Connect::Own(OwnFailure::Resources | OwnFailure::NoLocalAddress)
         );
         if own_limit && tries < OWN_RETRIES {
-            at_once = (looks.len() / 2).max(FEWEST_AT_ONCE);
-            held_back = true;
-            waiting.push_back((target, tries + 1));
+            self.window.shrink(self.looks.len() / 2);
+            self.held_back = true;
+            self.waiting.push_back((target, tries + 1));
             tokio::time::sleep(Duration::from_millis(20)).await;
-            continue;
+            return Ok(());
         }
-        looked_at += 1;
+        self.looked_at += 1;
+        self.window.ended += 1;
+        self.window.review(self.looks.len());
         let result = SweepResult {
             key: target.key,
             login: target.login,
             check,
         };
-        if sink.send(result).await.is_err() {
-            break;
+        self.sink.send(result).await.map_err(|_| Unwanted)
+    }
+}
+
+/// How many looks may be under way. Few as long as answers come quickly: thousands of connections
+/// in one moment overflow queues on the way, and what is dropped there comes a second late. More
+/// as soon as silent targets hold the places.
+#[derive(Debug)]
+struct Window {
+    now: usize,
+    /// What this machine allows.
+    most: usize,
+    /// Looks that ended since `since`.
+    ended: usize,
+    since: Instant,
+}
+
+impl Window {
+    const FIRST: usize = 256;
+    const SPAN: Duration = Duration::from_millis(50);
+
+    fn new(most: usize) -> Self {
+        Self {
+            now: Self::FIRST.min(most),
+            most,
+            ended: 0,
+            since: Instant::now(),
         }
     }
-    SweepSummary {
-        looked_at,
-        at_once,
-        held_back,
-        took: started.elapsed(),
+
+    /// Doubles when all places are taken and fewer than a quarter of them came free in a span.
+    fn review(&mut self, under_way: usize) {
+        if self.since.elapsed() < Self::SPAN {
+            return;
+        }
+        // One has just ended where this is called on an end.
+        let full = under_way + 1 >= self.now;
+        if full && self.ended < self.now / 4 {
+            self.now = (self.now * 2).min(self.most);
+        }
+        self.ended = 0;
+        self.since = Instant::now();
+    }
+
+    /// This machine turned out to allow no more than `most`.
+    fn shrink(&mut self, most: usize) {
+        self.most = most.max(FEWEST_AT_ONCE);
+        self.now = self.now.min(self.most);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The window after spans in each of which `ended` looks ended with every place taken.
+    fn after(spans: &[usize]) -> usize {
+        let mut window = Window::new(10_000);
+        for ended in spans {
+            window.ended = *ended;
+            window.since = Instant::now().checked_sub(Window::SPAN).unwrap_or_else(Instant::now);
+            window.review(window.now);
+        }
+        window.now
+    }
+
+    #[test]
+    fn silence_opens_the_window_and_quick_answers_do_not() {
+        assert_eq!(after(&[5_000; 20]), Window::FIRST);
+        assert_eq!(after(&[0]), 2 * Window::FIRST);
+        assert_eq!(after(&[0; 10]), 10_000);
+        assert_eq!(after(&[0, 300]), 2 * Window::FIRST);
+    }
+
+    #[test]
+    fn what_the_machine_refused_is_not_asked_again() {
+        let mut window = Window::new(1_000);
+        window.shrink(100);
+        window.since = Instant::now().checked_sub(Window::SPAN).unwrap_or_else(Instant::now);
+        window.review(100);
+        assert_eq!((window.now, window.most), (100, 100));
     }
 }

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::backend::Backend;
 use super::clock;
 use super::session::{Session, SessionError};
+use super::targets::resolve_hosts;
 use super::triage::{self, TriageOptions};
 use crate::app::case::RunId;
 use crate::app::effect::Effect;
@@ -30,7 +31,6 @@ use crate::app::notices::Severity;
 use crate::cloud::credentials::CredentialsError;
 use crate::cloud::facts::CloudFacts;
 use crate::cloud::inventory::{self, InventoryEvent};
-use crate::config::StaticHost;
 use crate::diagnosis::learn::Confirmation;
 use crate::domain::instance::Instance;
 use crate::store::outcomes::Outcomes;
@@ -360,27 +360,6 @@ async fn list(backend: &Backend, generation: u64, out: &mpsc::Sender<Message>) {
         Err(error) => Listing::Failed(error.to_string()),
     };
     let _ = send(last).await;
-}
-
-/// Static hosts with their names looked up; those that cannot be are named with the reason.
-async fn resolve_hosts(hosts: Vec<StaticHost>) -> (Vec<Instance>, Vec<(String, String)>) {
-    let resolved = tokio::task::spawn_blocking(move || {
-        hosts
-            .iter()
-            .map(|host| (host.instance.name.clone(), host.resolve()))
-            .collect::<Vec<_>>()
-    })
-    .await
-    .unwrap_or_default();
-    let mut found = Vec::new();
-    let mut failures = Vec::new();
-    for (name, result) in resolved {
-        match result {
-            Ok(instance) => found.push(instance),
-            Err(why) => failures.push((name, why)),
-        }
-    }
-    (found, failures)
 }
 
 /// Collects everything about one instance and hands each reading on as it arrives.

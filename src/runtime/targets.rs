@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::session::Session;
 use crate::cloud::{CloudError, inventory};
+use crate::config::StaticHost;
 use crate::domain::instance::Instance;
 
 /// Why a target is no single instance.
@@ -64,6 +65,27 @@ pub async fn find(session: &Session, target: &str) -> Result<Instance, TargetErr
                 .join(", "),
         }),
     }
+}
+
+/// Static hosts with their names looked up; those that cannot be are named with the reason.
+pub async fn resolve_hosts(hosts: Vec<StaticHost>) -> (Vec<Instance>, Vec<(String, String)>) {
+    let resolved = tokio::task::spawn_blocking(move || {
+        hosts
+            .iter()
+            .map(|host| (host.instance.name.clone(), host.resolve()))
+            .collect::<Vec<_>>()
+    })
+    .await
+    .unwrap_or_default();
+    let mut found = Vec::new();
+    let mut failures = Vec::new();
+    for (name, result) in resolved {
+        match result {
+            Ok(instance) => found.push(instance),
+            Err(why) => failures.push((name, why)),
+        }
+    }
+    (found, failures)
 }
 
 fn nothing_found(

@@ -1,13 +1,19 @@
 //! What the console costs on a real pseudo-terminal, as a Markdown table:
-//! `cargo bench --bench console [-- SECTION... --fleet N --idle SECONDS --runs N]`.
+//! `cargo bench --bench console [-- SECTION... --fleet N --idle SECONDS --runs N --minutes N]`.
 //!
-//! Sections: `start`, `idle`, `keys`, `triage`, `link`, `peers`; without one, all but `peers`.
+//! Sections: `start`, `idle`, `keys`, `writes`, `triage`, `link`, `peers`, `hour`; without one, all
+//! but the last two. `hour` looks at a large fleet for `--minutes N` (60) and prints how memory,
+//! descriptors, threads and CPU develop.
 //! Must not live here: limits that fail a build; a busy machine would break them.
 
+#[path = "console/hour.rs"]
+mod hour;
 #[path = "console/pty.rs"]
 mod pty;
 #[path = "console/table.rs"]
 mod table;
+#[path = "console/writes.rs"]
+mod writes;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -29,6 +35,7 @@ struct Wish {
     fleet: usize,
     idle: Duration,
     runs: usize,
+    minutes: usize,
 }
 
 impl Wish {
@@ -38,6 +45,7 @@ impl Wish {
             fleet: 10_000,
             idle: Duration::from_secs(60),
             runs: 30,
+            minutes: 60,
         };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
@@ -47,6 +55,7 @@ impl Wish {
                 "--fleet" => wish.fleet = number(),
                 "--idle" => wish.idle = Duration::from_secs(number() as u64),
                 "--runs" => wish.runs = number(),
+                "--minutes" => wish.minutes = number(),
                 section => wish.sections.push(section.to_owned()),
             }
         }
@@ -55,7 +64,7 @@ impl Wish {
 
     fn wants(&self, section: &str) -> bool {
         if self.sections.is_empty() {
-            section != "peers"
+            !["peers", "hour"].contains(&section)
         } else {
             self.sections.iter().any(|wanted| wanted == section)
         }
@@ -155,26 +164,40 @@ fn main() {
         wish.runs,
         wish.fleet
     );
+    let single = ["start", "idle", "keys", "writes", "triage", "link"];
+    if single.iter().any(|section| wish.wants(section)) {
+        figures(&wish);
+    }
+    if wish.wants("peers") {
+        peers(&wish);
+    }
+    if wish.wants("hour") {
+        hour::run(&wish);
+    }
+    println!("\nload when ended: {}", load());
+}
+
+/// The sections whose figures are rows of one table.
+fn figures(wish: &Wish) {
     let table = Table::new(&["what", "measured"]);
     if wish.wants("start") {
-        starts(&wish, &table);
+        starts(wish, &table);
     }
     if wish.wants("idle") {
-        idle(&wish, &table);
+        idle(wish, &table);
     }
     if wish.wants("keys") {
-        keys(&wish, &table);
+        keys(wish, &table);
+    }
+    if wish.wants("writes") {
+        writes::run(wish, &table);
     }
     if wish.wants("triage") {
         triage(&table);
     }
     if wish.wants("link") {
-        links(&wish, &table);
+        links(wish, &table);
     }
-    if wish.wants("peers") {
-        peers(&wish);
-    }
-    println!("\nload when ended: {}", load());
 }
 
 /// From exec to what is seen.
@@ -357,7 +380,7 @@ fn keys(wish: &Wish, table: &Table) {
             highest as f64 / 1024.0
         ),
     ]);
-    std::thread::sleep(Duration::from_secs(60));
+    std::thread::sleep(wish.idle);
     table.row(&[
         &format!("{what}: idle 30 s"),
         &watch(&console, Duration::from_secs(30)),
@@ -433,7 +456,7 @@ fn links(wish: &Wish, table: &Table) {
     let cloud = Cloud::start(0);
     let mut quits = Vec::new();
     let mut deaths = Vec::new();
-    for _ in 0..wish.runs.min(5) {
+    for _ in 0..(wish.runs / 3).clamp(1, 5) {
         let mut console = cloud.console(home.path(), LARGE);
         settled(&console, LARGE);
         console.read_slowly(1024);
@@ -471,9 +494,12 @@ fn links(wish: &Wish, table: &Table) {
     ]);
 }
 
+/// Some versions of btop take the interval from their config alone.
+const BTOP_CONFIG: &str = "update_ms = 60000\nclock_format = \"\"\n";
+
 /// Other full-screen programs at their slowest refresh, where they are installed.
 const PEERS: &[(&str, &[&str])] = &[
-    ("btop", &["btop", "--utf-force", "--update", "60000"]),
+    ("btop", &["btop", "--utf-force"]),
     ("htop", &["htop", "--delay", "100"]),
     ("top", &["top", "-d", "60"]),
     ("btm", &["btm", "--rate", "60s"]),
@@ -483,6 +509,9 @@ const PEERS: &[(&str, &[&str])] = &[
 
 fn peers(wish: &Wish) {
     let home = home();
+    let folder = home.path().join(".config/btop");
+    std::fs::create_dir_all(&folder).expect("a config folder");
+    std::fs::write(folder.join("btop.conf"), BTOP_CONFIG).expect("a config");
     let cloud = Cloud::start(0);
     let table = Table::new(&[
         "program, 80x24",
@@ -494,7 +523,9 @@ fn peers(wish: &Wish) {
     let mut own = f64::NAN;
     let program = program();
     let mut all: Vec<(&str, Vec<&str>)> = vec![("cvmtop", Vec::new())];
-    all.push(("cvmtop --demo", vec![&program, "--demo"]));
+    if wish.runs >= 20 {
+        all.push(("cvmtop --demo", vec![&program, "--demo"]));
+    }
     let installed = |name: &str| {
         let path = std::env::var("PATH").unwrap_or_default();
         std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
@@ -513,8 +544,12 @@ fn peers(wish: &Wish) {
         let mut times = Vec::new();
         for _ in 0..wish.runs {
             let peer = start(home.path());
-            let painted = peer.wait(name, |output| first_seen(output, SMALL, "\0").0);
-            times.push(painted - peer.started);
+            let painted = peer.wait_or_end(|output| first_seen(output, SMALL, "\0").0);
+            times.extend(painted.map(|at| at - peer.started));
+        }
+        if times.is_empty() {
+            table.row(&[name, "it painted nothing", "", "", ""]);
+            continue;
         }
         let times = Times::new(times);
         if own.is_nan() {
@@ -523,8 +558,11 @@ fn peers(wish: &Wish) {
         let mut peer = start(home.path());
         if name.starts_with("cvmtop") {
             settled(&peer, SMALL);
+            // Ages below a minute count seconds.
+            std::thread::sleep(Duration::from_secs(62));
+        } else {
+            std::thread::sleep(Duration::from_secs(6));
         }
-        std::thread::sleep(Duration::from_secs(65));
         let idle = if peer.has_ended() {
             "it ended by itself".to_owned()
         } else {
@@ -532,7 +570,11 @@ fn peers(wish: &Wish) {
         };
         let (resident, _) = memory(peer.pid());
         table.row(&[
-            &command.join(" ").replace(&program, "cvmtop"),
+            &if command.is_empty() {
+                "cvmtop".to_owned()
+            } else {
+                command.join(" ").replace(&program, "cvmtop")
+            },
             &times.median_and_p95(),
             &format!("{:.1}", times.at(0.5) / own),
             &idle,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 pub struct Request {
     /// 1 for the first one.
     pub number: usize,
+    pub at: Instant,
     pub action: String,
     pub region: String,
     pub headers: HeaderMap,
@@ -52,6 +53,7 @@ impl Server {
             };
             let request = Request {
                 number: counter.fetch_add(1, Ordering::SeqCst) + 1,
+                at: Instant::now(),
                 action: text("x-tc-action"),
                 region: text("x-tc-region"),
                 body: serde_json::from_slice(&body).unwrap_or_default(),

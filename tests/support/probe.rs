@@ -229,7 +229,7 @@ pub fn listening(login: SocketAddr) -> bool {
 }
 
 /// The same in the network namespace of a process.
-fn listening_seen_by(process: u32, login: SocketAddr) -> bool {
+pub fn listening_seen_by(process: u32, login: SocketAddr) -> bool {
     let IpAddr::V4(address) = login.ip() else {
         return TcpStream::connect(login).is_ok();
     };

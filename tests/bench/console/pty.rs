@@ -184,6 +184,21 @@ impl Pty {
         }
     }
 
+    /// Waits until `wanted` gives something; `None` when the program ends or goes on without it.
+    pub fn wait_or_end<T>(&self, wanted: impl Fn(&Output) -> Option<T>) -> Option<T> {
+        let started = Instant::now();
+        let mut output = self.output.0.lock().expect("no panic");
+        loop {
+            let found = wanted(&output);
+            let left = Duration::from_secs(20).saturating_sub(started.elapsed());
+            if found.is_some() || output.ended || left.is_zero() {
+                return found;
+            }
+            let waited = self.output.1.wait_timeout(output, left);
+            output = waited.expect("no panic").0;
+        }
+    }
+
     /// Waits until the text on a screen of this size satisfies `wanted`. Looks at most fifty
     /// times a second, so that looking costs little.
     pub fn wait_screen(&self, size: (u16, u16), what: &str, wanted: impl Fn(&str) -> bool) {
