@@ -34,7 +34,10 @@ fn beside_sequences(bytes: &[u8]) -> String {
         } else if let Some(link) = after.strip_prefix("]8;") {
             link.split_once("\u{1b}\\").map_or("", |(_, rest)| rest)
         } else {
-            panic!("{:?} is no sequence of ours", after.chars().take(40).collect::<String>())
+            panic!(
+                "{:?} is no sequence of ours",
+                after.chars().take(40).collect::<String>()
+            )
         };
     }
     plain + rest
@@ -65,11 +68,17 @@ fn neither_the_cloud_nor_a_paste_gets_a_byte_of_its_own_to_the_terminal() {
         pasted.push('\n');
     }
     terminal.keys(&format!("\u{1b}[200~{pasted}\u{1b}[201~"));
-    terminal.wait("the paste", |screen| screen.contains("[2J") || screen.contains("<b>"));
+    terminal.wait("the paste", |screen| {
+        screen.contains("[2J") || screen.contains("<b>")
+    });
     terminal.keys("\u{4}");
     terminal.wait_for("connection timed out");
 
-    for (key, shown) in [("J", "what was done"), ("L", "newest first"), ("?", "Everywhere")] {
+    for (key, shown) in [
+        ("J", "what was done"),
+        ("L", "newest first"),
+        ("?", "Everywhere"),
+    ] {
         terminal.keys(key);
         terminal.wait_for(shown);
         terminal.keys("\u{1b}");

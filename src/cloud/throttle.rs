@@ -160,7 +160,10 @@ mod tests {
             let refill = 1.0 / quota.replenish_interval().as_secs_f64();
             let most = f64::from(quota.burst_size().get()) + refill;
             assert!(most <= f64::from(rate) * 0.95 + 0.001, "{most} of {rate}");
-            assert!(most >= f64::from(rate) * 0.85, "{most} of {rate} wastes time");
+            assert!(
+                most >= f64::from(rate) * 0.85,
+                "{most} of {rate} wastes time"
+            );
         }
     }
 

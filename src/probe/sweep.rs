@@ -86,9 +86,7 @@ pub async fn sweep(
         looked_at: 0,
         sink,
     };
-    let pacer = options
-        .rate
-        .map(|rate| Pacer::new(rate, rate.div_ceil(10)));
+    let pacer = options.rate.map(|rate| Pacer::new(rate, rate.div_ceil(10)));
     // Fails when nobody wants the results any more.
     let _ = running.run(options, pacer.as_ref()).await;
     SweepSummary {
@@ -234,7 +232,9 @@ mod tests {
         let mut window = Window::new(10_000);
         for ended in spans {
             window.ended = *ended;
-            window.since = Instant::now().checked_sub(Window::SPAN).unwrap_or_else(Instant::now);
+            window.since = Instant::now()
+                .checked_sub(Window::SPAN)
+                .unwrap_or_else(Instant::now);
             window.review(window.now);
         }
         window.now
@@ -252,7 +252,9 @@ mod tests {
     fn what_the_machine_refused_is_not_asked_again() {
         let mut window = Window::new(1_000);
         window.shrink(100);
-        window.since = Instant::now().checked_sub(Window::SPAN).unwrap_or_else(Instant::now);
+        window.since = Instant::now()
+            .checked_sub(Window::SPAN)
+            .unwrap_or_else(Instant::now);
         window.review(100);
         assert_eq!((window.now, window.most), (100, 100));
     }

@@ -1,8 +1,9 @@
 //! A sweep of many login ports against port scanners on the same list, and `list` against the
 //! vendor's command line, as Markdown tables: `cargo bench --bench sweep [-- SECTION... --ports N]`.
 //!
-//! Sections: `answering`, `silent` (a network namespace that drops; needs root), `list`. A peer
-//! that is not installed is named. Must not live here: the console (`console`).
+//! Sections: `answering`, `silent` (a network namespace that drops; needs root), `list`. Like is
+//! compared with like: who only connects with who only connects, who reads the greeting with who
+//! reads it. A peer that is not installed is named. Must not live here: the console (`console`).
 
 #[path = "console/table.rs"]
 mod table;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use cvmtop::probe::{LoginHealth, SweepOptions, SweepTarget, sweep};
 use table::{Table, Times};
 
 /// Runs of each program; the table shows the median.
@@ -68,47 +70,94 @@ fn lines_with(text: &str, what: &str) -> usize {
     text.lines().filter(|line| line.contains(what)).count()
 }
 
-/// The programs on the list in `folder`.
-fn programs(folder: &Path, port: u16) -> Vec<Peer> {
+/// The programs on the list in `folder`, in groups that do the same; the first of each is ours.
+fn programs(folder: &Path, ports: usize, port: u16) -> Vec<Vec<Peer>> {
     let list = folder.join("targets").display().to_string();
     let config = folder.join("config.toml").display().to_string();
-    let own = |arguments: &str| {
-        let mut command = vec![program()];
-        command.extend(words(arguments));
-        command.extend(["--config".to_owned(), config.clone()]);
-        command
+    let this = std::env::current_exe().expect("this program");
+    let mut own = vec![program()];
+    own.extend(words("list --format json --config"));
+    own.push(config);
+    let mut connecting = vec![this.display().to_string()];
+    connecting.extend(words(&format!("{CONNECT_ONLY} {ports} {port}")));
+    let peer = |name, command: &str, found| Peer {
+        name,
+        command: words(command),
+        found,
     };
     vec![
-        Peer {
-            name: "cvmtop",
-            command: own("list --format json"),
-            found: |text| lines_with(text, "\"result\":\"answers\""),
-        },
-        Peer {
-            name: "nmap",
-            command: words(&format!("nmap -sT -Pn -n -T5 -p {port} -iL {list} -oG -")),
-            found: |text| lines_with(text, "/open/"),
-        },
-        Peer {
-            name: "nmap with banners",
-            command: words(&format!(
-                "nmap -sT -Pn -n -T5 --script banner -p {port} -iL {list} -oN -"
-            )),
-            found: |text| lines_with(text, "SSH-2.0"),
-        },
-        Peer {
-            name: "masscan",
-            command: words(&format!(
-                "masscan --rate 100000 --wait 1 -p {port} -iL {list} -oL -"
-            )),
-            found: |text| lines_with(text, "open tcp"),
-        },
-        Peer {
-            name: "fping (ICMP only)",
-            command: words(&format!("fping -a -r 0 -i 1 -f {list}")),
-            found: |text| text.lines().filter(|line| line.starts_with("127.")).count(),
-        },
+        vec![
+            Peer {
+                name: "cvmtop's sweep, connecting only",
+                command: connecting,
+                found: |text| lines_with(text, "open "),
+            },
+            peer(
+                "nmap -sT -Pn -n -T5",
+                &format!("nmap -sT -Pn -n -T5 -p {port} -iL {list} -oG -"),
+                |text| lines_with(text, "/open/"),
+            ),
+            peer(
+                "masscan (half-open)",
+                &format!("masscan --rate 100000 --wait 1 -p {port} -iL {list} -oL -"),
+                |text| lines_with(text, "open tcp"),
+            ),
+            peer(
+                "fping (ICMP only)",
+                &format!("fping -a -r 0 -i 1 -f {list}"),
+                |text| text.lines().filter(|line| line.starts_with("127.")).count(),
+            ),
+        ],
+        vec![
+            Peer {
+                name: "cvmtop list, with greetings",
+                command: own,
+                found: |text| lines_with(text, "\"result\":\"answers\""),
+            },
+            peer(
+                "nmap -sT -Pn -n -T5 --script banner",
+                &format!("nmap -sT -Pn -n -T5 --script banner -p {port} -iL {list} -oN -"),
+                |text| lines_with(text, "SSH-2.0"),
+            ),
+        ],
     ]
+}
+
+/// The word by which this program is started again to do a bare sweep as a process of its own.
+const CONNECT_ONLY: &str = "connect-only";
+
+/// Connects to every port and prints those that are open.
+fn connect_only(ports: usize, port: u16) {
+    let targets = (0..ports).map(|key| SweepTarget {
+        key,
+        login: SocketAddr::from((address(key), port)),
+        protocol: None,
+    });
+    let options = SweepOptions {
+        rate: None,
+        ..SweepOptions::default()
+    };
+    // As many workers as the program itself has.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let mut out = String::new();
+    runtime.block_on(async {
+        let (sink, mut results) = tokio::sync::mpsc::channel(256);
+        let reading = async {
+            while let Some(result) = results.recv().await {
+                let word = match result.check.health() {
+                    LoginHealth::Answers => "open",
+                    other => other.as_str(),
+                };
+                out.push_str(&format!("{word} {}\n", result.login));
+            }
+        };
+        tokio::join!(sweep(targets.collect(), &options, sink), reading);
+    });
+    print!("{out}");
 }
 
 /// Runs `command` and gives its time and output.
@@ -138,6 +187,13 @@ fn write_lists(folder: &Path, ports: usize, port: u16) {
 }
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, word, ports, port] = &arguments[..]
+        && word == CONNECT_ONLY
+    {
+        let number = "a number";
+        return connect_only(ports.parse().expect(number), port.parse().expect(number));
+    }
     let mut sections = Vec::new();
     let mut ports = 10_000;
     let mut words = std::env::args().skip(1);
@@ -166,28 +222,30 @@ fn answering(ports: usize) {
     write_lists(folder.path(), ports, port);
     let title = format!("{ports} answering login ports on loopback");
     let table = Table::new(&[&title, "median", "x cvmtop", "found answering"]);
-    let mut own = f64::NAN;
-    for peer in programs(folder.path(), port) {
-        if installed(&peer.command[0]).is_none() && peer.name != "cvmtop" {
-            table.row(&[peer.name, "not installed", "", ""]);
-            continue;
+    for group in programs(folder.path(), ports, port) {
+        let mut own = f64::NAN;
+        for peer in group {
+            if !peer.command[0].contains('/') && installed(&peer.command[0]).is_none() {
+                table.row(&[peer.name, "not installed", "", ""]);
+                continue;
+            }
+            let mut found = 0;
+            let times = Times::new((0..RUNS).map(|_| {
+                let (took, text) = run(&peer.command);
+                found = (peer.found)(&text);
+                took
+            }));
+            let median = times.at(0.5);
+            if own.is_nan() {
+                own = median;
+            }
+            table.row(&[
+                peer.name,
+                &format!("{:.2} s", median / 1e3),
+                &format!("{:.2}", median / own),
+                &found.to_string(),
+            ]);
         }
-        let mut found = 0;
-        let times = Times::new((0..RUNS).map(|_| {
-            let (took, text) = run(&peer.command);
-            found = (peer.found)(&text);
-            took
-        }));
-        let median = times.at(0.5);
-        if own.is_nan() {
-            own = median;
-        }
-        table.row(&[
-            peer.name,
-            &format!("{:.2} s", median / 1e3),
-            &format!("{:.2}", median / own),
-            &found.to_string(),
-        ]);
     }
 }
 
@@ -248,7 +306,7 @@ fn list() {
     let told: serde_json::Value = serde_json::from_str(&line).expect("one JSON line");
     let text = |key: &str| told[key].as_str().unwrap_or_default().to_owned();
     let (endpoint, id, key) = (text("endpoint"), text("secret_id"), text("secret_key"));
-    let table = Table::new(&["list of one region of the demo cloud", "median", "x cvmtop"]);
+    let table = Table::new(&["one region of the demo cloud", "median", "x cvmtop"]);
     let timed = |command: &[String]| {
         let mut good = true;
         let times = Times::new((0..RUNS * 3).map(|_| {
@@ -265,32 +323,43 @@ fn list() {
         }));
         (times.at(0.5), good)
     };
-    let mut own = vec![program()];
-    own.extend(words(&format!(
-        "list --no-probe --format json --region ap-seoul --endpoint {endpoint}"
-    )));
-    let (mine, good) = timed(&own);
-    assert!(good, "cvmtop lists the demo cloud");
-    table.row(&["cvmtop list", &format!("{mine:.0} ms"), "1.0"]);
+    let region = format!("--region ap-seoul --endpoint {endpoint}");
     let tccli = std::env::var("TCCLI").unwrap_or_else(|_| "tccli".to_owned());
-    if Path::new(&tccli).is_file() || installed(&tccli).is_some() {
-        let mut peer = vec![tccli];
+    let has_tccli = Path::new(&tccli).is_file() || installed(&tccli).is_some();
+    for (what, own_words, peer_words) in [
+        ("all instances", "", ""),
+        (
+            "one instance by name",
+            "--filter name:shop-api-01",
+            "--Filters.0.Name instance-name --Filters.0.Values shop-api-01 --cli-unfold-argument",
+        ),
+    ] {
+        let mut own = vec![program()];
+        own.extend(words(&format!(
+            "list --no-probe --format json {region} {own_words}"
+        )));
+        let (mine, good) = timed(&own);
+        assert!(good, "cvmtop lists the demo cloud");
+        table.row(&[
+            &format!("cvmtop list, {what}"),
+            &format!("{mine:.0} ms"),
+            "1.0",
+        ]);
+        if !has_tccli {
+            table.row(&["tccli", "not installed", ""]);
+            continue;
+        }
+        let mut peer = vec![tccli.clone()];
         peer.extend(words(&format!(
-            "cvm DescribeInstances --region ap-seoul --secretId {id} --secretKey {key} --endpoint {endpoint}"
+            "cvm DescribeInstances {region} --secretId {id} --secretKey {key} {peer_words}"
         )));
         let (theirs, good) = timed(&peer);
-        let note = if good {
-            "tccli cvm DescribeInstances"
-        } else {
-            "tccli (it failed)"
-        };
+        let note = if good { "" } else { " (it failed)" };
         table.row(&[
-            note,
+            &format!("tccli cvm DescribeInstances, {what}{note}"),
             &format!("{theirs:.0} ms"),
             &format!("{:.1}", theirs / mine),
         ]);
-    } else {
-        table.row(&["tccli", "not installed", ""]);
     }
     let _ = cloud.kill();
     let _ = cloud.wait();

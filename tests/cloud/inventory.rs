@@ -91,15 +91,23 @@ fn listed(events: &[InventoryEvent]) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_instances_are_read_within_the_documented_rate() {
     let server = Server::start(|request: &Request| fleet(request, 10_000)).await;
-    assert_eq!(listed(&events(server.client(), &["ap-seoul"]).await), 10_000);
+    assert_eq!(
+        listed(&events(server.client(), &["ap-seoul"]).await),
+        10_000
+    );
     let seen = server.seen.lock().expect("log");
     assert_eq!(seen.len(), 100, "no page is read twice");
     // By the client's own clock: on the way, requests may be delayed and arrive together.
     let mut in_second = std::collections::BTreeMap::<String, usize>::new();
     for request in seen.iter() {
-        *in_second.entry(request.header("x-tc-timestamp")).or_default() += 1;
+        *in_second
+            .entry(request.header("x-tc-timestamp"))
+            .or_default() += 1;
     }
-    assert!(in_second.values().all(|count| *count <= 40), "{in_second:?}");
+    assert!(
+        in_second.values().all(|count| *count <= 40),
+        "{in_second:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,7 +131,11 @@ async fn tasks_that_share_a_budget_never_exceed_it_in_any_second() {
     let limit = documented_rate("cvm", "DescribeInstances") as usize;
     for window in times.windows(limit + 1) {
         let span = window[limit] - window[0];
-        assert!(span >= Duration::from_secs(1), "{} calls in {span:?}", limit + 1);
+        assert!(
+            span >= Duration::from_secs(1),
+            "{} calls in {span:?}",
+            limit + 1
+        );
     }
 }
 
@@ -139,10 +151,18 @@ async fn a_refusal_for_the_rate_holds_back_the_whole_listing() {
     .await;
     assert_eq!(listed(&events(server.client(), &["ap-seoul"]).await), 4_000);
     let seen = server.seen.lock().expect("log");
-    assert_eq!(seen.len(), 41, "the refused page is read again, and only that one");
+    assert_eq!(
+        seen.len(),
+        41,
+        "the refused page is read again, and only that one"
+    );
     let refused_at = seen[3].at;
     // Requests that were on their way still arrive; then nobody asks for a while.
-    let after: Vec<_> = seen.iter().map(|request| request.at - refused_at).skip(3).collect();
+    let after: Vec<_> = seen
+        .iter()
+        .map(|request| request.at - refused_at)
+        .skip(3)
+        .collect();
     let gap = after.windows(2).map(|pair| pair[1] - pair[0]).max();
     assert!(gap >= Some(Duration::from_millis(80)), "{after:?}");
 }
@@ -165,9 +185,15 @@ async fn the_demo_cloud_never_has_to_refuse_while_a_large_fleet_is_listed_twice_
     let (first, second) = tokio::join!(events(client.clone(), &["all"]), events(client, &["all"]));
     assert_eq!((listed(&first), listed(&second)), (all, all));
     let text = std::fs::read_to_string(record).expect("a record");
-    let calls = text.lines().filter(|line| line.contains("\"DescribeInstances\"")).count();
+    let calls = text
+        .lines()
+        .filter(|line| line.contains("\"DescribeInstances\""))
+        .count();
     assert!(calls >= 80, "{calls}");
-    let refused = text.lines().filter(|line| line.contains("RequestLimitExceeded")).count();
+    let refused = text
+        .lines()
+        .filter(|line| line.contains("RequestLimitExceeded"))
+        .count();
     assert_eq!(refused, 0, "of {calls}");
 }
 

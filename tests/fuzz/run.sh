@@ -2,6 +2,7 @@
 # Runs the fuzz targets, guided by coverage, from the committed seeds, and prints a table.
 #   tests/fuzz/run.sh [SECONDS [TARGET...]]     600 seconds and every target by default
 # JOBS targets run at once (2); builds, corpora, logs and findings go to FUZZ_DIR (target/fuzz).
+# BUILT=1 takes the programs of the last run.
 # Needs cargo-fuzz and a C++ compiler; the stable toolchain is enough.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -10,11 +11,12 @@ seconds=${1:-600}
 [ $# = 0 ] || shift
 work=${FUZZ_DIR:-$PWD/target/fuzz}
 mkdir -p "$work"/{corpus,logs,findings}
-# The versions that the program is built with; cargo adds what only the targets need.
-cp Cargo.lock tests/fuzz/Cargo.lock
-
-# Safe code has nothing for the address sanitizer to find; without it many more inputs are tried.
-RUSTC_BOOTSTRAP=1 cargo fuzz build --fuzz-dir tests/fuzz --sanitizer none --target-dir "$work/build" >&2
+if [ -z "${BUILT:-}" ]; then
+    # The versions that the program is built with; cargo adds what only the targets need.
+    cp Cargo.lock tests/fuzz/Cargo.lock
+    # Safe code has nothing for the address sanitizer to find; without it many more inputs are tried.
+    RUSTC_BOOTSTRAP=1 cargo fuzz build --fuzz-dir tests/fuzz --sanitizer none --target-dir "$work/build" >&2
+fi
 programs=$(echo "$work"/build/*/release)
 
 targets=("$@")

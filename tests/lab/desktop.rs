@@ -37,10 +37,19 @@ fn within(lab: &Lab, start: fn(IpAddr) -> Option<Desktop>) -> Option<Desktop> {
 /// FreeRDP's server on a display that nobody sees; `None` where it is not installed, for not every
 /// system has it.
 fn freerdp(address: IpAddr, security: &str) -> Option<Desktop> {
-    let started = |command: &mut Command| command.stdin(Stdio::null()).stderr(Stdio::null()).spawn();
+    let started =
+        |command: &mut Command| command.stdin(Stdio::null()).stderr(Stdio::null()).spawn();
     let mut display = started(
         Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", "640x480x24", "-nolisten", "tcp"])
+            .args([
+                "-displayfd",
+                "1",
+                "-screen",
+                "0",
+                "640x480x24",
+                "-nolisten",
+                "tcp",
+            ])
             .stdout(Stdio::piped()),
     );
     let number = display.as_mut().ok().map(|display| {
@@ -53,19 +62,26 @@ fn freerdp(address: IpAddr, security: &str) -> Option<Desktop> {
     let folder = tempfile::tempdir().unwrap();
     let port = servers::free_port(address);
     let child = number.and_then(|number| {
-        ["freerdp-shadow-cli", "freerdp-shadow-cli3"].iter().find_map(|name| {
-            let mut command = Command::new(name);
-            command
-                .args([&format!("/port:{port}"), &format!("/bind-address:{address}")])
-                .args(["-auth", security])
-                .env("HOME", folder.path())
-                .env("DISPLAY", format!(":{number}"))
-                .stdout(Stdio::null());
-            started(&mut command).ok()
-        })
+        ["freerdp-shadow-cli", "freerdp-shadow-cli3"]
+            .iter()
+            .find_map(|name| {
+                let mut command = Command::new(name);
+                command
+                    .args([
+                        &format!("/port:{port}"),
+                        &format!("/bind-address:{address}"),
+                    ])
+                    .args(["-auth", security])
+                    .env("HOME", folder.path())
+                    .env("DISPLAY", format!(":{number}"))
+                    .stdout(Stdio::null());
+                started(&mut command).ok()
+            })
     });
     let Some(child) = child else {
-        println!("skipped: Xvfb and FreeRDP's server are not installed (Debian packages xvfb, freerdp2-shadow-x11)");
+        println!(
+            "skipped: Xvfb and FreeRDP's server are not installed (Debian packages xvfb, freerdp2-shadow-x11)"
+        );
         return None;
     };
     let mut server = Server {
@@ -74,7 +90,10 @@ fn freerdp(address: IpAddr, security: &str) -> Option<Desktop> {
         folder,
     };
     servers::wait_for("FreeRDP's server", || {
-        assert!(server.child.try_wait().unwrap().is_none(), "FreeRDP's server ended");
+        assert!(
+            server.child.try_wait().unwrap().is_none(),
+            "FreeRDP's server ended"
+        );
         servers::listening_seen_by(server.child.id(), server.login)
     });
     Some(Desktop {
@@ -88,7 +107,12 @@ fn negotiates(lab: &Lab, desktop: &Desktop, expected: &str) {
     let host = [("desktop", desktop.server.login, "windows")];
     let report = &diagnose(lab, &host)[0];
     assert_eq!(state(report, "reach"), "open", "{}", report["evidence"]);
-    assert_eq!(state(report, "rdp-negotiation"), expected, "{}", report["evidence"]);
+    assert_eq!(
+        state(report, "rdp-negotiation"),
+        expected,
+        "{}",
+        report["evidence"]
+    );
     let port = desktop.server.login.port();
     lab.filter(&lab.server, "input", &format!("tcp dport {port} drop"));
     let report = &diagnose(lab, &host)[0];
@@ -110,13 +134,17 @@ fn xrdp_behind_a_filter() {
             _display: None,
         })
     };
-    let Some(desktop) = within(&lab, start) else { return };
+    let Some(desktop) = within(&lab, start) else {
+        return;
+    };
     negotiates(&lab, &desktop, "tls");
 }
 
 #[test]
 fn network_level_authentication_of_freerdp_behind_a_filter() {
     let Some(lab) = Lab::linked() else { return };
-    let Some(desktop) = within(&lab, |address| freerdp(address, "/sec:nla")) else { return };
+    let Some(desktop) = within(&lab, |address| freerdp(address, "/sec:nla")) else {
+        return;
+    };
     negotiates(&lab, &desktop, "nla");
 }

@@ -27,15 +27,31 @@ fn a_path_that_loses_a_fifth_is_lossy_and_a_login_still_works() {
     key.given_to(&server);
     let host = [("web", login, "linux")];
     let report = &diagnose_with(&lab, &host, &["--deep"])[0];
-    assert_eq!(state(report, "path-quality"), "clean", "{}", report["evidence"]);
+    assert_eq!(
+        state(report, "path-quality"),
+        "clean",
+        "{}",
+        report["evidence"]
+    );
 
     spoil(&lab);
     let report = &diagnose_with(&lab, &host, &["--deep"])[0];
     let (reach, quality) = (state(report, "reach"), state(report, "path-quality"));
-    assert!(["open", "flaky"].contains(&reach), "{reach}: {}", report["evidence"]);
-    assert!(["lossy", "bad"].contains(&quality), "{quality}: {}", report["evidence"]);
+    assert!(
+        ["open", "flaky"].contains(&reach),
+        "{reach}: {}",
+        report["evidence"]
+    );
+    assert!(
+        ["lossy", "bad"].contains(&quality),
+        "{quality}: {}",
+        report["evidence"]
+    );
     assert_eq!(state(report, "kex"), "common", "{}", report["evidence"]);
-    assert!(key.opens(&lab.client, login), "the client gets in, if slowly");
+    assert!(
+        key.opens(&lab.client, login),
+        "the client gets in, if slowly"
+    );
 }
 
 /// Half of all packets gone: whatever is said, it is not that the login works as it should.
@@ -48,7 +64,15 @@ fn a_path_that_loses_half_is_bad() {
     };
     lab.filter(&lab.server, "input", "numgen inc mod 2 == 0 drop");
     let report = &diagnose_with(&lab, &[("web", login, "linux")], &["--deep"])[0];
-    assert_eq!(state(report, "path-quality"), "bad", "{}", report["evidence"]);
+    assert_eq!(
+        state(report, "path-quality"),
+        "bad",
+        "{}",
+        report["evidence"]
+    );
     assert_ne!(report["verdict"], "healthy", "{}", report["causes"][0]);
-    must(&format!("netns exec {} nft delete table inet t", lab.server));
+    must(&format!(
+        "netns exec {} nft delete table inet t",
+        lab.server
+    ));
 }

@@ -19,7 +19,10 @@ pub fn run(wish: &Wish, table: &Table) {
         let mut console = cloud.console(home.path(), size);
         settled(&console, size);
         let cell = count(&mut console, home.path(), keys);
-        table.row(&[&format!("writes to the terminal for each frame, {what}"), &cell]);
+        table.row(&[
+            &format!("writes to the terminal for each frame, {what}"),
+            &cell,
+        ]);
     }
 }
 
@@ -52,11 +55,18 @@ fn count(console: &mut Pty, folder: &std::path::Path, keys: &[&str]) -> String {
     }
     let frames = console.with(|output| {
         let new = &output.bytes[before..];
-        new.windows(FRAME_END.len()).filter(|w| *w == FRAME_END).count()
+        new.windows(FRAME_END.len())
+            .filter(|w| *w == FRAME_END)
+            .count()
     });
     // It lets go of the program and writes what it still holds.
-    let asked = Command::new("kill").args(["-INT", &tracer.id().to_string()]).status();
-    assert!(asked.is_ok_and(|status| status.success()), "strace is told to end");
+    let asked = Command::new("kill")
+        .args(["-INT", &tracer.id().to_string()])
+        .status();
+    assert!(
+        asked.is_ok_and(|status| status.success()),
+        "strace is told to end"
+    );
     let _ = tracer.wait();
     let log = std::fs::read_to_string(log).unwrap_or_default();
     let writes = log
