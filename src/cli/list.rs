@@ -109,15 +109,18 @@ async fn look(session: &Session, instances: &[Instance]) -> Logins {
         ..SweepOptions::default()
     };
     let (sender, mut results) = mpsc::channel::<SweepResult>(256);
-    let mut logins = Logins::new();
-    let reading = async {
+    let reading = tokio::spawn(async move {
+        let mut logins = Logins::new();
         while let Some(result) = results.recv().await {
             if let Some(owner) = owners.get(result.key) {
                 logins.insert(*owner, (result.check.health(), result.check.detail()));
             }
         }
-    };
-    let (summary, ()) = tokio::join!(sweep(targets, &options, sender), reading);
+        logins
+    });
+    let summary = sweep(targets, &options, sender).await;
+    // It ends with the sweep.
+    let logins = reading.await.unwrap_or_default();
     if summary.held_back {
         output::warn(format_args!(
             "this machine lets {} connections be open at once, so not all login ports were tried together; `ulimit -n` raises that",

@@ -86,13 +86,20 @@ pub async fn sweep(
         looked_at: 0,
         sink,
     };
-    let pacer = options.rate.map(|rate| Pacer::new(rate, rate.div_ceil(10)));
-    // Fails when nobody wants the results any more.
-    let _ = running.run(options, pacer.as_ref()).await;
+    let options = options.clone();
+    // Beside the looks on the runtime's own threads: from outside, each result would have to wake
+    // another thread. Dropped with this call.
+    let mut driver = JoinSet::new();
+    driver.spawn(async move {
+        // Ends early when nobody wants the results any more.
+        let _ = running.run(&options).await;
+        running
+    });
+    let ended = driver.join_next().await.and_then(Result::ok);
     SweepSummary {
-        looked_at: running.looked_at,
-        at_once: running.window.most,
-        held_back: running.held_back,
+        looked_at: ended.as_ref().map_or(0, |running| running.looked_at),
+        at_once: ended.as_ref().map_or(most, |running| running.window.most),
+        held_back: ended.is_none_or(|running| running.held_back),
         took: started.elapsed(),
     }
 }
@@ -112,13 +119,14 @@ struct Running {
 }
 
 impl Running {
-    async fn run(&mut self, options: &SweepOptions, pacer: Option<&Pacer>) -> Result<(), Unwanted> {
+    async fn run(&mut self, options: &SweepOptions) -> Result<(), Unwanted> {
+        let pacer = options.rate.map(|rate| Pacer::new(rate, rate.div_ceil(10)));
         loop {
             while self.looks.len() < self.window.now
                 && let Some((target, tries)) = self.waiting.pop_front()
             {
                 // A look starts when it is due: one that only waits would cost memory meanwhile.
-                if let Some(due) = pacer.map(Pacer::reserve) {
+                if let Some(due) = pacer.as_ref().map(Pacer::reserve) {
                     self.collect_until(due).await?;
                 }
                 let (connect, greeting) = (options.connect_timeout, options.greeting_timeout);
