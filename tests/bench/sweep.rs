@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cvmtop::probe::{LoginHealth, SweepOptions, SweepTarget, sweep};
+use cvmtop::probe::{LoginHealth, SweepOptions, SweepResult, SweepTarget, sweep};
 use table::{Table, Times};
 
 /// Runs of each program; the table shows the median.
@@ -80,7 +80,7 @@ fn programs(folder: &Path, ports: usize, port: u16) -> Vec<Vec<Peer>> {
     own.push(config);
     let mut connecting = vec![this.display().to_string()];
     connecting.extend(words(&format!("{CONNECT_ONLY} {ports} {port}")));
-    let peer = |name, command: &str, found| Peer {
+    let peer = |name, command: &str, found: fn(&str) -> usize| Peer {
         name,
         command: words(command),
         found,
@@ -143,10 +143,10 @@ fn connect_only(ports: usize, port: u16) {
         .enable_all()
         .build()
         .expect("a runtime");
-    let mut out = String::new();
-    runtime.block_on(async {
-        let (sink, mut results) = tokio::sync::mpsc::channel(256);
-        let reading = async {
+    let out = runtime.block_on(async {
+        let (sink, mut results) = tokio::sync::mpsc::channel::<SweepResult>(256);
+        let reading = tokio::spawn(async move {
+            let mut out = String::new();
             while let Some(result) = results.recv().await {
                 let word = match result.check.health() {
                     LoginHealth::Answers => "open",
@@ -154,8 +154,10 @@ fn connect_only(ports: usize, port: u16) {
                 };
                 out.push_str(&format!("{word} {}\n", result.login));
             }
-        };
-        tokio::join!(sweep(targets.collect(), &options, sink), reading);
+            out
+        });
+        sweep(targets.collect(), &options, sink).await;
+        reading.await.expect("no panic")
     });
     print!("{out}");
 }
