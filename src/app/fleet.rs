@@ -31,6 +31,8 @@ pub struct Row {
     pub checking: bool,
     /// Id of the leading cause of the last diagnosis.
     pub cause: Option<String>,
+    /// That diagnosis found login broken, which a look from outside cannot always see.
+    pub fault: bool,
     /// Short looks along each path.
     pub public: Track,
     pub private: Track,
@@ -94,6 +96,7 @@ impl Row {
             checked_at: None,
             checking: false,
             cause: None,
+            fault: false,
             public: Track::default(),
             private: Track::default(),
             looked: None,
@@ -137,6 +140,7 @@ impl Row {
             Some("launch-failed") => Health::Failing,
             _ if restricted => Health::Failing,
             Some("stopped" | "terminating") => Health::Off,
+            _ if self.fault => Health::Failing,
             _ => self.login.as_ref().map_or(Health::Unknown, |l| l.health),
         }
     }
@@ -532,6 +536,18 @@ mod tests {
         assert_eq!(fleet.selected_id(), Some("a"));
         assert_eq!(fleet.selected_at(), 1);
         assert_eq!(fleet.window(0, 1).next().unwrap().instance.id, "c");
+    }
+
+    #[test]
+    fn a_port_that_answers_does_not_hide_a_fault_that_was_diagnosed() {
+        let mut row = Row::new(instance("a"));
+        row.login = Some(Login {
+            health: Health::Healthy,
+            word: "ok",
+        });
+        assert_eq!(row.health(), Health::Healthy);
+        row.fault = true;
+        assert_eq!(row.health(), Health::Failing);
     }
 
     #[test]

@@ -57,7 +57,7 @@ macro_rules! ui_texts {
 
 ui_texts! {
     pane_instances, pane_diagnosis, pane_actions,
-    column_name, column_address, column_state, column_login, column_age, column_region, column_cause,
+    column_name, column_address, column_state, column_login, column_age, column_region, column_cause, cause_found,
     count_failing, count_impaired, count_off, count_unknown, count_healthy,
     badge_demo, badge_read_only, badge_paused, badge_privacy,
     loading, loading_progress, sweep_progress, no_instances, filter_hides_all, listing_failed,
@@ -69,7 +69,7 @@ ui_texts! {
     very_likely, likely, leading, undecided,
     next_evidence, evidence_price, tells_much, tells_some, tells_little,
     facts, facts_more, facts_good, facts_neutral, facts_stale, not_permitted, probe_failed, not_observed,
-    do_next, no_actions, actions_wait, actions_none_yet, read_only_note, cures, reversible,
+    do_next, do_next_aside, no_actions, actions_wait, actions_none_yet, read_only_note, cures, reversible,
     whynot_title, whynot_pick_title, whynot_pick, whynot_leads, whynot_is_first, whynot_against,
     whynot_would_be, whynot_instead, whynot_unread, whynot_nothing,
     batch_title, batch_pick, batch_offered, batch_plans, batch_phrase, batch_preparing, batch_ended,

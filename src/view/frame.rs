@@ -309,7 +309,7 @@ fn hints(state: &State) -> Vec<Command> {
         ],
     };
     // Help and leaving come first so that they are never the ones that do not fit.
-    [C::Help, C::Quit]
+    [C::Help, C::Quit, C::Action1]
         .iter()
         .chain(by_pane)
         .chain(&[C::Palette, C::PasteError, C::Refresh, C::Journal, C::Log])

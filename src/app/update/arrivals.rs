@@ -15,7 +15,7 @@ use crate::app::state::{State, Sweep};
 use crate::diagnosis::learn::confirmed_lately;
 use crate::diagnosis::{Case, diagnose};
 use crate::domain::evidence::Reading;
-use crate::domain::report::{InstanceSummary, Vantage};
+use crate::domain::report::{InstanceSummary, Vantage, Verdict};
 use crate::guide;
 
 /// What comes by itself and can wait while the display is frozen.
@@ -399,10 +399,12 @@ fn weigh(state: &mut State, instance: &str) {
     let readings = case.readings.clone();
     login_known(state, instance, &readings);
     let top = report.causes.first().map(|cause| cause.id.clone());
+    let fault = report.verdict == Verdict::Faulty;
     if let Some(case) = state.cases.get_mut(instance) {
         case.report = Some(report);
     }
     if let Some(row) = state.fleet.get_mut(instance) {
         row.cause = top;
+        row.fault = fault;
     }
 }

@@ -46,6 +46,8 @@ pub fn take(
     let otherwise = !answered && row.looked.is_some_and(|before| before != login.word);
     let changed = turn == Turn::Turned || otherwise;
     row.looked = Some(login.word);
+    // What was diagnosed before login came back is over, or has to be found again.
+    row.fault &= turn != Turn::Turned;
     // A diagnosis knows more than a short look, as long as the look finds what it found.
     if !diagnosed || changed {
         row.login = Some(login.clone());

@@ -33,7 +33,7 @@ pub fn draw(state: &State, reading: &Reading, paint: &mut Paint<'_>, screen: Rec
         let rows = screen.height.saturating_sub(1);
         Rect::new(screen.x, screen.bottom() - rows, screen.width, rows)
     } else {
-        let area = centred(screen, 100, screen.height);
+        let area = centred(screen, 100, height(state, reading, paint.look, screen));
         paint.clear(area);
         paint.frame(area, &title, true)
     };
@@ -84,6 +84,22 @@ pub fn draw(state: &State, reading: &Reading, paint: &mut Paint<'_>, screen: Rec
         height: shown,
         lines: reading.body.len(),
     }
+}
+
+/// Rows of the box: those of the whole text, where the screen has them.
+fn height(state: &State, reading: &Reading, look: &Look, screen: Rect) -> u16 {
+    let cells = usize::from(screen.width.min(100).saturating_sub(3));
+    // Frame, search, and the keys of a guide.
+    let around = 3 + u16::from(reading.guide.is_some());
+    let most = usize::from(screen.height.saturating_sub(around));
+    let mut text = 0;
+    for line in &reading.body {
+        text += rows(state, reading, line, look, cells).len();
+        if text >= most {
+            return screen.height;
+        }
+    }
+    text as u16 + around
 }
 
 /// The title, and how many of a guide's steps are ticked.

@@ -10,14 +10,13 @@ use crate::app::command::Command;
 use crate::app::geometry::{Scrolled, keep_visible};
 use crate::app::guide_text;
 use crate::app::jobs::{Ending, Job, JobState};
-use crate::app::locale::fill;
 use crate::app::state::State;
 use crate::app::timed::Timed;
 use crate::diagnosis::display::percent;
 use crate::domain::action::Risk;
 use crate::domain::report::{GuideMatch, RankedAction, Report};
 use crate::view::frame::Look;
-use crate::view::panes::diagnosis::without_end;
+use crate::view::panes::diagnosis::{heading, without_end};
 use crate::view::text::wrap;
 use crate::view::widgets::paint::Paint;
 
@@ -79,7 +78,12 @@ fn content(
     if state.read_only {
         lines.extend(plain(&ui.read_only_note, cells, theme.warn));
     }
-    lines.push(Line::from(Span::styled(ui.do_next.clone(), theme.title)));
+    let aside = if report.actions.is_empty() {
+        ""
+    } else {
+        ui.do_next_aside.as_str()
+    };
+    lines.push(heading(&ui.do_next, aside, look));
     if report.actions.is_empty() {
         lines.extend(plain(&ui.no_actions, cells, theme.dim));
     }
@@ -174,10 +178,7 @@ fn action_lines(
     }
     let separator = format!(" {} ", look.glyphs.separator);
     let mut notes = vec![
-        fill(
-            &texts.ui.cures,
-            &[("share", &percent(action.probability_cures))],
-        ),
+        percent(action.probability_cures),
         texts.risk(action.risk).to_owned(),
     ];
     // What risks nothing needs no way back.

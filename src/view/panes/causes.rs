@@ -72,10 +72,12 @@ pub fn lines(
             theme.dim,
         )));
     }
+    // What has a row of its own need not be named again.
+    let rows = causes_shown(report);
     let also: Vec<String> = report
         .also_broken
         .iter()
-        .filter(|also| report.causes.first().is_none_or(|top| top.id != also.id))
+        .filter(|also| rows.iter().all(|row| row.id != also.id))
         .take(3)
         .map(|also| {
             format!(

@@ -15,7 +15,7 @@ use crate::app::geometry::Scrolled;
 use crate::app::locale::fill;
 use crate::app::state::State;
 use crate::app::tone::{Tone, tone};
-use crate::diagnosis::display::abstains;
+use crate::diagnosis::display::{abstains, percent};
 use crate::domain::evidence::{Reading, Source, Status};
 use crate::domain::instance::Instance;
 use crate::domain::report::{Report, Verdict};
@@ -291,7 +291,16 @@ fn first_step(state: &State, report: &Report, look: &Look, cells: usize) -> Vec<
     if report.verdict == Verdict::Healthy {
         return Vec::new();
     }
-    let title = state.texts.action(&action.id, &action.title).to_owned();
+    let said = state.texts.say(&action.title);
+    let cures = fill(
+        &state.texts.ui.cures,
+        &[("share", &percent(action.probability_cures))],
+    );
+    let title = format!(
+        "{} ({cures}, {})",
+        state.texts.action(&action.id, &said),
+        state.texts.risk(action.risk)
+    );
     let key = chord_label(&key.to_string());
     let mut lines = hanging(&format!("{key} "), &title, cells, look.theme.accent);
     if let Some(span) = lines.first_mut().and_then(|line| line.spans.first_mut()) {

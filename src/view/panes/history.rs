@@ -10,6 +10,7 @@ use crate::app::case::Case;
 use crate::app::locale::fill;
 use crate::app::state::State;
 use crate::diagnosis::display::percent;
+use crate::domain::history::PastCase;
 use crate::view::frame::Look;
 use crate::view::text::width;
 use crate::view::widgets::sparkline;
@@ -84,10 +85,13 @@ pub fn load(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'
 /// What earlier diagnoses found, and what cured it. The diagnosis on the screen is none of them.
 pub fn past(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'static>> {
     let ui = &state.texts.ui;
+    let report = case.report.as_ref();
+    let shown = report.and_then(|report| PastCase::of(report, state.now));
     let earlier = case
         .past
         .iter()
-        .filter(|past| case.finished_at.is_none_or(|finished| past.at < finished));
+        .filter(|past| case.finished_at.is_none_or(|finished| past.at < finished))
+        .filter(|past| shown.as_ref().is_none_or(|shown| !shown.repeats(past)));
     let mut lines = Vec::new();
     for past in earlier.take(CASES) {
         let time = clock(state.now, past.at);

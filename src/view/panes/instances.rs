@@ -360,6 +360,7 @@ fn login_word(row: &Row, columns: &Columns, texts: &Texts) -> String {
         return texts.instance_state(&instance.state).to_owned();
     }
     match &row.login {
+        Some(login) if row.fault && login.health != Health::Failing => texts.ui.cause_found.clone(),
         Some(login) => texts.login_word(login.word).to_owned(),
         None if row.checking => texts.ui.checking.clone(),
         None => String::new(),
