@@ -41,6 +41,8 @@ pub struct Row {
     /// What a plain filter word is matched against.
     pub haystack: String,
     pub cells: Cells,
+    /// Kept because every frame of a sweep asks for the health of all rows.
+    decided: Option<Health>,
 }
 
 /// Cells that the texts of a row take, to divide the list by.
@@ -91,6 +93,7 @@ impl Row {
         }
         Self {
             cells: Cells::of(&instance),
+            decided: decided(&instance),
             instance,
             login: None,
             checked_at: None,
@@ -135,14 +138,22 @@ impl Row {
     /// Health for the order of the list: a restriction or a failing login leads, an instance
     /// that is switched off follows, because nobody expects to log in there.
     pub fn health(&self) -> Health {
-        let restricted = !matches!(self.instance.restrict_state.as_str(), "" | "NORMAL");
-        match self.instance.state_class() {
-            Some("launch-failed") => Health::Failing,
-            _ if restricted => Health::Failing,
-            Some("stopped" | "terminating") => Health::Off,
-            _ if self.fault => Health::Failing,
-            _ => self.login.as_ref().map_or(Health::Unknown, |l| l.health),
+        match self.decided {
+            Some(health) => health,
+            None if self.fault => Health::Failing,
+            None => self.login.as_ref().map_or(Health::Unknown, |l| l.health),
         }
+    }
+}
+
+/// The health that the cloud's own word decides, whatever a look finds.
+fn decided(instance: &Instance) -> Option<Health> {
+    let restricted = !matches!(instance.restrict_state.as_str(), "" | "NORMAL");
+    match instance.state_class() {
+        Some("launch-failed") => Some(Health::Failing),
+        _ if restricted => Some(Health::Failing),
+        Some("stopped" | "terminating") => Some(Health::Off),
+        _ => None,
     }
 }
 
@@ -335,6 +346,7 @@ impl Fleet {
                     let fresh = Row::new(instance);
                     row.haystack = fresh.haystack;
                     row.cells = fresh.cells;
+                    row.decided = fresh.decided;
                     row.instance = fresh.instance;
                 }
             } else {
@@ -453,9 +465,13 @@ impl Fleet {
         }
         let mut matching = std::mem::take(&mut self.matching);
         self.visible.clear();
-        for (index, row) in self.rows.iter().enumerate() {
-            if self.filter.passes(row, &mut matching) {
-                self.visible.push(index as u32);
+        if self.filter.is_empty() {
+            self.visible.extend(0..self.rows.len() as u32);
+        } else {
+            for (index, row) in self.rows.iter().enumerate() {
+                if self.filter.passes(row, &mut matching) {
+                    self.visible.push(index as u32);
+                }
             }
         }
         self.matching = matching;

@@ -315,6 +315,19 @@ mod tests {
     }
 
     #[test]
+    fn a_level_is_said_with_what_it_was_before() {
+        let said = |text| say(Lang::Zh, text).into_owned();
+        assert_eq!(
+            said("memory 38 %, last 5 min, 41 % an hour ago"),
+            "内存 38 %，最近 5 分钟，一小时前 41 %"
+        );
+        assert_eq!(
+            said("CPU 11 % seen by the host, 12 % by the agent, last 5 min, 13 % an hour ago"),
+            "CPU 宿主机观测 11 %，代理观测 12 %，最近 5 分钟，一小时前 13 %"
+        );
+    }
+
+    #[test]
     fn every_sentence_has_the_same_blanks_in_each_language_and_is_there_once() {
         let mut seen = std::collections::HashSet::new();
         for entry in entries() {

@@ -77,6 +77,19 @@ pub fn wrap(text: &str, cells: usize) -> Vec<String> {
     lines
 }
 
+/// The same with every line but the first set in by `hang` cells.
+pub fn wrap_hanging(text: &str, cells: usize, hang: usize) -> Vec<String> {
+    let mut lines = wrap(text, cells);
+    if lines.len() > 1 && hang < cells {
+        lines.truncate(1);
+        let first = lines.first().map_or(0, String::len);
+        let rest = text.get(first..).unwrap_or_default().trim_start();
+        let rest = wrap(rest, cells - hang).into_iter();
+        lines.extend(rest.map(|line| format!("{}{line}", " ".repeat(hang))));
+    }
+    lines
+}
+
 /// Stretches of a line that stay together, each with the spaces behind it.
 fn unbreakable(paragraph: &str) -> impl Iterator<Item = &str> {
     let mut start = 0;

@@ -13,7 +13,7 @@ use crate::app::geometry::Scrolled;
 use crate::app::locale::fill;
 use crate::app::overlay::Preview;
 use crate::app::state::State;
-use crate::view::text::wrap;
+use crate::view::text::wrap_hanging;
 use crate::view::widgets::paint::Paint;
 
 pub fn draw(state: &State, preview: &Preview, paint: &mut Paint<'_>, screen: Rect) -> Scrolled {
@@ -66,18 +66,7 @@ pub fn plan_lines(
         } else {
             (indent + 13).min(cells / 3)
         };
-        for (row, part) in wrap(
-            line,
-            cells.saturating_sub(if index == 0 { 0 } else { hang }),
-        )
-        .into_iter()
-        .enumerate()
-        {
-            let part = if row == 0 {
-                part
-            } else {
-                format!("{}{part}", " ".repeat(hang))
-            };
+        for part in wrap_hanging(line, cells, hang) {
             out.push(Line::from(Span::styled(part, style)));
         }
     }

@@ -14,7 +14,7 @@ use crate::app::state::State;
 use crate::app::timed::Timed;
 use crate::diagnosis::display::percent;
 use crate::domain::action::Risk;
-use crate::domain::report::{GuideMatch, RankedAction, Report};
+use crate::domain::report::{GuideMatch, RankedAction, Report, Verdict};
 use crate::view::frame::Look;
 use crate::view::panes::diagnosis::{heading, without_end};
 use crate::view::text::wrap;
@@ -83,7 +83,12 @@ fn content(
     } else {
         ui.do_next_aside.as_str()
     };
-    lines.push(heading(&ui.do_next, aside, look));
+    let title = if report.verdict == Verdict::Healthy {
+        &ui.do_if_it_fails
+    } else {
+        &ui.do_next
+    };
+    lines.push(heading(title, aside, look));
     if report.actions.is_empty() {
         lines.extend(plain(&ui.no_actions, cells, theme.dim));
     }

@@ -275,6 +275,11 @@ fn last_step(state: &State, look: &Look, cells: usize) -> Vec<Line<'static>> {
     match newest {
         Some(job) if actions_are_hidden(state) => {
             let (text, style) = actions::standing(state, job, look);
+            let text = if job.state.is_running() {
+                format!("{text}: {}", state.texts.say(&job.title))
+            } else {
+                text
+            };
             wrapped(&text, cells, style)
         }
         _ => Vec::new(),
@@ -296,11 +301,12 @@ fn first_step(state: &State, report: &Report, look: &Look, cells: usize) -> Vec<
         &state.texts.ui.cures,
         &[("share", &percent(action.probability_cures))],
     );
-    let title = format!(
-        "{} ({cures}, {})",
+    let title = [
         state.texts.action(&action.id, &said),
-        state.texts.risk(action.risk)
-    );
+        &cures,
+        state.texts.risk(action.risk),
+    ]
+    .join(&format!(" {} ", look.glyphs.separator));
     let key = chord_label(&key.to_string());
     let mut lines = hanging(&format!("{key} "), &title, cells, look.theme.accent);
     if let Some(span) = lines.first_mut().and_then(|line| line.spans.first_mut()) {
