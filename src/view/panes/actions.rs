@@ -10,6 +10,7 @@ use crate::app::command::Command;
 use crate::app::geometry::{Scrolled, keep_visible};
 use crate::app::guide_text;
 use crate::app::jobs::{Ending, Job, JobState};
+use crate::app::locale::fill;
 use crate::app::state::State;
 use crate::app::timed::Timed;
 use crate::diagnosis::display::percent;
