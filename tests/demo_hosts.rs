@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 
 use cvmtop::demo::{self, DemoCloud, DemoOptions};
 
+#[path = "support/probe.rs"]
+mod servers;
 mod support;
+use cvmtop::domain::instance::Os;
 use support::api::Api;
 
 /// What a plain TCP client meets.
@@ -56,7 +59,7 @@ async fn start() -> (DemoCloud, Api) {
     (cloud, api)
 }
 
-async fn face(api: &Api, name: &str, public: bool) -> Met {
+async fn address(api: &Api, name: &str, public: bool) -> SocketAddr {
     let instance = api.instance(name).await;
     let list = if public {
         &instance["PublicIpAddresses"]
@@ -69,8 +72,13 @@ async fn face(api: &Api, name: &str, public: bool) -> Met {
         .parse()
         .expect("well formed");
     let port = instance["DefaultLoginPort"].as_u64().expect("a port") as u16;
-    let send = if port == 13389 { X224 } else { b"" };
-    tokio::task::spawn_blocking(move || meet(SocketAddr::new(ip, port), send))
+    SocketAddr::new(ip, port)
+}
+
+async fn face(api: &Api, name: &str, public: bool) -> Met {
+    let login = address(api, name, public).await;
+    let send = if login.port() == 13389 { X224 } else { b"" };
+    tokio::task::spawn_blocking(move || meet(login, send))
         .await
         .expect("the task ends")
 }
@@ -132,6 +140,50 @@ async fn each_face_is_met_on_a_real_connection() {
         ("office-app-02", 6),
     ] {
         assert_eq!(confirmed(face(&api, name, true).await), (3, code), "{name}");
+    }
+}
+
+/// The system's own OpenSSH client reads methods and host key, and is refused with a key.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_client_gets_as_far_as_its_credentials() {
+    if servers::program("ssh", "openssh-client").is_none() {
+        return;
+    }
+    let (_cloud, api) = start().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = folder.path().join("key");
+    let made = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(&key)
+        .status();
+    assert!(made.is_ok_and(|end| end.success()));
+    for (name, methods, delay, host_key) in [
+        ("shop-web-01", "password-and-key", "prompt", "new"),
+        ("shop-web-01", "password-and-key", "prompt", "same"),
+        ("keyed-01", "key-only", "prompt", "new"),
+        ("dns-test-01", "password-and-key", "slow", "new"),
+    ] {
+        let mut plan = servers::plan(address(&api, name, true).await, Os::Linux);
+        plan.options.consent.methods_as = Some("deploy".to_owned());
+        plan.options.consent.login_as = Some("deploy".to_owned());
+        plan.options.consent.identity = Some(key.clone());
+        let known = folder.path().join(format!("known-{host_key}"));
+        plan.options.consent.known_hosts = Some(known);
+        let want = [
+            ("kex", "common"),
+            ("host-key", host_key),
+            ("auth-methods", methods),
+            ("auth-delay", delay),
+            ("login-attempt", "auth-rejected"),
+        ];
+        servers::expect(&plan, &want).await;
+        let login = plan.targets[0].login();
+        let scanned = std::process::Command::new("ssh-keyscan")
+            .args(["-t", "ed25519", "-p", &login.port().to_string()])
+            .arg(login.ip().to_string())
+            .output()
+            .expect("the host is asked for its key");
+        std::fs::write(folder.path().join("known-same"), scanned.stdout).expect("written");
     }
 }
 

@@ -16,7 +16,7 @@ use crate::domain::instance::{Instance, Os};
 
 /// The agent looks for work every few seconds; faster polling brings nothing.
 const POLL: Duration = Duration::from_millis(400);
-/// An agent that is online has its work pushed to it; one that has not taken it by then hangs.
+/// An agent that is online takes its work within seconds; one that has not by then hangs.
 const FETCHED_WITHIN: Duration = Duration::from_secs(15);
 /// The agent ends a script at its time limit and reports that.
 const REPORTED_WITHIN: Duration = Duration::from_secs(5);

@@ -5,6 +5,7 @@
 
 mod endpoint;
 mod rdp;
+mod secure;
 mod ssh;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! The server's side of the first SSH exchanges (RFC 4253) with its ways to fail.
 //!
 //! Lives here: identification strings, KEXINIT, refusals before and during key exchange.
-//! Must not live here: authentication; nobody can log in to a demo host.
+//! Must not live here: what follows once keys exist (`secure`).
 
 use std::io;
 use std::time::Duration;
@@ -10,11 +10,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::endpoint::reset;
+use super::secure;
 use crate::demo::world::{Face, fnv};
 
+/// How long a server that looks up names waits before it says what it offers.
+const SLOW_METHODS: Duration = Duration::from_millis(3300);
 const KEXINIT: u8 = 20;
-const KEX_ECDH_INIT: u8 = 30;
-const KEX_ECDH_REPLY: u8 = 31;
 const DISCONNECT: u8 = 1;
 
 /// Algorithm lists of one server.
@@ -26,10 +27,10 @@ struct Lists {
 }
 
 const MODERN: Lists = Lists {
-    kex: "sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,diffie-hellman-group-exchange-sha256,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,diffie-hellman-group14-sha256,kex-strict-s-v00@openssh.com",
-    host_key: "rsa-sha2-512,rsa-sha2-256,ecdsa-sha2-nistp256,ssh-ed25519",
-    cipher: "chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr,aes128-gcm@openssh.com,aes256-gcm@openssh.com",
-    mac: "umac-64-etm@openssh.com,umac-128-etm@openssh.com,hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512",
+    kex: secure::KEX,
+    host_key: secure::HOST_KEY,
+    cipher: secure::CIPHER,
+    mac: secure::MAC,
 };
 /// Old, but an old client would still agree.
 const LEGACY: Lists = Lists {
@@ -90,11 +91,16 @@ pub(super) async fn talk(
     stream
         .write_all(format!("{identification}\r\n").as_bytes())
         .await?;
-    exchange(stream, face, machine).await
+    exchange(stream, face, machine, identification).await
 }
 
 /// Identification strings are out; what follows is key exchange or its failure.
-async fn exchange(mut stream: TcpStream, face: Face, machine: usize) -> io::Result<()> {
+async fn exchange(
+    mut stream: TcpStream,
+    face: Face,
+    machine: usize,
+    identification: &str,
+) -> io::Result<()> {
     match face {
         Face::SshKexHang => {
             // Reading would acknowledge what this path is to lose.
@@ -119,8 +125,9 @@ async fn exchange(mut stream: TcpStream, face: Face, machine: usize) -> io::Resu
         _ => &MODERN,
     };
     let key = host_key(machine, face);
-    stream.write_all(&packet(&kexinit(lists, &key))).await?;
-    read_line(&mut stream).await?;
+    let ours = kexinit(lists, &key);
+    stream.write_all(&packet(&ours)).await?;
+    let theirs = read_line(&mut stream).await?;
     let client = read_packet(&mut stream).await?;
     if client.first() != Some(&KEXINIT) {
         return close(stream).await;
@@ -134,14 +141,27 @@ async fn exchange(mut stream: TcpStream, face: Face, machine: usize) -> io::Resu
             .await?;
         return close(stream).await;
     }
-    let request = read_packet(&mut stream).await?;
-    if request.first() == Some(&KEX_ECDH_INIT) {
-        stream.write_all(&packet(&reply(&key))).await?;
-    }
-    hold(&mut stream).await
+    let opening = secure::Opening {
+        client: &theirs,
+        server: identification.as_bytes(),
+        client_kexinit: &client,
+        server_kexinit: &ours,
+        seed: key,
+        methods: if face == Face::SshKeyOnly {
+            "publickey"
+        } else {
+            "publickey,password"
+        },
+        pause: if face == Face::SshSlowMethods {
+            SLOW_METHODS
+        } else {
+            Duration::ZERO
+        },
+    };
+    secure::talk(stream, &opening).await
 }
 
-/// Bytes of a public Ed25519 key that belongs to this machine (and to its rescue system, ...).
+/// Seed of the Ed25519 key that belongs to this machine (and to its rescue system, ...).
 fn host_key(machine: usize, face: Face) -> [u8; 32] {
     let state = match face {
         Face::SshRescue => "rescue",
@@ -178,21 +198,6 @@ fn kexinit(lists: &Lists, key: &[u8; 32]) -> Vec<u8> {
     payload
 }
 
-/// KEX_ECDH_REPLY with the host key (RFC 5656 section 4); its signature proves nothing.
-fn reply(key: &[u8; 32]) -> Vec<u8> {
-    let mut blob = Vec::new();
-    string(&mut blob, b"ssh-ed25519");
-    string(&mut blob, key);
-    let mut signature = Vec::new();
-    string(&mut signature, b"ssh-ed25519");
-    string(&mut signature, &[0; 64]);
-    let mut payload = vec![KEX_ECDH_REPLY];
-    string(&mut payload, &blob);
-    string(&mut payload, key);
-    string(&mut payload, &signature);
-    payload
-}
-
 fn disconnect(reason: u32, text: &str) -> Vec<u8> {
     let mut payload = vec![DISCONNECT];
     payload.extend(reason.to_be_bytes());
@@ -201,13 +206,13 @@ fn disconnect(reason: u32, text: &str) -> Vec<u8> {
     payload
 }
 
-fn string(into: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn string(into: &mut Vec<u8>, bytes: &[u8]) {
     into.extend((bytes.len() as u32).to_be_bytes());
     into.extend(bytes);
 }
 
 /// The unencrypted binary packet of RFC 4253 section 6, padded to eight bytes.
-fn packet(payload: &[u8]) -> Vec<u8> {
+pub(super) fn packet(payload: &[u8]) -> Vec<u8> {
     let mut padding = 8 - (payload.len() + 5) % 8;
     if padding < 4 {
         padding += 8;
@@ -221,7 +226,7 @@ fn packet(payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-async fn read_packet(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+pub(super) async fn read_packet(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let length = stream.read_u32().await? as usize;
     if !(2..=35_000).contains(&length) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "packet length"));
@@ -236,11 +241,16 @@ async fn read_packet(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     Ok(body[1..end].to_vec())
 }
 
-/// Reads the client's identification line (at most 255 bytes, RFC 4253 section 4.2).
-async fn read_line(stream: &mut TcpStream) -> io::Result<()> {
+/// Reads the client's identification line (at most 255 bytes, RFC 4253 section 4.2), without its end.
+async fn read_line(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
     for _ in 0..255 {
-        if stream.read_u8().await? == b'\n' {
-            return Ok(());
+        match stream.read_u8().await? {
+            b'\n' => {
+                line.truncate(line.strip_suffix(b"\r").map_or(line.len(), <[u8]>::len));
+                return Ok(line);
+            }
+            byte => line.push(byte),
         }
     }
     Err(io::Error::new(

@@ -45,6 +45,10 @@ pub(crate) enum Face {
     SshThrottle,
     SshMixed,
     SshSlow,
+    /// Takes keys and no passwords.
+    SshKeyOnly,
+    /// Greets at once and names its methods late.
+    SshSlowMethods,
     SshKexReset,
     SshKexClosed,
     SshKexHang,
