@@ -339,7 +339,9 @@ impl Fleet {
         for instance in page {
             self.seen.insert(instance.id.clone());
             if let Some(index) = self.by_id.get(&instance.id) {
-                if let Some(row) = self.rows.get_mut(*index) {
+                if let Some(row) = self.rows.get_mut(*index)
+                    && !Arc::ptr_eq(&row.instance, &instance)
+                {
                     if row.instance.name != instance.name {
                         self.names.touch();
                     }

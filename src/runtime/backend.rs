@@ -161,9 +161,50 @@ impl Backend {
         }
     }
 
+    /// Keeps a listed instance, as it was kept before where nothing about it has changed: a list
+    /// that is read every minute must not be a new one in memory each time.
+    pub fn keep(&self, instance: Instance) -> Arc<Instance> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.get(&instance.id) {
+            Some(before) if **before == instance => before.clone(),
+            _ => {
+                let instance = Arc::new(instance);
+                known.insert(instance.id.clone(), instance.clone());
+                instance
+            }
+        }
+    }
+
     /// A listed instance.
     pub fn instance(&self, id: &str) -> Option<Arc<Instance>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(id).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Environment, Overrides, Paths};
+
+    #[test]
+    fn what_is_listed_again_unchanged_is_the_same_in_memory() {
+        let environment = Environment::of(|_| None, std::path::Path::new("/nonexistent"));
+        let paths = Paths::new(None, &environment).expect("a home is given");
+        let loaded = config::load_text("", paths, &Overrides::default(), &environment);
+        let backend = Backend::new(loaded);
+        let listed = Instance {
+            id: "ins-1".to_owned(),
+            ..Instance::default()
+        };
+        let first = backend.keep(listed.clone());
+        assert!(Arc::ptr_eq(&first, &backend.keep(listed.clone())));
+        let renamed = Instance {
+            name: "web".to_owned(),
+            ..listed
+        };
+        assert!(!Arc::ptr_eq(&first, &backend.keep(renamed)));
+        let known = backend.instance("ins-1").map(|one| one.name.clone());
+        assert_eq!(known.as_deref(), Some("web"));
     }
 }

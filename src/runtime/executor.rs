@@ -480,9 +480,8 @@ fn listing(backend: &Backend, session: &Session, event: InventoryEvent) -> Vec<L
         } => {
             let instances: Vec<_> = instances
                 .into_iter()
-                .map(|one| Arc::new(session.adopt(one)))
+                .map(|one| backend.keep(session.adopt(one)))
                 .collect();
-            backend.remember(instances.iter().cloned());
             let first = loaded == instances.len() as u64;
             let mut events = Vec::new();
             if first {
