@@ -121,6 +121,28 @@ fn the_rule_that_denies_is_the_first_reason_and_silence_speaks_for_it() {
 }
 
 #[test]
+fn a_windows_instance_is_not_asked_for_its_ssh() {
+    let asked = |text: &str| {
+        let report = weigh(Os::Windows, text);
+        let asked = report.next_evidence.iter().map(|n| n.id.clone());
+        asked.collect::<Vec<_>>()
+    };
+    let slow = "reach/public=open rdp-negotiation/public=slow cpu=pegged agent=online";
+    assert!(asked(slow).iter().any(|id| id.starts_with("guest-")));
+    assert!(
+        !asked(slow)
+            .iter()
+            .any(|id| id == "kex" || id == "auth-delay")
+    );
+    let rescue = "reach/public=open banner/public=fast instance-state=running";
+    assert!(
+        asked(rescue).iter().any(|id| id == "kex"),
+        "{:?}",
+        asked(rescue)
+    );
+}
+
+#[test]
 fn a_busy_cpu_is_not_the_cause_of_a_silent_port() {
     let r = linux(
         "reach/public=silent-icmp-only security-group=deny-default cpu=high instance-state=running",

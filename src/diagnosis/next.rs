@@ -9,6 +9,7 @@ use super::model::Model;
 use super::posterior::{Posterior, Weighed};
 use super::{Case, NO_FAULT};
 use crate::domain::evidence::{Path, Reading, Status};
+use crate::domain::instance::Os;
 use crate::domain::report::{NextEvidence, RankedAction};
 
 /// Seconds that asking for consent, or leaving a line in a log, is worth.
@@ -23,6 +24,16 @@ const NO_AGENT_S: f64 = 60.0;
 const NEARLY_DECIDED: f64 = 0.85;
 /// A change of the first action that is less probable than this is not worth a look.
 const MIN_CHANGE: f64 = 0.02;
+
+/// Readings of the SSH conversation.
+const SSH_ONLY: [&str; 6] = [
+    "banner",
+    "kex",
+    "auth-methods",
+    "auth-delay",
+    "host-key",
+    "login-attempt",
+];
 
 /// Readings worth getting, best per second first. Empty once nothing can change the next step:
 /// the leading cause is all but certain, it holds 0.85 and its repair is cheap and reversible, or
@@ -187,6 +198,15 @@ pub(super) fn obtainable(case: &Case<'_>, group: &Evidence, path: Option<Path>) 
             && !case.vantage.paths.is_empty()
             && !case.vantage.paths.iter().any(|p| Some(*p) == path))
     {
+        return false;
+    }
+    // A Windows instance speaks SSH only in rescue mode, and then it has greeted.
+    let speaks_ssh = case.instance.os != Os::Windows
+        || case
+            .readings
+            .iter()
+            .any(|r| r.id == "banner" && r.status == Status::Observed);
+    if SSH_ONLY.contains(&group.id.as_str()) && !speaks_ssh {
         return false;
     }
     let open = |p: Option<Path>| {

@@ -175,8 +175,7 @@ pub fn greeting(greeting: &Greeting) -> String {
 
 /// All greetings of a target.
 pub fn greetings(tries: &[Greeting]) -> String {
-    let parts: Vec<String> = tries.iter().map(greeting).collect();
-    parts.join("; ")
+    each_once(tries.iter().map(greeting))
 }
 
 /// A key exchange in one sentence.
@@ -255,8 +254,23 @@ pub fn negotiation(negotiation: &Negotiation) -> String {
 
 /// All negotiations of a target.
 pub fn negotiations(tries: &[Negotiation]) -> String {
-    let parts: Vec<String> = tries.iter().map(negotiation).collect();
-    parts.join("; ")
+    each_once(tries.iter().map(negotiation))
+}
+
+/// What came of several tries, the same words once.
+fn each_once(tries: impl Iterator<Item = String>) -> String {
+    let mut found: Vec<(String, usize)> = Vec::new();
+    for what in tries {
+        match found.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, count)) => *count += 1,
+            None => found.push((what, 1)),
+        }
+    }
+    let parts = found.into_iter().map(|(what, count)| match count {
+        1 => what,
+        _ => format!("{what}, {count} times"),
+    });
+    parts.collect::<Vec<_>>().join("; ")
 }
 
 /// A TLS handshake in one sentence.
