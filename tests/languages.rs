@@ -26,7 +26,7 @@ use cvmtop::app::message::{Listing, Message};
 use cvmtop::app::missing::Missing;
 use cvmtop::app::overlay::{Overlay, Preview};
 use cvmtop::app::phrases;
-use cvmtop::app::state::State;
+use cvmtop::app::state::{Pane, State};
 use cvmtop::demo::{self, DemoOptions};
 use cvmtop::domain::action::ActionId;
 use cvmtop::domain::instance::Os;
@@ -199,8 +199,11 @@ fn confirmation(overlay: &str, state: &mut State) {
 #[test]
 fn overlays_cut_nothing_and_always_say_how_to_go_on() {
     let mut broken = Vec::new();
-    for size in [(60, 16), (80, 24), (100, 30), (160, 50)] {
-        for lang in Lang::ALL {
+    for lang in Lang::ALL {
+        let mut state = diagnosed(lang, (80, 24));
+        state.ticket_folder = "/home/ops/.local/state/cvmtop/tickets".into();
+        for size in [(60, 16), (80, 24), (100, 30), (160, 50)] {
+            state.size = size;
             let texts = cvmtop::app::locale::Texts::of(lang);
             let ui = &texts.ui;
             // Keys or the name of a confirmation, and the words without which one is stuck.
@@ -224,14 +227,18 @@ fn overlays_cut_nothing_and_always_say_how_to_go_on() {
                 ("=secret", &[&ui.secret_keys]),
             ];
             for (open, says) in all {
-                let mut state = diagnosed(lang, size);
-                state.ticket_folder = "/home/ops/.local/state/cvmtop/tickets".into();
+                state.overlays.clear();
+                state.fleet.marks.clear();
+                state.fleet.select_target("ins-shop");
+                state.settle();
+                state.focus = Pane::Diagnosis;
                 match open.strip_prefix('=') {
                     Some(name) => confirmation(name, &mut state),
                     None => {
                         press(&mut state, open);
                     }
                 }
+                assert!(!state.overlays.is_empty(), "{lang:?} {size:?} {open}");
                 let text = alone(&state);
                 let squeezed = essence(&text);
                 let unsaid: Vec<&&String> = says
