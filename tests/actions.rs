@@ -98,6 +98,21 @@ fn what_was_not_sent_before_a_crash_stays_unsent() {
     let detail = entry["detail"].as_str().expect("text");
     assert!(detail.contains("1 further call"), "{detail}");
     assert_eq!(lab.gateway.writes(), ["ExitRescueMode"]);
+
+    // The last call of two that arrived ends the entry well.
+    for moment in [Moment::Unanswered, Moment::Followed] {
+        let lab = Lab::new();
+        lab.run_into(&words, "StartInstances", moment);
+        let entry = lab.settled();
+        assert_eq!(entry["outcome"], "done", "{moment:?}: {entry}");
+        assert_eq!(lab.gateway.writes(), ["ExitRescueMode", "StartInstances"]);
+    }
+    // The first of two that was lost is the only one.
+    let lab = Lab::new();
+    lab.run_into(&words, "ExitRescueMode", Moment::Lost);
+    let entry = lab.settled();
+    assert_eq!(entry["outcome"], "interrupted", "{entry}");
+    assert_eq!(lab.gateway.writes(), ["ExitRescueMode"]);
 }
 
 #[test]

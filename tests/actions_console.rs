@@ -23,6 +23,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cvmtop::domain::action::ActionId;
 use deeds::{DEEDS, Deed, tried};
+use gateway::Moment;
 use lab::{Lab, all_files};
 use terminal::Terminal;
 
@@ -371,6 +372,67 @@ fn a_time_boxed_rule_shows_its_countdown_and_is_kept_by_key_and_by_command() {
     lab.an_hour_passes();
     lab.ok(&["list", "--no-probe"]);
     assert_eq!(lab.gateway.writes(), ["CreateSecurityGroupPolicies"; 2]);
+}
+
+/// One of each class: one call, two calls, followed by a task, a command in the guest.
+const CRASHES: &[(&[&str], &str, Moment, &str)] = &[
+    (
+        &["act", "shop-web-01", "restart", "--yes"],
+        "RebootInstances",
+        Moment::Unanswered,
+        "done",
+    ),
+    (
+        &["act", "shop-web-02", "stop", "--yes"],
+        "StopInstances",
+        Moment::Lost,
+        "interrupted",
+    ),
+    (
+        &["act", "wiki-01", "exit-rescue", "--yes"],
+        "ExitRescueMode",
+        Moment::Followed,
+        "interrupted",
+    ),
+    (
+        &["act", "cache-01", "associate-address", "--yes"],
+        "AssociateAddress",
+        Moment::Followed,
+        "done",
+    ),
+    (
+        &["act", "queue-01", "guest-restart-login-service", "--yes"],
+        "RunCommand",
+        Moment::Unanswered,
+        "done",
+    ),
+];
+
+#[test]
+fn what_a_crash_left_in_flight_is_settled_and_told_by_the_next_console() {
+    let lab = Lab::new();
+    for (number, (words, call, moment, outcome)) in CRASHES.iter().enumerate() {
+        let sent = lab.gateway.writes().len();
+        lab.run_into(words, call, *moment);
+        let mut terminal = console(&lab, "shop-api-01", &[]);
+        let end = closed(&terminal, &lab, number);
+        assert_eq!(end["outcome"], *outcome, "{words:?}: {end}");
+        let told = if *moment == Moment::Lost {
+            "the program ended while sending"
+        } else {
+            "settled after an interruption"
+        };
+        terminal.wait_for(told);
+        terminal.keys("J");
+        let screen = terminal.wait_for("what was done, when, with what result");
+        let id = end["entry"].as_str().expect("an id");
+        assert!(screen.contains(id), "{screen}");
+        terminal.keys("\u{1b}");
+        terminal.wait("the list", |screen| !screen.contains("what was done, when"));
+        terminal.keys("q");
+        assert_eq!(terminal.wait_exit().exit_code(), 0, "{words:?}");
+        assert_eq!(lab.gateway.writes()[sent..], [*call], "{words:?}");
+    }
 }
 
 #[test]
