@@ -374,6 +374,38 @@ fn a_time_boxed_rule_shows_its_countdown_and_is_kept_by_key_and_by_command() {
     assert_eq!(lab.gateway.writes(), ["CreateSecurityGroupPolicies"; 2]);
 }
 
+#[test]
+fn a_batch_that_shuts_down_looks_at_each_instance_first_and_keeps_what_it_saw() {
+    let lab = Lab::new();
+    let mut terminal = console(&lab, "shop-api-01", &[]);
+    terminal.wait_for("shop-api-01");
+    terminal.keys("/\u{15}name:shop-web\r");
+    terminal.wait_for("Instances 2/");
+    terminal.keys("*b");
+    terminal.wait_for("On 2 marked instances");
+    let below = terminal.wait_for("Restart the instance");
+    let line = |text: &str| below.lines().position(|line| line.contains(text));
+    let first = line("Which action?").expect("a question");
+    let at = line("Restart the instance").expect("it can be picked");
+    for _ in 0..at - first {
+        terminal.keys("j");
+    }
+    terminal.keys("\r");
+    let screen = terminal.wait_for("Type restart 2 and Enter");
+    assert_eq!(
+        screen.matches("readings of just now are written").count(),
+        2
+    );
+    terminal.keys("restart 2\r");
+    closed(&terminal, &lab, 1);
+    terminal.wait_for("2 of 2 carried out");
+    terminal.keys("q");
+    assert_eq!(terminal.wait_exit().exit_code(), 0);
+    assert_eq!(lab.gateway.writes(), ["RebootInstances"; 2]);
+    let saved = std::fs::read_dir(lab.state.path().join("state/evidence")).expect("a folder");
+    assert_eq!(saved.count(), 2);
+}
+
 /// One of each class: one call, two calls, followed by a task, a command in the guest.
 const CRASHES: &[(&[&str], &str, Moment, &str)] = &[
     (

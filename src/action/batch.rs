@@ -2,6 +2,7 @@
 //!
 //! Pure. Must not live here: the order of sending (`runtime::execute`), or who may (`gate`).
 
+use super::before::shuts_down;
 use super::plan::{Confirmation, Plan, PlanError, Target};
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::instance::Instance;
@@ -126,6 +127,17 @@ impl Batch {
             counted(self.items.len(), "instance"),
             counted(calls, "call")
         )];
+        let unseen = plans
+            .iter()
+            .filter(|plan| shuts_down(plan.action) && plan.downtime != "none")
+            .filter(|plan| plan.saves_readings.is_none())
+            .count();
+        if unseen > 0 {
+            lines.push(format!(
+                "no evidence is written down before it for {}, which could not be looked at",
+                counted(unseen, "instance")
+            ));
+        }
         for item in &self.items {
             let label = Target::of(&item.instance).label();
             lines.push(match &item.share {

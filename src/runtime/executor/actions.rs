@@ -76,7 +76,7 @@ pub async fn preview(backend: &Backend, wanted: &Wanted) -> Result<Box<Plan>, St
     Ok(Box::new(prepared.plan))
 }
 
-async fn readings_before(
+pub(super) async fn readings_before(
     backend: &Backend,
     instance: &Instance,
     user_source: Option<IpAddr>,

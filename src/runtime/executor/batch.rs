@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ipnet::IpNet;
 use tokio::sync::mpsc;
 
-use super::actions::{executed, report_before, sentence};
+use super::actions::{executed, readings_before, report_before, sentence};
 use crate::action::batch::Batch;
+use crate::action::before::shuts_down;
 use crate::action::gate::ApprovedBatch;
 use crate::action::parameters::Parameters;
 use crate::app::batch::Choice;
@@ -22,6 +23,9 @@ use crate::runtime::execute::{
     BatchInputs, ItemEnd, LoginProbe, PrepareOptions, Progress, execute_batch, prepare_batch,
 };
 use crate::runtime::vantage::certain_own_source;
+
+/// Instances that are looked at at the same time.
+const AT_ONCE: usize = 4;
 
 /// An approved batch and what it was planned with.
 #[derive(Debug)]
@@ -42,9 +46,17 @@ async fn inputs(
 ) -> Result<BatchInputs, String> {
     let parameters = Parameters::from_json(choice.action, &choice.parameters)
         .map_err(|error| error.to_string())?;
+    if shuts_down(choice.action) {
+        // What it would destroy is looked at first, unless that was done a short while ago.
+        for some in instances.chunks(AT_ONCE) {
+            let looks = some
+                .iter()
+                .map(|instance| readings_before(backend, instance, user_source));
+            futures_util::future::join_all(looks).await;
+        }
+    }
     let mut reports = Vec::with_capacity(instances.len());
     for instance in &instances {
-        // Of a batch only what was diagnosed a short while ago is saved; nothing is probed for it.
         reports.push(report_before(backend, instance).await);
     }
     let options = instances.iter().zip(&reports).map(|(instance, report)| {
