@@ -12,6 +12,7 @@ pub mod facts;
 pub mod inventory;
 pub mod permissions;
 pub mod sign;
+pub mod tap;
 pub mod throttle;
 pub mod wire;
 

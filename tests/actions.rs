@@ -473,8 +473,27 @@ fn a_ticket_bundle_holds_the_case_and_can_be_masked() {
         folder_text,
         "--error-text",
         error_text,
+        "--deep",
     ];
     let plain = lab.ok(&words);
+    let raw = std::fs::read_to_string(Path::new(plain.trim()).join("raw.json")).expect("a file");
+    let answers: serde_json::Value = serde_json::from_str(&raw).expect("JSON");
+    let answers = answers.as_array().expect("answers");
+    for action in [
+        "cvm:DescribeInstances",
+        "vpc:DescribeSecurityGroupPolicies",
+        "tat:DescribeInvocationTasks",
+    ] {
+        let found = answers.iter().filter(|answer| answer["action"] == action);
+        assert!(found.count() > 0, "{action}");
+    }
+    // What the guest printed is there to be read, not as the agent encodes it.
+    let printed = answers.iter().any(|answer| {
+        let tasks = &answer["response"]["InvocationTaskSet"];
+        let output = &tasks[0]["TaskResult"]["Output"];
+        output.as_str().is_some_and(|text| text.contains("check version"))
+    });
+    assert!(printed, "{raw}");
     let kept = all_files(Path::new(plain.trim()));
     let id = lab.instance("shop-api-01")["InstanceId"].clone();
     for part in [
@@ -495,6 +514,12 @@ fn a_ticket_bundle_holds_the_case_and_can_be_masked() {
         "127.6",
     ] {
         assert!(!masked.contains(part), "{part} is not masked");
+    }
+    assert!(masked.contains("vpc:DescribeSecurityGroupPolicies"));
+    assert!(!masked.contains("shop-api-01") && !masked.contains(&lab.demo.secret_key));
+    for word in masked.split(|c: char| !(c.is_ascii_digit() || c == '.')) {
+        let address = word.trim_matches('.').parse::<std::net::Ipv4Addr>();
+        assert!(address.is_err(), "{word} is not masked");
     }
     words.push("--archive");
     let archive = lab.ok(&words);

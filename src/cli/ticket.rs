@@ -38,6 +38,7 @@ pub async fn run(args: &TicketArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let material = Material {
         report: &report,
         journal: &own,
+        raw: &triage.raw,
         error_text: options.error_text.as_deref(),
         made_at: jiff::Timestamp::now(),
         mask: args.mask,

@@ -20,6 +20,7 @@ use super::credentials::Provider;
 use super::endpoint::Endpoint;
 use super::error::{CloudError, NetworkFailure};
 use super::sign::{self, Signable};
+use super::tap::Tap;
 use super::throttle::{Throttle, back_off};
 use crate::domain::api_call::ApiCall;
 use crate::domain::text::sanitise;
@@ -117,6 +118,8 @@ pub struct Answer {
 #[derive(Debug, Clone)]
 pub struct Client {
     shared: Arc<Shared>,
+    /// Keeps what is answered to this clone.
+    tap: Option<Tap>,
 }
 
 #[derive(Debug)]
@@ -157,7 +160,17 @@ impl Client {
                 clock_measured: AtomicBool::new(false),
                 answered_by: Mutex::new(None),
             }),
+            tap: None,
         })
+    }
+
+    /// A clone whose answers are kept in `tap`, too.
+    #[must_use]
+    pub fn tapped(&self, tap: &Tap) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            tap: Some(tap.clone()),
+        }
     }
 
     /// Sends a call. Reads are repeated after throttling, faults of the cloud and of the network,
@@ -166,6 +179,14 @@ impl Client {
     /// # Errors
     /// See [`CloudError`]; for a write ask [`CloudError::outcome_unknown`].
     pub async fn call(&self, call: &ApiCall) -> Result<Answer, CloudError> {
+        let result = self.call_untapped(call).await;
+        if let Some(tap) = &self.tap {
+            tap.keep(call, &result);
+        }
+        result
+    }
+
+    async fn call_untapped(&self, call: &ApiCall) -> Result<Answer, CloudError> {
         let read = is_read(&call.action);
         let started = Instant::now();
         let mut attempt = 0;

@@ -138,6 +138,8 @@ impl Backend {
     /// Keeps a complete triage: the evidence from before an action.
     pub fn keep_triage(&self, instance: &str, triage: Triage) {
         let mut triages = self.triages.lock().unwrap_or_else(PoisonError::into_inner);
+        // Older ones are of no use any more, and each holds what the cloud answered.
+        triages.retain(|_, (at, _)| at.elapsed() < RECENT);
         triages.insert(instance.to_owned(), (Instant::now(), triage));
     }
 

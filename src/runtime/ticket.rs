@@ -16,12 +16,15 @@ use serde_json::json;
 
 use self::mask::Masks;
 pub use self::report::form_text;
+use crate::cloud::tap::RawAnswer;
 use crate::domain::report::Report;
 use crate::domain::text::sanitise_block;
 use crate::store::journal::Entry;
 
 /// The file with the text for the vendor's form.
 const FORM: &str = "form.txt";
+/// The file with what the cloud answered.
+const RAW: &str = "raw.json";
 
 /// What goes into a bundle.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub struct Material<'a> {
     pub report: &'a Report,
     /// Entries of this instance, oldest first.
     pub journal: &'a [Entry],
+    /// What the cloud answered during the diagnosis, and what the guest printed.
+    pub raw: &'a [RawAnswer],
     pub error_text: Option<&'a str>,
     pub made_at: Timestamp,
     /// Replace addresses, ids and names by placeholders.
@@ -74,6 +79,10 @@ pub fn files(material: &Material<'_>) -> Vec<BundleFile> {
         ),
         file(FORM, form_text(material)),
     ];
+    if !material.raw.is_empty() {
+        let text = pretty(&mask::secrets_in(json!(material.raw)));
+        files.push(file(RAW, text));
+    }
     if let Some(text) = material.error_text {
         let text = mask::secrets(&sanitise_block(text, 64_000));
         files.push(file("client-error.txt", text));

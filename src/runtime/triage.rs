@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 use super::session::Session;
 use crate::cloud::facts::{self, CloudFacts};
+use crate::cloud::tap::{RawAnswer, Tap};
 use crate::config::VantageSetting;
 use crate::domain::evidence::{Path, Reading, Status};
 use crate::domain::instance::Instance;
@@ -65,6 +66,8 @@ pub struct Triage {
     pub readings: Vec<Reading>,
     /// Facts that plans need (rules, addresses); `None` without a cloud.
     pub facts: Option<CloudFacts>,
+    /// What the cloud answered meanwhile, for a ticket.
+    pub raw: Vec<RawAnswer>,
     pub vantage: Vantage,
     pub elapsed: Duration,
     /// True if the time ran out before everything was read.
@@ -80,6 +83,12 @@ pub async fn run(
     sink: mpsc::Sender<Reading>,
 ) -> Triage {
     let started = Instant::now();
+    let tap = Tap::default();
+    let mut session = session.clone();
+    if let Some(cloud) = &mut session.cloud {
+        cloud.client = cloud.client.tapped(&tap);
+    }
+    let session = &session;
     let user_source = options.user_source.or(session.settings.probe.user_source);
     let paths = prepare::paths(session, instance, options);
     let (queue, mut arriving) = mpsc::channel::<Reading>(QUEUE);
@@ -120,6 +129,7 @@ pub async fn run(
         let _ = sink.send(changed).await;
     }
     number(&mut triage.readings);
+    triage.raw = tap.take();
     triage.vantage = Vantage {
         host: session.host.clone(),
         paths,

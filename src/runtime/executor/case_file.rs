@@ -95,7 +95,10 @@ fn write(
         .map_err(|error| error.to_string())?;
     let mut own = journal.entries;
     own.retain(|entry| entry.plan.target.id == bundle.report.instance.id);
+    // What the cloud answered is kept for a while; a bundle of an older diagnosis has none.
+    let triage = backend.recent_triage(&bundle.report.instance.id);
     let material = ticket::Material {
+        raw: triage.as_ref().map_or(&[], |triage| &triage.raw),
         report: bundle.report,
         journal: &own,
         error_text: bundle.error_text,

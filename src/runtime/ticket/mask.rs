@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use serde_json::Value;
+
 use super::Material;
 
 /// What is replaced by what. The same value gets the same placeholder in every file.
@@ -37,6 +39,13 @@ impl Masks {
             if let Some(rules) = &entry.plan.rules {
                 name(&mut masks, &rules.group_name);
             }
+        }
+        let mut named = Vec::new();
+        for answer in material.raw {
+            names_in("", answer.response.as_ref(), &mut named);
+        }
+        for value in named {
+            name(&mut masks, &value);
         }
         for step in &material.report.guide_steps {
             let (user, host) = step.by.split_once('@').unwrap_or((&step.by, ""));
@@ -114,6 +123,60 @@ impl Masks {
         });
         out.push_str(placeholder);
         out.push_str(port);
+    }
+}
+
+/// Fields of answers that name people, machines and accounts.
+const NAMED: [&str; 20] = [
+    "InstanceName",
+    "SecurityGroupName",
+    "GroupName",
+    "VpcName",
+    "SubnetName",
+    "UserName",
+    "AddressName",
+    "KeyName",
+    "HostName",
+    "RouteTableName",
+    "NetworkAclName",
+    "DomainName",
+    "PolicyDescription",
+    "TagValue",
+    "Value",
+    "Uuid",
+    "MacAddress",
+    "AccountId",
+    "Uin",
+    "AppId",
+];
+
+fn names_in(field: &str, value: Option<&Value>, found: &mut Vec<String>) {
+    match value {
+        Some(Value::String(text)) if NAMED.contains(&field) => found.push(text.clone()),
+        Some(Value::Array(items)) => {
+            for item in items {
+                names_in(field, Some(item), found);
+            }
+        }
+        Some(Value::Object(fields)) => {
+            for (field, value) in fields {
+                names_in(field, Some(value), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The same value without secrets in any of its texts.
+pub(super) fn secrets_in(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::from(secrets(&text)),
+        Value::Array(items) => items.into_iter().map(secrets_in).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| (name, secrets_in(value)))
+            .collect(),
+        other => other,
     }
 }
 

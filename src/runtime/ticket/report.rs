@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use super::{Material, local_time, mask, time_zone};
 use crate::domain::evidence::Status;
 use crate::domain::report::{Report, Verdict};
-use crate::domain::text::{sanitise, sanitise_block};
+use crate::domain::text::{counted, sanitise, sanitise_block};
 use crate::store::journal::{CallResult, Entry};
 
 /// The whole report. Writing to a string cannot fail.
@@ -60,6 +60,13 @@ pub(super) fn markdown(material: &Material<'_>) -> String {
          * `versions.json`: program, knowledge, time zone, vantage\n* `form.txt`: a short text for a form",
         report.schema_version
     );
+    if !material.raw.is_empty() {
+        let _ = writeln!(
+            out,
+            "* `raw.json`: what the cloud answered during the diagnosis and what the guest printed, shortened, without secrets: {}",
+            counted(material.raw.len(), "answer")
+        );
+    }
     out
 }
 
