@@ -491,7 +491,9 @@ fn a_ticket_bundle_holds_the_case_and_can_be_masked() {
     let printed = answers.iter().any(|answer| {
         let tasks = &answer["response"]["InvocationTaskSet"];
         let output = &tasks[0]["TaskResult"]["Output"];
-        output.as_str().is_some_and(|text| text.contains("check version"))
+        output
+            .as_str()
+            .is_some_and(|text| text.contains("check version"))
     });
     assert!(printed, "{raw}");
     let kept = all_files(Path::new(plain.trim()));
@@ -519,7 +521,8 @@ fn a_ticket_bundle_holds_the_case_and_can_be_masked() {
     assert!(!masked.contains("shop-api-01") && !masked.contains(&lab.demo.secret_key));
     for word in masked.split(|c: char| !(c.is_ascii_digit() || c == '.')) {
         let address = word.trim_matches('.').parse::<std::net::Ipv4Addr>();
-        assert!(address.is_err(), "{word} is not masked");
+        let line = masked.lines().find(|line| line.contains(word));
+        assert!(address.is_err(), "{word} is not masked: {line:?}");
     }
     words.push("--archive");
     let archive = lab.ok(&words);

@@ -90,7 +90,11 @@ pub fn files(material: &Material<'_>) -> Vec<BundleFile> {
     if material.mask {
         let mut masks = Masks::of(material);
         for one in &mut files {
-            one.text = masks.apply(&one.text);
+            // In JSON a line begins behind `\\n`, which would hide an address: each text by itself.
+            one.text = match serde_json::from_str(&one.text) {
+                Ok(value) => pretty(&masks.apply_in(value)) + "\n",
+                Err(_) => masks.apply(&one.text),
+            };
         }
     }
     files

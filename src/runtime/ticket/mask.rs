@@ -72,6 +72,19 @@ impl Masks {
         self.words(&text)
     }
 
+    /// The same for every text of a value.
+    pub(super) fn apply_in(&mut self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::from(self.apply(&text)),
+            Value::Array(items) => items.into_iter().map(|item| self.apply_in(item)).collect(),
+            Value::Object(fields) => fields
+                .into_iter()
+                .map(|(name, value)| (self.apply(&name), self.apply_in(value)))
+                .collect(),
+            other => other,
+        }
+    }
+
     /// Replaces addresses and resource ids, each by a numbered placeholder.
     fn words(&mut self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
@@ -112,7 +125,14 @@ impl Masks {
         {
             "id"
         } else {
-            out.push_str(word);
+            // An address may hang on a name or a sign: `host-10.0.0.7`, `:-10.0.0.7`.
+            match word.find(['-', '_']) {
+                Some(at) => {
+                    out.push_str(&word[..=at]);
+                    self.word(&word[at + 1..], out);
+                }
+                None => out.push_str(word),
+            }
             return;
         };
         let counts = &mut self.counts;
@@ -268,6 +288,10 @@ mod tests {
             "address-1:22 refused; id-1 rule 0; address-1. address-2 at 12:30:05, v1.2.3, id-2"
         );
         assert_eq!(masks.apply("fe80::1, 10.0.0.8"), "address-2, address-3");
+        assert_eq!(
+            masks.apply("a_10.0.0.8 ${S:-10.0.0.7} non-word"),
+            "a_address-3 ${S:-address-1} non-word"
+        );
     }
 
     #[test]
