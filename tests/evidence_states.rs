@@ -65,7 +65,18 @@ fn source(test: &str) -> Result<(String, String), String> {
     let depth = indent.len() - indent.trim_start().len();
     let close = format!("\n{}}}", " ".repeat(depth));
     let end = text[at..].find(&close).map_or(text.len(), |end| at + end);
-    Ok((text[at..end].to_owned(), text))
+    Ok((text[at..end].to_owned(), with_data(&text)))
+}
+
+/// A test's file with the tables that it takes in.
+fn with_data(text: &str) -> String {
+    let mut all = text.to_owned();
+    for piece in text.split("include_str!(\"data/").skip(1) {
+        let name = piece.split('"').next().unwrap_or_default();
+        let path = format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"));
+        all += &std::fs::read_to_string(path).expect("a table that a test takes in");
+    }
+    all
 }
 
 /// What is wrong with the claim that a test produces a state.

@@ -316,8 +316,12 @@ async fn list(backend: &Backend, generation: u64, out: &mpsc::Sender<Message>) {
         }
     };
     let place = session.cloud.as_ref().map_or_else(String::new, |cloud| {
-        let place = format!("{} {}", cloud.origin, cloud.regions.join(","));
-        place.trim().to_owned()
+        let regions = cloud.regions.join(",");
+        // The badge says already that it is the demo.
+        match backend.loaded.demo {
+            Some(_) => regions,
+            None => format!("{} {regions}", cloud.origin).trim().to_owned(),
+        }
     });
     let opened = Message::Opened {
         place,
