@@ -354,7 +354,9 @@ fn a_tick_outlives_the_program_and_lands_in_the_bundle() {
     second.wait_for("The ticket bundle is written");
     second.keys("qq");
     second.wait_exit();
-    let bundles: Vec<_> = std::fs::read_dir(folder.join("demo/tickets")).unwrap().collect();
+    let bundles: Vec<_> = std::fs::read_dir(folder.join("demo/tickets"))
+        .unwrap()
+        .collect();
     let bundle = bundles.into_iter().next().unwrap().unwrap().path();
     let report = std::fs::read_to_string(bundle.join("report.md")).unwrap();
     assert!(report.contains("* security-group step 1: "), "{report}");

@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use super::budget::{self, Ledger};
+use super::budget;
 use super::fusion::describe;
-use super::login::{Talk, converse};
+use super::login::{Talk, talk};
 use super::outcome::Connect;
 use super::plan::Protocol;
 use super::tcp;
@@ -111,14 +111,12 @@ pub(super) async fn look(
     // The semaphore lives as long as the process and is never closed.
     let _slot = budget::connection_slots().acquire().await.ok();
     let started = Instant::now();
-    let (connect, stream) = tcp::connect_now(login, connect_timeout).await;
-    let talk = match (stream, protocol) {
-        (Some(stream), Some(protocol)) => {
-            Ledger::shared().opened(login);
-            let taken = AtomicBool::new(true);
-            Some(converse(stream, protocol, greeting_timeout, &taken).await)
-        }
-        _ => None,
+    let made = tcp::connect_now(login, connect_timeout).await;
+    let connect = made.0;
+    let taken = AtomicBool::new(true);
+    let talk = match protocol {
+        Some(protocol) => talk(made, login, protocol, greeting_timeout, &taken).await,
+        None => None,
     };
     LoginCheck {
         connect,

@@ -116,9 +116,7 @@ impl Conversations {
                 let (outcome, stream) = tcp::connect(login, connect_limit).await;
                 // The receiver is only gone when the whole run is.
                 let _ = tell.send(outcome);
-                let stream = stream?;
-                Ledger::shared().opened(login);
-                Some(converse(stream, protocol, limit, &taken).await)
+                talk((outcome, stream), login, protocol, limit, &taken).await
             });
         }
         Self { tries, connects }
@@ -202,6 +200,32 @@ pub async fn converse(
             Talk::Rdp { negotiation, tls }
         }
     }
+}
+
+/// What is said on a connection that was just tried; nothing where there is none.
+pub async fn talk(
+    (outcome, stream): (Connect, Option<TcpStream>),
+    login: SocketAddr,
+    protocol: Protocol,
+    limit: Duration,
+    taken: &AtomicBool,
+) -> Option<Talk> {
+    if !outcome.is_open() {
+        return None;
+    }
+    Ledger::shared().opened(login);
+    let after = Duration::ZERO;
+    Some(match (stream, protocol) {
+        (Some(stream), _) => converse(stream, protocol, limit, taken).await,
+        (None, Protocol::Ssh) => Talk::Ssh {
+            greeting: Greeting::Reset { after },
+            exchange: None,
+        },
+        (None, Protocol::Rdp) => Talk::Rdp {
+            negotiation: Negotiation::Reset { after },
+            tls: None,
+        },
+    })
 }
 
 /// How long the next step may take after an answer that took `after`.

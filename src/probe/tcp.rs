@@ -19,7 +19,8 @@ pub async fn connect(to: SocketAddr, limit: Duration) -> (Connect, Option<TcpStr
     connect_now(to, limit).await
 }
 
-/// Connects without waiting for the pace: for callers that keep their own.
+/// Connects without waiting for the pace: for callers that keep their own. An open connection
+/// without a stream was reset before it could be used.
 pub async fn connect_now(to: SocketAddr, limit: Duration) -> (Connect, Option<TcpStream>) {
     let socket = match to {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
@@ -67,7 +68,9 @@ fn classify(error: &io::Error, to: IpAddr, after: Duration) -> Connect {
         Some(Errno::HOSTUNREACH | Errno::NETUNREACH) if source_address(to).is_err() => {
             Connect::Own(OwnFailure::NoRoute)
         }
-        Some(Errno::CONNREFUSED | Errno::CONNRESET) => Connect::Refused(after),
+        Some(Errno::CONNREFUSED) => Connect::Refused(after),
+        // Only a connection that was made can be reset: a SYN that is turned down is refused.
+        Some(Errno::CONNRESET) => Connect::Open(after),
         Some(Errno::TIMEDOUT) => Connect::Silent(after),
         // Nobody answered the address resolution on our own link: that is silence, no message.
         Some(Errno::HOSTUNREACH) if unresolved_neighbour(to) => Connect::Silent(after),
@@ -140,6 +143,11 @@ mod tests {
         assert_eq!(
             classify(&error(Errno::CONNREFUSED), to, zero),
             Connect::Refused(zero)
+        );
+        assert_eq!(
+            classify(&error(Errno::CONNRESET), to, zero),
+            Connect::Open(zero),
+            "made, and reset before it was seen"
         );
         assert_eq!(
             classify(&error(Errno::HOSTUNREACH), to, zero),

@@ -13,7 +13,7 @@ use crate::domain::evidence::{Reading, Source, Status};
 use crate::probe::algorithms::can_talk;
 use crate::probe::budget::{Allowance, Ledger};
 use crate::probe::fusion::{self, Banner, Kex, RdpState, describe};
-use crate::probe::login::{Conversations, Talk, converse};
+use crate::probe::login::{Conversations, Talk, talk};
 use crate::probe::outcome::{Greeting, KeyExchange, Negotiation, RdpFailure, Tls};
 use crate::probe::{openssh, tcp};
 
@@ -188,16 +188,11 @@ impl Run<'_> {
             }
             tokio::time::sleep(EXTRA_SPACING).await;
             let wants_more = AtomicBool::new(true);
-            let (_, stream) = tcp::connect(login, self.options.connect_timeout).await;
-            let Some(stream) = stream else { continue };
-            Ledger::shared().opened(login);
-            let talk = converse(
-                stream,
-                self.protocol,
-                self.options.greeting_timeout,
-                &wants_more,
-            )
-            .await;
+            let made = tcp::connect(login, self.options.connect_timeout).await;
+            let limit = self.options.greeting_timeout;
+            let Some(talk) = talk(made, login, self.protocol, limit, &wants_more).await else {
+                continue;
+            };
             let throttled = matches!(
                 &talk,
                 Talk::Ssh {
