@@ -14,7 +14,7 @@
 use super::explain::DECIBANS;
 use super::knowledge::Knowledge;
 use super::model::Model;
-use super::posterior::{Posterior, Weighed};
+use super::posterior::{Hypothesis, Posterior, Weighed};
 use crate::domain::evidence::Reading;
 use crate::domain::report::Contribution;
 
@@ -22,7 +22,9 @@ use crate::domain::report::Contribution;
 const UNNAMED_DB: f64 = 0.01;
 /// Ends of the parts into which the way from prior to posterior is cut. Most is decided early,
 /// where few readings have come in.
-const PARTS: [f64; 4] = [0.0, 0.1, 0.35, 1.0];
+const PARTS: [f64; 3] = [0.0, 0.2, 1.0];
+/// Part of its cause below which a hypothesis moves no term.
+const NEGLIGIBLE: f64 = 1e-3;
 /// Places and weights of three-point Gauss-Legendre quadrature on [-1, 1].
 const GAUSS: [(f64, f64); 3] = [
     (-0.774_596_669_241_483_4, 5.0 / 9.0),
@@ -40,14 +42,7 @@ pub(super) fn contributions(
 ) -> Vec<Vec<Contribution>> {
     let n = weighed.len();
     let way = Way::new(model, weighed, posterior);
-    let mut shares = vec![0.0; model.causes.len() * n];
-    for ends in PARTS.windows(2) {
-        let half = (ends[1] - ends[0]) / 2.0;
-        for (place, weight) in GAUSS {
-            way.add(ends[0] + half * (1.0 + place), half * weight, &mut shares);
-        }
-    }
-    let before = way.log_odds_before();
+    let (shares, before) = (way.terms(), &way.before);
     (0..model.causes.len())
         .map(|cause| {
             let p = posterior.causes[cause];
@@ -109,71 +104,94 @@ fn closing(sum: f64, change: f64) -> f64 {
     }
 }
 
-/// Every hypothesis by cause, from the prior to the posterior.
+/// The hypotheses that matter somewhere between prior and posterior.
 struct Way {
     observations: usize,
     causes: usize,
-    members: Vec<Member>,
+    /// Cause of each member.
+    members: Vec<usize>,
     /// `member * observations + observation`: log-likelihood.
     weights: Vec<f64>,
+    /// Log-odds of each cause before any reading, in decibans.
+    before: Vec<f64>,
+    stops: Vec<Stop>,
 }
 
-struct Member {
-    cause: usize,
-    /// Logarithm of the weight before any reading.
-    before: f64,
-    /// Sum of its log-likelihoods.
-    total: f64,
+/// A place on the way.
+struct Stop {
+    /// The stretch that it stands for.
+    length: f64,
+    /// Share of each member.
+    shares: Vec<f64>,
 }
 
 impl Way {
     fn new(model: &Model, weighed: &[Weighed], posterior: &Posterior) -> Self {
-        let n = weighed.len();
-        let mut members = Vec::with_capacity(posterior.hypotheses.len());
-        let mut weights = Vec::with_capacity(posterior.hypotheses.len() * n);
-        for h in &posterior.hypotheses {
-            let from = weights.len();
-            weights.extend((0..n).map(|o| posterior.weight_of(model, weighed, h, o)));
-            let total: f64 = weights[from..].iter().sum();
-            members.push(Member {
-                cause: model.variants[usize::from(h.lead)].cause,
-                before: h.log_weight - total,
-                total,
-            });
+        let all = &posterior.hypotheses;
+        let cause_of = |h: &Hypothesis| model.variants[usize::from(h.lead)].cause;
+        let causes = model.causes.len();
+        let mut stops: Vec<Stop> = Vec::with_capacity((PARTS.len() - 1) * GAUSS.len());
+        let mut matters = vec![false; all.len()];
+        for ends in PARTS.windows(2) {
+            let half = (ends[1] - ends[0]) / 2.0;
+            for (place, weight) in GAUSS {
+                let shares = shares(all, ends[0] + half * (1.0 + place));
+                let mass = masses(all.iter().map(cause_of), &shares, causes);
+                for ((matters, h), share) in matters.iter_mut().zip(all).zip(&shares) {
+                    *matters |= *share >= NEGLIGIBLE * mass[cause_of(h)];
+                }
+                stops.push(Stop {
+                    length: half * weight,
+                    shares,
+                });
+            }
         }
+        let kept = || all.iter().zip(&matters).filter(|(_, matters)| **matters);
+        let n = weighed.len();
+        let members: Vec<usize> = kept().map(|(h, _)| cause_of(h)).collect();
+        let mut weights = Vec::with_capacity(members.len() * n);
+        for (h, _) in kept() {
+            weights.extend((0..n).map(|o| posterior.weight_of(model, weighed, h, o)));
+        }
+        for stop in &mut stops {
+            let mut matters = matters.iter();
+            stop.shares.retain(|_| matters.next() == Some(&true));
+        }
+        let before = masses(all.iter().map(cause_of), &shares(all, 0.0), causes);
         Self {
             observations: n,
-            causes: model.causes.len(),
+            causes,
             members,
             weights,
+            before: before
+                .iter()
+                .map(|p| DECIBANS * (p / (1.0 - p)).ln())
+                .collect(),
+            stops,
         }
     }
 
-    /// Share of each member with every log-likelihood scaled by `t`.
-    fn shares(&self, t: f64) -> Vec<f64> {
-        let logs = || self.members.iter().map(|m| m.before + t * m.total);
-        let max = logs().fold(f64::NEG_INFINITY, f64::max);
-        let mut shares: Vec<f64> = logs().map(|log| (log - max).exp()).collect();
-        let sum: f64 = shares.iter().sum();
-        for share in &mut shares {
-            *share /= sum;
+    /// Each cause's terms, in decibans: `cause * observations + observation`.
+    fn terms(&self) -> Vec<f64> {
+        let mut terms = vec![0.0; self.causes * self.observations];
+        for stop in &self.stops {
+            self.add(stop, &mut terms);
         }
-        shares
+        terms
     }
 
-    /// Adds to each cause's terms, in decibans, what the stretch around `t` brings.
-    fn add(&self, t: f64, length: f64, terms: &mut [f64]) {
+    /// Adds what the stretch around a stop brings.
+    fn add(&self, stop: &Stop, terms: &mut [f64]) {
         let n = self.observations;
-        let mut mass = vec![0.0; self.causes];
+        let mass = masses(self.members.iter().copied(), &stop.shares, self.causes);
         let mut sums = vec![0.0; self.causes * n];
-        for ((member, share), weights) in self
+        for ((&cause, share), weights) in self
             .members
             .iter()
-            .zip(self.shares(t))
+            .zip(&stop.shares)
             .zip(self.weights.chunks_exact(n.max(1)))
         {
-            mass[member.cause] += share;
-            let own = &mut sums[member.cause * n..(member.cause + 1) * n];
+            let own = &mut sums[cause * n..(cause + 1) * n];
             for (sum, weight) in own.iter_mut().zip(weights) {
                 *sum += share * weight;
             }
@@ -195,21 +213,32 @@ impl Way {
             }
             for o in 0..n {
                 let difference = mean(own[o], mass[cause]) - mean(rest[o], rest[n]);
-                terms[cause * n + o] += difference * length * DECIBANS;
+                terms[cause * n + o] += difference * stop.length * DECIBANS;
             }
             gather(&mut after, own, mass[cause]);
         }
     }
+}
 
-    /// Log-odds of each cause before any reading, in decibans.
-    fn log_odds_before(&self) -> Vec<f64> {
-        let mut mass = vec![0.0; self.causes];
-        for (member, share) in self.members.iter().zip(self.shares(0.0)) {
-            mass[member.cause] += share;
-        }
-        let odds = |p: &f64| DECIBANS * (p / (1.0 - p)).ln();
-        mass.iter().map(odds).collect()
+/// Share of each hypothesis with every log-likelihood scaled by `t`.
+fn shares(hypotheses: &[Hypothesis], t: f64) -> Vec<f64> {
+    let log = |h: &Hypothesis| h.log_before + t * (h.log_weight - h.log_before);
+    let max = hypotheses.iter().map(log).fold(f64::NEG_INFINITY, f64::max);
+    let mut shares: Vec<f64> = hypotheses.iter().map(|h| (log(h) - max).exp()).collect();
+    let sum: f64 = shares.iter().sum();
+    for share in &mut shares {
+        *share /= sum;
     }
+    shares
+}
+
+/// Share of each cause.
+fn masses(causes: impl Iterator<Item = usize>, shares: &[f64], count: usize) -> Vec<f64> {
+    let mut mass = vec![0.0; count];
+    for (cause, share) in causes.zip(shares) {
+        mass[cause] += share;
+    }
+    mass
 }
 
 /// Adds a cause's sums, and its mass in the last place.

@@ -44,7 +44,9 @@ pub(super) struct Selection {
 pub(super) struct Hypothesis {
     pub lead: u16,
     pub second: Option<u16>,
-    /// Logarithm of the weight, before the sum over all is made 1.
+    /// Logarithm of the weight before any reading, with what repairs that failed say.
+    pub log_before: f64,
+    /// The same with every reading, before the sum over all is made 1.
     pub log_weight: f64,
     pub probability: f64,
 }
@@ -289,21 +291,24 @@ pub(super) fn infer(
     let not_cured = actions::log_not_cured(knowledge, model, case);
     let mut hypotheses = Vec::with_capacity(model.variants.len() + model.pairs.len());
     for (v, variant) in model.variants.iter().enumerate() {
+        let log_before = variant.log_prior + not_cured[variant.cause];
         hypotheses.push(Hypothesis {
             lead: v as u16,
             second: None,
-            log_weight: variant.log_prior + totals[v] + not_cured[variant.cause],
+            log_before,
+            log_weight: log_before + totals[v],
             probability: 0.0,
         });
     }
     for &(lead, second, log_prior) in &model.pairs {
         let (l, s) = (usize::from(lead), usize::from(second));
-        let mut log = log_prior + totals[l] + totals[s] + not_cured[model.variants[l].cause];
-        log -= tables.overlap(model, weighed, l, s);
+        let log_before = log_prior + not_cured[model.variants[l].cause];
+        let overlap = tables.overlap(model, weighed, l, s);
         hypotheses.push(Hypothesis {
             lead,
             second: Some(second),
-            log_weight: log,
+            log_before,
+            log_weight: log_before + totals[l] + totals[s] - overlap,
             probability: 0.0,
         });
     }
