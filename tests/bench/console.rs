@@ -209,7 +209,8 @@ struct Starts {
 }
 
 fn start_once(starts: &mut Starts, mut console: Pty) {
-    console.wait(LISTED, |output| find(&output.bytes, LISTED.as_bytes()));
+    // By the screen: a row drawn over another one comes only in part.
+    console.wait(LISTED, |output| first_seen(output, SMALL, LISTED).1);
     console.with(|output| {
         let (painted, row) = first_seen(output, SMALL, LISTED);
         let since = |at: Option<Instant>| at.map(|at| at - console.started);

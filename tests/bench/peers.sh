@@ -16,7 +16,7 @@ fi
 install_peers() {
     local sudo="" missing="" package
     [ "$(id -u)" = 0 ] || sudo="sudo"
-    for package in btop htop nmap fping masscan mtr-tiny procps iproute2 nftables strace python3-venv; do
+    for package in btop htop nmap fping mtr-tiny procps iproute2 nftables strace python3-venv; do
         dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
     done
     if [ -n "$missing" ]; then
