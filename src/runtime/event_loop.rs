@@ -211,6 +211,7 @@ pub async fn run(
         }
     }
     let end = this.end.unwrap_or(End::Quit);
+    this.executor.finish_writing().await;
     if end != End::HangUp && !this.writer.is_free() {
         // Let the last frame out, so that it is not cut in half; a stalled link does not hold
         // up the exit.

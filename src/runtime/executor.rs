@@ -38,6 +38,11 @@ use crate::store::outcomes::Outcomes;
 /// Events under way between a producer and its task.
 const QUEUE: usize = 64;
 
+/// Name of the tasks that read and write the history store.
+const HISTORY: &str = "history";
+/// How long leaving waits for them at most.
+const LAST_WRITES: std::time::Duration = std::time::Duration::from_millis(150);
+
 /// Runs effects.
 #[derive(Debug)]
 pub struct Executor {
@@ -94,7 +99,7 @@ impl Executor {
             | Effect::ReadPast { .. }
             | Effect::KeepLogins(_)
             | Effect::KeepCase(_)
-            | Effect::KeepCure { .. } => self.spawn("history", None, async move {
+            | Effect::KeepCure { .. } => self.spawn(HISTORY, None, async move {
                 memory::carry_out(&backend, effect, &out).await;
             }),
             Effect::Cancel { run } => {
@@ -276,6 +281,20 @@ impl Executor {
             }
         });
         self.names.insert(task.id(), name);
+    }
+
+    /// Lets what is on its way to the store get there, for a moment: leaving at once loses nothing.
+    pub async fn finish_writing(&mut self) {
+        let written = async {
+            while self.names.values().any(|name| *name == HISTORY) {
+                match self.tasks.join_next_with_id().await {
+                    Some(Ok((id, ()))) => self.names.remove(&id),
+                    Some(Err(error)) => self.names.remove(&error.id()),
+                    None => break,
+                };
+            }
+        };
+        let _ = tokio::time::timeout(LAST_WRITES, written).await;
     }
 
     /// Waits for the next task that panicked and names it. Tasks that ended well are reaped.
