@@ -33,8 +33,22 @@ struct Term {
 
 #[derive(Debug, Clone)]
 enum Test {
-    Fuzzy(Atom),
-    Field { name: &'static str, value: String },
+    Word {
+        typed: Atom,
+        /// An inverse match by scattered letters would hide nearly everything, so it has none.
+        scattered: Option<Atom>,
+    },
+    Field {
+        name: &'static str,
+        value: String,
+    },
+}
+
+/// How the words of a filter are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    AsTyped,
+    Scattered,
 }
 
 impl Filter {
@@ -82,21 +96,12 @@ impl Filter {
                 }
                 continue;
             }
-            // An inverse match by scattered letters would hide nearly everything.
-            let kind = if negated {
-                AtomKind::Substring
-            } else {
-                AtomKind::Fuzzy
-            };
             filter.terms.push(Term {
                 negated,
-                test: Test::Fuzzy(Atom::new(
-                    word,
-                    CaseMatching::Ignore,
-                    Normalization::Smart,
-                    kind,
-                    false,
-                )),
+                test: Test::Word {
+                    typed: atom(word, AtomKind::Substring),
+                    scattered: (!negated).then(|| atom(word, AtomKind::Fuzzy)),
+                },
             });
         }
         filter
@@ -116,16 +121,55 @@ impl Filter {
         &self.unknown_names
     }
 
-    /// Whether a row passes. `matching` holds the buffers of the fuzzy matcher.
-    pub fn passes(&self, row: &Row, matching: &mut Matching) -> bool {
+    /// The rows that pass; `matching` holds the buffers of the matcher. Where some hold every word
+    /// as it was typed, only these: letters that are scattered over name, id and region must not
+    /// put another instance under the cursor, nor into a batch.
+    pub fn choose<'a, T>(
+        &self,
+        rows: impl IntoIterator<Item = (T, &'a Row)>,
+        matching: &mut Matching,
+    ) -> Vec<T> {
+        let mut chosen = Vec::new();
+        let mut look = Look::Scattered;
+        for (what, row) in rows {
+            if self.passes(row, Look::AsTyped, matching) {
+                if look == Look::Scattered {
+                    chosen.clear();
+                    look = Look::AsTyped;
+                }
+                chosen.push(what);
+            } else if look == Look::Scattered && self.passes(row, look, matching) {
+                chosen.push(what);
+            }
+        }
+        chosen
+    }
+
+    fn passes(&self, row: &Row, look: Look, matching: &mut Matching) -> bool {
         self.terms.iter().all(|term| {
             let hit = match &term.test {
-                Test::Fuzzy(atom) => matching.score(atom, &row.haystack).is_some(),
+                Test::Word { typed, scattered } => {
+                    let atom = match look {
+                        Look::AsTyped => typed,
+                        Look::Scattered => scattered.as_ref().unwrap_or(typed),
+                    };
+                    matching.score(atom, &row.haystack).is_some()
+                }
                 Test::Field { name, value } => field(row, name, value),
             };
             hit != term.negated
         })
     }
+}
+
+fn atom(word: &str, kind: AtomKind) -> Atom {
+    Atom::new(
+        word,
+        CaseMatching::Ignore,
+        Normalization::Smart,
+        kind,
+        false,
+    )
 }
 
 fn field(row: &Row, name: &str, value: &str) -> bool {
@@ -193,15 +237,7 @@ impl Matching {
     pub fn rank<'a>(&mut self, query: &str, texts: impl Iterator<Item = &'a str>) -> Vec<usize> {
         let atoms: Vec<Atom> = query
             .split_whitespace()
-            .map(|word| {
-                Atom::new(
-                    word,
-                    CaseMatching::Ignore,
-                    Normalization::Smart,
-                    AtomKind::Fuzzy,
-                    false,
-                )
-            })
+            .map(|word| atom(word, AtomKind::Fuzzy))
             .collect();
         let mut ranked: Vec<(i32, usize)> = texts
             .enumerate()
@@ -237,8 +273,32 @@ mod tests {
         Row::new(instance)
     }
 
+    fn chosen(filter: &Filter, rows: &[Row]) -> Vec<String> {
+        let named = rows.iter().map(|row| (row.instance.name.clone(), row));
+        filter.choose(named, &mut Matching::default())
+    }
+
     fn passes(text: &str) -> bool {
-        Filter::parse(text).passes(&row(), &mut Matching::default())
+        !chosen(&Filter::parse(text), &[row()]).is_empty()
+    }
+
+    #[test]
+    fn what_was_typed_comes_before_scattered_letters() {
+        let named = |name: &str| {
+            Row::new(Instance {
+                id: "ins-1".into(),
+                name: name.into(),
+                region: "ap-singapore".into(),
+                ..Instance::default()
+            })
+        };
+        // "s", "e", "n" of the id, "s", "o", "r" of the region: letters enough for any filter.
+        let rows = [named("search-01"), named("sensor-01"), named("mail-01")];
+        let of = |text: &str| chosen(&Filter::parse(text), &rows);
+        assert_eq!(of("sensor"), ["sensor-01"]);
+        assert_eq!(of("SENSOR 01"), ["sensor-01"]);
+        assert_eq!(of("snsr"), ["search-01", "sensor-01"]);
+        assert_eq!(of("!sensor"), ["search-01", "mail-01"]);
     }
 
     #[test]
@@ -256,8 +316,7 @@ mod tests {
     #[test]
     fn a_saved_filter_stands_for_its_text() {
         let saved = [("off".to_owned(), "state:stopped os:windows".to_owned())].into();
-        let passes =
-            |text: &str| Filter::parse_with(text, &saved).passes(&row(), &mut Matching::default());
+        let passes = |text: &str| !chosen(&Filter::parse_with(text, &saved), &[row()]).is_empty();
         assert!(passes("@off"));
         assert!(passes("@off web"));
         assert!(!passes("@off !web"));

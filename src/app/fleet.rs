@@ -466,16 +466,11 @@ impl Fleet {
             return;
         }
         let mut matching = std::mem::take(&mut self.matching);
-        self.visible.clear();
-        if self.filter.is_empty() {
-            self.visible.extend(0..self.rows.len() as u32);
+        self.visible = if self.filter.is_empty() {
+            (0..self.rows.len() as u32).collect()
         } else {
-            for (index, row) in self.rows.iter().enumerate() {
-                if self.filter.passes(row, &mut matching) {
-                    self.visible.push(index as u32);
-                }
-            }
-        }
+            self.filter.choose((0..).zip(&self.rows), &mut matching)
+        };
         self.matching = matching;
         self.counts = [0; Health::COUNT];
         self.widest = Cells::default();

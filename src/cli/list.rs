@@ -40,7 +40,9 @@ pub async fn run(args: &ListArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
             output::warn(format_args!("filter: there is no field `{field}`"));
         }
         let mut matching = Matching::default();
-        instances.retain(|instance| filter.passes(&Row::new(instance.clone()), &mut matching));
+        let rows: Vec<Row> = instances.into_iter().map(Row::new).collect();
+        let named = rows.iter().map(|row| (Instance::clone(&row.instance), row));
+        instances = filter.choose(named, &mut matching);
     }
     let logins = if args.no_probe {
         Logins::new()
