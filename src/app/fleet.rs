@@ -54,15 +54,9 @@ pub struct Cells {
 
 impl Cells {
     fn of(instance: &Instance) -> Self {
-        let name = if instance.name.is_empty() {
-            &instance.id
-        } else {
-            &instance.name
-        };
+        let name = instance.label();
         let address = instance
-            .public_addresses
-            .first()
-            .or(instance.private_addresses.first())
+            .address()
             .map_or(0, |address| address.to_string().len());
         let cells = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
         Self {

@@ -128,10 +128,7 @@ fn values(state: &State) -> BTreeMap<String, String> {
     if state.looks.privacy {
         return values;
     }
-    let address = instance
-        .public_addresses
-        .first()
-        .or(instance.private_addresses.first());
+    let address = instance.address();
     if let Some(address) = address {
         values.insert("address".into(), address.to_string());
     }

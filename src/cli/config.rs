@@ -105,11 +105,8 @@ pub(super) fn show(loaded: &Loaded) -> String {
     for host in &loaded.settings.hosts {
         let address = host.host_name.clone().unwrap_or_else(|| {
             let instance = &host.instance;
-            let first = instance
-                .public_addresses
-                .first()
-                .or(instance.private_addresses.first());
-            first.map(ToString::to_string).unwrap_or_default()
+            let first = instance.address();
+            first.map(|address| address.to_string()).unwrap_or_default()
         });
         let _ = writeln!(
             text,

@@ -177,14 +177,14 @@ fn as_table(instances: &[Instance], logins: &Logins, texts: &Texts) -> String {
                 .map_or("-", |(health, _)| health.as_str())
                 .to_owned()
         };
-        let address = i.public_addresses.first().or(i.private_addresses.first());
+        let address = i.address();
         rows.push([
             i.id.clone(),
             i.name.clone(),
             i.region.clone(),
             i.state.clone(),
             i.os.as_str().to_owned(),
-            address.map_or_else(|| "-".to_owned(), ToString::to_string),
+            address.map_or_else(|| "-".to_owned(), |address| address.to_string()),
             i.login_port().to_string(),
             login(Path::Public),
             login(Path::Private),

@@ -111,6 +111,21 @@ pub const PORT_TAGS: &[(Option<Os>, &str)] = &[
 ];
 
 impl Instance {
+    /// What people call it: the name, or the id where it has none.
+    pub fn label(&self) -> &str {
+        if self.name.is_empty() {
+            &self.id
+        } else {
+            &self.name
+        }
+    }
+
+    /// The address that stands for it: the first public one, else the first private one.
+    pub fn address(&self) -> Option<IpAddr> {
+        let mut all = self.public_addresses.iter().chain(&self.private_addresses);
+        all.next().copied()
+    }
+
     /// The port a login is expected on: what the operator set, what a tag says, what the cloud
     /// says, else the system's own.
     pub fn login_port(&self) -> u16 {

@@ -42,16 +42,13 @@ pub fn is_own(target: IpAddr) -> bool {
 /// This host's address as the instance sees it, where that is certain: behind a NAT the own
 /// private address is not what a public path shows.
 pub fn certain_own_source(instance: &Instance) -> Option<IpAddr> {
-    let target = instance
-        .public_addresses
-        .first()
-        .or(instance.private_addresses.first())?;
-    let own = own_source(*target)?;
+    let target = instance.address()?;
+    let own = own_source(target)?;
     let is_private = |address: IpAddr| match address {
         IpAddr::V4(v4) => v4.is_private() || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64),
         IpAddr::V6(v6) => v6.segments()[0] & 0xfe00 == 0xfc00,
     };
-    (!is_private(own) || is_private(*target)).then_some(own)
+    (!is_private(own) || is_private(target)).then_some(own)
 }
 
 /// True for an address of the Internet.

@@ -454,10 +454,8 @@ fn summary(state: &State) -> String {
         return String::new();
     };
     let address = instance
-        .public_addresses
-        .first()
-        .or(instance.private_addresses.first())
-        .map_or_else(String::new, ToString::to_string);
+        .address()
+        .map_or_else(String::new, |address| address.to_string());
     let mut text = format!("{} {} {address}", instance.id, instance.name);
     if let Some(cause) = state
         .selected_report()

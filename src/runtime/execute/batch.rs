@@ -175,11 +175,7 @@ async fn current(
 
 /// What ends a batch: the cloud refused, the end is not known, or login got worse.
 fn failure(instance: &Instance, ended: &ItemEnd) -> Option<String> {
-    let name = if instance.name.is_empty() {
-        &instance.id
-    } else {
-        &instance.name
-    };
+    let name = instance.label();
     match ended {
         ItemEnd::Refused(why) => Some(format!("{name}: {why}")),
         ItemEnd::Executed(execution) => matches!(

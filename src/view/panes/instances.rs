@@ -271,16 +271,10 @@ fn draw_row(
     } else {
         " "
     };
-    let name = if instance.name.is_empty() {
-        &instance.id
-    } else {
-        &instance.name
-    };
+    let name = instance.label();
     let address = instance
-        .public_addresses
-        .first()
-        .or(instance.private_addresses.first())
-        .map_or_else(|| glyphs.absent.to_owned(), ToString::to_string);
+        .address()
+        .map_or_else(|| glyphs.absent.to_owned(), |address| address.to_string());
     let login = login_word(row, columns, state.texts);
     let age = row
         .checked_at
