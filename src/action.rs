@@ -17,12 +17,13 @@ pub mod undo;
 
 mod account;
 pub mod address;
-mod bandwidth;
+pub mod bandwidth;
 mod binding;
 pub mod guest;
 mod power;
 mod rescue;
 pub mod rules;
+pub mod said;
 pub mod support;
 
 pub use context::PlanContext;

@@ -20,7 +20,6 @@ pub mod message;
 pub mod missing;
 pub mod notices;
 pub mod overlay;
-pub mod phrases;
 pub mod reading;
 pub mod rhythm;
 pub mod state;

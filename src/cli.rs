@@ -15,6 +15,7 @@ pub mod demo_cloud;
 pub mod diagnose;
 pub mod doctor;
 pub mod guide;
+pub mod help;
 pub mod journal;
 pub mod learned;
 pub mod list;
@@ -24,11 +25,10 @@ pub mod open;
 pub mod output;
 pub mod replay;
 pub mod report;
+pub mod said;
 pub mod ticket;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use args::{Cli, Command};
 
@@ -39,7 +39,7 @@ pub const EXIT_NOTHING: u8 = 3;
 
 /// Parses the arguments, runs the command and maps its result to an exit status.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = help::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -55,13 +55,13 @@ pub fn main() -> ExitCode {
             runtime.shutdown_background();
             outcome
         }
-        Err(error) => Err(anyhow::anyhow!("cannot start the runtime: {error}")),
+        Err(error) => Err(output::Fault(said::no_runtime(error)).into()),
     };
     match outcome {
         Ok(status) => ExitCode::from(status),
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::warn(format_args!("{error:#}"));
+            output::warn(&output::sentence(&error));
             ExitCode::from(EXIT_USAGE)
         }
     }
@@ -84,6 +84,6 @@ async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Some(Command::Config(args)) => config::run(args, global),
         Some(Command::DemoCloud(args)) => demo_cloud::run(args, global).await,
         Some(Command::Completions(args)) => completions::run(args),
-        Some(Command::Man) => completions::man(),
+        Some(Command::Man) => completions::man(global),
     }
 }

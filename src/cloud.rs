@@ -3,6 +3,8 @@
 //! Lives here: signing, transport, rate limits, credentials, inventory and the "from the cloud"
 //! groups of evidence. Must not live here: judgement about causes, plans of actions, settings.
 
+mod answer;
+mod audit_log;
 pub mod automation;
 pub mod client;
 pub mod credentials;
@@ -11,13 +13,19 @@ pub mod error;
 pub mod facts;
 pub mod inventory;
 pub mod permissions;
+pub mod pool;
+mod proxies;
+pub mod said;
+mod served;
 pub mod sign;
 pub mod tap;
 pub mod throttle;
+mod transport;
 pub mod wire;
 
 pub use client::{Answer, Client, ClientConfig, Proxies};
 pub use error::CloudError;
+pub use pool::Pool;
 
 use std::sync::Once;
 

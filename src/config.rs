@@ -7,10 +7,12 @@ pub mod hosts;
 pub mod paths;
 pub mod settings;
 pub mod ssh_config;
+pub mod ssh_names;
 
 mod file;
 mod keys;
 mod layers;
+pub mod said;
 mod value;
 
 pub use hosts::StaticHost;
@@ -20,23 +22,41 @@ pub use layers::{
 pub use paths::Paths;
 pub use settings::{
     AmbiguousWidth, CloudSettings, Glyphs, KeyBinding, Lang, LogSettings, OnOff, ProbeSettings,
-    Settings, UiSettings, VantageSetting,
+    Settings, SiteSetting, UiSettings, VantageSetting,
 };
 
 use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::domain::said::Said;
+
 /// The commented default config, as `cvmtop config default` prints it.
 pub const DEFAULT_FILE: &str = include_str!("../assets/config-default.toml");
 
 /// Why there are no settings at all.
 #[derive(Debug, Error)]
+#[error("{}", self.said())]
 pub enum ConfigError {
-    #[error("config file {path}: {reason}; give another with --config, or leave it out")]
-    Unreadable { path: PathBuf, reason: String },
-    #[error(
-        "neither HOME nor CVMTOP_STATE_DIR says where files belong; set CVMTOP_STATE_DIR to a directory"
-    )]
+    Unreadable {
+        path: PathBuf,
+        reason: Said,
+    },
+    /// Neither the home directory nor a state directory is named.
     NoHome,
+}
+
+impl ConfigError {
+    /// The sentence.
+    pub fn said(&self) -> Said {
+        match self {
+            Self::Unreadable { path, reason } => said::file_unreadable(path.display(), reason),
+            Self::NoHome => said::no_home(),
+        }
+    }
+}
+
+/// What each setting is for, in English; what is wrong with a value says it too.
+pub fn helps() -> impl Iterator<Item = &'static str> {
+    keys::ENTRIES.iter().map(|entry| entry.help)
 }

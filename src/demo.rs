@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use crate::domain::site::Site;
 pub use server::faults::{Fault, Faults};
 use world::World;
 
@@ -27,6 +28,10 @@ pub const SECRET_KEY: &str = "demo-key-without-any-account-behind";
 
 /// What a caller may choose about the demo.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own for a caller"
+)]
 pub struct DemoOptions {
     /// Where the API listens; port 0 takes a free one.
     pub listen: SocketAddr,
@@ -44,6 +49,11 @@ pub struct DemoOptions {
     pub clock_offset_s: i64,
     /// Faults injected into answers.
     pub faults: Faults,
+    /// Whether the agent of a Linux guest runs the profile files before a script, as the vendor's page
+    /// 1340/118990 says: one that calls itself then keeps every script from running.
+    pub profile_first: bool,
+    /// The vendor's site that is played: the international one lacks some actions.
+    pub site: Site,
     /// File to which each action, request and response is appended as one JSON line.
     pub record: Option<PathBuf>,
 }
@@ -59,6 +69,8 @@ impl Default for DemoOptions {
             reboot: Duration::from_secs(4),
             clock_offset_s: 0,
             faults: Faults::default(),
+            profile_first: true,
+            site: Site::China,
             record: None,
         }
     }

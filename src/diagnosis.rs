@@ -15,14 +15,17 @@ mod model;
 mod next;
 mod posterior;
 pub mod replay;
+pub mod said;
 pub mod score;
+mod way_in;
 pub mod why_not;
 
 pub use explain::{Explanation, Reason, explain};
 pub use knowledge::{Knowledge, KnowledgeError, check_file};
+pub use way_in::asks_for_way;
 pub use why_not::{Why, why_not};
 
-use crate::domain::evidence::Reading;
+use crate::domain::evidence::{Reading, Source};
 use crate::domain::report::{
     AlsoBroken, CauseProbability, InstanceSummary, Report, SCHEMA_VERSION, Vantage, Verdict,
 };
@@ -65,7 +68,7 @@ pub fn diagnose(knowledge: &Knowledge, case: &Case<'_>) -> Report {
     let next_evidence = next::rank(knowledge, model, &case, weighed, &posterior, &actions);
     Report {
         schema_version: SCHEMA_VERSION,
-        verdict: verdict(&causes, weighed.len()),
+        verdict: verdict(&causes, weighed.len(), &case),
         also_broken,
         coverage: next::coverage(model, weighed),
         next_evidence,
@@ -157,9 +160,12 @@ fn also_broken(
     also
 }
 
-/// `healthy`: no fault leads with at least 0.4 and twice the next cause. `faulty`: a cause of the
-/// catalogue leads with at least 0.4. Else `inconclusive`: undecided, or outside the catalogue.
-fn verdict(causes: &[CauseProbability], weighed: usize) -> Verdict {
+/// `healthy`: no fault leads with at least 0.4 and twice the next cause, the login service was
+/// heard, and nobody reports a failure that this leaves unexplained. `faulty`: a cause of the
+/// catalogue leads with at least 0.4. Else `inconclusive`: undecided, outside the catalogue, or
+/// it hangs on which way the users come.
+fn verdict(causes: &[CauseProbability], weighed: usize, case: &Case<'_>) -> Verdict {
+    let readings = case.readings;
     let Some(first) = causes
         .first()
         .filter(|c| weighed > 0 && c.probability >= 0.4)
@@ -168,8 +174,40 @@ fn verdict(causes: &[CauseProbability], weighed: usize) -> Verdict {
     };
     let second = causes.get(1).map_or(0.0, |c| c.probability);
     match first.id.as_str() {
-        NO_FAULT if first.probability >= 2.0 * second => Verdict::Healthy,
+        NO_FAULT
+            if first.probability >= 2.0 * second
+                && readings.iter().any(is_answer_of_the_service)
+                && !readings.iter().any(is_failure_of_a_login) =>
+        {
+            Verdict::Healthy
+        }
+        way_in::NO_PUBLIC if way_in::is_open(&case.vantage, readings) => Verdict::Inconclusive,
         NO_FAULT | UNLISTED => Verdict::Inconclusive,
         _ => Verdict::Faulty,
+    }
+}
+
+/// True if the login service itself said something: an open port is the kernel's word only.
+fn is_answer_of_the_service(reading: &Reading) -> bool {
+    let state = reading.observed_state();
+    let state = state.filter(|_| reading.source == Source::Probe);
+    match (reading.id.as_str(), state) {
+        ("banner", Some(state)) => matches!(state, "fast" | "slow" | "mixed" | "throttle-notice"),
+        ("kex", Some(state)) => matches!(state, "common" | "legacy-only" | "none"),
+        ("rdp-negotiation", Some(state)) => {
+            matches!(state, "nla" | "tls" | "legacy" | "slow" | "mixed")
+        }
+        ("login-attempt", Some(state)) => state != "not-reached",
+        _ => false,
+    }
+}
+
+/// True if somebody's login is known to have failed: by what the client printed, or by the try
+/// that was made here.
+fn is_failure_of_a_login(reading: &Reading) -> bool {
+    match (reading.id.as_str(), reading.observed_state()) {
+        ("pasted-error", Some(state)) => state != "login-works",
+        ("login-attempt", Some(state)) => !matches!(state, "accepted" | "accepted-slow"),
+        _ => false,
     }
 }

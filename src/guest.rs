@@ -9,13 +9,21 @@ pub mod firewall;
 pub mod linux;
 mod linux_account;
 mod linux_system;
+mod login_keys;
+mod pam;
+mod pam_rules;
+pub mod said;
 pub mod source_block;
+mod ssh_patterns;
+mod sshd_policy;
 pub mod windows;
 
 use std::net::IpAddr;
 
 use crate::domain::evidence::{Reading, Source, Status};
 use crate::domain::instance::Os;
+use crate::domain::said::Said;
+use crate::domain::script_data;
 
 /// The Linux check (POSIX shell), as shown to the operator before consent.
 pub const LINUX_SCRIPT: &str = include_str!("../assets/guest/check-linux.sh");
@@ -36,28 +44,38 @@ pub struct GuestQuestion {
     pub uses_key: Option<bool>,
 }
 
-/// The whole text to run in the guest, with the question filled in.
+/// Whether the question can be put into a script at all.
+///
+/// # Errors
+/// One sentence that names the value and what is wrong with it.
+pub fn check(os: Os, question: &GuestQuestion) -> Result<(), Said> {
+    script_data::check_account(os, &question.user)
+}
+
+/// The whole text to run in the guest. Every value goes in as data and never as text, so that
+/// even one that [`check`] refuses runs nothing; the script checks it again.
 pub fn script(os: Os, question: &GuestQuestion) -> String {
     let source = question.source.map(|a| a.to_string()).unwrap_or_default();
     let address = question
         .private_address
         .map(|a| a.to_string())
         .unwrap_or_default();
+    let port = question.port;
     if os == Os::Windows {
-        let quote = |text: &str| text.replace('\'', "''");
+        let data = script_data::powershell;
         format!(
-            "$CvmtopUser = '{}'\n$CvmtopSource = '{source}'\n$CvmtopPort = {}\n\
-             $CvmtopAddress = '{address}'\n{WINDOWS_SCRIPT}",
-            quote(&question.user),
-            question.port,
+            "$CvmtopUser = {}\n$CvmtopSource = {}\n$CvmtopPort = {port}\n$CvmtopAddress = {}\n{WINDOWS_SCRIPT}",
+            data(&question.user),
+            data(&source),
+            data(&address),
         )
     } else {
-        let quote = |text: &str| text.replace('\'', r"'\''");
+        let data = script_data::shell;
         format!(
-            "CVMTOP_USER='{}'\nCVMTOP_SOURCE='{source}'\nCVMTOP_PORT='{}'\n\
-             CVMTOP_ADDRESS='{address}'\n{LINUX_SCRIPT}",
-            quote(&question.user),
-            question.port,
+            "CVMTOP_USER={}\nCVMTOP_SOURCE={}\nCVMTOP_PORT='{port}'\nCVMTOP_ADDRESS={}\n{LINUX_SCRIPT}",
+            data(&question.user),
+            data(&source),
+            data(&address),
         )
     }
 }
@@ -65,16 +83,32 @@ pub fn script(os: Os, question: &GuestQuestion) -> String {
 /// Readings from the answer of the script. Groups whose part of the answer is missing (cut
 /// output, missing tool) are `not-attempted`, never a finding.
 pub fn readings(os: Os, output: &str, question: &GuestQuestion) -> Vec<Reading> {
-    let answer = answer::Answer::parse(output);
+    let mut answer = answer::Answer::parse(output);
+    if let Some(what) = answer.first("check", "refused") {
+        let why = said::check_refused(what);
+        // Without facts every group says why it has none.
+        answer = answer::Answer::default();
+        let all = read(os, &answer, question);
+        return all
+            .into_iter()
+            .map(|r| {
+                Reading::without_state(&r.id, Source::Guest, Status::NotAttempted, why.clone())
+            })
+            .collect();
+    }
+    read(os, &answer, question)
+}
+
+fn read(os: Os, answer: &answer::Answer, question: &GuestQuestion) -> Vec<Reading> {
     if os == Os::Windows {
-        windows::readings(&answer, question)
+        windows::readings(answer, question)
     } else {
-        linux::readings(&answer, question)
+        linux::readings(answer, question)
     }
 }
 
 /// A finding, or the reason why there is none.
-pub(crate) type Finding = Result<(&'static str, String), String>;
+pub(crate) type Finding = Result<(&'static str, Said), Said>;
 
 pub(crate) fn reading(id: &str, finding: Finding) -> Reading {
     match finding {
@@ -84,10 +118,10 @@ pub(crate) fn reading(id: &str, finding: Finding) -> Reading {
 }
 
 #[allow(clippy::unnecessary_wraps)] // one shape for a finding and for its absence
-pub(crate) fn found(state: &'static str, detail: impl Into<String>) -> Finding {
+pub(crate) fn found(state: &'static str, detail: impl Into<Said>) -> Finding {
     Ok((state, detail.into()))
 }
 
-pub(crate) fn missing(what: &str) -> Finding {
-    Err(format!("the guest's answer does not hold {what}"))
+pub(crate) fn missing(what: Said) -> Finding {
+    Err(said::not_in_answer(what))
 }

@@ -1,15 +1,14 @@
-//! Known-issue guides: library, matcher, reader model, and the recogniser of pasted client errors.
+//! Known-issue guides: library, matcher, reader model.
 //!
-//! Lives here: what is known about messages and repairs, as data and pure functions over it.
+//! Lives here: what is known about repairs, as data and pure functions over it.
 //! Must not live here: files, clock, network, screen; user guides come in as texts.
 
 pub mod checklist;
 mod concepts;
-pub mod error_text;
 pub mod library;
 pub mod markdown;
 pub mod matcher;
-mod squash;
+pub mod said;
 mod words;
 
 pub use library::{Guide, Lang, Library, library};

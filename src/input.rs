@@ -5,3 +5,4 @@
 
 pub mod chord;
 pub mod keymap;
+pub mod said;

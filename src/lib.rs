@@ -7,6 +7,7 @@
 //! * [`probe`]: real TCP, ICMP, SSH and RDP handshakes; outcomes as readings.
 //! * [`diagnosis`]: weighs readings into probabilities of causes, explains and ranks (pure).
 //! * [`guest`]: read-only checks inside the guest and the reading of their answers (pure).
+//! * [`client_text`]: what login programs print, recognised (pure).
 //! * [`guide`]: known-issue guides, matching and rendering (pure).
 //! * [`action`]: plans, gate and undo of everything that changes the world (pure).
 //! * [`store`]: journal and history on disk.
@@ -21,6 +22,7 @@
 pub mod action;
 pub mod app;
 pub mod cli;
+pub mod client_text;
 pub mod cloud;
 pub mod config;
 pub mod demo;

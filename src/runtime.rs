@@ -16,6 +16,7 @@ pub mod own_guides;
 pub mod past;
 pub mod prepared;
 pub mod reload;
+pub mod said;
 pub mod session;
 pub mod targets;
 pub mod ticket;

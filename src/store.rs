@@ -7,30 +7,42 @@ pub mod guide_steps;
 pub mod history;
 pub mod journal;
 pub mod outcomes;
+pub mod said;
 
 use std::path::PathBuf;
 
+use crate::domain::said::Said;
+
 /// What can go wrong with files of the state directory.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.said())]
 pub enum StoreError {
-    #[error(
-        "cannot write {path}: {source}; actions are refused until it can be written (check the disk's space and the rights of the directory, or set CVMTOP_STATE_DIR)"
-    )]
+    /// Nothing may be done that cannot be written down.
     Write {
         path: PathBuf,
         source: std::io::Error,
     },
-    #[error("cannot read {path}: {source}; check the rights of the file")]
     Read {
         path: PathBuf,
         source: std::io::Error,
     },
-    #[error(
-        "the history {path} cannot be used: {reason}; everything but past cases and learning goes on"
-    )]
+    /// The database of past cases.
     History { path: PathBuf, reason: String },
-    #[error("there is no journal entry `{0}`; `cvmtop journal` lists them")]
+    /// No journal entry of that id.
     NoEntry(String),
-    #[error("`{given}` fits several journal entries ({matches}); give more of the id")]
+    /// Several journal entries begin or end so.
     Ambiguous { given: String, matches: String },
+}
+
+impl StoreError {
+    /// The sentence.
+    pub fn said(&self) -> Said {
+        match self {
+            Self::Write { path, source } => said::write(path.display(), source),
+            Self::Read { path, source } => said::read(path.display(), source),
+            Self::History { path, reason } => said::history(path.display(), reason),
+            Self::NoEntry(id) => said::no_entry(id),
+            Self::Ambiguous { given, matches } => said::ambiguous(given, matches),
+        }
+    }
 }

@@ -11,16 +11,27 @@ pub mod screen;
 pub mod session;
 pub mod writer;
 
+use crate::domain::said::Said;
+use crate::view::said;
+
 /// Why the terminal cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.said())]
 pub enum TerminalError {
-    #[error(
-        "the console needs a terminal on standard input and output; in scripts use `cvmtop list` and `cvmtop diagnose`"
-    )]
     NotATerminal,
-    #[error("the terminal does not let itself be set up ({what}): {source}")]
+    /// A step of the set-up failed.
     Setup {
         what: &'static str,
         source: std::io::Error,
     },
+}
+
+impl TerminalError {
+    /// The sentence.
+    pub fn said(&self) -> Said {
+        match self {
+            Self::NotATerminal => said::no_terminal(),
+            Self::Setup { what, source } => said::terminal_setup(what, source),
+        }
+    }
 }

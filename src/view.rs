@@ -9,6 +9,7 @@ pub mod layout;
 pub mod mask;
 pub mod overlays;
 pub mod panes;
+pub mod said;
 pub mod text;
 pub mod theme;
 pub mod widgets;

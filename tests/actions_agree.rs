@@ -74,6 +74,7 @@ fn context(state: &str, os: Os, public: bool) -> PlanContext {
             id: "rep-11111111".to_owned(),
             title: "host".to_owned(),
             status: 1,
+            auth_type: Some(2),
         }]),
         ..PlanContext::default()
     }

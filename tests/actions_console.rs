@@ -261,7 +261,7 @@ fn a_port_is_opened_login_comes_back_and_the_rule_is_taken_away_again() {
     terminal.wait_for("Take back");
     terminal.wait_for("Y does it");
     terminal.keys("Y");
-    terminal.wait_for("is gone with it");
+    terminal.wait_for("undone with it");
     assert_eq!(lab.rules(group, "ap-seoul").to_string(), before);
     terminal.keys("q");
     assert_eq!(terminal.wait_exit().exit_code(), 0);

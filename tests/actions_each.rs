@@ -17,6 +17,7 @@ mod lab;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use cvmtop::cloud::permissions::cam_names;
 use cvmtop::demo::{Fault, Faults};
 use cvmtop::diagnosis::Knowledge;
 use cvmtop::diagnosis::learn::confirmed_lately;
@@ -41,6 +42,28 @@ fn every_action_is_carried_out_verified_and_taken_back() {
     tried();
 }
 
+/// Names that a policy of `doctor` grants.
+fn granted(lab: &Lab, what: &str) -> Vec<String> {
+    let printed = lab.ok(&["doctor", "--policy", what]);
+    let policy: Value = serde_json::from_str(&printed).expect("JSON");
+    let names = policy["statement"][0]["action"].as_array().expect("names");
+    let name = |name: &Value| name.as_str().expect("text").to_owned();
+    names.iter().map(name).collect()
+}
+
+/// Every call since `from` is granted by one of `policies`; what tells the account needs no permission.
+fn all_granted(lab: &Lab, from: usize, policies: &[&[String]], name: &str) {
+    for call in &lab.gateway.named()[from..] {
+        let known = cam_names(call)
+            .iter()
+            .all(|name| policies.iter().any(|policy| policy.contains(name)));
+        assert!(
+            known || call == "sts:GetCallerIdentity",
+            "{name}: {call} is in no policy that doctor prints"
+        );
+    }
+}
+
 fn strs(words: &[String]) -> Vec<&str> {
     words.iter().map(String::as_str).collect()
 }
@@ -48,13 +71,21 @@ fn strs(words: &[String]) -> Vec<&str> {
 fn one(lab: &Lab, deed: &Deed) {
     let name = format!("{} on {}", deed.action, deed.target);
     let sent = lab.gateway.writes().len();
-    lab.ok(&strs(&deed.command(lab, &["--dry-run"])));
+    let (own, read) = (granted(lab, deed.action.as_str()), granted(lab, "read"));
+    let from = lab.gateway.named().len();
+    let words = deed.command(lab, &["--dry-run"]);
+    let helped = lab.gateway.named().len();
+    lab.ok(&strs(&words));
+    all_granted(lab, helped, &[&own], &name);
     assert_eq!(
         lab.gateway.writes().len(),
         sent,
         "{name}: a preview sends nothing"
     );
-    let (status, said) = lab.said(&strs(&deed.command(lab, &["--yes", "--wait"])));
+    let words = deed.command(lab, &["--yes", "--wait"]);
+    let (status, said) = lab.said(&strs(&words));
+    // `--wait` adds a diagnosis before it, and one after a cure that failed.
+    all_granted(lab, from, &[&own, &read], &name);
     assert_eq!(lab.gateway.writes()[sent..], *deed.calls, "{name}: {said}");
     let entry = lab.settled();
     let outcome = entry["outcome"].as_str().expect("an outcome");
@@ -80,7 +111,9 @@ fn one(lab: &Lab, deed: &Deed) {
     }
     let sent = lab.gateway.writes().len();
     let id = entry["id"].as_str().expect("an id").to_owned();
+    let from = lab.gateway.named().len();
     let (status, said) = lab.said(&["journal", "--undo", &id, "--yes"]);
+    all_granted(lab, from, &[&own], &name);
     assert_eq!(status, Some(0), "{name}: {said}");
     assert_eq!(lab.gateway.writes()[sent..], *deed.undo, "{name}: {said}");
     let original = lab.entries().into_iter().find(|entry| entry["id"] == id);

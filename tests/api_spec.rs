@@ -3,14 +3,27 @@
 
 #![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use cvmtop::action::catalog::{CATALOG, Kind, ParameterSpec};
+use cvmtop::action::plan::{Plan, Step, Undo};
+use cvmtop::action::{Parameters, catalog};
 use cvmtop::cloud::client::{Client, ClientConfig};
 use cvmtop::cloud::credentials::{Credentials, Provider};
+use cvmtop::cloud::facts::{self, FactRequest, RELEVANT_CHANGES, RunInGuest};
+use cvmtop::cloud::inventory;
+use cvmtop::cloud::permissions::{DEEP, READS, Sample};
 use cvmtop::demo::{self, DemoCloud, DemoOptions};
+use cvmtop::domain::action::ActionId;
 use cvmtop::domain::api_call::ApiCall;
+use cvmtop::domain::evidence::Path as NetworkPath;
+use cvmtop::domain::instance::Instance;
+use cvmtop::domain::site::NOT_ABROAD;
+use cvmtop::runtime::execute::{Desk, PrepareOptions, prepare_plan};
+use cvmtop::store::journal::Journal;
 use serde_json::{Value, json};
 
 #[path = "support/python.rs"]
@@ -362,7 +375,8 @@ fn validate(record: &Path) {
             .arg(root.join("tests/sdk/validate.py"))
             .arg(python::specification())
             .arg(record)
-            .arg(root.join("assets/demo/parameters.toml")),
+            .arg(root.join("assets/demo/parameters.toml"))
+            .arg(root.join("assets/demo/constraints.toml")),
     );
     print!("{printed}");
 }
@@ -389,4 +403,265 @@ async fn requests_and_answers_agree_with_the_official_specification() {
     tokio::task::spawn_blocking(move || validate(&record))
         .await
         .expect("the task ends");
+}
+
+/// What the documentation of a parameter forbids is refused with one of these, before the cloud looks
+/// at anything else.
+fn is_about_parameters(code: &str) -> bool {
+    [
+        "InvalidParameter",
+        "MissingParameter",
+        "UnknownParameter",
+        "InvalidFilter",
+    ]
+    .iter()
+    .any(|head| code.starts_with(head))
+}
+
+/// The edges of what a parameter may hold.
+fn edges(spec: &ParameterSpec) -> Vec<String> {
+    let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+    match spec.kind {
+        Kind::Port => texts(&["1", "65535"]),
+        Kind::Number(low, high) => vec![low.to_string(), high.to_string()],
+        Kind::Choice(words) => texts(words),
+        Kind::Source => texts(&[
+            "any",
+            "198.51.100.7",
+            "10.0.0.0/8",
+            "0.0.0.0/1",
+            "2001:db8::/32",
+            "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff",
+        ]),
+        Kind::Address => texts(&["198.51.100.7", "2001:db8::7"]),
+        Kind::User => vec!["a".to_owned(), "u".repeat(64)],
+        Kind::Id(prefixes) => prefixes.iter().map(|p| format!("{p}abcdefgh")).collect(),
+    }
+}
+
+/// Every parameter at each of its edges, the required others at their first one.
+fn cases(action: ActionId) -> Vec<Vec<String>> {
+    let specs = catalog::row_of(action).parameters;
+    let word = |spec: &ParameterSpec, value: &str| format!("{}={value}", spec.name);
+    let mut all = Vec::new();
+    for spec in specs {
+        for edge in edges(spec) {
+            let others = specs
+                .iter()
+                .filter(|other| other.required && other.name != spec.name);
+            let mut words: Vec<String> = others.map(|o| word(o, &edges(o)[0])).collect();
+            words.push(word(spec, &edge));
+            all.push(words);
+        }
+    }
+    if !specs.iter().any(|spec| spec.required) {
+        all.push(Vec::new());
+    }
+    all
+}
+
+/// Puts in what is only known when a step is sent.
+fn filled(step: &Step, answers: &[Value]) -> ApiCall {
+    let mut call = step.call.clone();
+    if let Some(secret) = &step.secret {
+        let place = call
+            .parameters
+            .pointer_mut(&secret.pointer)
+            .expect("a place");
+        *place = json!("Correct-Horse-9-Stapl");
+    }
+    for input in &step.inputs {
+        let answer = answers
+            .get(input.from_step)
+            .and_then(|a| a.pointer(&input.answer_pointer));
+        let place = call
+            .parameters
+            .pointer_mut(&input.pointer)
+            .expect("a place");
+        *place = answer.cloned().unwrap_or_else(|| json!("eip-abcdefgh"));
+    }
+    call
+}
+
+/// Sends a plan and its undo; what was refused for its parameters although the plan did not say so.
+async fn send_plan(client: &Client, plan: &Plan, words: &[String]) -> Vec<String> {
+    let undo = match &plan.undo {
+        Undo::Steps { steps, .. } => steps.as_slice(),
+        _ => &[],
+    };
+    let (mut answers, mut wrong) = (Vec::new(), Vec::new());
+    for step in plan.steps.iter().chain(undo) {
+        let call = filled(step, &answers);
+        match client.call(&call).await {
+            Ok(answer) => answers.push(answer.response),
+            Err(error) => {
+                let code = error.code().unwrap_or("none");
+                let told = plan
+                    .warnings
+                    .iter()
+                    .any(|warning| warning.contains("may refuse"));
+                if is_about_parameters(code) && !told {
+                    wrong.push(format!("{} {words:?}: {error}", plan.action));
+                }
+                answers.push(Value::Null);
+            }
+        }
+    }
+    wrong
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_plan_at_every_edge_and_every_read_is_taken_by_a_cloud_that_keeps_the_documentation()
+{
+    let directory = tempfile::tempdir().expect("a directory");
+    let record = directory.path().join("exchanges.jsonl");
+    let cloud = start(&record, false).await;
+    let provider = Provider::Static(Credentials::new(&cloud.secret_id, &cloud.secret_key));
+    let client = Client::new(ClientConfig::new(&cloud.endpoint, provider)).expect("a client");
+    let mut instances: Vec<Instance> = Vec::new();
+    for (name, ..) in cloud.script() {
+        let found = inventory::find(&client, &cloud.regions, &name).await;
+        instances.extend(found.expect("found").instances);
+    }
+    assert!(instances.len() > 60, "{}", instances.len());
+    // Reads first, while the world is whole: facts of instances of each kind, doctor's harmless calls.
+    let gathered = instances.iter().step_by(4).map(async |instance| {
+        let (sink, mut readings) = tokio::sync::mpsc::channel(256);
+        let here = "203.0.113.9".parse().expect("an address");
+        let request = FactRequest {
+            user_source: Some("198.51.100.7".parse().expect("an address")),
+            own_sources: vec![(NetworkPath::Public, here)],
+            run_in_guest: RunInGuest::Nothing,
+            time_limit: Duration::from_secs(60),
+            ..FactRequest::default()
+        };
+        let drain = async { while readings.recv().await.is_some() {} };
+        tokio::join!(facts::gather(&client, instance, &request, sink), drain);
+    });
+    futures_util::future::join_all(gathered).await;
+    let sample = Sample {
+        region: instances[0].region.clone(),
+        instance_id: instances[0].id.clone(),
+        security_group_id: instances[0].security_group_ids[0].clone(),
+    };
+    // The cloud does refuse what the documentation forbids.
+    let forbidden = json!({
+        "CommandName": "two words", "Content": "ZWNobyBoaQo=", "InstanceIds": [instances[0].id],
+    });
+    let forbidden = ApiCall::new("tat", "RunCommand", &instances[0].region, forbidden);
+    let refused = client
+        .call(&forbidden)
+        .await
+        .expect_err("a name with a blank");
+    assert!(
+        is_about_parameters(refused.code().expect("a code")),
+        "{refused}"
+    );
+    let mut wrong = Vec::new();
+    for read in READS {
+        let Some(call) = read.call(&sample) else {
+            continue;
+        };
+        if let Err(error) = client.call(&call).await
+            && error.code().is_some_and(is_about_parameters)
+        {
+            wrong.push(error.to_string());
+        }
+    }
+    let text = std::fs::read_to_string(&record).expect("a record");
+    for line in text.lines() {
+        let exchange: Value = serde_json::from_str(line).expect("JSON");
+        let code = exchange["outcome"]["error"]["code"]
+            .as_str()
+            .unwrap_or_default();
+        if is_about_parameters(code) && !line.contains("two words") {
+            wrong.push(line.to_owned());
+        }
+    }
+    // Then plans: each action on a few instances of each system, at each edge.
+    let desk = Desk::new(client.clone(), Journal::in_directory(directory.path()));
+    let options = PrepareOptions {
+        user_source: "198.51.100.7/32".parse().ok(),
+        instance_is_fresh: true,
+        ..PrepareOptions::default()
+    };
+    let mut sent = 0;
+    let mut without: Vec<&str> = Vec::new();
+    for row in CATALOG {
+        // The first instances that the action is for serve all its cases.
+        let mut fit: Vec<&Instance> = Vec::new();
+        let mut planned = 0;
+        for words in cases(row.id) {
+            let Ok(parameters) = Parameters::from_words(row.id, &words) else {
+                continue;
+            };
+            let all = fit.is_empty();
+            let candidates: Vec<&Instance> = if all {
+                instances.iter().collect()
+            } else {
+                fit.clone()
+            };
+            for instance in candidates {
+                let prepared = prepare_plan(&desk, instance, row.id, &parameters, &options).await;
+                let Ok(prepared) = prepared else { continue };
+                wrong.extend(send_plan(&client, &prepared.plan, &words).await);
+                planned += 1;
+                if all {
+                    fit.push(instance);
+                }
+                if all && fit.len() == 2 {
+                    break;
+                }
+            }
+        }
+        if planned == 0 {
+            without.push(row.id.as_str());
+        }
+        sent += planned;
+    }
+    println!("{sent} plans sent; none of {without:?}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(without, ["advice"], "{without:?}");
+}
+
+#[test]
+fn what_the_international_site_lacks_and_what_counts_as_a_change_is_as_the_specification_has_it() {
+    let script = r#"
+import json, sys, zipfile
+tccli, abroad, calls, changes = sys.argv[1:]
+with zipfile.ZipFile(abroad) as wheel:
+    names, missing = wheel.namelist(), []
+    for call in calls.split(","):
+        service, action = call.split(":")
+        clients = [n for n in names if n.startswith("tencentcloud/%s/v" % service) and n.endswith("_client.py")]
+        assert clients, "no client of " + service
+        if not any("def %s(" % action in wheel.read(n).decode() for n in clients):
+            missing.append(call)
+known = set()
+with zipfile.ZipFile(tccli) as wheel:
+    for n in wheel.namelist():
+        if n.endswith("/api.json") and n.split("/")[2] in ("cvm", "vpc", "tat"):
+            known |= set(json.loads(wheel.read(n))["actions"])
+print(",".join(sorted(missing)) + ";" + ",".join(sorted(set(changes.split(",")) - known)))
+"#;
+    let mut calls: BTreeSet<&str> = READS.iter().map(|read| read.permission).collect();
+    calls.extend(DEEP);
+    calls.extend(CATALOG.iter().flat_map(|row| row.permissions));
+    calls.insert("sts:GetCallerIdentity");
+    let calls: Vec<&str> = calls.into_iter().collect();
+    let printed = python::run(
+        Command::new("python3")
+            .args(["-c", script])
+            .arg(python::specification())
+            .arg(python::international())
+            .arg(calls.join(","))
+            .arg(RELEVANT_CHANGES.join(",")),
+    );
+    let (missing, unknown) = printed.trim().split_once(';').expect("two lists");
+    assert_eq!(
+        missing,
+        NOT_ABROAD.join(","),
+        "what the international site lacks"
+    );
+    assert_eq!(unknown, "", "names of changes that no action has");
 }

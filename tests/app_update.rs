@@ -21,6 +21,7 @@ use cvmtop::app::state::{Pane, State};
 use cvmtop::app::update::{next_wake, update};
 use cvmtop::domain::action::ActionId;
 use cvmtop::domain::evidence::{Path, Reading, Source};
+use cvmtop::domain::said::Said;
 
 const SIZE: (u16, u16) = (120, 40);
 
@@ -101,7 +102,8 @@ fn readings_of_an_older_triage_are_dropped() {
             .iter()
             .any(|e| matches!(e, Effect::Cancel { run } if *run == old))
     );
-    let reading = Reading::observed("reach", Source::Probe, "open", "").on_path(Path::Public);
+    let reading =
+        Reading::observed("reach", Source::Probe, "open", Said::raw("")).on_path(Path::Public);
     send(
         &mut state,
         Message::Read {
@@ -195,12 +197,18 @@ fn an_action_is_followed_to_its_end_and_looked_at_again() {
     press(&mut state, "Y");
     assert!(state.busy());
     let note = "1/1 adds one rule".to_owned();
-    send(&mut state, Message::Progressed { run, note });
+    send(
+        &mut state,
+        Message::Progressed {
+            run,
+            note: Said::raw(note),
+        },
+    );
     let executed = Executed {
         ending: Ending::Restored,
         soft_restart_failed: false,
         replanned: None,
-        detail: "login answers again after 2 s".into(),
+        detail: Said::raw("login answers again after 2 s"),
         undo_entry: Some("e1".into()),
         handed: Vec::new(),
         output: Vec::new(),
@@ -227,7 +235,7 @@ fn a_failed_cure_counts_in_the_next_diagnosis() {
         ending: Ending::Unchanged,
         soft_restart_failed: false,
         replanned: None,
-        detail: "login fails as before".into(),
+        detail: Said::raw("login fails as before"),
         undo_entry: None,
         handed: Vec::new(),
         output: Vec::new(),
@@ -286,7 +294,8 @@ fn a_paused_display_holds_back_what_arrives() {
     let mut state = listed(Lang::En, SIZE);
     let run = triage_run(&press(&mut state, "enter"));
     press(&mut state, "p");
-    let reading = Reading::observed("reach", Source::Probe, "open", "").on_path(Path::Public);
+    let reading =
+        Reading::observed("reach", Source::Probe, "open", Said::raw("")).on_path(Path::Public);
     send(
         &mut state,
         Message::Read {
@@ -520,7 +529,7 @@ fn a_region_that_stays_away_is_told_once() {
             "{second}"
         );
         let generation = state.fleet.generation;
-        let event = Listing::Failed("no answer".into());
+        let event = Listing::Failed(Said::raw("no answer"));
         send(&mut state, Message::Listed { generation, event });
     }
     let told = state
@@ -565,7 +574,7 @@ fn without_credentials_one_key_opens_the_demo() {
         "only when all is missing"
     );
     let generation = state.fleet.generation;
-    let looked_for = vec!["TENCENTCLOUD_SECRET_ID".to_owned()];
+    let looked_for = vec![Said::raw("TENCENTCLOUD_SECRET_ID")];
     let event = Listing::Missing(Missing::Credentials { looked_for });
     send(&mut state, Message::Listed { generation, event });
     assert!(matches!(press(&mut state, "o")[..], [Effect::OpenDemo]));
@@ -700,7 +709,7 @@ fn a_batch_that_was_given_up_is_not_shown() {
         parameters: serde_json::Map::new(),
         offered: 0,
     };
-    let result = Err("no".to_owned());
+    let result = Err(Said::raw("no"));
     send(
         &mut state,
         Message::BatchPlanned {
@@ -717,8 +726,8 @@ fn what_a_person_tells_is_weighed_at_once_and_goes_along_with_the_next_look() {
     let mut state = diagnosed(Lang::En, SIZE);
     press(&mut state, "i");
     assert!(matches!(state.overlays.last(), Some(Overlay::Tell { .. })));
-    // Down to the third answer of the first group, and given.
-    press(&mut state, "j j enter");
+    // Past the two ways in, down to the third answer of the first group, and given.
+    press(&mut state, "j j j j enter");
     let said = |state: &State| {
         let id = state.fleet.selected_id().expect("selected").to_owned();
         let report = state.cases[&id].report.clone().expect("weighed");
@@ -736,8 +745,48 @@ fn what_a_person_tells_is_weighed_at_once_and_goes_along_with_the_next_look() {
     let along = along.expect("a triage begins");
     assert_eq!(along.state_of("scope"), Some("one-network"));
     // The same answer again takes it back.
-    press(&mut state, "i j j enter");
+    press(&mut state, "i j j j j enter");
     assert_eq!(said(&state), None);
+}
+
+#[test]
+fn the_way_in_is_told_once_for_a_network_and_kept() {
+    let mut state = diagnosed(Lang::En, SIZE);
+    let network = state
+        .selected_instance()
+        .expect("selected")
+        .network()
+        .to_owned();
+    let kept = |effects: &[Effect]| {
+        effects.iter().find_map(|effect| match effect {
+            Effect::KeepWay { network, way } => Some((network.clone(), *way)),
+            _ => None,
+        })
+    };
+    let way = |state: &State| state.selected_report().expect("weighed").vantage.user_way;
+    assert_eq!(way(&state), None);
+    let effects = press(&mut state, "i j enter");
+    assert_eq!(kept(&effects), Some((network.clone(), Some(Path::Private))));
+    assert_eq!(way(&state), Some(Path::Private), "it is weighed at once");
+    let effects = press(&mut state, "esc enter");
+    let along = effects.iter().find_map(|effect| match effect {
+        Effect::Triage { statements, .. } => Some(statements.way),
+        _ => None,
+    });
+    assert_eq!(along, Some(Some(Path::Private)));
+    // What an earlier run was told is older than what was told here.
+    send(
+        &mut state,
+        Message::Ways(vec![(network.clone(), Path::Public)]),
+    );
+    assert_eq!(way(&state), Some(Path::Private));
+    let effects = press(&mut state, "i j enter");
+    assert_eq!(
+        kept(&effects),
+        Some((network, None)),
+        "the same again takes it back"
+    );
+    assert_eq!(way(&state), None);
 }
 
 #[test]
@@ -770,7 +819,7 @@ fn a_cure_is_kept_with_the_diagnosis_that_it_cured() {
         ending: Ending::Restored,
         soft_restart_failed: false,
         replanned: None,
-        detail: "login answers again".into(),
+        detail: Said::raw("login answers again"),
         undo_entry: None,
         handed: Vec::new(),
         output: Vec::new(),

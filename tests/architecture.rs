@@ -11,18 +11,37 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("cloud", &["domain"]),
-    ("probe", &["domain"]),
+    ("probe", &["domain", "client_text"]),
     ("diagnosis", &["domain"]),
     ("guest", &["domain"]),
-    ("guide", &["domain"]),
+    ("client_text", &["domain"]),
+    ("guide", &["domain", "client_text"]),
     ("action", &["domain"]),
     ("store", &["domain", "action", "diagnosis"]),
     ("config", &["domain", "input"]),
-    ("input", &[]),
-    ("app", &["domain", "diagnosis", "guide", "action", "input"]),
+    ("input", &["domain"]),
+    (
+        "app",
+        &[
+            "domain",
+            "diagnosis",
+            "client_text",
+            "guide",
+            "action",
+            "input",
+        ],
+    ),
     (
         "view",
-        &["domain", "diagnosis", "guide", "action", "app", "input"],
+        &[
+            "domain",
+            "diagnosis",
+            "client_text",
+            "guide",
+            "action",
+            "app",
+            "input",
+        ],
     ),
     ("terminal", &["domain", "app", "input", "view"]),
     (
@@ -32,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "cloud",
             "probe",
             "diagnosis",
+            "client_text",
             "guest",
             "guide",
             "action",
@@ -51,6 +71,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "cloud",
             "probe",
             "diagnosis",
+            "client_text",
             "guest",
             "guide",
             "action",
@@ -67,7 +88,15 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that must run in a test without clock, network, file system or terminal.
-const PURE: &[&str] = &["domain", "diagnosis", "guest", "guide", "action", "app"];
+const PURE: &[&str] = &[
+    "domain",
+    "diagnosis",
+    "client_text",
+    "guest",
+    "guide",
+    "action",
+    "app",
+];
 
 /// Crates and modules of `std` that reach the outside.
 const IMPURE: &[&str] = &[

@@ -3,13 +3,19 @@
 
 #![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
 
+#[path = "cloud/calls.rs"]
+mod calls;
 #[path = "cloud/client.rs"]
 mod client;
 #[path = "cloud/facts.rs"]
 mod facts;
 #[path = "cloud/inventory.rs"]
 mod inventory;
+#[path = "cloud/published_rules.rs"]
+mod published_rules;
 #[path = "cloud/server.rs"]
 mod server;
+#[path = "cloud/shapes.rs"]
+mod shapes;
 #[path = "cloud/states.rs"]
 mod states;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use cvmtop::cloud::facts::{self, FactRequest};
+use cvmtop::cloud::facts::{self, FactRequest, RunInGuest};
 use cvmtop::cloud::inventory;
 use cvmtop::demo::{self, DemoOptions};
 use cvmtop::diagnosis::{Case, Knowledge, diagnose};
@@ -72,7 +72,7 @@ async fn cloud(api: &Api, instance: &Instance) -> Vec<Reading> {
             (Path::Public, [127, 0, 0, 1].into()),
             (Path::Private, [127, 0, 0, 1].into()),
         ],
-        run_in_guest: true,
+        run_in_guest: RunInGuest::Trivial,
         time_limit: std::time::Duration::from_secs(30),
         ..FactRequest::default()
     };
@@ -147,6 +147,8 @@ fn describe(report: &Report) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_cause_that_an_instance_demonstrates_comes_out_on_top() {
     let cloud = demo::start(DemoOptions {
+        // The script is reached, for what it finds: whether it is on a real guest is open.
+        profile_first: false,
         rate_limits: false,
         ..DemoOptions::default()
     })

@@ -39,6 +39,8 @@ fn question(port: u16) -> GuestQuestion {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_guest_check_finds_what_is_wrong_and_nothing_else() {
     let cloud = demo::start(DemoOptions {
+        // The script is reached, for what it finds: whether it is on a real guest is open.
+        profile_first: false,
         hosts: false,
         rate_limits: false,
         reboot: Duration::from_millis(200),
@@ -68,9 +70,18 @@ async fn the_guest_check_finds_what_is_wrong_and_nothing_else() {
             .run_in_guest(&region, &instance["InstanceId"], os, &text)
             .await;
         for reading in guest::readings(os, &output, &question) {
-            let state = reading.state.as_deref().unwrap_or_else(|| {
-                panic!("{name}: {} is not told: {}", reading.id, reading.detail)
-            });
+            let Some(state) = reading.state.as_deref() else {
+                // What another group already decides is left to it, by name.
+                let deferred = findings
+                    .keys()
+                    .any(|id| *id != reading.id && reading.detail.contains(id.as_str()));
+                assert!(
+                    deferred,
+                    "{name}: {} is not told: {}",
+                    reading.id, reading.detail
+                );
+                continue;
+            };
             match findings.get(&reading.id) {
                 Some(wanted) => assert_eq!(state, wanted, "{name}: {}", reading.id),
                 None => assert!(

@@ -3,10 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
 
-use cvmtop::diagnosis::{Case, Knowledge, diagnose};
+use cvmtop::diagnosis::{Case, Knowledge, asks_for_way, diagnose};
 use cvmtop::domain::evidence::{Path, Reading, Source, Status};
 use cvmtop::domain::instance::Os;
 use cvmtop::domain::report::{InstanceSummary, Report, Verdict};
+use cvmtop::domain::said::Said;
 
 const CLEAR: &str = "instance-state=running restriction=normal account-balance=positive public-address=present \
      public-bandwidth=nonzero ddos-block=none network-acl=none route=ok";
@@ -22,11 +23,11 @@ fn readings(text: &str) -> Vec<Reading> {
                 None => (key, None),
             };
             let reading = match state.strip_prefix('!') {
-                None => Reading::observed(id, Source::Probe, state, ""),
+                None => Reading::observed(id, Source::Probe, state, Said::raw("")),
                 Some(status) => Reading {
                     status: serde_json::from_value(status.into()).unwrap(),
                     state: None,
-                    ..Reading::observed(id, Source::Probe, "", "")
+                    ..Reading::observed(id, Source::Probe, "", Said::raw(""))
                 },
             };
             match path {
@@ -50,6 +51,23 @@ fn weigh_from(os: Os, source: Option<&str>, tried: &[String], text: &str) -> Rep
         ..Case::default()
     };
     case.vantage.user_source = source.map(str::to_owned);
+    diagnose(Knowledge::shipped(), &case)
+}
+
+/// As from a host on the private path, whose users come by `way`.
+fn by_way(way: Option<Path>, text: &str) -> Report {
+    let readings = readings(text);
+    let mut case = Case {
+        instance: InstanceSummary {
+            os: Os::Linux,
+            login_port: 22,
+            ..Default::default()
+        },
+        readings: &readings,
+        ..Case::default()
+    };
+    case.vantage.paths = vec![Path::Private];
+    case.vantage.user_way = way;
     diagnose(Knowledge::shipped(), &case)
 }
 
@@ -423,4 +441,37 @@ fn a_path_that_is_not_named_is_the_only_one_there_is() {
     case.vantage.paths = vec![Path::Private];
     let named = linux("reach/private=refused");
     assert_eq!(show(&diagnose(Knowledge::shipped(), &case)), show(&named));
+}
+
+#[test]
+fn an_instance_that_is_private_by_design_is_not_broken() {
+    let private = "instance-state=running restriction=normal account-balance=positive public-address=none \
+        network-acl=none route=ok security-group=allow security-group-here/private=allow \
+        cpu=normal memory=normal disk=normal agent=online platform-event=none reach/private=open \
+        banner/private=fast kex/private=common";
+    let unknown = by_way(None, private);
+    assert_eq!(
+        unknown.verdict,
+        Verdict::Inconclusive,
+        "{:?}",
+        lead(&unknown)
+    );
+    assert!(asks_for_way(&unknown));
+    let told = by_way(Some(Path::Private), private);
+    assert_eq!(told.verdict, Verdict::Healthy, "{:?}", lead(&told));
+    assert!(p(&told, "no-public-ip") < 0.01);
+    assert!(!asks_for_way(&told));
+    let public = by_way(Some(Path::Public), private);
+    assert_eq!(
+        (public.verdict, lead(&public).0),
+        (Verdict::Faulty, "no-public-ip")
+    );
+    // Silence on the private path is a fault, whatever the users' way.
+    let silent = private.replace("reach/private=open", "reach/private=all-silent");
+    let silent = silent.replace("banner/private=fast kex/private=common", "");
+    for way in [None, Some(Path::Private)] {
+        let report = by_way(way, &silent);
+        assert_ne!(report.verdict, Verdict::Healthy, "{:?}", lead(&report));
+        assert!(!asks_for_way(&report));
+    }
 }

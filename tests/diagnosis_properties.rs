@@ -6,6 +6,7 @@ use cvmtop::diagnosis::{Case, Knowledge, diagnose, explain, why_not};
 use cvmtop::domain::evidence::{Path, Reading, Source, Status};
 use cvmtop::domain::instance::Os;
 use cvmtop::domain::report::{InstanceSummary, Report};
+use cvmtop::domain::said::Said;
 use proptest::prelude::*;
 
 fn weigh_with(knowledge: &Knowledge, os: Os, port: u16, readings: &[Reading]) -> Report {
@@ -47,7 +48,7 @@ fn reading() -> impl Strategy<Value = Reading> {
     (0..groups, any::<prop::sample::Index>(), any::<bool>()).prop_map(|(group, state, private)| {
         let group = &Knowledge::shipped().evidence[group];
         let state = &group.states[state.index(group.states.len())];
-        let reading = Reading::observed(&group.id, Source::Probe, state, "");
+        let reading = Reading::observed(&group.id, Source::Probe, state, Said::raw(""));
         if group.paths {
             reading.on_path(if private { Path::Private } else { Path::Public })
         } else {
@@ -252,7 +253,7 @@ proptest! {
         let mut before = readings;
         before.retain(|r| &r.id != group);
         let mut after = before.clone();
-        let mut reading = Reading::observed(group, Source::Guest, state, "");
+        let mut reading = Reading::observed(group, Source::Guest, state, Said::raw(""));
         reading.path = *path;
         after.push(reading);
         let singles = without_pairs();
@@ -268,7 +269,7 @@ proptest! {
         let mut before = readings;
         before.retain(|r| r.id != "reach" && r.id != "banner");
         let mut after = before.clone();
-        after.push(Reading::observed("reach", Source::Probe, "open", "").on_path(Path::Private));
+        after.push(Reading::observed("reach", Source::Probe, "open", Said::raw("")).on_path(Path::Private));
         let (b, a) = (weigh_with(&singles, Os::Linux, 22, &before), weigh_with(&singles, Os::Linux, 22, &after));
         for (x, y) in [("public-bandwidth-zero", "ddos-blocked"), ("no-public-ip", "public-bandwidth-zero")] {
             // The guard that keeps probabilities off zero blurs what is next to nothing.
@@ -311,9 +312,19 @@ fn a_group_that_tells_nothing_apart_changes_nothing() {
     let extra = "[[evidence]]\nid = \"weather\"\nkind = \"fact\"\nfloor = \"soft\"\ntemper = 1.0\ncost_s = 1\n\
         life_s = 60\nintrusive = 0\nneeds = \"a window\"\nstates = [\"sun\", \"rain\"]\ndefault = { sun = 0.5, rain = 0.5 }\n";
     let knowledge = Knowledge::parse("extra.toml", extra).unwrap();
-    let base = vec![Reading::observed("cpu", Source::Cloud, "pegged", "")];
+    let base = vec![Reading::observed(
+        "cpu",
+        Source::Cloud,
+        "pegged",
+        Said::raw(""),
+    )];
     let mut more = base.clone();
-    more.push(Reading::observed("weather", Source::Cloud, "rain", ""));
+    more.push(Reading::observed(
+        "weather",
+        Source::Cloud,
+        "rain",
+        Said::raw(""),
+    ));
     let (a, b) = (
         weigh_with(&knowledge, Os::Linux, 22, &base),
         weigh_with(&knowledge, Os::Linux, 22, &more),
@@ -334,7 +345,12 @@ fn an_override_changes_what_it_names() {
         [[cause]]\nid = \"rdp-license\"\nprior = 0.5\n";
     let knowledge = Knowledge::parse("ours.toml", file).unwrap();
     assert_ne!(knowledge.hash(), Knowledge::shipped().hash());
-    let pegged = vec![Reading::observed("cpu", Source::Cloud, "pegged", "")];
+    let pegged = vec![Reading::observed(
+        "cpu",
+        Source::Cloud,
+        "pegged",
+        Said::raw(""),
+    )];
     let ours = weigh_with(&knowledge, Os::Linux, 22, &pegged);
     assert!(p(&ours, "cpu-overload") < p(&weigh(Os::Linux, &pegged), "cpu-overload"));
     let windows = weigh_with(&knowledge, Os::Windows, 3389, &[]);
@@ -371,8 +387,14 @@ fn an_override_changes_what_it_names() {
 #[test]
 fn a_failed_repair_lowers_what_it_cures() {
     let readings = [
-        Reading::observed("reach", Source::Probe, "all-silent", "").on_path(Path::Public),
-        Reading::observed("security-group", Source::Cloud, "deny-default", ""),
+        Reading::observed("reach", Source::Probe, "all-silent", Said::raw(""))
+            .on_path(Path::Public),
+        Reading::observed(
+            "security-group",
+            Source::Cloud,
+            "deny-default",
+            Said::raw(""),
+        ),
     ];
     let before = weigh(Os::Linux, &readings);
     let tried = ["open-port".to_owned()];
@@ -395,8 +417,8 @@ fn a_failed_repair_lowers_what_it_cures() {
 #[test]
 fn the_user_family_decides() {
     let readings = [
-        Reading::observed("reach", Source::Probe, "open", "").on_path(Path::Public),
-        Reading::observed("reach", Source::Probe, "all-silent", "")
+        Reading::observed("reach", Source::Probe, "open", Said::raw("")).on_path(Path::Public),
+        Reading::observed("reach", Source::Probe, "all-silent", Said::raw(""))
             .on_path(Path::Public)
             .in_family(cvmtop::domain::evidence::Family::Ipv6),
     ];
@@ -424,7 +446,7 @@ fn nothing_is_lost_at_the_floors() {
             let mut readings = Vec::new();
             for group in &Knowledge::shipped().evidence {
                 let state = &group.states[(pick + group.id.len()) % group.states.len()];
-                let reading = Reading::observed(&group.id, Source::Probe, state, "");
+                let reading = Reading::observed(&group.id, Source::Probe, state, Said::raw(""));
                 if group.paths {
                     readings.push(reading.clone().on_path(Path::Public));
                     readings.push(reading.on_path(Path::Private));
@@ -512,11 +534,11 @@ fn outcomes_move_priors_and_say_so() {
 #[test]
 fn why_not_says_what_would_have_to_be_true() {
     let readings = [
-        Reading::observed("reach", Source::Probe, "refused", "").on_path(Path::Public),
-        Reading::observed("guest-service", Source::Guest, "stopped", ""),
+        Reading::observed("reach", Source::Probe, "refused", Said::raw("")).on_path(Path::Public),
+        Reading::observed("guest-service", Source::Guest, "stopped", Said::raw("")),
         Reading {
-            needs: Some("cvm:DescribeInstances".to_owned()),
-            ..Reading::observed("restriction", Source::Cloud, "", "")
+            needs: Some(Said::raw("cvm:DescribeInstances")),
+            ..Reading::observed("restriction", Source::Cloud, "", Said::raw(""))
         },
     ];
     let mut readings = readings.to_vec();

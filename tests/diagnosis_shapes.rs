@@ -7,6 +7,7 @@ use cvmtop::diagnosis::{Case, Knowledge, diagnose};
 use cvmtop::domain::evidence::{Path, Reading, Source};
 use cvmtop::domain::instance::Os;
 use cvmtop::domain::report::{InstanceSummary, Report, Verdict};
+use cvmtop::domain::said::Said;
 
 /// `id=state`, `id/public=state` or `id/private=state`, blank-separated.
 fn readings(text: &str) -> Vec<Reading> {
@@ -19,7 +20,7 @@ fn readings(text: &str) -> Vec<Reading> {
                 Some(_) => panic!("{word}"),
                 None => (key, None),
             };
-            let reading = Reading::observed(id, Source::Probe, state, "");
+            let reading = Reading::observed(id, Source::Probe, state, Said::raw(""));
             path.map_or(reading.clone(), |p| reading.on_path(p))
         })
         .collect()

@@ -4,8 +4,8 @@
 
 use std::sync::LazyLock;
 
+use cvmtop::client_text::{MAX_TEXT, Recognised, Stage, readings, recognise};
 use cvmtop::domain::evidence::{Source, Status};
-use cvmtop::guide::error_text::{MAX_TEXT, Recognised, Stage, readings, recognise};
 use proptest::prelude::*;
 
 /// A text and what it is evidence of.
@@ -214,6 +214,96 @@ fn the_stage_of_a_trace_tells_apart_the_same_last_words() {
     }
 }
 
+/// One letter of each line read wrongly, as by OCR: the `turn` of them picks another one.
+fn misread(text: &str, turn: usize) -> String {
+    let misread_line = |line: &str| {
+        let letters: Vec<usize> = line
+            .char_indices()
+            .filter(|(_, c)| c.is_ascii_lowercase())
+            .map(|(at, _)| at)
+            .collect();
+        let Some(at) = letters.get((turn * 7 + 3) % letters.len().max(1)) else {
+            return line.to_owned();
+        };
+        let wrong = if &line[*at..=*at] == "n" { "m" } else { "n" };
+        format!("{}{wrong}{}", &line[..*at], &line[at + 1..])
+    };
+    let lines: Vec<String> = text.lines().map(misread_line).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn one_wrong_letter_a_line_does_not_lose_the_message() {
+    let (mut tried, mut lost) = (0, Vec::new());
+    for Row { group, state, text } in ROWS.iter() {
+        // Of a code or a word there is nothing left to know it by.
+        if text.chars().filter(|c| c.is_alphabetic()).count() < 12 {
+            continue;
+        }
+        for turn in 0..4 {
+            let noisy = misread(text, turn);
+            tried += 1;
+            if !holds(&recognise(&noisy), group, state) {
+                lost.push(format!("{noisy:?} wants {state}"));
+            }
+        }
+    }
+    println!("{} of {tried} misread texts kept", tried - lost.len());
+    assert!(
+        lost.len() * 100 <= tried * 3,
+        "{} of {tried}:\n{}",
+        lost.len(),
+        lost.join("\n")
+    );
+}
+
+#[test]
+fn a_piece_that_many_messages_share_is_none_of_them() {
+    for text in [
+        "The remote computer is fine",
+        "Starting Authentication",
+        "The connection",
+        "the server",
+    ] {
+        let found = recognise(text);
+        assert_eq!(found[0].state, "unrecognised", "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn the_last_failure_that_matters_counts() {
+    for (text, state) in [
+        (
+            "op@h's password:\nPermission denied, please try again.\nop@h's password:\ndebug1: Authentication succeeded (password).\ndebug1: Exit status 0",
+            "login-works",
+        ),
+        (
+            "kex_exchange_identification: read: Connection reset by peer\rConnection reset by 192.0.2.1 port 22\rop@192.0.2.1: Permission denied (publickey).",
+            "permission-denied-publickey",
+        ),
+        (
+            "debug1: Server accepts key: k\nop@192.0.2.1: Permission denied (publickey).",
+            "key-accepted-then-closed",
+        ),
+        (
+            "op@h: Permission denied (publickey).\nsshd[9]: Authentication refused: bad ownership or modes for directory /",
+            "key-file-refused",
+        ),
+        (
+            "connect to host h\n* lines *\nport 22: Connection refused",
+            "connect-refused",
+        ),
+        (
+            "/bin/bash: Permission denied\nConnection to h closed.",
+            "shell-missing",
+        ),
+    ] {
+        let found = recognise(text);
+        let states: Vec<&str> = found.iter().map(|r| r.state.as_str()).collect();
+        assert_eq!(states, [state], "{text}");
+    }
+}
+
 #[test]
 fn what_is_not_known_is_said_to_be_unknown() {
     let found = recognise("the flux capacitor wants more plutonium");
@@ -330,7 +420,7 @@ fn every_state_is_in_the_vocabulary_of_the_knowledge() {
     let text = include_str!("../assets/knowledge/evidence.toml");
     let file: toml::Table = toml::from_str(text).expect("the vocabulary parses");
     let groups = file["evidence"].as_array().expect("a list of groups");
-    for (group, state) in cvmtop::guide::error_text::states() {
+    for (group, state) in cvmtop::client_text::states() {
         let found = groups.iter().find(|g| g["id"].as_str() == Some(group));
         let states = found.unwrap_or_else(|| panic!("no group {group}"))["states"].as_array();
         let known = states.is_some_and(|s| s.iter().any(|s| s.as_str() == Some(state)));

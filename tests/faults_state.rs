@@ -291,7 +291,10 @@ fn console_at(now: Timestamp) -> State {
     state.fleet.insert(vec![instance.into()]);
     state.fleet.end_listing();
     state.fleet.get_mut("ins-1").unwrap().checked_at = Some(now);
-    state.tell(Severity::Info, "a notice that goes away by itself");
+    state.tell(
+        Severity::Info,
+        "a notice that goes away by itself".to_owned(),
+    );
     state.settle();
     state
 }

@@ -6,6 +6,15 @@
 
 #![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
 
+#[path = "guest_linux/injection.rs"]
+mod injection;
+#[path = "guest_linux/policy.rs"]
+mod policy;
+#[path = "guest_linux/systems.rs"]
+mod systems;
+#[path = "guest_linux/wrappers.rs"]
+mod wrappers;
+
 use std::net::IpAddr;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -15,11 +24,14 @@ use cvmtop::domain::evidence::{Reading, Status};
 use cvmtop::domain::instance::Os;
 use cvmtop::guest::{GuestQuestion, readings, script};
 
-/// Makes the root: /etc may be changed freely, /run, /tmp and /var/log are empty.
+/// Makes the root: this machine's files below a layer in memory, so that anything may be changed and
+/// how full this machine's own disk is does not matter. /run, /tmp and /var/log are empty.
 const ROOM: &str = r#"
 set -e
-T=$(mktemp -d); mount -t tmpfs tmpfs "$T"; mkdir "$T/u" "$T/w"
-mount -t overlay overlay -o "lowerdir=/etc,upperdir=$T/u,workdir=$T/w" /etc
+T=$(mktemp -d); mount -t tmpfs -o size=512m tmpfs "$T"; mkdir "$T/u" "$T/w" "$T/r"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$T/u,workdir=$T/w" "$T/r"
+mount -t proc proc "$T/r/proc"; mount --rbind /dev "$T/r/dev"; mount --rbind /sys "$T/r/sys"
+cd "$T/r"; pivot_root . mnt; cd /; umount -l /mnt
 mount -t tmpfs tmpfs /run; mkdir -p /run/sshd /run/faillock
 mount -t tmpfs tmpfs /var/log; : >/var/log/btmp; : >/var/log/auth.log
 mount -t tmpfs -o size=2m tmpfs /tmp
@@ -27,7 +39,8 @@ ip link set lo up
 ip link add eth0 type veth peer name eth0p; ip link set eth0p up; ip addr add 10.0.0.5/24 dev eth0; ip link set eth0 up
 ip route add default via 10.0.0.1
 rm -f /etc/ssh/ssh_host_*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key; : >/etc/hosts.deny; : >/etc/hosts.allow
-mkdir -p /etc/ssh/sshd_config.d; printf 'PermitRootLogin yes\n' >/etc/ssh/sshd_config
+mkdir -p /etc/ssh/sshd_config.d; printf 'PermitRootLogin yes\nUsePAM yes\n' >/etc/ssh/sshd_config
+sed -i 's/^root:[^:]*/root:$6$salt$hash/' /etc/shadow
 start() { /usr/sbin/sshd -D -E /var/log/sshd.err & PID=$!; n=0
   while ! ss -H -ltn | grep -q . && [ $n -lt 100 ]; do n=$((n+1)); sleep 0.05; done; }
 set +e
@@ -220,13 +233,13 @@ const CASES: &[Case] = &[
     (
         "keys only, user of keys",
         "deploy",
-        "useradd -m -d /tmp/deploy deploy; mkdir /tmp/deploy/.ssh; echo x >/tmp/deploy/.ssh/authorized_keys; printf 'PasswordAuthentication no\\nKbdInteractiveAuthentication no\\n' >>/etc/ssh/sshd_config; start",
+        "useradd -m -d /tmp/deploy deploy; mkdir /tmp/deploy/.ssh; cp /etc/ssh/ssh_host_ed25519_key.pub /tmp/deploy/.ssh/authorized_keys; printf 'PasswordAuthentication no\\nKbdInteractiveAuthentication no\\n' >>/etc/ssh/sshd_config; start",
         &[("guest-auth-policy", "ok")],
     ),
     (
-        "one try",
+        "one try, and none left",
         "root",
-        "echo 'MaxAuthTries 1' >>/etc/ssh/sshd_config; start",
+        "echo 'MaxAuthTries 1' >>/etc/ssh/sshd_config; start; echo 'Nov 23 10:00:00 h sshd[7]: error: maximum authentication attempts exceeded for root from 203.0.113.7 port 5 ssh2 [preauth]' >/var/log/auth.log",
         &[("guest-auth-policy", "too-few-tries")],
     ),
     (
@@ -280,7 +293,7 @@ const CASES: &[Case] = &[
     (
         "nobody but root",
         "deploy",
-        "useradd -d /tmp -s /bin/bash deploy; touch /etc/nologin; start",
+        "useradd -d /tmp -s /bin/bash -p set deploy; touch /etc/nologin; start",
         &[("guest-account", "ok"), ("guest-pam", "restricts")],
     ),
     (

@@ -34,10 +34,10 @@ const ROWS: &[Row] = &[
     (LINUX, "guest-auth-policy", "ok", &[]),
     (LINUX, "guest-auth-policy", "user-denied", &["policy sshd denyusers deploy"]),
     (LINUX, "guest-auth-policy", "password-disabled", &["policy sshd passwordauthentication no", "policy sshd kbdinteractiveauthentication no"]),
-    (LINUX, "guest-auth-policy", "too-few-tries", &["policy sshd maxauthtries 1"]),
+    (LINUX, "guest-auth-policy", "too-few-tries", &["policy sshd maxauthtries 1", "authlog line sshd[7]: error: maximum authentication attempts exceeded for deploy from 203.0.113.7 port 4 ssh2 [preauth]"]),
     (LINUX, "guest-firewall", "allow", &[]),
-    (LINUX, "guest-firewall", "drop", &["firewall iptables *filter", "firewall iptables :INPUT DROP [0:0]", "firewall iptables COMMIT"]),
-    (LINUX, "guest-firewall", "reject", &["firewall iptables *filter", "firewall iptables :INPUT ACCEPT [0:0]", "firewall iptables -A INPUT -p tcp -m tcp --dport 22 -j REJECT --reject-with icmp-port-unreachable", "firewall iptables COMMIT"]),
+    (LINUX, "guest-firewall", "drop", &["firewall plain +@iptables legacy", "firewall plain +*filter", "firewall plain +:INPUT DROP [0:0]", "firewall plain +COMMIT", "firewall plain +@end"]),
+    (LINUX, "guest-firewall", "reject", &["firewall plain +@iptables legacy", "firewall plain +*filter", "firewall plain +:INPUT ACCEPT [0:0]", "firewall plain +-A INPUT -p tcp -m tcp --dport 22 -j REJECT --reject-with icmp-port-unreachable", "firewall plain +COMMIT", "firewall plain +@end"]),
     (LINUX, "guest-source-block", "none", &[]),
     (LINUX, "guest-source-block", "blocked", &["source fail2ban sshd 203.0.113.7 198.51.100.2"]),
     (LINUX, "guest-throttle", "ok", &[]),
@@ -96,7 +96,7 @@ const ROWS: &[Row] = &[
     (WINDOWS, "guest-listener", "loopback-only", &["listener netstat TCP 127.0.0.1:3389 0.0.0.0:0 LISTENING 1012"]),
     (WINDOWS, "guest-listener", "ipv6-only", &["listener netstat TCP [::]:3389 [::]:0 LISTENING 1012"]),
     (WINDOWS, "guest-firewall", "allow", &[]),
-    (WINDOWS, "guest-firewall", "drop", &["firewall rule Block|Any|Any|Third-party shield"]),
+    (WINDOWS, "guest-firewall", "drop", &["firewall policy {A0C3}|v2.31|Action=Block|Active=TRUE|Dir=In|Protocol=6|LPort=3389|Name=Third-party shield|"]),
     (WINDOWS, "guest-account", "ok", &[]),
     (WINDOWS, "guest-account", "locked", &["account state disabled=False lockout=True"]),
     (WINDOWS, "guest-account", "absent", &["account state absent"]),
@@ -247,11 +247,18 @@ fn every_state_of_a_guest_is_read_from_an_answer_of_its_shape() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+    let table: toml::Table =
+        toml::from_str(include_str!("data/evidence.toml")).expect("data/evidence.toml");
+    let awaited = |group: &str, state: &str| {
+        let states = table["awaited"].get(group).and_then(toml::Value::as_array);
+        states.is_some_and(|all| all.iter().any(|s| s.as_str() == Some(state)))
+    };
     for group in &Knowledge::shipped().evidence {
         for state in group
             .states
             .iter()
             .filter(|_| group.id.starts_with("guest-"))
+            .filter(|state| !awaited(&group.id, state))
         {
             assert!(
                 produced.contains(&(group.id.as_str(), state.as_str())),

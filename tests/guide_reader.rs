@@ -20,6 +20,7 @@ use cvmtop::app::overlay::{Overlay, Reading};
 use cvmtop::app::state::State;
 use cvmtop::domain::action::ActionId;
 use cvmtop::domain::guide_step::TickedStep;
+use cvmtop::domain::said::Said;
 use serde_json::json;
 use terminal::Terminal;
 
@@ -153,7 +154,7 @@ fn the_action_of_a_step_goes_through_preview_and_gate_and_ticks_the_step() {
     assert!(matches!(effects.as_slice(), [Effect::Execute { .. }]));
     let ended = |ending| Executed {
         ending,
-        detail: "the rules are in force".into(),
+        detail: Said::raw("the rules are in force"),
         soft_restart_failed: false,
         replanned: None,
         undo_entry: None,
@@ -175,7 +176,7 @@ fn an_action_that_failed_ticks_nothing() {
         panic!("one preview is prepared: {effects:?}");
     };
     let run = *run;
-    let result = Err("the cloud refused".to_owned());
+    let result = Err(Said::raw("the cloud refused"));
     let effects = send(&mut state, Message::Executed { run, result });
     assert_eq!(ticks(&effects), []);
 }
@@ -310,7 +311,7 @@ fn a_masked_screen_asks_for_a_masked_ticket_and_a_failure_is_told() {
     };
     assert!(*mask);
     let run = *run;
-    let result = Err("cannot write".to_owned());
+    let result = Err(Said::raw("cannot write"));
     send(&mut state, Message::TicketWritten { run, result });
     assert!(state.overlays.is_empty());
     assert_eq!(state.notices.shown().unwrap().text, "cannot write");

@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cvmtop::client_text;
 use cvmtop::guide::library::{GuideOs, LintError, OwnFile};
 use cvmtop::guide::markdown::{CHECK, STEPS, StepKind, UNDO};
-use cvmtop::guide::{Lang, Library, error_text, library};
+use cvmtop::guide::{Lang, Library, library};
 
 /// Ids of the cause catalogue with the systems they occur on.
 fn catalogue() -> BTreeMap<String, GuideOs> {
@@ -139,7 +140,7 @@ fn every_kind_of_message_has_a_guide_of_its_own() {
         .iter()
         .flat_map(|guide| guide.errors.iter().map(String::as_str))
         .collect();
-    for class in error_text::classes() {
+    for class in client_text::classes() {
         assert!(first.contains(class), "no guide is the first for {class}");
     }
 }
@@ -278,4 +279,43 @@ fn an_operators_own_guides_stand_beside_and_over_the_shipped_ones() {
         [("bad.md", 12), ("bad.md", 5), ("broken.md", 2)],
         "{errors:?}"
     );
+}
+
+/// What a reader copies out of a README: fenced commands (without their comments), the first column
+/// of each table, and the number of headings of each level.
+fn skeleton(text: &str) -> (Vec<String>, Vec<String>, BTreeMap<usize, usize>) {
+    let (mut commands, mut cells, mut headings) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let mut fenced = false;
+    for line in text.lines() {
+        if line.starts_with("```") {
+            fenced = !fenced;
+        } else if fenced {
+            let command = line.split(" # ").next().unwrap_or_default().trim();
+            commands.push(command.to_owned());
+        } else if line.starts_with('#') {
+            let level = line.chars().take_while(|c| *c == '#').count();
+            *headings.entry(level).or_default() += 1;
+        } else if let Some(row) = line.strip_prefix("| `") {
+            let cell = row.split(" | ").next().unwrap_or_default();
+            cells.push(cell.to_owned());
+        }
+    }
+    (commands, cells, headings)
+}
+
+#[test]
+fn the_readmes_of_all_languages_keep_step() {
+    let english = include_str!("../README.md");
+    let architecture = english.find("## Architecture").expect("has one");
+    let install = english.find("## Install").expect("has one");
+    // The table of rooms is for those who read the code; the translations point to it.
+    let english = format!("{}{}", &english[..architecture + 16], &english[install..]);
+    let first = skeleton(&english);
+    assert!(first.0.len() >= 2 && first.1.len() >= 15, "{first:?}");
+    for other in [
+        include_str!("../assets/docs/README.ko.md"),
+        include_str!("../assets/docs/README.zh.md"),
+    ] {
+        assert_eq!(skeleton(other), first);
+    }
 }

@@ -10,8 +10,8 @@
     clippy::needless_pass_by_value
 )] // a test may stop where it fails, and takes JSON as it is written
 
-#[path = "support/probe.rs"]
-mod support;
+#[path = "support/netns.rs"]
+mod netns;
 
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -19,8 +19,9 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use netns::probe as support;
 use serde_json::{Value, json};
-use support::{sshd, xrdp};
+use support::{sshd, sshd_in, xrdp};
 
 const ID: &str = "ins-aaaa1111";
 
@@ -442,9 +443,10 @@ fn whatever_an_action_is_refused_with_the_rest_goes_on() {
     }
     // Empty lists are answers of their own.
     let empty = json!({"answers": {
-        "DescribeAddresses": {}, "DescribeSubnets": {"SubnetSet": []}, "GetMonitorData": {"DataPoints": null},
-        "DescribeAutomationAgentStatus": {"AutomationAgentSet": []}, "DescribeDisks": {"DiskSet": []},
-        "DescribeTaskInfo": {}, "DescribeAccidentEventList": {"Alarms": []}, "DescribeEvents": {"Events": []}}});
+        "DescribeAddresses": {"AddressSet": []}, "DescribeSubnets": {"SubnetSet": []},
+        "GetMonitorData": {"DataPoints": []}, "DescribeAutomationAgentStatus": {"AutomationAgentSet": []},
+        "DescribeDisks": {"DiskSet": []}, "DescribeTaskInfo": {"RepairTaskInfoSet": []},
+        "DescribeAccidentEventList": {"Alarms": []}, "DescribeEvents": {"Events": []}}});
     let cloud = Cloud::of(&world(
         instance(login, private, &json!({})),
         everyone(),
@@ -455,7 +457,29 @@ fn whatever_an_action_is_refused_with_the_rest_goes_on() {
     assert_eq!(state(&report, "cpu", None), "no-data");
     assert_eq!(state(&report, "network-acl", None), "probe-failed");
     assert_eq!(state(&report, "platform-event", None), "none");
-    assert_eq!(state(&report, "recent-change", None), "none");
+    // The subnet is not there, so nobody can say which ACL and route table to ask the log about.
+    let change = reading(&report, "recent-change", None);
+    assert_eq!(change["status"], "not-attempted", "{change}");
+    // Lists that are not there are not empty: nobody said so.
+    let absent = json!({"answers": {
+        "DescribeAddresses": {}, "DescribeSubnets": {}, "GetMonitorData": {"DataPoints": null},
+        "DescribeAutomationAgentStatus": {}, "DescribeTaskInfo": {},
+        "DescribeAccidentEventList": {"Alarms": []}, "DescribeEvents": {}}});
+    let cloud = Cloud::of(&world(
+        instance(login, private, &json!({})),
+        everyone(),
+        &absent,
+    ));
+    let report = cloud.diagnose(&[]).report();
+    for group in [
+        "agent",
+        "cpu",
+        "network-acl",
+        "platform-event",
+        "recent-change",
+    ] {
+        assert_eq!(state(&report, group, None), "probe-failed", "{group}");
+    }
 }
 
 #[test]
@@ -701,4 +725,68 @@ fn a_wrong_key_and_a_cloud_without_instances_are_one_sentence_each() {
         assert!(ran.stderr().contains(words), "{}", ran.stderr());
         assert_eq!(ran.stderr().lines().count(), 1, "{}", ran.stderr());
     }
+}
+
+/// A jump host elsewhere: its default route gives it a source for the private address, and nothing
+/// ever answers there.
+#[test]
+fn a_healthy_instance_is_healthy_from_a_host_outside_its_network() {
+    let Some(lab) = netns::Lab::linked() else {
+        return;
+    };
+    let login = SocketAddr::new(lab.host(2).into(), 22);
+    let Some(_server) = sshd_in(Some(&lab.server), login, "") else {
+        return;
+    };
+    netns::must(&format!(
+        "-n {} route add default via {}",
+        lab.client,
+        lab.host(2)
+    ));
+    let routes = |more: Value| {
+        let mut set = vec![
+            json!({"DestinationCidrBlock": "10.66.0.0/16", "GatewayType": "LOCAL_GATEWAY", "GatewayId": "Local", "Enabled": true}),
+        ];
+        set.extend(more.as_array().unwrap().iter().cloned());
+        json!({"TotalCount": 1, "RouteTableSet": [
+            {"VpcId": "vpc-1", "RouteTableId": "rtb-1", "Main": true, "RouteSet": set},
+        ]})
+    };
+    let of = |routes: Value| {
+        let answers = json!({
+            "DescribeVpcs": {"TotalCount": 1, "VpcSet": [
+                {"VpcId": "vpc-1", "CidrBlock": "10.66.0.0/16", "Ipv6CidrBlock": "", "AssistantCidrSet": []},
+            ]},
+            "DescribeSubnets": {"TotalCount": 1, "SubnetSet": [
+                {"VpcId": "vpc-1", "SubnetId": "subnet-1", "CidrBlock": "10.66.0.0/24", "RouteTableId": "rtb-1", "NetworkAclId": ""},
+            ]},
+            "DescribeRouteTables": routes,
+        });
+        let instance = instance(login, [10, 66, 0, 5].into(), &json!({}));
+        world(instance, everyone(), &json!({"answers": answers}))
+    };
+    std::thread::scope(|scope| {
+        let inside = scope.spawn(|| {
+            // The cloud and the program are started from here, and live in the same namespace.
+            netns::enter(&lab.client);
+            let cloud = Cloud::of(&of(routes(json!([]))));
+            // A deep look waits for the private path; another does not.
+            for more in [&[][..], &["--deep"]] {
+                let report = cloud.diagnose(more).expect(0, "no-fault-found");
+                assert_eq!(report["verdict"], "healthy");
+                assert_eq!(state(&report, "reach", Some("public")), "open");
+                assert_eq!(state(&report, "reach", Some("private")), "not-attempted");
+                assert_eq!(state(&report, "route", None), "not-attempted");
+            }
+            // A route that covers this host makes the same silence count.
+            let peered = json!([
+                {"DestinationCidrBlock": "10.213.0.0/16", "GatewayType": "CCN", "GatewayId": "ccn-1", "Enabled": true},
+            ]);
+            let cloud = Cloud::of(&of(routes(peered)));
+            let report = cloud.diagnose(&["--deep"]).report();
+            assert_eq!(state(&report, "route", None), "ok");
+            assert_eq!(state(&report, "reach", Some("private")), "all-silent");
+        });
+        inside.join().unwrap();
+    });
 }

@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
 
+#[path = "probe/rdp_servers.rs"]
+mod rdp_servers;
 #[path = "support/probe.rs"]
 mod support;
 
@@ -311,6 +313,9 @@ async fn methods_delay_and_host_key_of_a_real_server() {
         )
         .unwrap();
         expect(&plan, &[("host-key", "changed"), rest[0], rest[1]]).await;
+        let marked = format!("@revoked {}", entry("host_ed25519.pub"));
+        std::fs::write(&known_hosts, marked).unwrap();
+        expect(&plan, &[("host-key", "revoked")]).await;
     }
 }
 
@@ -359,6 +364,10 @@ async fn a_login_that_ends_or_hangs_after_authentication() {
     for (number, (extra, want)) in [
         ("PermitRootLogin yes\nForceCommand echo This account is currently not available.; exit 1", "closed-after-auth"),
         ("PermitRootLogin yes\nForceCommand sleep 120", "hung-after-auth"),
+        // What cloud-init puts before root's keys.
+        ("PermitRootLogin yes\nForceCommand echo 'Please login as the user \"ubuntu\" rather than the user \"root\".';exit 142", "forced-command"),
+        // This server names every algorithm that it knows, not those that it takes, so a refusal is all that shows.
+        ("PermitRootLogin yes\nPubkeyAcceptedAlgorithms rsa-sha2-512", "auth-rejected"),
         ("PermitRootLogin yes\nPubkeyAuthentication no\nPasswordAuthentication yes", "method-not-offered"),
     ]
     .into_iter()

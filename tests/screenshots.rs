@@ -10,6 +10,7 @@ mod terminal;
 
 use std::time::Duration;
 
+use cvmtop::app::locale::{Lang, Texts};
 use terminal::Terminal;
 
 fn save(terminal: &Terminal, name: &str) {
@@ -42,6 +43,38 @@ fn draw_the_console() {
     ] {
         let mut t = on_blocked_instance(columns, rows, lang);
         save(&t, name);
+        t.keys("q");
+        t.wait_exit();
+    }
+}
+
+/// The README's walk from the fault to the verified cure and back, in Korean and in Chinese.
+#[test]
+#[ignore = "writes files; run it by name"]
+fn draw_the_walk() {
+    for lang in [Lang::Ko, Lang::Zh] {
+        let ui = &Texts::of(lang).ui;
+        let lang = lang.as_str();
+        let mut t = on_blocked_instance(120, 40, lang);
+        t.keys("f");
+        t.wait("the question", |s| s.contains(&ui.user_source_title));
+        t.keys("127.0.0.1\r");
+        t.wait("the answer", |s| !s.contains(&ui.user_source_title));
+        t.wait_quiet(Duration::from_secs(2));
+        t.keys("1");
+        t.wait("the preview", |s| s.contains(&ui.preview_title));
+        t.wait_quiet(Duration::from_millis(400));
+        save(&t, &format!("walk-{lang}-preview"));
+        t.keys("Y");
+        t.wait("the cure", |s| s.contains(&ui.job_restored));
+        t.wait_quiet(Duration::from_secs(2));
+        save(&t, &format!("walk-{lang}-cure"));
+        t.keys("u");
+        t.wait("the way back", |s| s.contains(&ui.preview_title));
+        t.keys("Y");
+        t.wait("the rule taken back", |s| s.contains(&ui.job_done));
+        t.wait_quiet(Duration::from_secs(2));
+        save(&t, &format!("walk-{lang}-undone"));
         t.keys("q");
         t.wait_exit();
     }

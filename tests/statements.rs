@@ -98,6 +98,24 @@ async fn scope_onset_path_console_and_whatever_was_seen_are_evidence() {
     assert!(by_onset[0] > by_onset[1], "{by_onset:?}");
 }
 
+/// `cache-01` has no public address; its private path is healthy.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_way_of_the_users_decides_whether_a_private_instance_is_broken() {
+    let cloud = demo::start(DemoOptions::default()).await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let target = ["diagnose", "cache-01", "--format", "json"];
+    for (more, verdict, lead) in [
+        (&[][..], "inconclusive", "no-public-ip"),
+        (&["--user-way", "public"], "faulty", "no-public-ip"),
+        (&["--user-way", "private"], "healthy", "no-fault-found"),
+    ] {
+        let output = run(&cloud, home.path(), &[&target[..], more].concat()).await;
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["verdict"], verdict, "{more:?}");
+        assert_eq!(report["causes"][0]["id"], lead, "{more:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_answer_of_each_question_is_taken_and_nothing_else() {
     let cloud = demo::start(DemoOptions {

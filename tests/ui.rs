@@ -13,7 +13,9 @@ use cvmtop::app::message::{Listing, Message};
 use cvmtop::app::missing::Missing;
 use cvmtop::app::state::{Pane, State};
 use cvmtop::app::update::update;
+use cvmtop::cloud::said::cred_variables;
 use cvmtop::domain::action::ActionId;
+use cvmtop::domain::said::Said;
 use cvmtop::view::frame::{Look, draw};
 use cvmtop::view::glyphs::UNICODE;
 use cvmtop::view::theme::{Depth, Theme};
@@ -88,8 +90,8 @@ fn how_an_action_ended_stands_beside_the_verdict() {
         run: RunId(99),
         instance: "ins-shop".into(),
         action: Some(ActionId::OpenPort),
-        title: "Open tcp 22".into(),
-        state: JobState::Ended(Ending::Restored, "login answers again".into()),
+        title: Said::raw("Open tcp 22"),
+        state: JobState::Ended(Ending::Restored, Said::raw("login answers again")),
         started_at: state.now,
         ended_at: Some(state.now),
         steps: Vec::new(),
@@ -121,8 +123,8 @@ fn loading_empty_and_filtered_lists_say_so() {
         let mut state = fresh(lang, (80, 24));
         let generation = state.fleet.generation;
         let looked_for = vec![
-            "TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY".to_owned(),
-            "~/.tccli/default.credential".to_owned(),
+            cred_variables("TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY"),
+            Said::raw("~/.tccli/default.credential"),
         ];
         let event = Listing::Missing(Missing::Credentials { looked_for });
         update(&mut state, Message::Listed { generation, event });

@@ -53,21 +53,50 @@ Say certificate hash ((RegValue $tcp 'SSLCertificateSHA1Hash') -join '')
 Say certificate today ('{0:yyyy-MM-dd}' -f (Get-Date))
 Say certificate checked yes
 
-# Host firewall: profiles, and rules that speak of the login port.
-foreach ($p in Get-NetFirewallProfile -PolicyStore ActiveStore) { Say firewall profile "$($p.Name) enabled=$($p.Enabled) in=$($p.DefaultInboundAction)" }
-foreach ($n in Get-NetConnectionProfile) { Say firewall network "$($n.NetworkCategory)" }
-if (Within 25) {
-    $filters = Get-NetFirewallPortFilter -PolicyStore ActiveStore | Where-Object { ($_.Protocol -eq 'TCP' -or $_.Protocol -eq 'Any') -and ($_.LocalPort -contains "$CvmtopPort" -or $_.LocalPort -eq 'Any') }
-    foreach ($f in ($filters | Select-Object -First 60)) {
-        $r = $f | Get-NetFirewallRule
-        if ($r.Enabled -ne 'True' -or $r.Direction -ne 'Inbound') { continue }
-        $app = ($r | Get-NetFirewallApplicationFilter).Program
-        if ($f.LocalPort -eq 'Any' -and $app -ne 'Any' -and $app -notlike '*svchost*') { continue }
-        if ($f.LocalPort -eq 'Any' -and $r.Action -ne 'Block') { continue }
-        $remote = (($r | Get-NetFirewallAddressFilter).RemoteAddress -join ',')
-        Say firewall rule "$($r.Action)|$($r.Profile)|$remote|$($r.DisplayName)"
+# Host firewall: the profiles as they are in force, and the rules that may speak of the login port
+# as the registry holds them (MS-GPFAS 2.2.2): local ones, and those of a policy.
+foreach ($p in Get-NetFirewallProfile -PolicyStore ActiveStore) { Say firewall profile "$($p.Name) enabled=$($p.Enabled) in=$($p.DefaultInboundAction) exceptions=$($p.AllowInboundRules) local=$($p.AllowLocalFirewallRules)" }
+$addresses = @(Get-NetIPAddress)
+foreach ($i in ($addresses | Select-Object -First 60)) { Say firewall address "$($i.IPAddress)/$($i.PrefixLength)" }
+$own = @($addresses | Where-Object { $CvmtopAddress -and $_.IPAddress -eq $CvmtopAddress })
+$networks = @(Get-NetConnectionProfile)
+$met = @($networks | Where-Object { $own.Count -gt 0 -and $_.InterfaceIndex -eq $own[0].InterfaceIndex })
+if ($met.Count -gt 0) { $networks = $met }
+foreach ($n in $networks) { Say firewall network "$($n.NetworkCategory)" }
+function SpeaksOfPort($rule) {
+    $any = $true
+    foreach ($part in ($rule -split '\|')) {
+        if ($part -notmatch '^LPort(2_10)?=(\d+)(-(\d+))?$') { continue }
+        $any = $false
+        $low = [int]$Matches[2]
+        $high = $low
+        if ($Matches[4]) { $high = [int]$Matches[4] }
+        if ($low -le [int]$CvmtopPort -and [int]$CvmtopPort -le $high) { return $true }
     }
-    Say firewall checked yes
+    return $any
+}
+function FirewallRules($key, $path) {
+    $values = Get-ItemProperty -Path $path
+    if (-not $values) { return }
+    foreach ($value in $values.PSObject.Properties) {
+        $name = $value.Name
+        $rule = "$($value.Value)"
+        if ($rule -notmatch '\|Active=TRUE\|' -or $rule -notmatch '\|Dir=In\|') { continue }
+        if ($rule -match '\|Protocol=(\d+)\|' -and $Matches[1] -ne '6') { continue }
+        if ($rule -match '\|App=([^|]*)\|' -and $Matches[1] -notmatch '(svchost\.exe|^System)$') { continue }
+        if ($rule -match '\|Svc=([^|]*)\|' -and $Matches[1] -ne 'termservice' -and $Matches[1] -ne '*') { continue }
+        if (-not (SpeaksOfPort $rule)) { continue }
+        $rule = $rule -replace '\|(Desc|EmbedCtxt)=[^|]*', ''
+        $text = "$name|$rule" -replace '[\r\n\t]+', ' '
+        if ($text.Length -gt 1900) { Say firewall cut $name } else { [Console]::Out.WriteLine("firewall`t$key`t$text") }
+    }
+}
+if (Within 25) {
+    $store = 'HKLM:\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy'
+    FirewallRules local "$store\FirewallRules"
+    FirewallRules policy "$store\Mdm\FirewallRules"
+    FirewallRules policy 'HKLM:\SOFTWARE\Policies\Microsoft\WindowsFirewall\FirewallRules'
+    if (Test-Path "$store\FirewallRules") { Say firewall checked yes }
 }
 
 # The account and its rights.

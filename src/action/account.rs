@@ -10,6 +10,7 @@ use super::plan::{
     Completion, Plan, PlanError, SECRET_PLACEHOLDER, SecretSlot, Step, Target, Undo, blank,
 };
 use super::power::OPERATION_LIMIT_S;
+use super::said;
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;
 use crate::domain::instance::{Instance, Os};
@@ -50,10 +51,7 @@ pub(super) fn reset_password(
     let mut plan = blank(
         ActionId::ResetPassword,
         context,
-        format!(
-            "Reset the password of {user} on {}",
-            Target::of(instance).label()
-        ),
+        said::reset_password(&user, Target::of(instance).label()),
     );
     plan.parameters
         .insert("user".to_owned(), Value::from(user.as_str()));
@@ -66,7 +64,7 @@ pub(super) fn reset_password(
         body["ForceStop"] = Value::Bool(true);
     }
     let mut step = Step::new(
-        "reset the password",
+        said::reset_password_2(),
         ApiCall::new("cvm", "ResetInstancesPassword", &instance.region, body),
         Completion::Instance {
             state: running.then(|| "RUNNING".to_owned()),
@@ -79,30 +77,22 @@ pub(super) fn reset_password(
         user: user.clone(),
     });
     plan.steps.push(step);
-    plan.changes.push(format!(
-        "the old password of {user} stops working; the new one is shown once and stored nowhere"
-    ));
+    plan.changes.push(said::old_password_stops(user));
     restart_price(&mut plan, running);
     plan.undo = Undo::None {
-        reason: "the old password is not known to anybody but its owner; reset again if needed"
-            .to_owned(),
+        reason: said::old_password_not(),
     };
     if !instance.key_ids.is_empty() {
-        plan.warnings.push(
-            "a key pair is bound, which normally switches password login off: the new password may then work in VNC only".to_owned(),
-        );
+        plan.warnings.push(said::key_pair_bound());
     }
-    plan.warnings.push(
-        "the guest's own agent applies the password; the cloud may report success although it did not".to_owned(),
-    );
+    plan.warnings.push(said::guest_own_agent());
     Ok(plan)
 }
 
 fn restart_price(plan: &mut Plan, running: bool) {
     if running {
-        "the instance is shut down (by force if it does not follow) and started again: some minutes"
-            .clone_into(&mut plan.downtime);
-        "as a power cut if the system does not shut down by itself".clone_into(&mut plan.data_risk);
+        plan.downtime = said::instance_shut_down();
+        plan.data_risk = said::power_cut_if();
     } else {
         plan.risk = Risk::Medium;
     }
@@ -114,19 +104,17 @@ pub(super) fn bind_key_pair(
 ) -> Result<Plan, PlanError> {
     let instance = &context.instance;
     let Some(key) = parameters.text("key") else {
-        return Err(PlanError::Missing(
-            "bind-key-pair needs a key pair: give its id with key=skey-...".to_owned(),
-        ));
+        return Err(PlanError::Missing(said::bind_key_pair()));
     };
     if instance.key_ids.iter().any(|bound| bound == key) {
-        return Err(PlanError::NothingToDo(format!("{key} is already bound")));
+        return Err(PlanError::NothingToDo(said::already_bound(key)));
     }
     let running = is_running(instance, ActionId::BindKeyPair)?;
     let state = running.then(|| "RUNNING".to_owned());
     let mut plan = blank(
         ActionId::BindKeyPair,
         context,
-        format!("Bind {key} to {}", Target::of(instance).label()),
+        said::bind(key, Target::of(instance).label()),
     );
     plan.parameters.insert("key".to_owned(), key.into());
     let call = |action: &str, keys: Value| {
@@ -141,30 +129,28 @@ pub(super) fn bind_key_pair(
         limit_s: OPERATION_LIMIT_S,
     };
     plan.steps.push(Step::new(
-        "bind the key pair",
+        said::bind_key_pair_2(),
         call("AssociateInstancesKeyPairs", json!([key])),
         completion.clone(),
     ));
-    plan.changes = vec![format!(
-        "{key} can log in; password login over SSH is switched off by this"
-    )];
+    plan.changes = vec![said::can_log_password(key)];
     restart_price(&mut plan, running);
     let (text, step) = if instance.key_ids.is_empty() {
         (
-            format!("unbinds {key}; password login comes back with the old password"),
+            said::unbinds_password_login(key),
             Step::new(
-                "unbind the key pair",
+                said::unbind_key_pair(),
                 call("DisassociateInstancesKeyPairs", json!([key])),
                 completion,
             ),
         )
     } else {
         plan.changes
-            .push(format!("it replaces {}", instance.key_ids.join(", ")));
+            .push(said::replaces(instance.key_ids.join(", ")));
         (
-            format!("binds {} again", instance.key_ids.join(", ")),
+            said::binds_again(instance.key_ids.join(", ")),
             Step::new(
-                "bind the former key pair",
+                said::bind_former_key(),
                 call("AssociateInstancesKeyPairs", json!(instance.key_ids)),
                 completion,
             ),

@@ -5,27 +5,36 @@ use serde_json::{Value, json};
 use super::context::{AccountType, AddressFacts, Fact, PlanContext};
 use super::parameters::Parameters;
 use super::plan::{Completion, Plan, PlanError, Step, StepInput, Target, Undo, blank, mark};
+use super::said;
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;
+use crate::domain::said::Said;
 
 const TASK_LIMIT_S: u64 = 300;
 /// How a new address on a standard account is charged.
 pub const NEW_CHARGE_TYPE: &str = "TRAFFIC_POSTPAID_BY_HOUR";
+/// Most that [`NEW_CHARGE_TYPE`] takes (vpc `AllocateAddresses.InternetMaxBandwidthOut`).
+const MOST_MBPS: u64 = 100;
 const FILLED_IN: &str = "(from the answer of the call before)";
 
 pub(super) fn plan(parameters: &Parameters, context: &PlanContext) -> Result<Plan, PlanError> {
     let instance = &context.instance;
     let label = Target::of(instance).label();
     if !instance.public_addresses.is_empty() {
-        return Err(PlanError::NothingToDo(format!(
-            "{label} already has the public address {}",
-            instance.public_addresses[0]
+        return Err(PlanError::NothingToDo(said::already_public_address(
+            label,
+            instance.public_addresses[0],
+        )));
+    }
+    if instance.state == "STOPPED" && instance.stop_charging_mode == "STOP_CHARGING" {
+        return Err(PlanError::NotApplicable(said::stopped_without_charge(
+            label,
         )));
     }
     let mut plan = blank(
         ActionId::AssociateAddress,
         context,
-        format!("Bind a public address to {label}"),
+        said::bind_public_address(label),
     );
     match (&context.free_addresses, parameters.text("address")) {
         // The operator names one: the cloud itself refuses it when it is not free.
@@ -35,22 +44,17 @@ pub(super) fn plan(parameters: &Parameters, context: &PlanContext) -> Result<Pla
                 ..AddressFacts::default()
             };
             bind_existing(&mut plan, context, &named);
-            plan.warnings.push(format!(
-                "whether {wanted} is free could not be read ({why}); the cloud refuses the call if it is not"
-            ));
+            plan.warnings.push(said::free_not_read(wanted, why));
         }
         (facts, wanted) => {
-            let free = facts.required("the region's free addresses")?;
+            let free = facts.required(said::region_free_addresses())?;
             match choose(wanted, free)? {
                 Some(address) => bind_existing(&mut plan, context, address),
-                None => bind_new(&mut plan, context, parameters.number("mbps").unwrap_or(5)),
+                None => bind_new(&mut plan, context, parameters.number("mbps").unwrap_or(5))?,
             }
         }
     }
-    plan.warnings.push(
-        "the instance can then be reached from the Internet as far as its security groups allow"
-            .to_owned(),
-    );
+    plan.warnings.push(said::instance_can_then());
     Ok(plan)
 }
 
@@ -58,31 +62,31 @@ fn choose<'a>(
     wanted: Option<&str>,
     free: &'a [AddressFacts],
 ) -> Result<Option<&'a AddressFacts>, PlanError> {
-    let usable = |a: &&AddressFacts| a.status == "UNBIND" && !a.is_blocked && !a.is_arrears;
+    let usable = |a: &&AddressFacts| a.is_free();
     let Some(wanted) = wanted else {
-        return Ok(free.iter().find(usable));
+        // Anti-DDoS, Anycast and the like are dear, and bought for something else.
+        let plain = |a: &&AddressFacts| usable(a) && matches!(a.kind.as_str(), "EIP" | "");
+        return Ok(free.iter().find(plain));
     };
     match free.iter().find(|a| a.id == wanted) {
         Some(address) if usable(&address) => Ok(Some(address)),
-        Some(address) => Err(PlanError::NotApplicable(format!(
-            "{wanted} cannot be bound: {}",
+        Some(address) => Err(PlanError::NotApplicable(said::cannot_bound(
+            wanted,
             if address.is_blocked {
-                "it is blocked because of an attack"
+                said::blocked_by_attack()
             } else if address.is_arrears {
-                "it is in arrears"
+                said::in_arrears()
             } else {
-                "it is not free"
-            }
+                said::not_free()
+            },
         ))),
-        None => Err(PlanError::NotApplicable(format!(
-            "{wanted} is not among the free addresses of the region; leave `address` out to see which would be taken"
-        ))),
+        None => Err(PlanError::NotApplicable(said::not_among_free(wanted))),
     }
 }
 
 fn associate(context: &PlanContext, address_id: &str) -> Step {
     Step::new(
-        "bind the address",
+        said::bind_address(),
         ApiCall::new(
             "vpc",
             "AssociateAddress",
@@ -95,7 +99,7 @@ fn associate(context: &PlanContext, address_id: &str) -> Step {
     )
 }
 
-fn call_on_address(context: &PlanContext, purpose: &str, action: &str, body: Value) -> Step {
+fn call_on_address(context: &PlanContext, purpose: Said, action: &str, body: Value) -> Step {
     Step::new(
         purpose,
         ApiCall::new("vpc", action, &context.instance.region, body),
@@ -108,26 +112,34 @@ fn call_on_address(context: &PlanContext, purpose: &str, action: &str, body: Val
 fn bind_existing(plan: &mut Plan, context: &PlanContext, address: &AddressFacts) {
     plan.parameters
         .insert("address".to_owned(), address.id.as_str().into());
+    if !matches!(address.kind.as_str(), "EIP" | "") {
+        plan.warnings
+            .push(said::kind_of_its_own(&address.id, &address.kind));
+    }
     plan.steps.push(associate(context, &address.id));
     let shown = address.shown();
-    plan.changes = vec![format!("{shown} becomes the public address")];
-    "a bound address costs no idle fee; its traffic is charged as before"
-        .clone_into(&mut plan.cost);
+    plan.changes = vec![said::becomes_public_address(&shown)];
+    plan.cost = said::bound_address_costs();
     plan.undo = Undo::Steps {
-        text: format!("unbinds {shown} again"),
-        downtime: "the public path ends".to_owned(),
+        text: said::unbinds_again(shown),
+        downtime: said::public_path_ends(),
         risk: Risk::Medium,
         steps: vec![call_on_address(
             context,
-            "unbind the address",
+            said::unbind_address(),
             "DisassociateAddress",
             json!({ "AddressId": address.id }),
         )],
     };
 }
 
-fn bind_new(plan: &mut Plan, context: &PlanContext, mbps: u64) {
+fn bind_new(plan: &mut Plan, context: &PlanContext, mbps: u64) -> Result<(), PlanError> {
     let mark = mark(&context.entry);
+    if mbps > MOST_MBPS {
+        return Err(PlanError::NotApplicable(said::new_address_cap(
+            MOST_MBPS, MOST_MBPS,
+        )));
+    }
     // Name and token both carry the mark: a second sending would be recognised by the cloud,
     // and the address can be found after a crash.
     let mut body = json!({ "AddressCount": 1, "AddressName": mark, "ClientToken": mark });
@@ -135,12 +147,10 @@ fn bind_new(plan: &mut Plan, context: &PlanContext, mbps: u64) {
         body["InternetChargeType"] = json!(NEW_CHARGE_TYPE);
         body["InternetMaxBandwidthOut"] = json!(mbps);
     } else if let Some(why) = context.account_type.unknown() {
-        plan.warnings.push(format!(
-            "the account's network type could not be read ({why}): the new address gets the cap and the charge that are the account's default"
-        ));
+        plan.warnings.push(said::network_type_unread(why));
     }
     plan.parameters.insert("mbps".to_owned(), mbps.into());
-    let mut allocate = call_on_address(context, "buy an address", "AllocateAddresses", body);
+    let mut allocate = call_on_address(context, said::buy_address(), "AllocateAddresses", body);
     allocate.keep.push("/AddressSet/0".to_owned());
     let input = || StepInput {
         pointer: "/AddressId".to_owned(),
@@ -150,22 +160,18 @@ fn bind_new(plan: &mut Plan, context: &PlanContext, mbps: u64) {
     let mut bind = associate(context, FILLED_IN);
     bind.inputs.push(input());
     plan.steps = vec![allocate, bind];
-    plan.changes = vec![format!(
-        "a new elastic address ({mbps} Mbit/s) becomes the public address"
-    )];
-    plan.cost = context
-        .price
-        .as_cost("traffic by the gigabyte, and an idle fee while it is bound to nothing");
+    plan.changes = vec![said::new_elastic_address(mbps)];
+    plan.cost = context.price.as_cost(said::traffic_gigabyte_idle());
     let mut unbind = call_on_address(
         context,
-        "unbind the address",
+        said::unbind_address(),
         "DisassociateAddress",
         json!({ "AddressId": FILLED_IN }),
     );
     unbind.inputs.push(input());
     let mut release = call_on_address(
         context,
-        "give the address back",
+        said::give_address_back(),
         "ReleaseAddresses",
         json!({ "AddressIds": [FILLED_IN] }),
     );
@@ -174,10 +180,10 @@ fn bind_new(plan: &mut Plan, context: &PlanContext, mbps: u64) {
         ..input()
     });
     plan.undo = Undo::Steps {
-        text: "unbinds the new address and gives it back; the same address cannot be had again"
-            .to_owned(),
-        downtime: "the public path ends".to_owned(),
+        text: said::unbinds_new_address(),
+        downtime: said::public_path_ends(),
         risk: Risk::Medium,
         steps: vec![unbind, release],
     };
+    Ok(())
 }

@@ -1,14 +1,18 @@
 //! Plan of `raise-bandwidth`: where the cap lies depends on the account type and the address.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::context::{AccountType, AddressFacts, PlanContext};
 use super::parameters::Parameters;
 use super::plan::{Completion, Plan, PlanError, Step, Target, Undo, blank};
+use super::said;
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;
+use crate::domain::instance::Instance;
+use crate::domain::said::Said;
 
 const TASK_LIMIT_S: u64 = 300;
+const PREPAID: &str = "BANDWIDTH_PREPAID";
 /// The lowest cap that an elastic address can be given, in Mbit/s.
 const LEAST: u64 = 1;
 
@@ -16,16 +20,12 @@ pub(super) fn plan(parameters: &Parameters, context: &PlanContext) -> Result<Pla
     let instance = &context.instance;
     let label = Target::of(instance).label();
     let Some(mbps) = parameters.number("mbps") else {
-        return Err(PlanError::Missing(
-            "raise-bandwidth needs the new cap: give it in Mbit/s with mbps=N".to_owned(),
-        ));
+        return Err(PlanError::Missing(said::raise_bandwidth_needs()));
     };
     let nothing = Vec::new();
     let addresses = context.addresses.known().unwrap_or(&nothing);
     if addresses.is_empty() && instance.public_addresses.is_empty() {
-        return Err(PlanError::NotApplicable(format!(
-            "{label} has no public address, so there is no cap to raise; bind one with associate-address"
-        )));
+        return Err(PlanError::NotApplicable(said::no_public_address(label)));
     }
     let elastic = addresses
         .iter()
@@ -39,7 +39,7 @@ pub(super) fn plan(parameters: &Parameters, context: &PlanContext) -> Result<Pla
     let mut plan = blank(
         ActionId::RaiseBandwidth,
         context,
-        format!("Raise the public bandwidth of {label} to {mbps} Mbit/s"),
+        said::raise_public_bandwidth(label, mbps),
     );
     plan.parameters.insert("mbps".to_owned(), mbps.into());
     match elastic {
@@ -49,26 +49,57 @@ pub(super) fn plan(parameters: &Parameters, context: &PlanContext) -> Result<Pla
         _ => on_instance(&mut plan, context, mbps)?,
     }
     for (unknown, what) in [
-        (context.account_type.unknown(), "the account's network type"),
-        (context.addresses.unknown(), "the public addresses"),
+        (context.account_type.unknown(), said::account_network_type()),
+        (context.addresses.unknown(), said::public_addresses()),
     ] {
-        plan.warnings.extend(unknown.map(|why| {
-            format!(
-                "{what} could not be read ({why}), so the cap may lie elsewhere; the cloud refuses the call then"
-            )
-        }));
+        plan.warnings
+            .extend(unknown.map(|why| said::cap_may_lie_elsewhere(what, why)));
     }
-    plan.cost = context
-        .price
-        .as_cost("charged at the higher cap from now on");
+    plan.cost = context.price.as_cost(said::charged_higher_cap());
     Ok(plan)
+}
+
+/// The body of the change of an instance's cap, and of the inquiry of its price. A prepaid cap needs
+/// the dates between which it holds: `today` to the day the instance expires.
+pub fn on_instance_body(instance: &Instance, today: &str, mbps: u64) -> Value {
+    let mut body = json!({
+        "InstanceIds": [instance.id],
+        "InternetAccessible": { "InternetMaxBandwidthOut": mbps },
+    });
+    if instance.internet_charge_type == PREPAID
+        && let Some(end) = instance.expired_time
+    {
+        body["StartTime"] = json!(today);
+        body["EndTime"] = json!(day(end));
+    }
+    body
+}
+
+/// A day in the vendor's zone (UTC+8), `YYYY-MM-DD`.
+pub fn day(at: jiff::Timestamp) -> String {
+    let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
+    at.to_zoned(zone).strftime("%Y-%m-%d").to_string()
+}
+
+/// Most that a kind of charge takes in Mbit/s (vpc `AllocateAddresses.InternetMaxBandwidthOut`).
+fn limit(charge: &str) -> Option<u64> {
+    match charge {
+        "TRAFFIC_POSTPAID_BY_HOUR" | "BANDWIDTH_POSTPAID_BY_HOUR" => Some(100),
+        PREPAID | "BANDWIDTH_PREPAID_BY_MONTH" => Some(200),
+        "BANDWIDTH_PACKAGE" => Some(2000),
+        _ => None,
+    }
+}
+
+fn warn_of_limit(plan: &mut Plan, charge: &str, mbps: u64) {
+    if let Some(most) = limit(charge).filter(|most| mbps > *most) {
+        plan.warnings.push(said::cap_charged_as(charge, most, mbps));
+    }
 }
 
 fn already(current: Option<u64>, mbps: u64) -> Result<(), PlanError> {
     match current {
-        Some(now) if now >= mbps => Err(PlanError::NothingToDo(format!(
-            "the cap is already {now} Mbit/s; give more than that"
-        ))),
+        Some(now) if now >= mbps => Err(PlanError::NothingToDo(said::cap_already_mbit(now))),
         _ => Ok(()),
     }
 }
@@ -80,7 +111,8 @@ fn on_address(
     mbps: u64,
 ) -> Result<(), PlanError> {
     already(address.bandwidth, mbps)?;
-    let step = |purpose: &str, mbps: u64| {
+    warn_of_limit(plan, &address.charge_type, mbps);
+    let step = |purpose: Said, mbps: u64| {
         Step::new(
             purpose,
             ApiCall::new(
@@ -94,27 +126,25 @@ fn on_address(
             },
         )
     };
-    plan.steps.push(step("raise the cap of the address", mbps));
-    plan.changes = vec![format!(
-        "the cap of {} ({}) goes from {} to {mbps} Mbit/s at once",
-        address.ip,
-        address.id,
-        shown(address.bandwidth)
+    plan.steps.push(step(said::raise_cap_address(), mbps));
+    plan.changes = vec![said::cap_goes_mbit(
+        &address.ip,
+        &address.id,
+        shown(address.bandwidth),
+        mbps,
     )];
     plan.undo = match address.bandwidth {
         Some(before) => Undo::Steps {
             text: match before {
-                0 => format!(
-                    "sets the cap to {LEAST} Mbit/s, the least that an address takes (it is 0 now)"
-                ),
-                _ => format!("sets the cap back to {before} Mbit/s"),
+                0 => said::cap_to_least(LEAST),
+                _ => said::sets_cap_back(before),
             },
-            downtime: "none".to_owned(),
+            downtime: said::none(),
             risk: Risk::Medium,
-            steps: vec![step("set the cap of the address back", before.max(LEAST))],
+            steps: vec![step(said::set_cap_address(), before.max(LEAST))],
         },
         None => Undo::None {
-            reason: "the cap before could not be read".to_owned(),
+            reason: said::cap_before_could(),
         },
     };
     Ok(())
@@ -124,43 +154,45 @@ fn on_instance(plan: &mut Plan, context: &PlanContext, mbps: u64) -> Result<(), 
     let instance = &context.instance;
     let before = instance.bandwidth_out_mbps;
     already(before, mbps)?;
-    let step = |purpose: &str, mbps: u64| {
+    let charge = instance.internet_charge_type.as_str();
+    if charge == "BANDWIDTH_POSTPAID_BY_MONTH" {
+        return Err(PlanError::NotApplicable(said::cap_by_the_month()));
+    }
+    if charge == PREPAID && instance.expired_time.is_none() {
+        return Err(PlanError::NotApplicable(said::cap_prepaid_until()));
+    }
+    warn_of_limit(plan, charge, mbps);
+    let step = |purpose: Said, mbps: u64| {
         Step::new(
             purpose,
             ApiCall::new(
                 "cvm",
                 "ResetInstancesInternetMaxBandwidth",
                 &instance.region,
-                json!({
-                    "InstanceIds": [instance.id],
-                    "InternetAccessible": { "InternetMaxBandwidthOut": mbps },
-                }),
+                on_instance_body(instance, &context.today, mbps),
             ),
             Completion::InstanceBandwidth { mbps },
         )
     };
-    plan.steps.push(step("raise the cap of the instance", mbps));
-    plan.changes = vec![format!(
-        "the cap of the instance goes from {} to {mbps} Mbit/s",
-        shown(before)
-    )];
+    plan.steps.push(step(said::raise_cap_instance(), mbps));
+    plan.changes = vec![said::cap_instance_goes(shown(before), mbps)];
     plan.undo = match before {
-        _ if instance.internet_charge_type == "BANDWIDTH_PREPAID" => Undo::None {
-            reason: "a prepaid cap cannot be lowered".to_owned(),
+        _ if charge == PREPAID => Undo::None {
+            reason: said::prepaid_cap_cannot(),
         },
         Some(before) => Undo::Steps {
-            text: format!("sets the cap back to {before} Mbit/s"),
-            downtime: "none".to_owned(),
+            text: said::sets_cap_back(before),
+            downtime: said::none(),
             risk: Risk::Medium,
-            steps: vec![step("set the cap of the instance back", before)],
+            steps: vec![step(said::set_cap_instance(), before)],
         },
         None => Undo::None {
-            reason: "the cap before could not be read".to_owned(),
+            reason: said::cap_before_could(),
         },
     };
     Ok(())
 }
 
-fn shown(mbps: Option<u64>) -> String {
-    mbps.map_or_else(|| "an unknown value".to_owned(), |n| n.to_string())
+fn shown(mbps: Option<u64>) -> Said {
+    mbps.map_or_else(said::unknown_value, Said::raw)
 }

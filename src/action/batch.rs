@@ -4,9 +4,11 @@
 
 use super::before::shuts_down;
 use super::plan::{Confirmation, Plan, PlanError, Target};
+use super::preview::risk_word;
+use super::said;
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::instance::Instance;
-use crate::domain::text::counted;
+use crate::domain::said::{Joint, List, Said, Table, Word};
 
 /// Most instances of one batch.
 pub const LIMIT: usize = 20;
@@ -40,12 +42,23 @@ pub struct Batch {
 /// Why a batch cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
-    #[error("{given} instances are more than the limit of {limit} for one batch; mark fewer")]
+    #[error("{}", self.said())]
     TooMany { given: usize, limit: usize },
-    #[error("no instance is named")]
+    #[error("{}", self.said())]
     Empty,
-    #[error("{0} is named twice")]
+    #[error("{}", self.said())]
     Twice(String),
+}
+
+impl BatchError {
+    /// The sentence.
+    pub fn said(&self) -> Said {
+        match self {
+            Self::TooMany { given, limit } => said::too_many(*given, *limit),
+            Self::Empty => said::nobody_named(),
+            Self::Twice(target) => said::named_twice(target),
+        }
+    }
 }
 
 /// Refuses what is no batch.
@@ -115,17 +128,16 @@ impl Batch {
     }
 
     /// The whole batch in a few lines; the plans themselves are shown beside it.
-    pub fn summary(&self) -> Vec<String> {
+    pub fn summary(&self) -> Vec<Said> {
         let plans: Vec<&Plan> = self.plans().collect();
         let calls: usize = plans.iter().map(|plan| plan.steps.len()).sum();
         let risk = plans.iter().map(|plan| plan.risk).max();
-        let risk = format!("{:?}", risk.unwrap_or(Risk::None)).to_lowercase();
-        let mut lines = vec![format!(
-            "{} on {} of {}: {} one after the other, risk {risk}; it stops at the first failure",
-            self.action,
+        let mut lines = vec![said::batch_head(
+            Word::new(Table::Action, self.action.as_str()),
             plans.len(),
-            counted(self.items.len(), "instance"),
-            counted(calls, "call")
+            self.items.len(),
+            calls,
+            risk_word(risk.unwrap_or(Risk::None)),
         )];
         let unseen = plans
             .iter()
@@ -133,23 +145,20 @@ impl Batch {
             .filter(|plan| plan.saves_readings.is_none())
             .count();
         if unseen > 0 {
-            lines.push(format!(
-                "no evidence is written down before it for {}, which could not be looked at",
-                counted(unseen, "instance")
-            ));
+            lines.push(said::no_evidence_written(unseen));
         }
         for item in &self.items {
             let label = Target::of(&item.instance).label();
             lines.push(match &item.share {
                 Share::Planned(plan) => {
-                    let others = match plan.affected.count {
-                        Some(0) => String::new(),
-                        _ => format!("; also affects {}", plan.affected.note),
-                    };
-                    format!("  {label}: {}{others}", plan.changes.join("; "))
+                    let changes = List::said(Joint::Semicolons, plan.changes.iter().cloned());
+                    match plan.affected.count {
+                        Some(0) => said::batch_planned(label, changes),
+                        _ => said::batch_planned_others(label, changes, &plan.affected.note),
+                    }
                 }
-                Share::Covered { by } => format!("  {label}: done by the same rule as {by}"),
-                Share::Left(error) => format!("  {label}: left out: {error}"),
+                Share::Covered { by } => said::batch_covered(label, by),
+                Share::Left(error) => said::batch_left(label, error.said()),
             });
         }
         lines

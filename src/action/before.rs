@@ -2,8 +2,10 @@
 //!
 //! Pure: readings in, sentences out. Must not live here: how they are read (`runtime::triage`).
 
+use super::said;
 use crate::domain::action::ActionId;
 use crate::domain::evidence::{Reading, Status};
+use crate::domain::said::Said;
 
 /// What is known of an instance just before an action that shuts it down.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,86 +13,53 @@ pub struct Before {
     /// Readings that will be written down before the first call; `None` when nothing was read.
     pub readings: Option<usize>,
     /// Why it may not come back by itself.
-    pub boot_risks: Vec<String>,
+    pub boot_risks: Vec<Said>,
     /// True when the guest's own boot was looked at.
     pub boot_checked: bool,
     /// Why the guest is known to be gone, so that nothing in it can be lost any more.
-    pub guest_gone: Option<String>,
+    pub guest_gone: Option<Said>,
     /// A soft restart that was accepted and did not end well, a short while ago.
-    pub soft_failed: Option<String>,
+    pub soft_failed: Option<Said>,
 }
 
 /// Group, state, and what it means for the next boot.
-const RISKS: &[(&str, &str, &str)] = &[
-    (
-        "guest-boot",
-        "failed-units",
-        "units failed at the last boot",
-    ),
-    (
-        "guest-boot",
-        "emergency",
-        "the last boot ended in the emergency shell",
-    ),
-    ("guest-filesystem", "full", "a file system is full"),
-    (
-        "guest-filesystem",
-        "inodes-full",
-        "a file system has no inodes left",
-    ),
-    (
-        "guest-filesystem",
-        "read-only",
-        "a file system is read-only, which a check at boot may have to mend",
-    ),
-    (
-        "guest-sshd-config",
-        "invalid",
-        "the SSH service would not start with its present configuration",
-    ),
-    ("disk", "full", "the disks are full"),
-    ("disk", "read-only", "a disk is read-only"),
-    ("disk-io", "hang", "a disk hangs"),
-    (
-        "console",
-        "emergency-shell",
-        "the console shows the emergency shell",
-    ),
-    ("console", "grub", "the console shows the boot loader"),
-    (
-        "console",
-        "initramfs",
-        "the console shows the initial ramdisk",
-    ),
-    ("console", "fsck", "a file-system check is running"),
-    ("console", "updating", "updates are being installed"),
-    ("console", "recovery", "the console shows the recovery menu"),
-    (
-        "platform-event",
-        "fault",
-        "the platform reports a fault of the host",
-    ),
+type Sign = (&'static str, &'static str, fn() -> Said);
+
+/// What speaks against a boot that ends well.
+const RISKS: &[Sign] = &[
+    ("guest-boot", "failed-units", said::units_failed_last),
+    ("guest-boot", "emergency", said::last_boot_ended),
+    ("guest-filesystem", "full", said::file_system_full),
+    ("guest-filesystem", "inodes-full", said::file_system_no),
+    ("guest-filesystem", "read-only", said::fs_read_only),
+    ("guest-sshd-config", "invalid", said::ssh_not_start),
+    ("disk", "full", said::disks_full),
+    ("disk", "read-only", said::disk_read_only),
+    ("disk-io", "hang", said::disk_hangs),
+    ("console", "emergency-shell", said::console_emergency),
+    ("console", "grub", said::console_boot_loader),
+    ("console", "initramfs", said::console_initrd),
+    ("console", "fsck", said::fs_check_running),
+    ("console", "updating", said::updates_installing),
+    ("console", "recovery", said::console_recovery),
+    ("platform-event", "fault", said::platform_reports_fault),
     (
         "platform-event",
         "maintenance",
-        "the platform is maintaining the host",
+        said::platform_maintaining_host,
     ),
     (
         "recent-change",
         "relevant-before-onset",
-        "something was changed shortly before the fault began",
+        said::changed_before,
     ),
 ];
 
 /// States in which the guest is gone, whatever else is seen.
-const GONE: &[(&str, &str, &str)] = &[
-    ("console", "panic", "the console shows a kernel panic"),
-    ("console", "stop-error", "the console shows a stop error"),
-    (
-        "platform-event",
-        "guest-crash",
-        "the platform reports that the guest crashed",
-    ),
+const GONE: &[Sign] = &[
+    ("console", "panic", said::console_panic),
+    ("console", "stop-error", said::console_stop_error),
+    ("platform-event", "guest-crash", said::guest_crashed),
 ];
 
 /// True for actions that end what runs in the guest, and with it evidence.
@@ -113,12 +82,12 @@ impl Before {
                 .iter()
                 .filter(move |reading| reading.id == id && reading.status == Status::Observed)
         };
-        let told = |(id, state, words): &(&'static str, &str, &str)| {
+        let told = |(id, state, words): &Sign| {
             observed(id)
                 .find(|reading| reading.observed_state() == Some(state))
                 .map(|reading| match reading.detail.as_str() {
-                    "" => (*words).to_owned(),
-                    detail => format!("{words} ({detail})"),
+                    "" => words(),
+                    _ => said::told_with(words(), &reading.detail),
                 })
         };
         Self {
@@ -131,23 +100,17 @@ impl Before {
     }
 
     /// Sentences for the preview of a plan that shuts the instance down.
-    pub fn warnings(&self) -> Vec<String> {
-        let mut said: Vec<String> = self
-            .boot_risks
-            .iter()
-            .map(|risk| format!("it may not come back by itself: {risk}"))
-            .collect();
+    pub fn warnings(&self) -> Vec<Said> {
+        let mut warnings: Vec<Said> = self.boot_risks.iter().map(said::may_not_come).collect();
         if !self.boot_checked {
-            said.push(
-                "whether it boots again was not looked at in the guest (fstab, kernel, pending updates): `cvmtop diagnose --deep` does".to_owned(),
-            );
+            warnings.push(said::whether_boots_again());
         }
-        said
+        warnings
     }
 }
 
 /// The agent is offline and no probe gets an answer on any path that was tried.
-fn silent(readings: &[Reading]) -> Option<String> {
+fn silent(readings: &[Reading]) -> Option<Said> {
     let state = |id: &'static str| {
         readings
             .iter()
@@ -157,9 +120,7 @@ fn silent(readings: &[Reading]) -> Option<String> {
     let offline = state("agent").any(|state| state.starts_with("offline"));
     let mut reached = state("reach").peekable();
     let nothing_answers = reached.peek().is_some() && reached.all(|state| state == "all-silent");
-    (offline && nothing_answers).then(|| {
-        "the automation agent is offline and nothing answers on any path that was tried".to_owned()
-    })
+    (offline && nothing_answers).then(said::agent_off_silent)
 }
 
 #[cfg(test)]
@@ -168,7 +129,7 @@ mod tests {
     use crate::domain::evidence::{Path, Source};
 
     fn seen(id: &str, state: &str) -> Reading {
-        Reading::observed(id, Source::Cloud, state, "detail")
+        Reading::observed(id, Source::Cloud, state, Said::raw("detail"))
     }
 
     #[test]
@@ -188,7 +149,12 @@ mod tests {
             reach("all-silent", Path::Private),
         ]));
         assert!(gone(&[seen("console", "panic"), seen("agent", "online")]));
-        let unknown = Reading::without_state("console", Source::Cloud, Status::NotPermitted, "");
+        let unknown = Reading::without_state(
+            "console",
+            Source::Cloud,
+            Status::NotPermitted,
+            Said::raw(""),
+        );
         assert!(!gone(&[unknown]));
     }
 
@@ -198,7 +164,7 @@ mod tests {
         assert_eq!(nothing.readings, None);
         assert!(nothing.warnings()[0].contains("was not looked at"));
         let looked = Before::of(&[seen("guest-boot", "ok")]);
-        assert_eq!(looked.warnings(), Vec::<String>::new());
+        assert_eq!(looked.warnings(), Vec::<Said>::new());
         let risky = Before::of(&[seen("guest-boot", "emergency")]);
         assert!(risky.warnings()[0].contains("may not come back"));
     }

@@ -5,8 +5,10 @@ use serde_json::json;
 use super::context::PlanContext;
 use super::parameters::Parameters;
 use super::plan::{Completion, Plan, PlanError, Step, Target, Undo, blank};
+use super::said;
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;
+use crate::domain::said::Said;
 
 /// Groups per instance that the vendor allows by default.
 const GROUP_QUOTA: usize = 5;
@@ -15,28 +17,24 @@ pub(super) fn plan(parameters: &Parameters, context: &PlanContext) -> Result<Pla
     let instance = &context.instance;
     let label = Target::of(instance).label();
     let Some(group) = parameters.text("group") else {
-        return Err(PlanError::Missing(
-            "associate-security-group needs the group: give its id with group=sg-...".to_owned(),
-        ));
+        return Err(PlanError::Missing(said::associate_security_group()));
     };
     let bound = &instance.security_group_ids;
     if bound.iter().any(|id| id == group) {
-        return Err(PlanError::NothingToDo(format!(
-            "{group} is already bound to {label}"
-        )));
-    }
-    if bound.len() >= GROUP_QUOTA {
-        return Err(PlanError::NotApplicable(format!(
-            "{label} already has {GROUP_QUOTA} security groups, which is the most; add a rule with open-port instead"
-        )));
+        return Err(PlanError::NothingToDo(said::already_bound_2(group, label)));
     }
     let mut plan = blank(
         ActionId::AssociateSecurityGroup,
         context,
-        format!("Bind {group} to {label}"),
+        said::bind(group, &label),
     );
     plan.parameters.insert("group".to_owned(), group.into());
-    let step = |purpose: &str, action: &str, present: bool| {
+    if bound.len() >= GROUP_QUOTA {
+        // The quota can be raised, so the cloud decides.
+        plan.warnings
+            .push(said::groups_at_quota(&label, bound.len(), GROUP_QUOTA));
+    }
+    let step = |purpose: Said, action: &str, present: bool| {
         Step::new(
             purpose,
             ApiCall::new(
@@ -52,23 +50,18 @@ pub(super) fn plan(parameters: &Parameters, context: &PlanContext) -> Result<Pla
         )
     };
     plan.steps
-        .push(step("bind the group", "AssociateSecurityGroups", true));
-    plan.changes = vec![format!(
-        "{group} is bound as the last of {}: its rules count where no rule before them matches",
-        bound.len() + 1
-    )];
+        .push(step(said::bind_group(), "AssociateSecurityGroups", true));
+    plan.changes = vec![said::bound_last_rules(group, bound.len() + 1)];
     if !bound.is_empty() {
-        plan.warnings.push(format!(
-            "rules of {} that refuse come first, so this may change nothing",
-            bound.join(", ")
-        ));
+        plan.warnings
+            .push(said::rules_refuse_come(bound.join(", ")));
     }
     plan.undo = Undo::Steps {
-        text: format!("unbinds {group} again"),
-        downtime: "none".to_owned(),
+        text: said::unbinds_again(group),
+        downtime: said::none(),
         risk: Risk::Medium,
         steps: vec![step(
-            "unbind the group",
+            said::unbind_group(),
             "DisassociateSecurityGroups",
             false,
         )],

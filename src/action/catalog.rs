@@ -3,8 +3,10 @@
 //! One row per action; the command line, the console and `doctor` read it. Must not live here:
 //! how an action is turned into calls (one file per family beside this one).
 
+use super::said;
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::instance::Os;
+use crate::domain::said::Said;
 
 /// What a parameter may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,68 +28,79 @@ pub enum Kind {
 }
 
 /// One parameter of an action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct ParameterSpec {
     pub name: &'static str,
     pub kind: Kind,
     /// What it means and what is taken when it is not given.
-    pub help: &'static str,
+    pub help: fn() -> Said,
     /// There is no plan without it.
     pub required: bool,
 }
 
 /// What is known of an action before any instance is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct CatalogRow {
     pub id: ActionId,
-    pub title: &'static str,
+    pub title: fn() -> Said,
     pub parameters: &'static [ParameterSpec],
     pub risk: Risk,
     /// `None` for both systems.
     pub only_on: Option<Os>,
-    /// API actions that may be sent, in the form of CAM policies.
+    /// API actions that the plan, its price inquiry, the calls, following them, settling them after
+    /// a crash and the undo may send, as `service:Action`, beside [`EVERY`]. The diagnosis around an
+    /// action is not among them.
     pub permissions: &'static [&'static str],
 }
 
 const MODE: ParameterSpec = ParameterSpec {
     name: "mode",
     kind: Kind::Choice(&["soft", "soft-first", "hard"]),
-    help: "soft asks the system to shut down (default), soft-first cuts the power only if that fails, hard cuts the power",
+    help: said::soft_asks_system,
     required: false,
 };
 const PORT: ParameterSpec = ParameterSpec {
     name: "port",
     kind: Kind::Port,
-    help: "the login port of the instance unless given",
+    help: said::login_port_instance,
     required: false,
 };
 const SOURCE: ParameterSpec = ParameterSpec {
     name: "source",
     kind: Kind::Source,
-    help: "address or network to let in; user = the failing user's address (default where known), here = this host, any = everyone",
+    help: said::address_or_network,
     required: false,
 };
 const MINUTES: ParameterSpec = ParameterSpec {
     name: "minutes",
     kind: Kind::Number(1, 43_200),
-    help: "take the rule away again after this time; it stays for good unless given",
+    help: said::take_rule_away,
     required: false,
 };
 const GROUP: ParameterSpec = ParameterSpec {
     name: "group",
     kind: Kind::Id(&["sg-"]),
-    help: "security group to change; the one that decides and serves the fewest instances unless given",
+    help: said::security_group_change,
     required: false,
 };
 const USER: ParameterSpec = ParameterSpec {
     name: "user",
     kind: Kind::User,
-    help: "account; the default login user of the instance unless given",
+    help: said::account_default_login,
     required: false,
 };
 
-const RUN: &[&str] = &["tat:RunCommand", "tat:DescribeInvocationTasks"];
+/// What every action sends to find its instance and to read it again. sts `GetCallerIdentity`, which
+/// tells the account for the journal, needs no permission.
+pub const EVERY: &[&str] = &["cvm:DescribeInstances", "region:DescribeRegions"];
+const RUN: &[&str] = &[
+    "tat:DescribeAutomationAgentStatus",
+    "tat:RunCommand",
+    "tat:DescribeInvocationTasks",
+];
 const EDIT_RULES: &[&str] = &[
+    "vpc:DescribeSecurityGroups",
+    "vpc:DescribeSecurityGroupAssociationStatistics",
     "vpc:DescribeSecurityGroupPolicies",
     "vpc:CreateSecurityGroupPolicies",
     "vpc:DeleteSecurityGroupPolicies",
@@ -95,7 +108,7 @@ const EDIT_RULES: &[&str] = &[
 
 const fn row(
     id: ActionId,
-    title: &'static str,
+    title: fn() -> Said,
     risk: Risk,
     parameters: &'static [ParameterSpec],
     permissions: &'static [&'static str],
@@ -121,35 +134,35 @@ const fn on(os: Os, row: CatalogRow) -> CatalogRow {
 pub const CATALOG: &[CatalogRow] = &[
     row(
         ActionId::Restart,
-        "Restart the instance",
+        said::title_restart,
         Risk::High,
         &[MODE],
         &["cvm:RebootInstances"],
     ),
     row(
         ActionId::Start,
-        "Start the instance",
+        said::title_start,
         Risk::Low,
         &[],
-        &["cvm:StartInstances"],
+        &["cvm:StartInstances", "cvm:StopInstances"],
     ),
     row(
         ActionId::Stop,
-        "Stop the instance",
+        said::title_stop,
         Risk::High,
         &[MODE],
-        &["cvm:StopInstances"],
+        &["cvm:StopInstances", "cvm:StartInstances"],
     ),
     row(
         ActionId::OpenPort,
-        "Open the login port in the security group",
+        said::title_open_port,
         Risk::Low,
         &[
             PORT,
             ParameterSpec {
                 name: "protocol",
                 kind: Kind::Choice(&["tcp", "udp"]),
-                help: "tcp unless given",
+                help: said::tcp_unless_given,
                 required: false,
             },
             SOURCE,
@@ -160,34 +173,39 @@ pub const CATALOG: &[CatalogRow] = &[
     ),
     row(
         ActionId::OpenCommonPorts,
-        "Open the common ports in the security group",
+        said::title_open_common,
         Risk::Medium,
         &[SOURCE, MINUTES, GROUP],
         EDIT_RULES,
     ),
     row(
         ActionId::RaiseBandwidth,
-        "Raise the public bandwidth cap",
+        said::title_bandwidth,
         Risk::Medium,
         &[ParameterSpec {
             name: "mbps",
             kind: Kind::Number(1, 10_000),
-            help: "new outbound cap in Mbit/s",
+            help: said::new_outbound_cap,
             required: true,
         }],
         &[
+            "vpc:DescribeNetworkAccountType",
+            "vpc:DescribeAddresses",
+            "cvm:InquiryPriceResetInstancesInternetMaxBandwidth",
+            "vpc:InquiryPriceModifyAddressesBandwidth",
             "cvm:ResetInstancesInternetMaxBandwidth",
             "vpc:ModifyAddressesBandwidth",
+            "vpc:DescribeTaskResult",
         ],
     ),
     row(
         ActionId::AssociateSecurityGroup,
-        "Bind another security group",
+        said::title_group,
         Risk::Medium,
         &[ParameterSpec {
             name: "group",
             kind: Kind::Id(&["sg-"]),
-            help: "security group to bind",
+            help: said::security_group_bind,
             required: true,
         }],
         &[
@@ -197,31 +215,36 @@ pub const CATALOG: &[CatalogRow] = &[
     ),
     row(
         ActionId::AssociateAddress,
-        "Bind a public address",
+        said::title_address,
         Risk::Medium,
         &[
             ParameterSpec {
                 name: "address",
                 kind: Kind::Id(&["eip-"]),
-                help: "elastic address to bind; a free one of the region, or else a new one, unless given",
+                help: said::elastic_address_bind,
                 required: false,
             },
             ParameterSpec {
                 name: "mbps",
                 kind: Kind::Number(1, 200),
-                help: "cap of a new address in Mbit/s; 5 unless given",
+                help: said::cap_new_address,
                 required: false,
             },
         ],
         &[
+            "vpc:DescribeNetworkAccountType",
+            "vpc:DescribeAddresses",
+            "vpc:InquiryPriceAllocateAddresses",
             "vpc:AllocateAddresses",
             "vpc:AssociateAddress",
+            "vpc:DescribeTaskResult",
             "vpc:DisassociateAddress",
+            "vpc:ReleaseAddresses",
         ],
     ),
     row(
         ActionId::ResetPassword,
-        "Reset the login password",
+        said::title_password,
         Risk::High,
         &[USER],
         &["cvm:ResetInstancesPassword"],
@@ -230,12 +253,12 @@ pub const CATALOG: &[CatalogRow] = &[
         Os::Linux,
         row(
             ActionId::BindKeyPair,
-            "Bind an SSH key pair",
+            said::title_key,
             Risk::High,
             &[ParameterSpec {
                 name: "key",
                 kind: Kind::Id(&["skey-"]),
-                help: "key pair to bind",
+                help: said::key_pair_bind,
                 required: true,
             }],
             &[
@@ -246,42 +269,46 @@ pub const CATALOG: &[CatalogRow] = &[
     ),
     row(
         ActionId::EnterRescue,
-        "Boot the rescue system",
+        said::title_rescue,
         Risk::High,
         &[MODE],
-        &["cvm:EnterRescueMode"],
+        &[
+            "cvm:EnterRescueMode",
+            "cvm:ExitRescueMode",
+            "cvm:StartInstances",
+        ],
     ),
     row(
         ActionId::ExitRescue,
-        "Leave the rescue system and start",
+        said::title_leave_rescue,
         Risk::Medium,
         &[],
         &["cvm:ExitRescueMode", "cvm:StartInstances"],
     ),
     row(
         ActionId::VncUrl,
-        "Get a VNC console address",
+        said::title_vnc,
         Risk::None,
         &[],
         &["cvm:DescribeInstanceVncUrl"],
     ),
     row(
         ActionId::GuestRestartLoginService,
-        "Restart the login service in the guest",
+        said::restart_login_service,
         Risk::Low,
         &[],
         RUN,
     ),
     row(
         ActionId::GuestAllowPort,
-        "Allow the login port in the guest's firewall",
+        said::allow_login_port,
         Risk::Medium,
         &[
             PORT,
             ParameterSpec {
                 name: "source",
                 kind: Kind::Source,
-                help: "address or network to let in; the failing user's where known, everyone that the security group lets through where not",
+                help: said::address_or_network_let,
                 required: false,
             },
         ],
@@ -289,19 +316,19 @@ pub const CATALOG: &[CatalogRow] = &[
     ),
     row(
         ActionId::GuestUnblockSource,
-        "Lift the guest's ban of a source address",
+        said::lift_guest_ban,
         Risk::Low,
         &[ParameterSpec {
             name: "source",
             kind: Kind::Address,
-            help: "banned address; the failing user's where known",
+            help: said::banned_address_failing,
             required: false,
         }],
         RUN,
     ),
     row(
         ActionId::GuestUnlockAccount,
-        "Unlock an account in the guest",
+        said::unlock_account_guest,
         Risk::Medium,
         &[USER],
         RUN,
@@ -310,7 +337,7 @@ pub const CATALOG: &[CatalogRow] = &[
         Os::Linux,
         row(
             ActionId::GuestRepairSshd,
-            "Repair permissions and host keys of the SSH service",
+            said::repair_permissions_host,
             Risk::Medium,
             &[],
             RUN,
@@ -320,7 +347,7 @@ pub const CATALOG: &[CatalogRow] = &[
         Os::Linux,
         row(
             ActionId::GuestFreeLoginLog,
-            "Set an oversized login log aside",
+            said::set_oversized_login,
             Risk::Low,
             &[],
             RUN,
@@ -330,7 +357,7 @@ pub const CATALOG: &[CatalogRow] = &[
         Os::Windows,
         row(
             ActionId::GuestEnableRdp,
-            "Enable Remote Desktop in the guest",
+            said::enable_remote_desktop,
             Risk::Medium,
             &[],
             RUN,
@@ -338,30 +365,18 @@ pub const CATALOG: &[CatalogRow] = &[
     ),
     row(
         ActionId::AuthorizeRepair,
-        "Authorise a pending platform repair",
+        said::title_repair,
         Risk::High,
         &[ParameterSpec {
             name: "task",
             kind: Kind::Id(&["rep-"]),
-            help: "repair task; the only pending one unless given",
+            help: said::repair_task_only,
             required: false,
         }],
         &["cvm:DescribeTaskInfo", "cvm:RepairTaskControl"],
     ),
-    row(
-        ActionId::Ticket,
-        "Write the bundle for a support ticket",
-        Risk::None,
-        &[],
-        &[],
-    ),
-    row(
-        ActionId::Advice,
-        "Something only a person can do",
-        Risk::None,
-        &[],
-        &[],
-    ),
+    row(ActionId::Ticket, said::title_ticket, Risk::None, &[], &[]),
+    row(ActionId::Advice, said::title_advice, Risk::None, &[], &[]),
 ];
 
 /// The row of an action.

@@ -9,7 +9,9 @@ use ipnet::IpNet;
 
 use super::before::Before;
 use super::plan::PlanError;
+use super::said;
 use crate::domain::instance::Instance;
+use crate::domain::said::Said;
 use crate::domain::security_group::{References, SecurityGroup};
 
 /// A fact, or why it is not known.
@@ -18,8 +20,8 @@ pub enum Fact<T> {
     Known(T),
     /// It was asked for and not given.
     Unknown {
-        why: String,
-        remedy: String,
+        why: Said,
+        remedy: Said,
     },
     /// Nobody asked: the action does not need it.
     #[default]
@@ -36,7 +38,7 @@ impl<T> Fact<T> {
     }
 
     /// Why it is not known, where it was asked for.
-    pub fn unknown(&self) -> Option<&str> {
+    pub fn unknown(&self) -> Option<&Said> {
         match self {
             Self::Unknown { why, .. } => Some(why),
             _ => None,
@@ -44,32 +46,28 @@ impl<T> Fact<T> {
     }
 
     /// The value, or the sentence that says why a plan cannot do without.
-    pub fn required(&self, what: &str) -> Result<&T, PlanError> {
+    pub fn required(&self, what: Said) -> Result<&T, PlanError> {
         match self {
             Self::Known(value) => Ok(value),
-            Self::Unknown { why, remedy } => Err(PlanError::Unknown {
-                what: what.to_owned(),
-                why: why.clone(),
-                remedy: remedy.clone(),
-            }),
-            Self::NotRead => Err(PlanError::Unknown {
-                what: what.to_owned(),
-                why: "not read yet".to_owned(),
-                remedy: "refresh the instance and try again".to_owned(),
-            }),
+            Self::Unknown { why, remedy } => {
+                Err(PlanError::Unknown(said::fact_unknown(what, why, remedy)))
+            }
+            Self::NotRead => Err(PlanError::Unknown(said::fact_unknown(
+                what,
+                said::not_read_yet(),
+                said::refresh_instance_try(),
+            ))),
         }
     }
 }
 
-impl Fact<String> {
+impl Fact<Said> {
     /// The price as the preview names it; an inquiry that was not answered is said to be so.
-    pub fn as_cost(&self, otherwise: &str) -> String {
+    pub fn as_cost(&self, otherwise: Said) -> Said {
         match self {
-            Self::Known(price) => format!("{price}, by the cloud's own inquiry"),
-            Self::Unknown { why, .. } => {
-                format!("{otherwise}; the price could not be asked for ({why})")
-            }
-            Self::NotRead => otherwise.to_owned(),
+            Self::Known(price) => said::price_by_inquiry(price),
+            Self::Unknown { why, .. } => said::price_not_asked(otherwise, why),
+            Self::NotRead => otherwise,
         }
     }
 }
@@ -79,6 +77,8 @@ impl Fact<String> {
 pub struct PlanContext {
     /// Id that the journal entry will have.
     pub entry: String,
+    /// Today in the vendor's zone (UTC+8), `YYYY-MM-DD`; empty where nobody needs it.
+    pub today: String,
     pub instance: Instance,
     /// Port on which login was found to be served or expected, where it differs from the
     /// instance's own setting.
@@ -101,12 +101,12 @@ pub struct PlanContext {
     /// Repair tasks that wait for authorisation.
     pub repair_tasks: Fact<Vec<RepairTask>>,
     /// What the API's price inquiry answered, as a sentence.
-    pub price: Fact<String>,
+    pub price: Fact<Said>,
     /// What was read before an action that shuts the instance down.
     pub before: Before,
     /// What any preview has to say beside its own warnings: what other operators do on this
     /// instance, and what could not be read beforehand.
-    pub notes: Vec<String>,
+    pub notes: Vec<Said>,
 }
 
 impl PlanContext {
@@ -125,7 +125,7 @@ pub struct GroupFacts {
     /// Other instances bound to it; `None` when that could not be read.
     pub others: Option<Others>,
     /// What else uses it (`2 load balancers`), as far as read.
-    pub other_users: Vec<String>,
+    pub other_users: Vec<Said>,
 }
 
 /// Other users of a group; there may be more than are named.
@@ -161,6 +161,11 @@ pub struct AddressFacts {
 }
 
 impl AddressFacts {
+    /// True if it can be bound.
+    pub fn is_free(&self) -> bool {
+        self.status == "UNBIND" && !self.is_blocked && !self.is_arrears
+    }
+
     /// `203.0.113.9 (eip-...)`, or what there is of it.
     pub fn shown(&self) -> String {
         match (self.ip.as_str(), self.id.as_str()) {
@@ -178,4 +183,6 @@ pub struct RepairTask {
     pub title: String,
     /// 1 waits for authorisation.
     pub status: i64,
+    /// `AuthType`, which ways of repair there are; `None` where the cloud does not tell.
+    pub auth_type: Option<i64>,
 }

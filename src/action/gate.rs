@@ -4,7 +4,9 @@
 //! key, screen or command can get round them.
 
 use super::batch::{Batch, Item, Share, differs_only_by_own};
-use super::plan::{Confirmation, Plan, is_write};
+use super::plan::{Confirmation, Plan};
+use super::said;
+use crate::domain::said::Said;
 
 /// Whether this run may change anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +14,7 @@ pub enum Access {
     ReadWrite,
     /// Nothing may be sent that changes something; who or what said so.
     ReadOnly {
-        because: String,
+        because: Said,
     },
 }
 
@@ -51,20 +53,29 @@ impl ApprovedPlan {
 /// Why a plan may not be carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("read-only ({because}): `{action}` is not available; nothing was sent")]
-    ReadOnly { action: String, because: String },
-    #[error(
-        "`{action}` was not confirmed; nothing was sent. Add --yes, or press the key named in the preview"
-    )]
+    #[error("{}", self.said())]
+    ReadOnly { action: String, because: Said },
+    #[error("{}", self.said())]
     NotConfirmed { action: String },
-    #[error("the typed text does not confirm {label}; nothing was sent. Type `{expected}`")]
-    WrongName { label: String, expected: String },
+    #[error("{}", self.said())]
+    WrongName { label: Said, expected: String },
+}
+
+impl Refusal {
+    /// The sentence.
+    pub fn said(&self) -> Said {
+        match self {
+            Self::ReadOnly { action, because } => said::read_only(because, action),
+            Self::NotConfirmed { action } => said::not_confirmed_nothing(action),
+            Self::WrongName { label, expected } => said::wrong_name(label, expected),
+        }
+    }
 }
 
 /// Lets a plan through when access and confirmation suffice.
 pub fn approve(plan: Plan, access: &Access, given: &Given) -> Result<ApprovedPlan, Refusal> {
     if let Access::ReadOnly { because } = access
-        && plan.steps.iter().any(|step| is_write(&step.call))
+        && plan.steps.iter().any(|step| !step.call.is_read())
     {
         return Err(Refusal::ReadOnly {
             action: plan.action.to_string(),
@@ -78,7 +89,7 @@ pub fn approve(plan: Plan, access: &Access, given: &Given) -> Result<ApprovedPla
             Given::Typed(text) | Given::CommandLine { target: text } => {
                 if !names_target(&plan, text) {
                     return Err(Refusal::WrongName {
-                        label: plan.target.label(),
+                        label: Said::raw(plan.target.label()),
                         expected: expected_name(&plan).to_owned(),
                     });
                 }
@@ -149,7 +160,7 @@ pub fn approve_batch(
             }
             Given::Typed(_) if typed => {
                 return Err(Refusal::WrongName {
-                    label: format!("this batch of {} instances", batch.items.len()),
+                    label: said::this_batch(batch.items.len()),
                     expected: batch.phrase(),
                 });
             }
@@ -205,7 +216,7 @@ mod tests {
     #[test]
     fn read_only_stops_everything_that_is_sent() {
         let access = Access::ReadOnly {
-            because: "--read-only".to_owned(),
+            because: Said::raw("--read-only"),
         };
         for (action, state) in [
             (ActionId::Restart, "RUNNING"),

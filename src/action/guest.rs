@@ -1,7 +1,7 @@
 //! Plans of the `guest-*` repairs: one reviewed script, run once by the automation agent.
 //!
-//! The scripts lie under `assets/guest/repair`; the parameters are put before them as
-//! assignments of checked values. The plan holds the whole text, so that the preview shows it.
+//! The scripts lie under `assets/guest/repair`; the parameters are put before them as data
+//! ([`script_data`]), never as text. The plan holds the whole text, so that the preview shows it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,9 +12,12 @@ use super::context::PlanContext;
 use super::parameters::{Parameters, SourceChoice};
 use super::plan::{Completion, Plan, PlanError, Script, Step, Target, Undo, blank, mark};
 use super::power::require_state;
+use super::said;
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;
 use crate::domain::instance::{Instance, Os};
+use crate::domain::said::Said;
+use crate::domain::script_data;
 
 /// Time that the agent gives a script, in seconds.
 const SCRIPT_TIMEOUT_S: u64 = 120;
@@ -51,18 +54,16 @@ pub(super) fn plan(
     require_state(instance, action, "RUNNING")?;
     let os = match instance.os {
         Os::Unknown => {
-            return Err(PlanError::NotApplicable(format!(
-                "whether {label} runs Linux or Windows is not known, so no script fits"
-            )));
+            return Err(PlanError::NotApplicable(said::whether_runs_linux(label)));
         }
         os => os,
     };
     if let Some(state) = context.agent.known()
         && !state.eq_ignore_ascii_case("online")
     {
-        return Err(PlanError::NotApplicable(format!(
-            "the automation agent of {label} is {}, so nothing can be run in the guest; use vnc-url",
-            state.to_lowercase()
+        return Err(PlanError::NotApplicable(said::automation_agent_nothing(
+            label,
+            state.to_lowercase(),
         )));
     }
     let (file, body) = script_of(action, os)?;
@@ -70,7 +71,7 @@ pub(super) fn plan(
     let mut plan = blank(
         action,
         context,
-        format!("{} on {label}", super::catalog::row_of(action).title),
+        said::on((super::catalog::row_of(action).title)(), &label),
     );
     let mark = mark(&context.entry);
     plan.steps
@@ -78,21 +79,18 @@ pub(super) fn plan(
     describe(&mut plan, action, &inputs);
     plan.undo = if matches!(action, ActionId::GuestRestartLoginService) {
         Undo::None {
-            reason: "a restart of the service cannot be taken back".to_owned(),
+            reason: said::restart_service_cannot(),
         }
     } else {
         Undo::Steps {
-            text: "runs the same script with MODE=undo, which puts back what it recorded"
-                .to_owned(),
-            downtime: "none".to_owned(),
+            text: said::runs_same_script(),
+            downtime: said::none(),
             risk: Risk::Low,
             steps: vec![run_step(instance, os, file, body, "undo", &mark, &inputs)],
         }
     };
     if context.agent.known().is_none() {
-        plan.warnings.push(
-            "whether the automation agent is online could not be read; the cloud refuses the call if it is not".to_owned(),
-        );
+        plan.warnings.push(said::whether_automation_agent());
     }
     Ok(plan)
 }
@@ -114,9 +112,7 @@ fn script_of(action: ActionId, os: Os) -> Result<(&'static str, &'static str), P
         ActionId::GuestFreeLoginLog => repair!("linux-free-login-log.sh"),
         ActionId::GuestEnableRdp => repair!("windows-enable-rdp.ps1"),
         other => {
-            return Err(PlanError::NotApplicable(format!(
-                "`{other}` runs nothing in the guest"
-            )));
+            return Err(PlanError::NotApplicable(said::runs_nothing(other)));
         }
     })
 }
@@ -136,11 +132,9 @@ fn inputs(
                 Some(SourceChoice::Any) => None,
                 Some(SourceChoice::Net(net)) => Some(net),
                 Some(SourceChoice::Here) => {
-                    let own = context.own_source.ok_or_else(|| {
-                        PlanError::Missing(
-                            "the address that the instance sees this host at is not known; give source=ADDRESS".to_owned(),
-                        )
-                    })?;
+                    let own = context
+                        .own_source
+                        .ok_or_else(|| PlanError::Missing(said::address_instance_sees()))?;
                     Some(own.into())
                 }
                 Some(SourceChoice::User) | None => context.user_source,
@@ -158,18 +152,15 @@ fn inputs(
             inputs.source = parameters
                 .address("source")
                 .or(known)
-                .ok_or_else(|| {
-                    PlanError::Missing(
-                        "guest-unblock-source needs the banned address: give source=ADDRESS"
-                            .to_owned(),
-                    )
-                })?
+                .ok_or_else(|| PlanError::Missing(said::guest_unblock_source()))?
                 .to_string();
         }
         ActionId::GuestUnlockAccount => {
             inputs.account = parameters
                 .text("user")
                 .map_or_else(|| default_user(&context.instance), ToOwned::to_owned);
+            script_data::check_account(context.instance.os, &inputs.account)
+                .map_err(|why| PlanError::NotApplicable(said::give_user(why)))?;
         }
         _ => {}
     }
@@ -187,63 +178,39 @@ fn plain(net: &ipnet::IpNet) -> String {
 
 fn describe(plan: &mut Plan, action: ActionId, inputs: &Inputs) {
     let from = if inputs.source.is_empty() {
-        "everyone that the security group lets through".to_owned()
+        said::everyone_security_group()
     } else {
-        inputs.source.clone()
+        Said::raw(&inputs.source)
     };
     let (change, downtime) = match action {
-        ActionId::GuestRestartLoginService => (
-            "the login service restarts, once its configuration has passed its own test".to_owned(),
-            "new logins wait for some seconds; open SSH sessions stay",
-        ),
+        ActionId::GuestRestartLoginService => {
+            (said::login_service_restarts(), said::new_logins_wait())
+        }
         ActionId::GuestAllowPort => {
             plan.parameters
                 .insert("port".to_owned(), inputs.port.into());
             plan.parameters
-                .insert("source".to_owned(), from.clone().into());
-            (
-                format!("one rule on top lets {from} in on TCP {}", inputs.port),
-                "none",
-            )
+                .insert("source".to_owned(), from.to_string().into());
+            (said::one_rule_top(from, inputs.port), said::none())
         }
         ActionId::GuestUnblockSource => {
             plan.parameters
                 .insert("source".to_owned(), inputs.source.as_str().into());
-            (
-                format!("bans that name exactly {} are lifted", inputs.source),
-                "none",
-            )
+            (said::bans_name_exactly(&inputs.source), said::none())
         }
         ActionId::GuestUnlockAccount => {
             plan.parameters
                 .insert("user".to_owned(), inputs.account.as_str().into());
-            (
-                format!("locks and failure counters of {} go", inputs.account),
-                "none",
-            )
+            (said::locks_failure_counters(&inputs.account), said::none())
         }
-        ActionId::GuestRepairSshd => (
-            "owner and mode of the SSH service's files are put right and missing host keys made"
-                .to_owned(),
-            "none",
-        ),
-        ActionId::GuestFreeLoginLog => (
-            "login logs above 256 MiB are renamed and begun anew".to_owned(),
-            "none",
-        ),
-        _ => (
-            "Remote Desktop is switched on: registry, service and the system's own firewall rules"
-                .to_owned(),
-            "none",
-        ),
+        ActionId::GuestRepairSshd => (said::owner_mode_ssh(), said::none()),
+        ActionId::GuestFreeLoginLog => (said::login_logs_above(), said::none()),
+        _ => (said::remote_desktop_switched(), said::none()),
     };
     plan.changes = vec![change];
-    downtime.clone_into(&mut plan.downtime);
-    "none: what is edited is backed up in the guest first".clone_into(&mut plan.data_risk);
-    plan.warnings.push(
-        "the script below runs as root or SYSTEM in the guest; read it before you confirm"
-            .to_owned(),
-    );
+    plan.downtime = downtime;
+    plan.data_risk = said::none_what_edited();
+    plan.warnings.push(said::script_below_runs());
 }
 
 fn run_step(
@@ -262,7 +229,7 @@ fn run_step(
         "SHELL"
     };
     let mut step = Step::new(
-        format!("run {file} in the guest ({mode})"),
+        said::run_guest(file, mode),
         ApiCall::new(
             "tat",
             "RunCommand",
@@ -296,14 +263,19 @@ fn script_text(os: Os, body: &str, mode: &str, mark: &str, inputs: &Inputs) -> S
         account,
     } = inputs;
     if os == Os::Windows {
+        let (source, account) = (
+            script_data::powershell(source),
+            script_data::powershell(account),
+        );
         format!(
-            "$Mode = '{mode}'; $Mark = '{mark}'; $Port = {port}; $Source = '{source}'; $Account = '{account}'\r\n{}\r\n{}",
+            "$Mode = '{mode}'; $Mark = '{mark}'; $Port = {port}; $Source = {source}; $Account = {account}\r\n{}\r\n{}",
             WINDOWS_PRELUDE.replace('\n', "\r\n"),
             body.replace('\n', "\r\n")
         )
     } else {
+        let (source, account) = (script_data::shell(source), script_data::shell(account));
         format!(
-            "#!/bin/sh\nMODE='{mode}' MARK='{mark}' PORT='{port}' SOURCE='{source}' ACCOUNT='{account}' LIMIT='{LOG_LIMIT}'\n{LINUX_PRELUDE}\n{body}"
+            "#!/bin/sh\nMODE='{mode}' MARK='{mark}' PORT='{port}' LIMIT='{LOG_LIMIT}'\nSOURCE={source}\nACCOUNT={account}\n{LINUX_PRELUDE}\n{body}"
         )
     }
 }

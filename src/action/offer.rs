@@ -5,8 +5,10 @@
 use serde_json::Value;
 
 use super::plan::Plan;
+use super::said;
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::report::RankedAction;
+use crate::domain::said::Said;
 
 /// After a soft restart that was accepted and failed, the restart that is offered is the hard
 /// one, and first: what it cures is as likely as before, for the soft one never happened.
@@ -18,7 +20,7 @@ pub fn hard_restart(actions: &mut Vec<RankedAction>) {
         Some(index) => actions.remove(index),
         None => RankedAction {
             id: ActionId::Restart.to_string(),
-            title: String::new(),
+            title: Said::default(),
             parameters: serde_json::Map::new(),
             cures: Vec::new(),
             probability_cures: 0.0,
@@ -27,8 +29,7 @@ pub fn hard_restart(actions: &mut Vec<RankedAction>) {
             reversible: false,
         },
     };
-    "Restart the instance by cutting its power, as the soft restart did not get through"
-        .clone_into(&mut hard.title);
+    hard.title = said::hard_restart_now();
     hard.parameters
         .insert("mode".to_owned(), Value::from("hard"));
     actions.insert(0, hard);

@@ -11,7 +11,9 @@ use ipnet::IpNet;
 use serde_json::{Map, Value};
 
 use super::catalog::{Kind, ParameterSpec, row_of};
+use super::said;
 use crate::domain::action::ActionId;
+use crate::domain::said::{List, Said};
 use crate::domain::text::sanitise;
 
 /// Who a rule lets in.
@@ -32,9 +34,20 @@ impl SourceChoice {
     pub fn is_everyone(self) -> bool {
         match self {
             Self::Any => true,
-            Self::Net(net) => net.prefix_len() == 0,
+            Self::Net(net) => as_stored(net).prefix_len() == 0,
             Self::User | Self::Here => false,
         }
+    }
+}
+
+/// A network as a security group stores it: `0.0.0.0/n` becomes `0.0.0.0/0` for every n (vpc
+/// `SecurityGroupPolicy.CidrBlock`).
+pub fn as_stored(net: IpNet) -> IpNet {
+    match net {
+        IpNet::V4(v4) if v4.network().is_unspecified() => {
+            IpNet::new(net.network(), 0).unwrap_or(net)
+        }
+        _ => net,
     }
 }
 
@@ -60,7 +73,14 @@ enum Setting {
 /// A parameter that cannot be used; the text is one sentence for a person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct ParameterError(pub String);
+pub struct ParameterError(pub Said);
+
+impl ParameterError {
+    /// The sentence.
+    pub fn said(&self) -> Said {
+        self.0.clone()
+    }
+}
 
 /// Checked parameters of one action.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,10 +103,7 @@ impl Parameters {
         for word in words {
             let word = word.as_ref();
             let Some((name, value)) = word.split_once('=') else {
-                return Err(ParameterError(format!(
-                    "`--set {}` has no `=`; write it as name=value",
-                    sanitise(word, 60)
-                )));
+                return Err(ParameterError(said::set_no_write(sanitise(word, 60))));
             };
             parameters.set(action, name.trim(), value.trim())?;
         }
@@ -116,9 +133,7 @@ impl Parameters {
         };
         let setting = read(spec, text)?;
         if self.settings.insert(spec.name, setting).is_some() {
-            return Err(ParameterError(format!(
-                "`{name}` is given twice; keep one of them"
-            )));
+            return Err(ParameterError(said::given_twice_keep(name)));
         }
         Ok(())
     }
@@ -180,50 +195,42 @@ impl Parameters {
 fn unknown_name(action: ActionId, name: &str, specs: &[ParameterSpec]) -> ParameterError {
     let name = sanitise(name, 40);
     if specs.is_empty() {
-        return ParameterError(format!(
-            "`{action}` takes no parameters, so `{name}` cannot be set"
-        ));
+        return ParameterError(said::takes_no_parameters(action, name));
     }
     let names: Vec<_> = specs.iter().map(|spec| spec.name).collect();
-    ParameterError(format!(
-        "`{action}` has no parameter `{name}`; it has {}",
-        names.join(", ")
-    ))
+    ParameterError(said::no_parameter(action, name, List::names(names)))
 }
 
 fn read(spec: &ParameterSpec, text: &str) -> Result<Setting, ParameterError> {
     let shown = sanitise(text, 60);
     let name = spec.name;
-    let bad = |what: String| Err(ParameterError(format!("`{name}={shown}`: {what}")));
+    let bad = |what: Said| Err(ParameterError(said::parameter_wrong(name, &shown, what)));
     match spec.kind {
         Kind::Port => match text.parse::<u16>() {
             Ok(port) if port > 0 => Ok(Setting::Number(u64::from(port))),
-            _ => bad("a port is a number from 1 to 65535".to_owned()),
+            _ => bad(said::port_number_1()),
         },
         Kind::Number(low, high) => match text.parse::<u64>() {
             Ok(number) if (low..=high).contains(&number) => Ok(Setting::Number(number)),
-            _ => bad(format!("must be a whole number from {low} to {high}")),
+            _ => bad(said::must_whole_number(low, high)),
         },
         Kind::Choice(words) => match words.iter().find(|w| w.eq_ignore_ascii_case(text)) {
             Some(word) => Ok(Setting::Text((*word).to_owned())),
-            None => bad(format!("must be one of {}", words.join(", "))),
+            None => bad(said::must_one(List::names(words))),
         },
         Kind::Source => match read_source(text) {
             Some(choice) => Ok(Setting::Source(choice)),
-            None => bad(
-                "must be an address, a network such as 198.51.100.0/24, or one of user, here, any"
-                    .to_owned(),
-            ),
+            None => bad(said::must_address_network()),
         },
         Kind::Address => match text.parse::<IpAddr>() {
             Ok(address) => Ok(Setting::Address(address)),
-            Err(_) => bad("must be one IPv4 or IPv6 address".to_owned()),
+            Err(_) => bad(said::must_one_ipv4()),
         },
         Kind::User => {
             if is_account_name(text) {
                 Ok(Setting::Text(text.to_owned()))
             } else {
-                bad("an account name has 1 to 64 letters, digits, dots, dashes or underscores and begins with a letter or underscore".to_owned())
+                bad(said::account_name_rule())
             }
         }
         Kind::Id(prefixes) => {
@@ -237,10 +244,7 @@ fn read(spec: &ParameterSpec, text: &str) -> Result<Setting, ParameterError> {
             if prefixes.iter().any(rest_is_fine) {
                 Ok(Setting::Text(text.to_owned()))
             } else {
-                bad(format!(
-                    "must be an id that begins with `{}`",
-                    prefixes.join("` or `")
-                ))
+                bad(said::must_id_begins(prefixes.join("` or `")))
             }
         }
     }
@@ -308,6 +312,16 @@ mod tests {
             ("user", "user"),
         ] {
             assert_eq!(read_source(text).unwrap().to_string(), expected, "{text}");
+        }
+        for (text, everyone) in [
+            ("0.0.0.0/1", true),
+            ("10.1.2.3/4", true),
+            ("0.0.0.0", true),
+            ("::/0", true),
+            ("10.0.0.0/8", false),
+            ("16.0.0.0/4", false),
+        ] {
+            assert_eq!(read_source(text).unwrap().is_everyone(), everyone, "{text}");
         }
         assert_eq!(read_source("198.51.100.0/33"), None);
         assert_eq!(read_source("example.org"), None);

@@ -9,11 +9,12 @@ use serde_json::{Map, Value};
 use super::catalog::Kind;
 use super::context::PlanContext;
 use super::parameters::{ParameterError, Parameters, SourceChoice};
+use super::said;
 use super::{account, address, bandwidth, binding, guest, power, rescue, rules, support};
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;
 use crate::domain::instance::Instance;
-use crate::domain::text::counted;
+use crate::domain::said::{Said, Table, Word};
 
 /// What stands in a plan, a preview and the journal where a secret is sent.
 pub const SECRET_PLACEHOLDER: &str = "(generated when sent, shown once)";
@@ -26,7 +27,8 @@ pub struct Plan {
     pub action: ActionId,
     pub target: Target,
     /// One line: what will be done, to what.
-    pub title: String,
+    #[serde(flatten, with = "crate::domain::said::title")]
+    pub title: Said,
     /// Effective parameters, defaults filled in.
     pub parameters: Map<String, Value>,
     /// Parameters as they were asked for, so that the same can be planned anew.
@@ -35,16 +37,21 @@ pub struct Plan {
     /// Sent in this order; each is followed to its end before the next is sent.
     pub steps: Vec<Step>,
     /// What will be different, in sentences.
-    pub changes: Vec<String>,
+    #[serde(flatten, with = "crate::domain::said::changes")]
+    pub changes: Vec<Said>,
     /// Rules before and after, for security-group changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<RuleDifference>,
-    pub cost: String,
-    pub downtime: String,
-    pub data_risk: String,
+    #[serde(flatten, with = "crate::domain::said::cost")]
+    pub cost: Said,
+    #[serde(flatten, with = "crate::domain::said::downtime")]
+    pub downtime: Said,
+    #[serde(flatten, with = "crate::domain::said::data_risk")]
+    pub data_risk: Said,
     /// Who else feels it.
     pub affected: Affected,
-    pub warnings: Vec<String>,
+    #[serde(flatten, with = "crate::domain::said::warnings")]
+    pub warnings: Vec<Said>,
     /// How many readings of the diagnosis are written down before the first call, for actions
     /// that destroy evidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,7 +108,8 @@ impl Target {
 /// One call and how its end is seen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
-    pub purpose: String,
+    #[serde(flatten, with = "crate::domain::said::purpose")]
+    pub purpose: Said,
     pub call: ApiCall,
     /// Filled in at the moment of sending and nowhere else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,9 +131,9 @@ pub struct Step {
 
 impl Step {
     /// A step with nothing special about it.
-    pub fn new(purpose: impl Into<String>, call: ApiCall, completion: Completion) -> Self {
+    pub fn new(purpose: Said, call: ApiCall, completion: Completion) -> Self {
         Self {
-            purpose: purpose.into(),
+            purpose,
             call,
             secret: None,
             inputs: Vec::new(),
@@ -204,8 +212,10 @@ pub struct RuleDifference {
     pub group_name: String,
     pub version: String,
     /// Which rule decides for the source now.
-    pub decided_before: String,
-    pub decided_after: String,
+    #[serde(flatten, with = "crate::domain::said::decided_before")]
+    pub decided_before: Said,
+    #[serde(flatten, with = "crate::domain::said::decided_after")]
+    pub decided_after: Said,
     pub before: Vec<RuleLine>,
     pub after: Vec<RuleLine>,
 }
@@ -231,7 +241,8 @@ pub struct Affected {
     pub count: Option<usize>,
     /// Some of their names and ids.
     pub names: Vec<String>,
-    pub note: String,
+    #[serde(flatten, with = "crate::domain::said::note")]
+    pub note: Said,
 }
 
 impl Affected {
@@ -240,7 +251,7 @@ impl Affected {
         Self {
             count: Some(0),
             names: Vec::new(),
-            note: "no other instance".to_owned(),
+            note: said::no_other_instance(),
         }
     }
 }
@@ -257,25 +268,29 @@ pub enum Undo {
     },
     /// Send these; their inputs come from the answers kept in the original entry.
     Steps {
-        text: String,
-        downtime: String,
+        #[serde(flatten, with = "crate::domain::said::text")]
+        text: Said,
+        #[serde(flatten, with = "crate::domain::said::downtime")]
+        downtime: Said,
         risk: Risk,
         steps: Vec<Step>,
     },
     /// There is none; why.
-    None { reason: String },
+    None {
+        #[serde(flatten, with = "crate::domain::said::reason")]
+        reason: Said,
+    },
 }
 
 impl Undo {
     /// One sentence for the preview.
-    pub fn sentence(&self) -> String {
+    pub fn sentence(&self) -> Said {
         match self {
-            Self::RemoveRules { group, mark, count } => format!(
-                "deletes the {} of {group} marked {mark}, and nothing else",
-                counted(*count, "rule")
-            ),
+            Self::RemoveRules { group, mark, count } => {
+                said::deletes_marked_nothing(*count, group, mark)
+            }
             Self::Steps { text, .. } => text.clone(),
-            Self::None { reason } => format!("none: {reason}"),
+            Self::None { reason } => said::none_why(reason),
         }
     }
 }
@@ -299,7 +314,10 @@ pub enum Verification {
     /// The login probes, from the same vantage as before.
     Login,
     /// Nothing to probe; why.
-    None { reason: String },
+    None {
+        #[serde(flatten, with = "crate::domain::said::reason")]
+        reason: Said,
+    },
 }
 
 /// Why no plan can be made; each is one sentence that says what to do.
@@ -308,17 +326,25 @@ pub enum PlanError {
     #[error(transparent)]
     Parameter(#[from] ParameterError),
     #[error("{0}")]
-    Missing(String),
+    Missing(Said),
     #[error("{0}")]
-    NotApplicable(String),
-    #[error("nothing to do: {0}")]
-    NothingToDo(String),
-    #[error("{what} could not be read ({why}), so the change cannot be shown beforehand; {remedy}")]
-    Unknown {
-        what: String,
-        why: String,
-        remedy: String,
-    },
+    NotApplicable(Said),
+    #[error("{}", self.said())]
+    NothingToDo(Said),
+    /// Something could not be read; what, why, and what to do.
+    #[error("{0}")]
+    Unknown(Said),
+}
+
+impl PlanError {
+    /// The sentence.
+    pub fn said(&self) -> Said {
+        match self {
+            Self::Parameter(error) => error.0.clone(),
+            Self::Missing(why) | Self::NotApplicable(why) | Self::Unknown(why) => why.clone(),
+            Self::NothingToDo(why) => said::nothing_to_do(why),
+        }
+    }
 }
 
 /// Makes the plan of an action from parameters and facts. Pure: the same input gives the same
@@ -330,9 +356,8 @@ pub fn plan(
 ) -> Result<Plan, PlanError> {
     let instance = &context.instance;
     if instance.is_static && action != ActionId::Ticket {
-        return Err(PlanError::NotApplicable(format!(
-            "{} comes from the config file and has no cloud behind it; only `ticket` can be used",
-            instance.name
+        return Err(PlanError::NotApplicable(said::comes_config_file(
+            &instance.name,
         )));
     }
     let row = super::catalog::row_of(action);
@@ -340,11 +365,11 @@ pub fn plan(
         && instance.os != os
         && instance.os != crate::domain::instance::Os::Unknown
     {
-        return Err(PlanError::NotApplicable(format!(
-            "`{action}` is for {} instances and {} runs {}",
-            os.as_str(),
+        return Err(PlanError::NotApplicable(said::instances_runs(
+            action,
+            Word::new(Table::Os, os.as_str()),
             Target::of(instance).label(),
-            instance.os.as_str()
+            Word::new(Table::Os, instance.os.as_str()),
         )));
     }
     let mut plan = of_family(action, parameters, context)?;
@@ -392,16 +417,13 @@ fn of_family(
         ActionId::VncUrl => support::vnc_url(context),
         ActionId::AuthorizeRepair => support::authorize_repair(parameters, context),
         ActionId::Ticket => Ok(support::ticket(context)),
-        ActionId::Advice => Err(PlanError::NotApplicable(
-            "`advice` names something that only a person can do; read its text and the guide"
-                .to_owned(),
-        )),
+        ActionId::Advice => Err(PlanError::NotApplicable(said::advice_names_something())),
     }
 }
 
 /// A plan with the plain values of an action that changes nothing else; families overwrite
 /// what differs.
-pub(super) fn blank(action: ActionId, context: &PlanContext, title: String) -> Plan {
+pub(super) fn blank(action: ActionId, context: &PlanContext, title: Said) -> Plan {
     let row = super::catalog::row_of(action);
     Plan {
         entry: context.entry.clone(),
@@ -413,14 +435,14 @@ pub(super) fn blank(action: ActionId, context: &PlanContext, title: String) -> P
         steps: Vec::new(),
         changes: Vec::new(),
         rules: None,
-        cost: "none".to_owned(),
-        downtime: "none".to_owned(),
-        data_risk: "none".to_owned(),
+        cost: said::none(),
+        downtime: said::none(),
+        data_risk: said::none(),
         affected: Affected::nobody_else(),
         warnings: Vec::new(),
         saves_readings: None,
         undo: Undo::None {
-            reason: "nothing changes".to_owned(),
+            reason: said::nothing_changes(),
         },
         risk: row.risk,
         confirmation: match row.risk {
@@ -449,7 +471,7 @@ impl Plan {
 
     /// True when something is sent that changes the world.
     pub fn mutates(&self) -> bool {
-        self.steps.iter().any(|step| is_write(&step.call))
+        self.steps.iter().any(|step| !step.call.is_read())
     }
 
     /// Mark that this plan leaves in the cloud (rule descriptions, command and address names).
@@ -461,13 +483,6 @@ impl Plan {
 /// Mark of a journal entry.
 pub fn mark(entry: &str) -> String {
     format!("cvmtop-{entry}")
-}
-
-/// True for calls that change something. A VNC address opens a session, so it counts.
-pub fn is_write(call: &ApiCall) -> bool {
-    const READS: [&str; 5] = ["Describe", "Get", "Inquiry", "List", "Lookup"];
-    call.action == "DescribeInstanceVncUrl"
-        || !READS.iter().any(|prefix| call.action.starts_with(prefix))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Plan tables: for each action the calls, refusals and confirmations that follow from facts.
 
+use crate::domain::said::Said;
 use serde_json::{Value, json};
 
 use super::*;
@@ -133,11 +134,25 @@ fn without_a_source_it_is_asked_for_and_everyone_is_never_the_default() {
 #[test]
 fn everyone_takes_the_typed_name_and_a_warning() {
     let context = with_groups(vec![group("sg-a", 0, Vec::new())]);
-    for source in ["source=any", "source=0.0.0.0/0", "source=::/0"] {
+    for source in [
+        "source=any",
+        "source=0.0.0.0/0",
+        "source=::/0",
+        "source=0.0.0.0/1",
+        "source=10.1.2.3/4",
+    ] {
         let plan = open_port(&context, &[source]).unwrap();
         assert_eq!(plan.confirmation, Confirmation::TypedName, "{source}");
         assert!(plan.warnings.iter().any(|w| w.contains("whole Internet")));
+        let stored = ["CidrBlock", "Ipv6CidrBlock"].map(|field| added(&plan)[0][field].clone());
+        assert!(
+            stored.contains(&json!("0.0.0.0/0")) || stored.contains(&json!("::/0")),
+            "{source}: {stored:?}"
+        );
     }
+    let half = open_port(&context, &["source=128.0.0.0/1"]).unwrap();
+    assert_eq!(half.confirmation, Confirmation::TypedName);
+    assert!(half.warnings.iter().any(|w| w.contains("large part")));
 }
 
 #[test]
@@ -176,12 +191,12 @@ fn what_is_open_already_is_nothing_to_do_and_half_open_networks_are_not() {
 fn rules_that_could_not_be_read_are_no_empty_rules() {
     let mut context = context("RUNNING");
     context.groups = Fact::Unknown {
-        why: "no permission for vpc:DescribeSecurityGroupPolicies".to_owned(),
-        remedy: "ask for it".to_owned(),
+        why: Said::raw("no permission for vpc:DescribeSecurityGroupPolicies"),
+        remedy: Said::raw("ask for it"),
     };
     assert!(matches!(
         open_port(&context, &[]),
-        Err(PlanError::Unknown { .. })
+        Err(PlanError::Unknown(_))
     ));
 }
 
@@ -265,11 +280,24 @@ fn bandwidth_is_raised_where_the_cap_lies() {
         assert!(matches!(plan.undo, Undo::Steps { .. }));
         context.instance.internet_charge_type = "BANDWIDTH_PREPAID".to_owned();
         if expected.starts_with("Reset") {
-            let plan = super::plan(ActionId::RaiseBandwidth, &parameters, &context).unwrap();
+            let prepaid =
+                |context: &PlanContext| super::plan(ActionId::RaiseBandwidth, &parameters, context);
+            let no_end = prepaid(&context);
+            assert!(matches!(no_end, Err(PlanError::NotApplicable(_))));
+            context.today = "2026-11-28".to_owned();
+            // 07:00 on the next day where the vendor is.
+            context.instance.expired_time = "2027-01-31T23:00:00Z".parse().ok();
+            let plan = prepaid(&context).unwrap();
+            let body = &plan.steps[0].call.parameters;
+            assert_eq!(body["StartTime"], "2026-11-28");
+            assert_eq!(body["EndTime"], "2027-02-01");
             assert!(
                 matches!(plan.undo, Undo::None { .. }),
                 "prepaid caps only rise"
             );
+            context.instance.internet_charge_type = "BANDWIDTH_POSTPAID_BY_MONTH".to_owned();
+            let monthly = prepaid(&context);
+            assert!(matches!(monthly, Err(PlanError::NotApplicable(_))));
         }
     }
 }
@@ -314,6 +342,7 @@ fn secrets_are_slots_and_a_repair_never_gives_up_local_disks() {
         id: "rep-1".to_owned(),
         title: String::new(),
         status: 1,
+        auth_type: Some(5),
     }]);
     let repair = plan(ActionId::AuthorizeRepair, &none, &waiting).unwrap();
     assert!(
@@ -323,6 +352,53 @@ fn secrets_are_slots_and_a_repair_never_gives_up_local_disks() {
             .get("TaskSubMethod")
             .is_none()
     );
+    // Each documented AuthType says its own consequences, and what is not documented is not known.
+    let of = |auth_type| {
+        let mut one = waiting.clone();
+        one.repair_tasks = Fact::Known(vec![RepairTask {
+            id: "rep-1".to_owned(),
+            title: String::new(),
+            status: 1,
+            auth_type,
+        }]);
+        plan(ActionId::AuthorizeRepair, &none, &one)
+    };
+    for auth_type in 1..=7 {
+        let plan = of(Some(auth_type)).unwrap();
+        assert!(!plan.data_risk.contains("not known"), "{auth_type}");
+        let swaps = matches!(auth_type, 3 | 4);
+        assert_eq!(plan.data_risk.contains("is lost"), swaps, "{auth_type}");
+    }
+    assert!(matches!(of(Some(8)), Err(PlanError::NotApplicable(_))));
+    for unknown in [None, Some(9)] {
+        assert!(of(unknown).unwrap().data_risk.contains("not known"));
+    }
+}
+
+#[test]
+fn every_call_of_a_plan_and_of_its_undo_is_among_the_permissions_of_its_row() {
+    let named = |plan: &Plan| {
+        let row = super::super::catalog::row_of(plan.action);
+        let undo = match &plan.undo {
+            Undo::Steps { steps, .. } => steps.clone(),
+            _ => Vec::new(),
+        };
+        for step in plan.steps.iter().chain(&undo) {
+            let call = step.call.permission();
+            assert!(row.permissions.contains(&call.as_str()), "{call}");
+        }
+    };
+    let mut stopped = context("STOPPED");
+    // A new address is bought where none is free, and given back by the undo.
+    stopped.instance.public_addresses.clear();
+    stopped.free_addresses = Fact::Known(Vec::new());
+    stopped.account_type = Fact::Known(AccountType::Standard);
+    let bought = plan(ActionId::AssociateAddress, &Parameters::none(), &stopped).unwrap();
+    assert_eq!(bought.steps.len(), 2);
+    named(&bought);
+    for action in [ActionId::Start, ActionId::EnterRescue] {
+        named(&plan(action, &Parameters::none(), &stopped).unwrap());
+    }
 }
 
 #[test]

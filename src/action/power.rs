@@ -7,9 +7,11 @@ use serde_json::json;
 use super::context::PlanContext;
 use super::parameters::Parameters;
 use super::plan::{Completion, Plan, PlanError, Step, Undo, Verification, blank};
+use super::said;
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;
 use crate::domain::instance::Instance;
+use crate::domain::said::{Said, Table, Word};
 
 /// Longest time an operation on an instance is followed, in seconds.
 pub(super) const OPERATION_LIMIT_S: u64 = 900;
@@ -46,68 +48,66 @@ pub(super) fn stop_type(parameters: &Parameters) -> (&'static str, &'static str)
 pub(super) fn require_state(
     instance: &Instance,
     action: ActionId,
-    needed: &str,
+    needed: &'static str,
 ) -> Result<(), PlanError> {
     let label = super::plan::Target::of(instance).label();
-    let refuse = |why: String| Err(PlanError::NotApplicable(why));
+    let refuse = |why: Said| Err(PlanError::NotApplicable(why));
     match instance.restrict_state.as_str() {
         "PROTECTIVELY_ISOLATED" => {
-            return refuse(format!(
-                "`{action}` cannot be used: {label} is in security isolation; settle the violation in the account's message centre first"
-            ));
+            return refuse(said::cannot_used_security(action, label));
         }
         "EXPIRED" => {
-            return refuse(format!(
-                "`{action}` cannot be used: {label} has expired; renew it first"
-            ));
+            return refuse(said::cannot_used_expired(action, label));
         }
         _ => {}
     }
     if instance.isolated_source == "ARREAR" {
-        return refuse(format!(
-            "`{action}` cannot be used: {label} is isolated because the account is in arrears; top it up first"
-        ));
+        return refuse(said::cannot_used_isolated(action, label));
     }
     if let Some(operation) = &instance.last_operation
         && operation.state == "OPERATING"
     {
-        return refuse(format!(
-            "`{action}` cannot be used yet: {} of {label} is still under way (request {}); wait for its end",
-            operation.action, operation.request_id
+        return refuse(said::cannot_be_used_yet(
+            action,
+            &operation.action,
+            label,
+            &operation.request_id,
         ));
     }
     if instance.state == needed {
         return Ok(());
     }
     let state = if instance.state.is_empty() {
-        "not known"
+        said::not_known()
     } else {
-        &instance.state
+        said::state(Word::new(Table::InstanceState, instance.state.clone()))
     };
     let remedy = match instance.state.as_str() {
-        "STOPPED" => "start it",
-        "RUNNING" => "it already runs",
-        "RESCUE_MODE" => "leave the rescue system with exit-rescue",
+        "STOPPED" => said::start(),
+        "RUNNING" => said::already_runs(),
+        "RESCUE_MODE" => said::leave_rescue_system(),
         "PENDING" | "STARTING" | "STOPPING" | "REBOOTING" | "ENTER_RESCUE_MODE"
-        | "EXIT_RESCUE_MODE" => "another operation is under way: wait for its end",
-        _ => "refresh and look again",
+        | "EXIT_RESCUE_MODE" => said::another_operation_under(),
+        _ => said::refresh_look_again(),
     };
     if instance.state == "RUNNING" && action == ActionId::Start {
-        return Err(PlanError::NothingToDo(format!("{label} already runs")));
+        return Err(PlanError::NothingToDo(said::already_runs_2(label)));
     }
     if instance.state == "STOPPED" && action == ActionId::Stop {
-        return Err(PlanError::NothingToDo(format!(
-            "{label} is already stopped"
-        )));
+        return Err(PlanError::NothingToDo(said::already_stopped(label)));
     }
-    refuse(format!(
-        "`{action}` needs the state {needed} and the state of {label} is {state}; {remedy}"
+    refuse(said::needs_state_state(
+        action,
+        Word::new(Table::InstanceState, needed),
+        label,
+        state,
+        remedy,
     ))
 }
 
 pub(super) fn start_step(instance: &Instance) -> Step {
     Step::new(
-        "start the instance",
+        said::start_instance(),
         ApiCall::new(
             "cvm",
             "StartInstances",
@@ -123,7 +123,7 @@ pub(super) fn start_step(instance: &Instance) -> Step {
 
 fn stop_step(instance: &Instance, stop_type: &str) -> Step {
     Step::new(
-        "stop the instance",
+        said::stop_instance(),
         ApiCall::new(
             "cvm",
             "StopInstances",
@@ -148,14 +148,11 @@ fn restart(parameters: &Parameters, context: &PlanContext) -> Plan {
     let mut plan = blank(
         ActionId::Restart,
         context,
-        format!(
-            "Restart {} ({mode})",
-            super::plan::Target::of(instance).label()
-        ),
+        said::restart(super::plan::Target::of(instance).label(), mode),
     );
     plan.parameters.insert("mode".to_owned(), mode.into());
     plan.steps.push(Step::new(
-        "restart the instance",
+        said::restart_instance(),
         ApiCall::new(
             "cvm",
             "RebootInstances",
@@ -168,17 +165,15 @@ fn restart(parameters: &Parameters, context: &PlanContext) -> Plan {
         },
     ));
     plan.changes = vec![
-        "RUNNING becomes REBOOTING, then RUNNING; addresses and disks stay".to_owned(),
-        "running programs, sessions and whatever is only in memory end".to_owned(),
+        said::running_becomes_rebooting(),
+        said::running_programs_sessions(),
     ];
-    "tens of seconds to a few minutes".clone_into(&mut plan.downtime);
+    plan.downtime = said::tens_seconds_few();
     plan.data_risk = power_risk(mode);
     plan.undo = Undo::None {
-        reason: "a restart cannot be taken back".to_owned(),
+        reason: said::restart_cannot_taken(),
     };
-    plan.warnings.push(
-        "a restart destroys evidence (memory, process list, unsaved logs): write the ticket bundle first if the cause is not known".to_owned(),
-    );
+    plan.warnings.push(said::restart_destroys_evidence());
     if mode == "hard" {
         plan.warnings.push(hard_reason(context));
     }
@@ -187,43 +182,38 @@ fn restart(parameters: &Parameters, context: &PlanContext) -> Plan {
 }
 
 /// What speaks for a power cut, or that nothing does.
-fn hard_reason(context: &PlanContext) -> String {
+fn hard_reason(context: &PlanContext) -> Said {
     let before = &context.before;
     match (&before.soft_failed, &before.guest_gone) {
-        (Some(how), _) => format!("a soft restart was tried before and failed: {how}"),
-        (None, Some(why)) => format!("a soft restart would not get through: {why}"),
-        (None, None) => {
-            "no soft restart has failed here and the guest is not known to be gone: try mode=soft first".to_owned()
-        }
+        (Some(how), _) => said::soft_tried(how),
+        (None, Some(why)) => said::soft_not_through(why),
+        (None, None) => said::no_soft_restart(),
     }
 }
 
-fn power_risk(mode: &str) -> String {
+fn power_risk(mode: &str) -> Said {
     match mode {
-        "hard" => "power cut: unwritten data can be lost and file systems may need a check",
-        "soft-first" => "as a power cut if the system does not shut down by itself",
-        _ => "low: the system shuts down by itself; it may hang when it is overloaded, and then nothing happens",
+        "hard" => said::power_cut_unwritten(),
+        "soft-first" => said::power_cut_if(),
+        _ => said::low_system_shuts(),
     }
-    .to_owned()
 }
 
 fn start(context: &PlanContext) -> Plan {
     let instance = &context.instance;
     let label = super::plan::Target::of(instance).label();
-    let mut plan = blank(ActionId::Start, context, format!("Start {label}"));
+    let mut plan = blank(ActionId::Start, context, said::start_2(label));
     plan.steps.push(start_step(instance));
-    plan.changes = vec!["STOPPED becomes STARTING, then RUNNING".to_owned()];
+    plan.changes = vec![said::stopped_becomes_starting()];
     if instance.stop_charging_mode == "STOP_CHARGING" {
-        "the instance is charged again from now on".clone_into(&mut plan.cost);
-        plan.warnings.push(
-            "it was stopped without charges: its ordinary public address may be another one afterwards, and there may be no capacity to start it".to_owned(),
-        );
+        plan.cost = said::instance_charged_again();
+        plan.warnings.push(said::stopped_without_charges());
     } else {
-        "none beyond what the stopped instance costs already".clone_into(&mut plan.cost);
+        plan.cost = said::none_beyond_what();
     }
     plan.undo = Undo::Steps {
-        text: "stops the instance again (soft)".to_owned(),
-        downtime: "until it is started again".to_owned(),
+        text: said::stops_instance_again(),
+        downtime: said::until_started_again(),
         risk: Risk::High,
         steps: vec![stop_step(instance, "SOFT")],
     };
@@ -236,33 +226,26 @@ fn stop(parameters: &Parameters, context: &PlanContext) -> Plan {
     let mut plan = blank(
         ActionId::Stop,
         context,
-        format!(
-            "Stop {} ({mode})",
-            super::plan::Target::of(instance).label()
-        ),
+        said::stop(super::plan::Target::of(instance).label(), mode),
     );
     plan.parameters.insert("mode".to_owned(), mode.into());
     plan.steps.push(stop_step(instance, stop_type));
-    plan.changes = vec![
-        "RUNNING becomes STOPPING, then STOPPED; addresses and disks stay".to_owned(),
-        "nobody can log in until it is started".to_owned(),
-    ];
-    "unchanged: it is stopped with charges going on, so that it keeps its address"
-        .clone_into(&mut plan.cost);
-    "until it is started again".clone_into(&mut plan.downtime);
+    plan.changes = vec![said::running_becomes_stopping(), said::nobody_can_log()];
+    plan.cost = said::unchanged_stopped_charges();
+    plan.downtime = said::until_started_again();
     plan.data_risk = power_risk(mode);
     if mode == "hard" {
         plan.warnings.push(hard_reason(context));
     }
     plan.warnings.extend(context.before.warnings());
     plan.undo = Undo::Steps {
-        text: "starts the instance again".to_owned(),
-        downtime: "none".to_owned(),
+        text: said::starts_instance_again(),
+        downtime: said::none(),
         risk: Risk::Low,
         steps: vec![start_step(instance)],
     };
     plan.verification = Verification::None {
-        reason: "a stopped instance answers no login".to_owned(),
+        reason: said::stopped_instance_answers(),
     };
     plan
 }

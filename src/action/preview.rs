@@ -2,11 +2,12 @@
 //!
 //! Must not live here: colours and widths (`view`).
 
-use std::fmt::Write as _;
-
 use unicode_width::UnicodeWidthStr as _;
 
 use super::plan::{Confirmation, Plan, RuleDifference, Verification};
+use super::said;
+use crate::domain::action::Risk;
+use crate::domain::said::{English, Said, Speech, Table, Word};
 use crate::domain::text::{sanitise, sanitise_block};
 
 const LINE: usize = 400;
@@ -15,66 +16,58 @@ const LABEL: usize = 12;
 /// The same for which rule decides.
 const DECIDED_LABEL: usize = 16;
 
-/// Says a sentence in the reader's language.
-pub type Say<'a> = &'a dyn Fn(&str) -> String;
-
 /// The whole preview in English, one item a line.
 pub fn lines(plan: &Plan) -> Vec<String> {
-    lines_in(plan, &str::to_owned)
+    lines_in(plan, &English)
 }
 
-/// The whole preview, one item a line, each sentence said by `say`. What is sent is shown as it
-/// is in every language.
-pub fn lines_in(plan: &Plan, say: Say<'_>) -> Vec<String> {
-    let mut out = vec![sanitise(&say(&plan.title), LINE)];
-    let mut item = |name: &str, value: &str| {
-        let value = sanitise(&say(value), LINE);
-        out.push(labelled(&say(name), LABEL, &value));
+/// The whole preview, one item a line, in a language. What is sent is shown as it is in every
+/// language.
+pub fn lines_in(plan: &Plan, speech: &dyn Speech) -> Vec<String> {
+    let mut out = vec![sanitise(&plan.title.in_words(speech), LINE)];
+    let mut item = |name: &Said, value: &Said| {
+        let value = sanitise(&value.in_words(speech), LINE);
+        out.push(labelled(&name.in_words(speech), LABEL, &value));
     };
     if let Some(reversed) = &plan.reverses {
-        item("takes back", &format!("entry {reversed}"));
+        item(&said::takes_back(), &said::entry(reversed));
     }
     for change in &plan.changes {
-        item("change", change);
+        item(&said::label_change(), change);
     }
-    item("cost", &plan.cost);
-    item("downtime", &plan.downtime);
-    item("data risk", &plan.data_risk);
+    item(&said::label_cost(), &plan.cost);
+    item(&said::label_downtime(), &plan.downtime);
+    item(&said::data_risk(), &plan.data_risk);
     if let Some(count) = plan.saves_readings {
-        item(
-            "evidence",
-            &format!("{count} readings of just now are written beside the journal before the call"),
-        );
+        item(&said::label_evidence(), &said::readings_just_now(count));
     }
-    item("affects", &affected(plan, say));
-    item("undo", &plan.undo.sentence());
+    item(&said::label_affects(), &affected(plan));
+    item(&said::label_undo(), &plan.undo.sentence());
     if let Some(minutes) = plan.expires_after_minutes {
-        item(
-            "expires",
-            &format!(
-                "taken away again {minutes} min after it is done, by the console if it runs then, else by the next start of cvmtop; `cvmtop journal --keep {}` lets it stay",
-                plan.entry
-            ),
-        );
+        let expires = said::expires_in(minutes, &plan.entry);
+        item(&said::label_expires(), &expires);
     }
-    item("permission", &permissions(plan));
-    item("risk", &format!("{:?}", plan.risk).to_lowercase());
-    item("confirm", &confirmation(plan));
-    item(
-        "verified by",
-        match &plan.verification {
-            Verification::Login => "the login probes, from the same vantage before and after",
-            Verification::None { reason } => reason,
-        },
-    );
+    item(&said::label_permission(), &permissions(plan));
+    item(&said::label_risk(), &said::state(risk_word(plan.risk)));
+    item(&said::label_confirm(), &confirmation(plan));
+    let verified = match &plan.verification {
+        Verification::Login => &said::login_probes_same(),
+        Verification::None { reason } => reason,
+    };
+    item(&said::verified(), verified);
     for warning in &plan.warnings {
-        item("warning", warning);
+        item(&said::label_warning(), warning);
     }
     if let Some(difference) = &plan.rules {
-        rule_lines(&mut out, difference, say);
+        rule_lines(&mut out, difference, speech);
     }
-    call_lines(&mut out, plan, say);
+    call_lines(&mut out, plan, speech);
     out
+}
+
+/// The word for a risk.
+pub(super) fn risk_word(risk: Risk) -> Word {
+    Word::new(Table::Risk, format!("{risk:?}").to_lowercase())
 }
 
 fn labelled(label: &str, cells: usize, value: &str) -> String {
@@ -84,77 +77,72 @@ fn labelled(label: &str, cells: usize, value: &str) -> String {
 
 /// The preview as one text.
 pub fn text(plan: &Plan) -> String {
-    text_in(plan, &str::to_owned)
+    text_in(plan, &English)
 }
 
-/// The preview as one text, said by `say`.
-pub fn text_in(plan: &Plan, say: Say<'_>) -> String {
-    let mut out = lines_in(plan, say).join("\n");
+/// The preview as one text, in a language.
+pub fn text_in(plan: &Plan, speech: &dyn Speech) -> String {
+    let mut out = lines_in(plan, speech).join("\n");
     out.push('\n');
     out
 }
 
-fn affected(plan: &Plan, say: Say<'_>) -> String {
+fn affected(plan: &Plan) -> Said {
     let affected = &plan.affected;
-    let mut text = say(&affected.note);
-    if !affected.names.is_empty() {
-        let mut names = affected.names.join(", ");
-        if let Some(count) = affected.count
-            && count > affected.names.len()
-        {
-            let more = count - affected.names.len();
-            names = say(&format!("{names} and {more} more"));
-        }
-        let _ = write!(text, ": {names}");
+    if affected.names.is_empty() {
+        return affected.note.clone();
     }
-    text
+    let names = affected.names.join(", ");
+    let names = match affected.count {
+        Some(count) if count > affected.names.len() => {
+            said::more(names, count - affected.names.len())
+        }
+        _ => Said::raw(names),
+    };
+    said::noted(&affected.note, names)
 }
 
-fn permissions(plan: &Plan) -> String {
+fn permissions(plan: &Plan) -> Said {
     let all = plan.permissions();
     if all.is_empty() {
-        "none".to_owned()
+        said::none()
     } else {
-        all.join(", ")
+        Said::raw(all.join(", "))
     }
 }
 
-fn confirmation(plan: &Plan) -> String {
+fn confirmation(plan: &Plan) -> Said {
     match plan.confirmation {
-        Confirmation::None => "not needed".to_owned(),
-        Confirmation::Key => "one key, or --yes".to_owned(),
-        Confirmation::TypedName => format!(
-            "type `{}`, or --yes on the command line",
-            super::gate::expected_name(plan)
-        ),
+        Confirmation::None => said::not_needed(),
+        Confirmation::Key => said::one_key_or(),
+        Confirmation::TypedName => said::type_or_yes(super::gate::expected_name(plan)),
     }
 }
 
-fn rule_lines(out: &mut Vec<String>, difference: &RuleDifference, say: Say<'_>) {
-    let heading = format!(
-        "inbound rules of {} {} (version {})",
-        difference.group,
-        sanitise(&difference.group_name, 60),
-        difference.version
-    );
-    out.push(format!("  {}", say(&heading)));
+fn rule_lines(out: &mut Vec<String>, difference: &RuleDifference, speech: &dyn Speech) {
+    let name = sanitise(&difference.group_name, 60);
+    let heading = said::inbound_rules_version(&difference.group, name, &difference.version);
+    out.push(format!("  {}", heading.in_words(speech)));
     for (name, decided) in [
-        ("now decided by", &difference.decided_before),
-        ("then decided by", &difference.decided_after),
+        (said::now_decided(), &difference.decided_before),
+        (said::then_decided(), &difference.decided_after),
     ] {
-        let decided = sanitise(&say(decided), LINE);
-        let line = labelled(&say(name), DECIDED_LABEL, &decided);
+        let decided = sanitise(&decided.in_words(speech), LINE);
+        let line = labelled(&name.in_words(speech), DECIDED_LABEL, &decided);
         out.push(format!("  {line}"));
     }
-    out.push(format!("    {}", say("before")));
-    push_rules(out, &difference.before, say);
-    out.push(format!("    {}", say("after")));
-    push_rules(out, &difference.after, say);
+    out.push(format!("    {}", said::label_before().in_words(speech)));
+    push_rules(out, &difference.before, speech);
+    out.push(format!("    {}", said::label_after().in_words(speech)));
+    push_rules(out, &difference.after, speech);
 }
 
-fn push_rules(out: &mut Vec<String>, rules: &[super::plan::RuleLine], say: Say<'_>) {
+fn push_rules(out: &mut Vec<String>, rules: &[super::plan::RuleLine], speech: &dyn Speech) {
     if rules.is_empty() {
-        out.push(format!("      {}", say("(no rule: everything is refused)")));
+        out.push(format!(
+            "      {}",
+            said::no_rule_refused().in_words(speech)
+        ));
     }
     for rule in rules {
         let sign = match (rule.added, rule.removed) {
@@ -163,7 +151,7 @@ fn push_rules(out: &mut Vec<String>, rules: &[super::plan::RuleLine], say: Say<'
             _ => ' ',
         };
         let decides = if rule.decides {
-            format!("  {}", say("<- decides"))
+            format!("  {}", said::arrow_decides().in_words(speech))
         } else {
             String::new()
         };
@@ -175,9 +163,10 @@ fn push_rules(out: &mut Vec<String>, rules: &[super::plan::RuleLine], say: Say<'
     }
 }
 
-fn call_lines(out: &mut Vec<String>, plan: &Plan, say: Say<'_>) {
+fn call_lines(out: &mut Vec<String>, plan: &Plan, speech: &dyn Speech) {
     if plan.steps.is_empty() {
-        out.push(labelled(&say("calls"), LABEL, &say("none")));
+        let label = said::label_calls().in_words(speech);
+        out.push(labelled(&label, LABEL, &said::none().in_words(speech)));
     }
     for (number, step) in plan.steps.iter().enumerate() {
         let call = format!(
@@ -185,17 +174,17 @@ fn call_lines(out: &mut Vec<String>, plan: &Plan, say: Say<'_>) {
             step.call.service,
             step.call.action,
             step.call.region,
-            sanitise(&say(&step.purpose), 120)
+            sanitise(&step.purpose.in_words(speech), 120)
         );
-        let label = format!("{} {}", say("call"), number + 1);
+        let label = said::label_call(number + 1).in_words(speech);
         out.push(labelled(&label, LABEL, &call));
         let body = serde_json::to_string_pretty(&step.call.parameters).unwrap_or_default();
         for line in sanitise_block(&body, 8_000).lines() {
             out.push(format!("    {line}"));
         }
         if let Some(script) = &step.script {
-            let runs = format!("runs {} in the guest:", script.file);
-            out.push(format!("    {}", say(&runs)));
+            let runs = said::runs_guest(&script.file).in_words(speech);
+            out.push(format!("    {runs}"));
             for line in sanitise_block(&script.text, 32_000).lines() {
                 out.push(format!("    | {line}"));
             }

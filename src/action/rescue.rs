@@ -12,6 +12,7 @@ use super::plan::{
     blank,
 };
 use super::power::{OPERATION_LIMIT_S, require_state, start_step, stop_type};
+use super::said;
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;
 use crate::domain::instance::Instance;
@@ -25,11 +26,11 @@ pub(super) fn enter(parameters: &Parameters, context: &PlanContext) -> Result<Pl
     let mut plan = blank(
         ActionId::EnterRescue,
         context,
-        format!("Boot the rescue system on {}", Target::of(instance).label()),
+        said::boot_rescue_system(Target::of(instance).label()),
     );
     plan.parameters.insert("mode".to_owned(), mode.into());
     let mut step = Step::new(
-        "boot the rescue system",
+        said::boot_rescue_system_2(),
         ApiCall::new(
             "cvm",
             "EnterRescueMode",
@@ -52,26 +53,22 @@ pub(super) fn enter(parameters: &Parameters, context: &PlanContext) -> Result<Pl
         user: "root (rescue system)".to_owned(),
     });
     plan.steps.push(step);
-    plan.changes = vec![
-        "the instance stops and boots a small Linux; its own system disk is there as vda, not mounted".to_owned(),
-        "the host key that SSH clients see is another one meanwhile".to_owned(),
-    ];
-    "until exit-rescue and the start after it".clone_into(&mut plan.downtime);
+    plan.changes = vec![said::instance_stops_boots(), said::host_key_ssh()];
+    plan.downtime = said::until_exit_rescue();
     match mode {
-        "hard" => "power cut: unwritten data can be lost",
-        _ => "low by itself; what is then changed on the disk cannot be taken back without a snapshot",
+        "hard" => said::power_cut_unwritten_data(),
+        _ => said::low_itself_what(),
     }
     .clone_into(&mut plan.data_risk);
-    plan.warnings
-        .push("take a snapshot of the system disk first".to_owned());
+    plan.warnings.push(said::take_snapshot_system());
     plan.undo = Undo::Steps {
-        text: "leaves the rescue system and starts the instance from its own disk".to_owned(),
-        downtime: "some minutes".to_owned(),
+        text: said::leaves_rescue_system(),
+        downtime: said::some_minutes(),
         risk: Risk::Medium,
         steps: exit_steps(instance),
     };
     plan.verification = Verification::None {
-        reason: "the rescue system answers instead of the instance's own".to_owned(),
+        reason: said::rescue_system_answers(),
     };
     Ok(plan)
 }
@@ -79,7 +76,7 @@ pub(super) fn enter(parameters: &Parameters, context: &PlanContext) -> Result<Pl
 fn exit_steps(instance: &Instance) -> Vec<Step> {
     vec![
         Step::new(
-            "leave the rescue system",
+            said::leave_rescue_system_2(),
             ApiCall::new(
                 "cvm",
                 "ExitRescueMode",
@@ -101,18 +98,14 @@ pub(super) fn exit(context: &PlanContext) -> Result<Plan, PlanError> {
     let mut plan = blank(
         ActionId::ExitRescue,
         context,
-        format!(
-            "Leave the rescue system on {}",
-            Target::of(instance).label()
-        ),
+        said::leave_rescue_on(Target::of(instance).label()),
     );
     plan.steps = exit_steps(instance);
-    plan.changes = vec!["the instance stops, then starts from its own system disk".to_owned()];
-    "some minutes".clone_into(&mut plan.downtime);
-    "none if the repairs on the disk are finished and it is unmounted"
-        .clone_into(&mut plan.data_risk);
+    plan.changes = vec![said::instance_stops_then()];
+    plan.downtime = said::some_minutes();
+    plan.data_risk = said::none_if_repairs();
     plan.undo = Undo::None {
-        reason: "enter-rescue brings the rescue system back".to_owned(),
+        reason: said::enter_rescue_brings(),
     };
     Ok(plan)
 }

@@ -11,15 +11,16 @@ use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use super::context::{GroupFacts, PlanContext};
-use super::parameters::{Parameters, SourceChoice};
+use super::parameters::{Parameters, SourceChoice, as_stored};
 use super::plan::{Completion, Confirmation, Plan, PlanError, Step, Target, Undo, blank};
+use super::said;
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;
 use crate::domain::ports::Transport;
+use crate::domain::said::{List, Said};
 use crate::domain::security_group::{
     Peer, Rule, RuleAction, SecurityGroup, Service, Verdict, evaluate,
 };
-use crate::domain::text::counted;
 
 pub(super) use difference::{affected, removal_difference};
 use difference::{difference, with_added};
@@ -47,7 +48,7 @@ struct Decided {
     allows: Option<bool>,
     /// Group and index of the rule that decides or leaves it open.
     rule: Option<(String, i64)>,
-    text: String,
+    text: Said,
 }
 
 pub(super) fn plan(
@@ -57,7 +58,7 @@ pub(super) fn plan(
 ) -> Result<Plan, PlanError> {
     let instance = &context.instance;
     let label = Target::of(instance).label();
-    let groups = context.groups.required("the security groups")?;
+    let groups = context.groups.required(said::security_groups())?;
     let (admitted, source_note) = admitted(action, parameters, context)?;
     let port = parameters.port("port").unwrap_or_else(|| context.port());
     let protocol = parameters.text("protocol").unwrap_or("tcp");
@@ -75,17 +76,20 @@ pub(super) fn plan(
         .map(|side| decide(context, &rules_now, side, question))
         .collect();
     if action == ActionId::OpenPort && before.iter().all(|d| d.allows == Some(true)) {
-        return Err(PlanError::NothingToDo(format!(
-            "the security groups of {label} already let {source_note} in on {protocol} {port}: {}",
-            before[0].text
+        return Err(PlanError::NothingToDo(said::security_groups_already(
+            label,
+            source_note,
+            protocol.to_uppercase(),
+            port,
+            &before[0].text,
         )));
     }
     let index = choose_group(parameters.text("group"), groups, &before)?;
     let facts = &groups[index];
     let title = if action == ActionId::OpenPort {
-        format!("Open {protocol} {port} of {label} for {source_note}")
+        said::open(protocol.to_uppercase(), port, label, &source_note)
     } else {
-        format!("Open the common ports of {label} for {source_note}")
+        said::open_common_ports(label, &source_note)
     };
     let mut plan = blank(action, context, title);
     let mark = plan.mark();
@@ -103,9 +107,7 @@ pub(super) fn plan(
     };
     let (new, held) = without_duplicates(new, &facts.group, &before[0])?;
     if held > 0 {
-        plan.warnings.push(format!(
-            "{held} of the rules are there already and are not added again"
-        ));
+        plan.warnings.push(said::rules_there_already(held));
     }
     fill_parameters(&mut plan, question, &source_note, &facts.group.id);
     plan.steps
@@ -119,7 +121,14 @@ pub(super) fn plan(
     rules_then[index].ingress = with_added(&facts.group.ingress, &new);
     let after = decide(context, &rules_then, &admitted[0], question);
     plan.rules = Some(difference(&facts.group, &new, &before[0], &after));
-    describe(&mut plan, parameters, facts, new.len(), &source_note);
+    describe(
+        &mut plan,
+        parameters,
+        question,
+        facts,
+        new.len(),
+        &source_note,
+    );
     warn(&mut plan, context, parameters, &admitted, &after);
     warn_of_group(&mut plan, facts);
     Ok(plan)
@@ -137,18 +146,21 @@ fn admitted(
     action: ActionId,
     parameters: &Parameters,
     context: &PlanContext,
-) -> Result<(Vec<Admitted>, String), PlanError> {
-    let one = |net: IpNet| Ok((vec![Admitted::Net(net)], net.to_string()));
+) -> Result<(Vec<Admitted>, Said), PlanError> {
+    let one = |net: IpNet| {
+        let stored = as_stored(net);
+        let note = if stored == net {
+            Said::raw(net)
+        } else {
+            said::stored_so(stored, net)
+        };
+        Ok((vec![Admitted::Net(stored)], note))
+    };
     let own = || match context.own_source {
-        Some(address) => format!("this host ({address})"),
-        None => "this host".to_owned(),
+        Some(address) => said::host(address),
+        None => said::host_2(),
     };
-    let missing = || {
-        PlanError::Missing(format!(
-            "{action} needs the failing user's address: give source=ADDRESS (or --user-source). source=here lets in {} only, source=any lets in everyone",
-            own()
-        ))
-    };
+    let missing = || PlanError::Missing(said::needs_failing_user(action, own()));
     match parameters.source("source") {
         Some(SourceChoice::Net(net)) => one(net),
         Some(SourceChoice::User) => context.user_source.map_or_else(|| Err(missing()), one),
@@ -162,7 +174,7 @@ fn admitted(
                 Admitted::Net(everyone(IpAddr::V4(Ipv4Addr::UNSPECIFIED))),
                 Admitted::Net(everyone(IpAddr::V6(Ipv6Addr::UNSPECIFIED))),
             ],
-            "everyone".to_owned(),
+            said::everyone(),
         )),
     }
 }
@@ -178,19 +190,13 @@ fn choose_group(
     before: &[Decided],
 ) -> Result<usize, PlanError> {
     if groups.is_empty() {
-        return Err(PlanError::NotApplicable(
-            "no security group is bound to the instance; bind one with associate-security-group"
-                .to_owned(),
-        ));
+        return Err(PlanError::NotApplicable(said::no_security_group()));
     }
     let position = |id: &str| groups.iter().position(|facts| facts.group.id == id);
     if let Some(wanted) = wanted {
         return position(wanted).ok_or_else(|| {
             let ids: Vec<_> = groups.iter().map(|facts| facts.group.id.as_str()).collect();
-            PlanError::NotApplicable(format!(
-                "{wanted} is not bound to the instance; bound are {}",
-                ids.join(", ")
-            ))
+            PlanError::NotApplicable(said::not_bound_instance(wanted, ids.join(", ")))
         });
     }
     // A rule in a group behind the one that refuses would never be reached.
@@ -258,18 +264,10 @@ fn without_duplicates(
         .into_iter()
         .partition(|rule| group.ingress.iter().any(|other| same_rule(rule, other)));
     match (fresh.is_empty(), held.first()) {
-        (true, Some(rule)) if decided.allows != Some(true) => {
-            Err(PlanError::NotApplicable(format!(
-                "{} already holds the same rule ({}), but it does not decide: {}; remove the rule above it, or give another source",
-                group.id,
-                rule.text(),
-                decided.text
-            )))
-        }
-        (true, _) => Err(PlanError::NothingToDo(format!(
-            "{} already holds every one of these rules",
-            group.id
-        ))),
+        (true, Some(rule)) if decided.allows != Some(true) => Err(PlanError::NotApplicable(
+            said::already_holds_same(&group.id, rule.text(), &decided.text),
+        )),
+        (true, _) => Err(PlanError::NothingToDo(said::already_holds_every(&group.id))),
         _ => Ok((fresh.clone(), wanted - fresh.len())),
     }
 }
@@ -301,7 +299,7 @@ fn wire(rule: &Rule) -> Value {
 fn add_step(context: &PlanContext, group: &SecurityGroup, new: &[Rule], mark: &str) -> Step {
     let ingress: Vec<_> = new.iter().map(wire).collect();
     Step::new(
-        format!("add {} on top of {}", counted(new.len(), "rule"), group.id),
+        said::add_top(new.len(), &group.id),
         ApiCall::new(
             "vpc",
             "CreateSecurityGroupPolicies",
@@ -328,7 +326,7 @@ pub(super) fn locked(group: &SecurityGroup, mut set: Value) -> Value {
     set
 }
 
-fn fill_parameters(plan: &mut Plan, question: Question, source: &str, group: &str) {
+fn fill_parameters(plan: &mut Plan, question: Question, source: &Said, group: &str) {
     let open_port = plan.action == ActionId::OpenPort;
     let set = &mut plan.parameters;
     if open_port {
@@ -336,28 +334,24 @@ fn fill_parameters(plan: &mut Plan, question: Question, source: &str, group: &st
         let protocol = question.transport.as_str().to_lowercase();
         set.insert("protocol".to_owned(), protocol.into());
     }
-    set.insert("source".to_owned(), source.into());
+    set.insert("source".to_owned(), source.to_string().into());
     set.insert("group".to_owned(), group.into());
 }
 
 fn describe(
     plan: &mut Plan,
     parameters: &Parameters,
+    question: Question,
     facts: &GroupFacts,
     count: usize,
-    source: &str,
+    source: &Said,
 ) {
     let what = if plan.action == ActionId::OpenPort {
-        "the port".to_owned()
+        said::protocol_port(question.transport.as_str(), question.port)
     } else {
-        let ports: Vec<_> = COMMON_PORTS.iter().map(ToString::to_string).collect();
-        format!("TCP {} and ICMP", ports.join(", "))
+        said::tcp_icmp(List::names(COMMON_PORTS))
     };
-    plan.changes = vec![format!(
-        "{} gets {} on top, to let {source} in on {what} at once",
-        facts.group.id,
-        counted(count, "rule")
-    )];
+    plan.changes = vec![said::gets_top_let(&facts.group.id, count, source, what)];
     plan.affected = affected(facts);
     if let Some(minutes) = parameters.number("minutes") {
         plan.expires_after_minutes = Some(minutes);
@@ -378,21 +372,18 @@ fn warn(
     if everyone {
         plan.risk = Risk::High;
         plan.confirmation = Confirmation::TypedName;
-        plan.warnings.push(
-            "open to the whole Internet: password guessing begins within minutes; give source=ADDRESS for the narrow rule, or minutes=N to have it taken away again".to_owned(),
-        );
+        plan.warnings.push(said::open_whole_internet());
+    } else if admitted.iter().any(is_wide) {
+        plan.risk = Risk::High;
+        plan.confirmation = Confirmation::TypedName;
+        plan.warnings.push(said::open_large_part());
     } else if plan.action == ActionId::OpenCommonPorts {
-        plan.warnings.push(
-            "six TCP ports and ping where a login needs one: open-port is narrower".to_owned(),
-        );
+        plan.warnings.push(said::six_tcp_ports());
     }
     if admitted.contains(&Admitted::Caller) {
-        plan.warnings.push(
-            "the cloud fills in the address that it sees this program at; the failing user comes in only from there".to_owned(),
-        );
+        plan.warnings.push(said::cloud_fills_address());
     } else if parameters.source("source") == Some(SourceChoice::Here) {
-        plan.warnings
-            .push("this lets in this host, not the failing user".to_owned());
+        plan.warnings.push(said::lets_host_not());
     }
     let only_v6 = admitted
         .iter()
@@ -403,34 +394,36 @@ fn warn(
         .iter()
         .chain(&context.instance.private_addresses);
     if only_v6 && !addresses.any(IpAddr::is_ipv6) {
-        plan.warnings
-            .push("the instance has no IPv6 address, so this rule lets nobody in".to_owned());
+        plan.warnings.push(said::instance_no_ipv6());
     }
     if after.allows == Some(false) {
-        plan.warnings.push(format!(
-            "it would still be refused: {}; choose that group with group=",
-            after.text
-        ));
+        plan.warnings.push(said::would_still_refused(&after.text));
+    }
+}
+
+/// True for networks larger than any private one (10.0.0.0/8, fc00::/7).
+fn is_wide(side: &Admitted) -> bool {
+    match side {
+        Admitted::Net(IpNet::V4(net)) => net.prefix_len() < 8,
+        Admitted::Net(IpNet::V6(net)) => net.prefix_len() < 7,
+        Admitted::Caller => false,
     }
 }
 
 fn warn_of_group(plan: &mut Plan, facts: &GroupFacts) {
     let group = &facts.group;
     if group.ingress.len() + 1 > RULE_QUOTA {
-        plan.warnings.push(format!(
-            "{} already has {} inbound rules; the default limit is {RULE_QUOTA}, so the cloud may refuse",
-            group.id,
-            group.ingress.len()
+        plan.warnings.push(said::already_inbound_rules(
+            &group.id,
+            group.ingress.len(),
+            RULE_QUOTA,
         ));
     }
     if facts.others.is_none() {
-        plan.warnings
-            .push("which other instances use this group could not be read".to_owned());
+        plan.warnings.push(said::other_instances_use());
     }
     if group.version.is_empty() {
-        plan.warnings.push(
-            "the cloud gives these rules no version, so a change that somebody makes meanwhile would not be noticed".to_owned(),
-        );
+        plan.warnings.push(said::rules_no_version());
     }
 }
 
@@ -471,7 +464,7 @@ fn decide(
         return Decided {
             allows: None,
             rule: None,
-            text: "not known beforehand: the cloud fills the address in".to_owned(),
+            text: said::not_known_beforehand(),
         };
     };
     let Question { transport, port } = question;
@@ -489,6 +482,6 @@ fn decide(
             verdict => Some(verdict == Verdict::Allow),
         },
         rule: deciding.map(|rule| (rule.group_id.clone(), rule.index)),
-        text: decision.sentence(&format!("{net} to {} {port}", transport.as_str())),
+        text: decision.sentence(said::net_to(net, transport.as_str(), port)),
     }
 }

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use super::context::{GroupFacts, PlanContext};
 use super::plan::{Completion, Confirmation, Plan, PlanError, Step, Undo, blank};
 use super::rules;
+use super::said;
 use crate::domain::action::Risk;
 use crate::domain::api_call::ApiCall;
-use crate::domain::text::counted;
+use crate::domain::said::{Table, Word};
 
 /// Values kept from the answers of the original entry, by step and JSON pointer.
 pub type KeptAnswers = BTreeMap<(usize, String), Value>;
@@ -34,18 +35,18 @@ pub fn undo_plan(
     let mut plan = blank(
         original.action,
         context,
-        format!("Take back `{}` on {label}", original.action),
+        said::take_back(Word::new(Table::Action, original.action.as_str()), label),
     );
     plan.target.clone_from(&original.target);
     plan.parameters.clone_from(&original.parameters);
     plan.reverses = Some(original.entry.clone());
     plan.undo = Undo::None {
-        reason: format!("do `{}` again", original.action),
+        reason: said::do_again(Word::new(Table::Action, original.action.as_str())),
     };
     match &original.undo {
-        Undo::None { reason } => Err(PlanError::NotApplicable(format!(
-            "entry {} cannot be taken back: {reason}",
-            original.entry
+        Undo::None { reason } => Err(PlanError::NotApplicable(said::entry_cannot_taken(
+            &original.entry,
+            reason,
         ))),
         Undo::RemoveRules { group, mark, .. } => {
             remove_rules(&mut plan, original, group, mark, facts)?;
@@ -79,17 +80,17 @@ fn remove_rules(
     facts: &UndoFacts,
 ) -> Result<(), PlanError> {
     let Some(facts) = facts.group.as_ref().filter(|f| f.group.id == group_id) else {
-        return Err(PlanError::Unknown {
-            what: format!("the rules of {group_id}"),
-            why: "not read".to_owned(),
-            remedy: "try again".to_owned(),
-        });
+        return Err(PlanError::Unknown(said::fact_unknown(
+            said::rules(group_id),
+            said::not_read(),
+            said::try_again(),
+        )));
     };
     let group = &facts.group;
     let indexes = rules::marked_indexes(group, mark);
     if indexes.is_empty() {
-        return Err(PlanError::NothingToDo(format!(
-            "no rule of {group_id} carries the mark {mark} any more"
+        return Err(PlanError::NothingToDo(said::no_rule_carries(
+            group_id, mark,
         )));
     }
     // Without a version an index would be deleted whatever stands there by then; so then the
@@ -103,10 +104,7 @@ fn remove_rules(
             .collect()
     };
     plan.steps.push(Step::new(
-        format!(
-            "delete the {} of this entry",
-            counted(indexes.len(), "rule")
-        ),
+        said::delete_entry(indexes.len()),
         ApiCall::new(
             "vpc",
             "DeleteSecurityGroupPolicies",
@@ -122,10 +120,7 @@ fn remove_rules(
             present: false,
         },
     ));
-    plan.changes = vec![format!(
-        "removes {}; every other rule of {group_id} stays in its order",
-        counted(indexes.len(), "rule")
-    )];
+    plan.changes = vec![said::removes_every_other(indexes.len(), group_id)];
     plan.rules = Some(rules::removal_difference(group, &indexes));
     plan.affected = rules::affected(facts);
     plan.risk = Risk::Low;
@@ -143,9 +138,8 @@ fn resolve(steps: &[Step], kept: &KeptAnswers) -> Result<Vec<Step>, PlanError> {
                 kept.get(&key),
                 step.call.parameters.pointer_mut(&input.pointer),
             ) else {
-                return Err(PlanError::NotApplicable(format!(
-                    "the journal does not hold what `{}` needs from the original entry; take it back in the cloud's own console",
-                    step.call.action
+                return Err(PlanError::NotApplicable(said::journal_lacks(
+                    &step.call.action,
                 )));
             };
             *slot = value.clone();

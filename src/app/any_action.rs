@@ -10,6 +10,7 @@ use super::state::State;
 use crate::action::catalog::{CATALOG, ParameterSpec, row_of};
 use crate::domain::action::ActionId;
 use crate::domain::instance::Os;
+use crate::domain::said::Said;
 
 /// The question, in its two parts.
 #[derive(Debug, Clone, Default)]
@@ -19,7 +20,7 @@ pub struct AnyAction {
     pub selected: usize,
     /// Words that the pick is narrowed by, then `name=value` words.
     pub edit: LineEdit,
-    pub error: Option<String>,
+    pub error: Option<Said>,
 }
 
 impl AnyAction {

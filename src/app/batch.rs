@@ -9,6 +9,7 @@ use super::line_edit::LineEdit;
 use super::state::State;
 use crate::action::batch::Batch;
 use crate::domain::action::ActionId;
+use crate::domain::said::Said;
 
 /// An action that can be planned for each marked instance.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +30,7 @@ pub struct BatchPreview {
     /// The phrase typed so far, where typing it is asked for.
     pub edit: LineEdit,
     /// Why the last try was refused.
-    pub refused: Option<String>,
+    pub refused: Option<Said>,
 }
 
 /// What can be picked without a diagnosis.

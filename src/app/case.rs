@@ -6,10 +6,11 @@
 use jiff::Timestamp;
 
 use super::message::Load;
-use crate::domain::evidence::{Path, Reading, Source};
+use crate::domain::evidence::{Path, Reading, Source, place};
 use crate::domain::guide_step::TickedStep;
 use crate::domain::history::PastCase;
 use crate::domain::report::{Report, Vantage};
+use crate::domain::said::Said;
 use crate::domain::statement::Statements;
 
 /// Identifies one triage or one action, so that late answers of an older one are dropped.
@@ -33,7 +34,7 @@ pub struct Case {
     /// Whether that triage looks inside the guest.
     pub deep: bool,
     pub finished_at: Option<Timestamp>,
-    pub error: Option<String>,
+    pub error: Option<Said>,
     /// What the user's client printed, as pasted.
     pub pasted: String,
     /// What the cloud measured in the last hour.
@@ -61,24 +62,7 @@ impl Case {
         if self.run.is_some() {
             self.arrived.push(reading.clone());
         }
-        self.place(reading);
-    }
-
-    fn place(&mut self, reading: Reading) {
-        if reading.id == "pasted-error" {
-            if !self
-                .readings
-                .iter()
-                .any(|r| r.id == reading.id && r.state == reading.state)
-            {
-                self.readings.push(reading);
-            }
-            return;
-        }
-        match self.readings.iter_mut().find(|r| r.key() == reading.key()) {
-            Some(old) => *old = reading,
-            None => self.readings.push(reading),
-        }
+        place(&mut self.readings, reading);
     }
 
     /// Notes a diagnosis; false when it only repeats the last one.
@@ -118,14 +102,14 @@ impl Case {
     }
 
     /// Ends a triage. A complete one leaves only what it has read, and what the operator gave.
-    pub fn end(&mut self, at: Timestamp, error: Option<String>) {
+    pub fn end(&mut self, at: Timestamp, error: Option<Said>) {
         self.run = None;
         self.finished_at = Some(at);
         let arrived = std::mem::take(&mut self.arrived);
         if error.is_none() {
             self.readings.retain(|r| r.source == Source::Operator);
             for reading in arrived {
-                self.place(reading);
+                place(&mut self.readings, reading);
             }
         }
         self.error = error;

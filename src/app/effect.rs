@@ -13,6 +13,7 @@ use super::case::RunId;
 use super::typed::Line;
 use crate::action::gate::{ApprovedBatch, ApprovedPlan};
 use crate::domain::action::ActionId;
+use crate::domain::evidence::Path;
 use crate::domain::history::{LoginSpan, PastCase};
 use crate::domain::report::Report;
 use crate::domain::statement::Statements;
@@ -106,6 +107,13 @@ pub enum Effect {
         line: Line,
         text: String,
         at: Timestamp,
+    },
+    /// Read which way the users come to each network.
+    RecallWays,
+    /// Keep which way the users come to a network, or forget it.
+    KeepWay {
+        network: String,
+        way: Option<Path>,
     },
     /// Read what earlier runs found at an instance.
     ReadPast {

@@ -12,6 +12,7 @@ use super::reading::{LineLook, Part, PartLook, Reading, TableRow, TextLine};
 use super::state::State;
 use crate::domain::instance::Os;
 use crate::domain::report::{GuideMatch, Report};
+use crate::domain::said::Arg;
 use crate::guide::checklist::{self, Note, Standing};
 use crate::guide::library::GuideOs;
 use crate::guide::markdown::{Block, Span, Step, StepKind, Target};
@@ -84,34 +85,23 @@ fn about(state: &State, guide: &Guide) -> Vec<TextLine> {
 
 /// Why a guide fits, in words of the language; with a report, how probable the cause is.
 pub fn reason(texts: &Texts, report: Option<&Report>, found: &GuideMatch) -> String {
-    let ui = &texts.ui;
-    let text = found.reason.as_str();
-    if let Some(id) = text.strip_prefix("cause: ") {
-        let title = texts.cause(id, id);
-        let cause = report.and_then(|report| report.causes.iter().find(|c| c.id == id));
-        let Some(cause) = cause else {
-            return title.to_owned();
-        };
-        let share = format!("{:.0} %", cause.probability * 100.0);
-        return fill(&ui.reason_cause, &[("cause", title), ("share", &share)]);
-    }
-    if let Some(quoted) = text.strip_prefix("error text: ") {
-        return fill(&ui.reason_error, &[("text", quoted)]);
-    }
-    if let Some((group, state)) = text
-        .strip_prefix("evidence: ")
-        .and_then(|reading| reading.split_once(' '))
-    {
-        let state = texts.state(group, state);
-        return format!("{}: {state}", texts.evidence(group));
-    }
-    if let Some(words) = text.strip_prefix("words: ") {
-        return fill(&ui.reason_words, &[("words", words)]);
-    }
-    match text {
-        "symptom, word for word" => ui.reason_symptom.clone(),
-        "where to start" => ui.reason_start.clone(),
-        other => other.to_owned(),
+    let known = report.into_iter().flat_map(|report| &report.causes);
+    let probability = |id: &str| known.clone().find(|c| c.id == id).map(|c| c.probability);
+    match found.cause() {
+        Some(id) => {
+            let title = texts.cause(id, id);
+            probability(id).map_or_else(
+                || title.to_owned(),
+                |p| {
+                    let share = format!("{:.0} %", p * 100.0);
+                    fill(
+                        &texts.ui.reason_cause,
+                        &[("cause", title), ("share", &share)],
+                    )
+                },
+            )
+        }
+        None => texts.said(&found.reason),
     }
 }
 
@@ -149,10 +139,10 @@ fn deciding_rule(state: &State) -> Option<String> {
     let reading = state.selected_case()?.reading("security-group", None)?;
     match reading.observed_state()? {
         "deny-default" => Some(state.texts.ui.guide_no_rule.clone()),
-        "allow" | "deny-explicit" => {
-            let (_, rule) = reading.detail.split_once(" by ")?;
-            Some(rule.to_owned())
-        }
+        "allow" | "deny-explicit" => match reading.detail.arg("rule")? {
+            Arg::Said(rule) => Some(state.texts.said(rule)),
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -195,10 +185,9 @@ fn note_text(texts: &Texts, report: &Report, note: &Note) -> String {
             format!("{}: {}", texts.evidence(group), texts.state(group, state))
         }
         Note::Action { id, share } => {
-            let title = report.actions.iter().find(|action| action.id == *id);
-            let title = title.map_or(id.as_str(), |action| action.title.as_str());
-            let title = texts.say(title);
-            format!("{} {}", texts.action(id, &title), percent(*share))
+            let offer = report.actions.iter().find(|action| action.id == *id);
+            let title = offer.map_or_else(|| texts.action(id, id).to_owned(), |a| texts.offer(a));
+            format!("{title} {}", percent(*share))
         }
     }
 }

@@ -98,9 +98,10 @@ fn on_path(readings: &[Reading], path: Path, os: Os) -> Option<Login> {
 mod tests {
     use super::*;
     use crate::domain::evidence::Source;
+    use crate::domain::said::Said;
 
     fn reading(id: &str, path: Path, state: &str) -> Reading {
-        Reading::observed(id, Source::Probe, state, "").on_path(path)
+        Reading::observed(id, Source::Probe, state, Said::raw("")).on_path(path)
     }
 
     #[test]
@@ -118,8 +119,9 @@ mod tests {
 
     #[test]
     fn what_was_not_permitted_is_no_result() {
-        let reading = Reading::without_state("reach", Source::Probe, Status::NotPermitted, "")
-            .on_path(Path::Public);
+        let reading =
+            Reading::without_state("reach", Source::Probe, Status::NotPermitted, Said::raw(""))
+                .on_path(Path::Public);
         assert_eq!(Login::from_readings(&[reading], Os::Linux), None);
     }
 

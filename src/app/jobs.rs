@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use super::case::RunId;
 use crate::action::plan::Plan;
 use crate::domain::action::ActionId;
+use crate::domain::said::Said;
 
 /// How an action ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub enum JobState {
     /// The preview is on the screen.
     Previewed,
     Running,
-    Ended(Ending, String),
+    Ended(Ending, Said),
 }
 
 impl JobState {
@@ -53,7 +54,7 @@ impl JobState {
 /// A value that is shown once and kept nowhere.
 #[derive(Debug, Clone)]
 pub struct Handed {
-    pub what: String,
+    pub what: Said,
     pub value: SecretString,
 }
 
@@ -65,8 +66,8 @@ pub struct Executed {
     pub soft_restart_failed: bool,
     /// Set when the rules had changed since they were shown: the same action with the new
     /// difference, to be shown and confirmed anew, or why there is none.
-    pub replanned: Option<Result<Box<Plan>, String>>,
-    pub detail: String,
+    pub replanned: Option<Result<Box<Plan>, Said>>,
+    pub detail: Said,
     /// Journal entry, when it can be taken back.
     pub undo_entry: Option<String>,
     pub handed: Vec<Handed>,
@@ -81,12 +82,12 @@ pub struct Job {
     pub instance: String,
     /// `None` for taking an earlier one back.
     pub action: Option<ActionId>,
-    pub title: String,
+    pub title: Said,
     pub state: JobState,
     pub started_at: Timestamp,
     pub ended_at: Option<Timestamp>,
     /// Sentences, in order.
-    pub steps: Vec<String>,
+    pub steps: Vec<Said>,
     /// A soft restart that did not get through.
     pub soft_restart_failed: bool,
     /// Journal entry that can be taken back.

@@ -3,7 +3,8 @@
 //! Every fixed text is a field of [`Ui`], so a text that is missing or left over in a catalogue
 //! fails the test of this module. Must not live here: guides (`guide`), wording of readings.
 
-use std::borrow::Cow;
+mod sentences;
+
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -11,11 +12,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::command::Why;
-use super::phrases;
 use crate::domain::action::Risk;
 use crate::domain::evidence::{Path, Status};
 use crate::domain::instance::Os;
 pub use crate::domain::lang::Lang;
+pub use sentences::sentences;
 
 macro_rules! ui_texts {
     ($($field:ident),+ $(,)?) => {
@@ -62,7 +63,7 @@ ui_texts! {
     badge_demo, badge_read_only, badge_paused, badge_privacy,
     loading, loading_progress, sweep_progress, no_instances, filter_hides_all, listing_failed,
     checking, nothing_selected, not_triaged, looking, looking_deep,
-    verdict_healthy, verdict_faulty, verdict_faulty_cause, verdict_inconclusive,
+    verdict_healthy, verdict_faulty, verdict_faulty_cause, verdict_inconclusive, verdict_way_open,
     abstains, onset, past_title, past_cure, past_case, past_healthy, vantage, user_unknown, masked,
     confirmed, port, no_address, looks_lost,
     why, coverage, range, other_causes, also_broken, conflict, prior,
@@ -145,11 +146,6 @@ impl Texts {
     /// The catalogue's language.
     pub fn lang(&self) -> Lang {
         self.lang
-    }
-
-    /// A sentence of another room in the catalogue's language, as far as the phrase book has it.
-    pub fn say<'t>(&self, english: &'t str) -> Cow<'t, str> {
-        phrases::say(self.lang(), english)
     }
 
     fn word<'a>(map: &'a BTreeMap<String, String>, key: &'a str) -> &'a str {

@@ -23,6 +23,7 @@ use crate::domain::guide_step::TickedStep;
 use crate::domain::history::{LoginSpan, PastCase};
 use crate::domain::instance::Instance;
 use crate::domain::report::Vantage;
+use crate::domain::said::Said;
 use crate::input::chord::Chord;
 
 /// One event, from the terminal, the clock, or a task.
@@ -57,7 +58,7 @@ pub enum Message {
     TriageEnded {
         run: RunId,
         instance: String,
-        error: Option<String>,
+        error: Option<Said>,
         /// The instance as it was read during the triage.
         fresh: Option<Box<Instance>>,
         vantage: Option<Vantage>,
@@ -100,6 +101,8 @@ pub enum Message {
     Recalled(Vec<LoginSpan>),
     /// What was typed in earlier runs, oldest first.
     Typed(Vec<(Line, Vec<String>)>),
+    /// Which way the users come to each network, as told in earlier runs.
+    Ways(Vec<(String, Path)>),
     /// What earlier runs found at an instance, newest first.
     Past {
         instance: String,
@@ -108,13 +111,13 @@ pub enum Message {
     /// The preview of an action, or why there is none.
     Planned {
         run: RunId,
-        result: Result<Box<Plan>, String>,
+        result: Result<Box<Plan>, Said>,
     },
     /// The plans of a batch, or why there are none.
     BatchPlanned {
         run: RunId,
         choice: Choice,
-        result: Result<Box<Batch>, String>,
+        result: Result<Box<Batch>, Said>,
     },
     /// A batch is over; each of its instances was told of before.
     BatchEnded {
@@ -122,16 +125,16 @@ pub enum Message {
         done: usize,
         all: usize,
         /// Why it stopped before its end.
-        stopped: Option<String>,
+        stopped: Option<Said>,
     },
     /// A sentence about an action under way.
     Progressed {
         run: RunId,
-        note: String,
+        note: Said,
     },
     Executed {
         run: RunId,
-        result: Result<Box<Executed>, String>,
+        result: Result<Box<Executed>, Said>,
     },
     /// The ticked steps of an instance, as they are kept.
     StepsTicked {
@@ -141,12 +144,12 @@ pub enum Message {
     /// The ticket bundle is written, or why not.
     TicketWritten {
         run: RunId,
-        result: Result<TicketMade, String>,
+        result: Result<TicketMade, Said>,
     },
     /// Something to tell, from a task.
     Told {
         severity: Severity,
-        text: String,
+        text: Said,
     },
     /// Text of an overlay that was asked for.
     Fetched {
@@ -197,13 +200,13 @@ pub enum Listing {
     RegionDone,
     RegionFailed {
         region: String,
-        why: String,
+        why: Said,
     },
     End,
     /// There is nothing to list with until the operator provides it.
     Missing(Missing),
     /// Nothing could be listed at all.
-    Failed(String),
+    Failed(Said),
 }
 
 /// What the mouse did.

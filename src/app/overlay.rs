@@ -11,6 +11,7 @@ use super::jobs::Handed;
 use super::line_edit::LineEdit;
 use crate::action::plan::Plan;
 use crate::domain::report::RankedAction;
+use crate::domain::said::Said;
 
 use super::reading::GuideAt;
 pub use super::reading::Reading;
@@ -24,7 +25,7 @@ pub struct Preview {
     /// The name typed so far, where typing it is asked for.
     pub edit: LineEdit,
     /// Why the last try was refused.
-    pub refused: Option<String>,
+    pub refused: Option<Said>,
 }
 
 /// What is asked before a ticket bundle is written.

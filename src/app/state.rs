@@ -2,7 +2,7 @@
 //!
 //! Must not live here: how it changes (`app::update`), how it looks (`view`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -24,8 +24,10 @@ use super::timed::Timed;
 use super::trail::Trail;
 use super::typed::Typed;
 use crate::diagnosis::Knowledge;
+use crate::domain::evidence::Path;
 use crate::domain::instance::Instance;
 use crate::domain::report::Report;
+use crate::domain::said::Said;
 
 /// The three panes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -103,6 +105,8 @@ pub struct State {
     /// Name of this host, named in sentences as the vantage.
     pub vantage: String,
     pub user_source: Option<IpAddr>,
+    /// Which way the users come to a network, as far as it was told.
+    pub ways: BTreeMap<String, Path>,
     /// Where ticket bundles go unless another folder is given.
     pub ticket_folder: String,
     /// Instance to open once it is listed.
@@ -134,6 +138,8 @@ pub struct State {
     pub rhythm: Rhythm,
     pub trail: Trail,
     pub geometry: Geometry,
+    /// What is applied right now is a key or a paste: what is told is the answer to it.
+    pub answering: bool,
     /// What arrived while the display is paused.
     pub held_back: Vec<Message>,
     /// What readings are weighed with.
@@ -158,6 +164,7 @@ impl State {
             place: String::new(),
             vantage: String::new(),
             user_source: None,
+            ways: BTreeMap::new(),
             ticket_folder: String::new(),
             target: None,
             fleet: Fleet::default(),
@@ -182,6 +189,7 @@ impl State {
             trail: Trail::default(),
             geometry: Geometry::default(),
             held_back: Vec::new(),
+            answering: false,
             knowledge: None,
             matching: Matching::default(),
             next_run: 0,
@@ -222,11 +230,19 @@ impl State {
             || self.cases.values().any(|case| case.run.is_some())
     }
 
-    /// Tells the operator something.
-    pub fn tell(&mut self, severity: Severity, text: impl Into<String>) {
-        // Texts of other rooms are English until they are told.
-        let text = self.texts.say(&text.into()).into_owned();
-        self.notices.push(self.now, severity, text);
+    /// Tells a sentence in the language of the console.
+    pub fn tell_said(&mut self, severity: Severity, said: &Said) {
+        let text = self.texts.said(said);
+        self.tell(severity, text);
+    }
+
+    /// Tells a text of the catalogue.
+    pub fn tell(&mut self, severity: Severity, text: String) {
+        if self.answering {
+            self.notices.answer(self.now, severity, text);
+        } else {
+            self.notices.push(self.now, severity, text);
+        }
     }
 
     /// Recomputes what follows from the rest; before a frame and before a key.

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 
 use super::locale::{Texts, fill};
+use crate::domain::said::Said;
 
 /// A change with a time limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +13,7 @@ pub struct Timed {
     /// Journal entry.
     pub entry: String,
     pub instance: String,
-    pub title: String,
+    pub title: Said,
     pub at: Timestamp,
 }
 
@@ -33,7 +34,7 @@ impl Timed {
 
     /// What is left, as a sentence.
     pub fn countdown(&self, now: Timestamp, texts: &Texts, read_only: bool) -> String {
-        let title = texts.say(&self.title);
+        let title = texts.said(&self.title);
         match self.minutes_left(now) {
             0 if read_only => fill(&texts.ui.timed_stays, &[("title", &title)]),
             0 => fill(&texts.ui.timed_over, &[("title", &title)]),
@@ -55,7 +56,7 @@ mod tests {
         let timed = Timed {
             entry: "e".to_owned(),
             instance: "ins-1".to_owned(),
-            title: "t".to_owned(),
+            title: Said::raw("t"),
             at: at(1_000),
         };
         for (now, minutes, change) in [

@@ -120,6 +120,7 @@ pub fn tone(reading: &Reading) -> Tone {
 mod tests {
     use super::*;
     use crate::domain::evidence::Source;
+    use crate::domain::said::Said;
 
     #[test]
     fn what_was_not_observed_is_never_bad() {
@@ -131,7 +132,7 @@ mod tests {
             Status::Stale,
             Status::Void,
         ] {
-            let mut reading = Reading::without_state("reach", Source::Probe, status, "");
+            let mut reading = Reading::without_state("reach", Source::Probe, status, Said::raw(""));
             reading.state = Some("all-silent".into());
             assert_eq!(tone(&reading), Tone::Unknown);
         }

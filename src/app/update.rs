@@ -13,7 +13,6 @@ mod memory;
 mod movement;
 mod overlay_keys;
 pub mod palette;
-pub mod paste;
 mod reader;
 pub mod tell;
 mod ticket;
@@ -50,6 +49,7 @@ impl Dirty {
 /// Applies one message.
 pub fn update(state: &mut State, message: Message) -> (Dirty, Vec<Effect>) {
     let mut effects = Vec::new();
+    state.answering = matches!(message, Message::Key(_) | Message::Pasted(_));
     let dirty = match message {
         Message::Key(chord) => {
             state.settle();
@@ -93,6 +93,7 @@ pub fn start(state: &mut State) -> Vec<Effect> {
     if !state.demo {
         effects.push(Effect::Recall);
         effects.push(Effect::RecallTyped);
+        effects.push(Effect::RecallWays);
     }
     rhythm::list(state, false, &mut effects);
     effects

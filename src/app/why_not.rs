@@ -96,7 +96,7 @@ fn unread(texts: &Texts, need: &WouldNeed) -> String {
     let mut line = format!("- {what} ({:+.1} dB, {:.0} s)", need.weight_db, need.cost_s);
     if !need.needs.is_empty() {
         line.push_str("; ");
-        line.push_str(&need.needs);
+        line.push_str(&texts.said(&need.needs));
     }
     line
 }

@@ -12,7 +12,8 @@ use ipnet::IpNet;
 
 use super::acting::{self, Printer};
 use super::args::{ActArgs, GlobalArgs, TextOrJson};
-use super::output::{print, say};
+use super::output::{print, texts};
+use super::said;
 use super::{EXIT_NOTHING, EXIT_USAGE, diagnose, open, output};
 use crate::action::Parameters;
 use crate::action::before::shuts_down;
@@ -22,6 +23,8 @@ use crate::config::Loaded;
 use crate::domain::action::ActionId;
 use crate::domain::instance::Instance;
 use crate::domain::report::Report;
+use crate::domain::said::List;
+use crate::domain::said::Said;
 use crate::runtime::execute::{
     Around, Desk, Execution, LoginProbe, PrepareOptions, Prepared, execute, prepare_plan,
 };
@@ -48,12 +51,12 @@ struct Work<'a> {
 pub async fn run(args: &ActArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let (action, parameters) = match wanted(args) {
         Ok(wanted) => wanted,
-        Err(why) => return refuse(EXIT_USAGE, &why),
+        Err(why) => return refuse(EXIT_USAGE, why),
     };
     let loaded = open::settings(global)?;
     let session = if args.dry_run {
         acting::left_alone(&acting::journal(&loaded));
-        open::cloud(&loaded, &mut |warning| output::warn(warning)).await?
+        open::cloud(&loaded, &mut |warning| output::warn(&warning)).await?
     } else {
         open::on(&loaded).await?
     };
@@ -61,7 +64,7 @@ pub async fn run(args: &ActArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     for target in &args.targets {
         match targets::find(&session, target).await {
             Ok(instance) => instances.push(instance),
-            Err(error) => return refuse(EXIT_NOTHING, &error.to_string()),
+            Err(error) => return refuse(EXIT_NOTHING, error.said()),
         }
     }
     let work = Work {
@@ -79,33 +82,29 @@ pub async fn run(args: &ActArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     }
 }
 
-fn wanted(args: &ActArgs) -> Result<(ActionId, Parameters), String> {
+fn wanted(args: &ActArgs) -> Result<(ActionId, Parameters), Said> {
     let Some(action) = ActionId::parse(&args.action) else {
         let all: Vec<_> = ActionId::ALL.iter().map(|id| id.as_str()).collect();
-        return Err(format!(
-            "there is no action `{}`; there are {}",
-            crate::domain::text::sanitise(&args.action, 40),
-            all.join(", ")
-        ));
+        let given = crate::domain::text::sanitise(&args.action, 40);
+        return Err(said::no_action(given, List::names(all)));
     };
     if action == ActionId::Ticket {
-        return Err("write the bundle with `cvmtop ticket TARGET --output DIR`".to_owned());
+        return Err(said::ticket_is_elsewhere());
     }
-    let parameters =
-        Parameters::from_words(action, &args.set).map_err(|error| error.to_string())?;
+    let parameters = Parameters::from_words(action, &args.set).map_err(|error| error.said())?;
     Ok((action, parameters))
 }
 
 #[allow(clippy::unnecessary_wraps)] // every caller returns it as the command's result
-fn refuse(status: u8, why: &str) -> anyhow::Result<u8> {
-    output::warn(why);
+fn refuse(status: u8, why: impl Into<Said>) -> anyhow::Result<u8> {
+    output::warn(&why.into());
     Ok(status)
 }
 
 fn plan_status(error: &PlanError) -> u8 {
     match error {
         PlanError::Parameter(_) | PlanError::Missing(_) => EXIT_USAGE,
-        PlanError::NotApplicable(_) | PlanError::NothingToDo(_) | PlanError::Unknown { .. } => {
+        PlanError::NotApplicable(_) | PlanError::NothingToDo(_) | PlanError::Unknown(_) => {
             EXIT_NOTHING
         }
     }
@@ -156,7 +155,7 @@ impl Work<'_> {
             .await;
             let Prepared { plan, instance } = match prepared {
                 Ok(prepared) => prepared,
-                Err(error) => return refuse(plan_status(&error), &error.to_string()),
+                Err(error) => return refuse(plan_status(&error), error.said()),
             };
             if self.args.dry_run {
                 print(&report::dry_run(&plan, self.args.format))?;
@@ -164,13 +163,10 @@ impl Work<'_> {
             }
             let again = attempt > 0;
             if again {
-                eprintln!("the rules were changed by somebody else meanwhile; the new difference:");
-                eprint!("{}", crate::action::preview::text_in(&plan, &say));
+                output::note(&said::rules_changed());
+                eprint!("{}", crate::action::preview::text_in(&plan, texts()));
                 if self.args.yes {
-                    return refuse(
-                        1,
-                        "nothing was sent with the new difference, as it had not been shown before; run the command again to send it",
-                    );
+                    return refuse(1, said::not_sent_anew());
                 }
             }
             let deed = Deed {
@@ -208,14 +204,14 @@ impl Work<'_> {
     ) -> anyhow::Result<u8> {
         let state_dir = &self.loaded.paths.state_dir;
         let learnt = aftermath::learn(state_dir, plan, execution, before).unwrap_or_else(|error| {
-            output::warn(error);
+            output::warn(&error.said());
             None
         });
         if let Err(error) = aftermath::remember(state_dir, plan, execution, before) {
-            output::warn(error);
+            output::warn(&error.said());
         }
         let next = if self.args.wait && aftermath::leaves_it_broken(execution) {
-            eprintln!("login is not back: diagnosing again with this counted");
+            output::note(&said::looking_again());
             let source = self.user_source();
             Some(aftermath::next(self.session, state_dir, instance, source, before).await)
         } else {
@@ -257,11 +253,11 @@ impl Deed<'_> {
             acting::confirm(plan, self.yes, self.target, self.preview_is_shown)?
         };
         let Some(given) = given else {
-            return refuse(EXIT_NOTHING, &unconfirmed(plan)).map(Err);
+            return refuse(EXIT_NOTHING, unconfirmed(plan)).map(Err);
         };
         let approved = match approve(plan.clone(), self.access, &given) {
             Ok(approved) => approved,
-            Err(refusal) => return refuse(EXIT_NOTHING, &refusal.to_string()).map(Err),
+            Err(refusal) => return refuse(EXIT_NOTHING, refusal.said()).map(Err),
         };
         let login = self
             .wait
@@ -278,21 +274,17 @@ impl Deed<'_> {
         let _ = tokio::time::timeout(Duration::from_secs(1), printing).await;
         match result {
             Ok(execution) => Ok(Ok(execution)),
-            Err(error) => refuse(EXIT_NOTHING, &error.to_string()).map(Err),
+            Err(error) => refuse(EXIT_NOTHING, error.said()).map(Err),
         }
     }
 }
 
-fn unconfirmed(plan: &Plan) -> String {
-    let how = if plan.confirmation == Confirmation::TypedName {
-        "it can cause downtime or open the instance widely"
+fn unconfirmed(plan: &Plan) -> Said {
+    if plan.confirmation == Confirmation::TypedName {
+        said::unconfirmed_widely(plan.action)
     } else {
-        "it changes something"
-    };
-    format!(
-        "`{}` was not confirmed and nothing was sent: {how}; add --yes, or run it on a terminal",
-        plan.action
-    )
+        said::unconfirmed(plan.action)
+    }
 }
 
 /// Progress goes to standard error as it comes.

@@ -4,12 +4,13 @@
 
 use std::io::{IsTerminal, Write};
 
-use super::output;
+use super::{output, said};
 use crate::action::batch::Batch;
 use crate::action::gate::{Access, Given, expected_name};
 use crate::action::plan::{Confirmation, Plan};
 use crate::action::preview;
 use crate::config::{Loaded, Settings};
+use crate::domain::said::{Joint, List, Said};
 use crate::runtime::execute::{self, Desk, LoginLook, Progress};
 use crate::runtime::session::Session;
 use crate::store::journal::{Journal, Outcome};
@@ -23,11 +24,11 @@ pub fn access(settings: &Settings) -> Access {
         .filter(|profile| settings.cloud.read_only_profiles.contains(profile));
     if settings.read_only {
         Access::ReadOnly {
-            because: "--read-only, CVMTOP_READ_ONLY or read_only in the config".to_owned(),
+            because: said::read_only_flag(),
         }
     } else if let Some(profile) = read_only_profile {
         Access::ReadOnly {
-            because: format!("the profile {profile} is listed in cloud.read_only_profiles"),
+            because: said::read_only_profile(profile),
         }
     } else {
         Access::ReadWrite
@@ -42,7 +43,7 @@ pub fn journal(loaded: &Loaded) -> Journal {
 /// A desk on the session's cloud; an error when there is none.
 pub fn desk(session: &Session, loaded: &Loaded) -> anyhow::Result<Desk> {
     let Some(cloud) = &session.cloud else {
-        anyhow::bail!("there are no credentials, so the cloud cannot be asked for anything");
+        return Err(output::Fault(crate::runtime::said::no_credentials()).into());
     };
     Ok(Desk::new(cloud.client.clone(), journal(loaded)))
 }
@@ -59,17 +60,14 @@ pub async fn start_up(session: &Session, loaded: &Loaded) {
     let news = match execute::start_up(&desk, &access).await {
         Ok(news) => news,
         Err(error) => {
-            output::warn(format_args!(
-                "what earlier runs left was not settled: {error}"
-            ));
+            output::warn(&said::earlier_unsettled(error.said()));
             return;
         }
     };
     for one in news {
-        let outcome = one.outcome.map_or("open", Outcome::as_str);
-        output::warn(format_args!(
-            "entry {} ({}): {outcome}: {}",
-            one.entry, one.title, one.detail
+        let outcome = one.outcome.map_or_else(said::open, Outcome::said);
+        output::warn(&said::entry_settled(
+            one.entry, one.title, outcome, one.detail,
         ));
     }
 }
@@ -79,9 +77,10 @@ pub fn left_alone(journal: &Journal) {
     let now = jiff::Timestamp::now();
     for entry in journal.read().unwrap_or_default().entries {
         if entry.is_due(now) {
-            output::warn(format_args!(
-                "the time of entry {} ({}) is over and it is still in force: this run changes nothing; a run that is not read-only takes it back, `cvmtop journal --keep {}` lets it stay",
-                entry.id, entry.plan.title, entry.id
+            output::warn(&said::still_in_force(
+                &entry.id,
+                entry.plan.title,
+                &entry.id,
             ));
         }
     }
@@ -103,7 +102,7 @@ pub fn confirm(
         return Ok(Some(Given::Nothing));
     }
     if !preview_is_shown {
-        eprint!("{}", preview::text_in(plan, &output::say));
+        eprint!("{}", preview::text_in(plan, output::texts()));
     }
     let name = (plan.confirmation == Confirmation::TypedName).then(|| expected_name(plan));
     ask(name)
@@ -118,9 +117,11 @@ pub fn confirm_batch(batch: &Batch, yes: bool) -> anyhow::Result<Option<Given>> 
         }));
     }
     for plan in batch.plans() {
-        eprintln!("{}", preview::text_in(plan, &output::say));
+        eprintln!("{}", preview::text_in(plan, output::texts()));
     }
-    eprintln!("{}", batch.summary().join("\n"));
+    for line in batch.summary() {
+        output::note(&line);
+    }
     let phrase = batch.phrase();
     ask((batch.confirmation() == Confirmation::TypedName).then_some(phrase.as_str()))
 }
@@ -131,8 +132,8 @@ fn ask(name: Option<&str>) -> anyhow::Result<Option<Given>> {
         return Ok(None);
     }
     match name {
-        Some(name) => eprint!("Type `{name}` to go on: "),
-        None => eprint!("Go on? [y/N] "),
+        Some(name) => eprint!("{} ", output::said(&said::type_to_go_on(name))),
+        None => eprint!("{} ", output::said(&said::go_on())),
     }
     std::io::stderr().flush()?;
     let mut answer = String::new();
@@ -150,29 +151,33 @@ fn ask(name: Option<&str>) -> anyhow::Result<Option<Given>> {
 /// Progress as lines on standard error; a state is only repeated when it changes.
 #[derive(Debug, Default)]
 pub struct Printer {
-    last: String,
+    last: Said,
 }
 
 impl Printer {
     /// Prints one piece of news.
     pub fn print(&mut self, news: &Progress) {
         let line = match news {
-            Progress::Journalled { entry } => format!("journal entry {entry}"),
-            Progress::Sending { step, of, purpose } => {
-                format!("call {} of {of}: {purpose}", step + 1)
-            }
-            Progress::Answered { request_id, .. } => format!("accepted, request {request_id}"),
-            Progress::Following { state, .. } => format!("waiting: {state}"),
+            Progress::Journalled { entry } => said::entry(entry),
+            Progress::Sending { step, of, purpose } => said::call(step + 1, *of, purpose),
+            Progress::Answered { request_id, .. } => said::accepted(request_id),
+            Progress::Following { state, .. } => said::waiting(state),
             Progress::Ended {
                 success, detail, ..
-            } => format!("{}: {detail}", if *success { "done" } else { "failed" }),
-            Progress::Verifying { looks, .. } => {
-                let looks: Vec<_> = looks.iter().map(LoginLook::sentence).collect();
-                format!("login: {}", looks.join("; "))
+            } => {
+                if *success {
+                    said::done(detail)
+                } else {
+                    said::failed(detail)
+                }
             }
+            Progress::Verifying { looks, .. } => said::logins(List::said(
+                Joint::Semicolons,
+                looks.iter().map(LoginLook::sentence),
+            )),
         };
         if line != self.last {
-            eprintln!("{}", output::say(&line));
+            output::note(&line);
             self.last = line;
         }
     }

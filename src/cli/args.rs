@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::SiteSetting;
+
 /// Version and commit.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CVMTOP_COMMIT"), ")");
 
@@ -217,6 +219,13 @@ impl UserPath {
     }
 }
 
+/// The way by which the users come to the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum UserWay {
+    Public,
+    Private,
+}
+
 /// How far a diagnosis may go, and what is known beforehand.
 #[derive(Debug, Clone, Args)]
 pub struct TriageArgs {
@@ -247,6 +256,10 @@ pub struct TriageArgs {
     /// How the same login fares from the user's own network, compared with this host
     #[arg(long, value_enum)]
     pub user_path: Option<UserPath>,
+    /// Which way the users come: an instance that is private by design needs no public address.
+    /// Without it, what was told in the console for the network holds
+    #[arg(long, value_enum)]
+    pub user_way: Option<UserWay>,
     /// What the VNC console shows, for example `login-prompt`, `panic`, `emergency-shell`
     #[arg(long, value_name = "STATE")]
     pub console: Option<String>,
@@ -406,11 +419,21 @@ pub struct DemoCloudArgs {
     /// Address to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
+
+    /// Serve what this site of the vendor documents
+    #[arg(long, value_name = "china|international", default_value = "china", value_parser = parse_site)]
+    pub site: SiteSetting,
 }
 
 #[derive(Debug, Clone, Args)]
 pub struct CompletionsArgs {
     pub shell: clap_complete::Shell,
+}
+
+fn parse_site(text: &str) -> Result<SiteSetting, String> {
+    SiteSetting::parse(text)
+        .filter(|site| site.site().is_some())
+        .ok_or_else(|| "give china or international".to_owned())
 }
 
 /// `90`, `90s`, `500ms`, `2m`.

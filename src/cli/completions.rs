@@ -2,8 +2,9 @@
 
 use clap::CommandFactory;
 
-use super::args::{Cli, CompletionsArgs};
-use super::output;
+use super::args::{Cli, CompletionsArgs, GlobalArgs};
+use super::{help, output, said};
+use crate::config::{self, Overrides};
 
 /// Prints the completions for one shell.
 pub fn run(args: &CompletionsArgs) -> anyhow::Result<u8> {
@@ -13,10 +14,31 @@ pub fn run(args: &CompletionsArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// Prints the man page (troff).
-pub fn man() -> anyhow::Result<u8> {
+/// Prints the man page (troff) in the language of the run.
+pub fn man(global: &GlobalArgs) -> anyhow::Result<u8> {
+    let loaded = config::load(&Overrides::from(global))?;
+    output::speak(loaded.settings.ui.lang);
     let mut text = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut text)?;
-    output::print(&String::from_utf8_lossy(&text))?;
+    clap_mangen::Man::new(help::command(loaded.settings.ui.lang)).render(&mut text)?;
+    let text = String::from_utf8_lossy(&text);
+    let headings = [
+        said::man_name(),
+        said::man_synopsis(),
+        said::man_description(),
+        said::man_options(),
+        said::man_commands(),
+        said::man_version(),
+    ];
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        // The generator's headings are English; its text is ours.
+        let own = line.strip_prefix(".SH ");
+        match own.and_then(|name| headings.iter().find(|said| said.as_str() == name)) {
+            Some(said) => out.push_str(&format!(".SH {}", output::said(said))),
+            None => out.push_str(line),
+        }
+        out.push('\n');
+    }
+    output::print(&out)?;
     Ok(0)
 }

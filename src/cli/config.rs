@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use super::args::{ConfigArgs, ConfigCommand, GlobalArgs};
+use super::said;
 use super::{EXIT_USAGE, output};
 use crate::config::{self, Loaded, Overrides, Severity};
 use crate::domain::text::sanitise;
@@ -39,8 +40,9 @@ pub fn run(args: &ConfigArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
         return Ok(0);
     }
     let loaded = config::load(&Overrides::from(global))?;
+    output::speak(loaded.settings.ui.lang);
     for problem in &loaded.warnings {
-        output::warn(format_args!("{problem}"));
+        output::warn(&problem.said());
     }
     match args.command {
         ConfigCommand::Show => {
@@ -61,23 +63,24 @@ fn check(loaded: &Loaded) -> anyhow::Result<u8> {
         .count();
     let guides = own_guides::install(loaded);
     for problem in &guides {
-        output::warn(format_args!("{problem}"));
+        output::warn(problem);
     }
     let looks = Prepared::of(loaded).problems;
     for problem in &looks {
-        eprintln!("cvmtop: {problem}");
+        output::warn(problem);
     }
     let warnings = loaded.warnings.len() - errors + guides.len() + looks.len();
     if errors + warnings > 0 {
-        output::print(&format!("{file}: {errors} errors, {warnings} warnings\n"))?;
+        let text = said::mistakes(file, errors, warnings);
+        output::print(&format!("{}\n", output::said(&text)))?;
         return Ok(EXIT_USAGE);
     }
-    let state = if loaded.paths.config_file.exists() {
-        "no mistakes"
+    let text = if loaded.paths.config_file.exists() {
+        said::no_mistakes(file)
     } else {
-        "does not exist; defaults are in force (`cvmtop config default` prints a file to start from)"
+        said::no_file(file)
     };
-    output::print(&format!("{file}: {state}\n"))?;
+    output::print(&format!("{}\n", output::said(&text)))?;
     Ok(0)
 }
 

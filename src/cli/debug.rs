@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::args::{DebugArgs, GlobalArgs, VERSION};
+use super::said;
 use super::{config as settings, doctor, open, output};
 use crate::config::Loaded;
 use crate::domain::text::sanitise_block;
@@ -71,10 +72,7 @@ pub fn run(args: &DebugArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
             Ok(0)
         }
         Err(error) => {
-            output::warn(format_args!(
-                "cannot write {}: {error}; choose another --output",
-                path.display()
-            ));
+            output::warn(&said::unwritable(path.display(), error));
             Ok(1)
         }
     }

@@ -14,6 +14,7 @@ use crate::cloud::credentials::{Credentials, Provider};
 use crate::cloud::{Client, ClientConfig};
 use crate::config::Settings;
 use crate::demo::{self, DemoCloud, DemoOptions};
+use crate::domain::site::Site;
 use crate::runtime::session::{Cloud, Session, SessionError};
 
 /// The demo of this process (`--demo`); it ends with it.
@@ -24,8 +25,10 @@ static RUNNING: OnceCell<DemoCloud> = OnceCell::const_new();
 /// # Errors
 /// When it cannot be started.
 pub async fn session(settings: Settings, fleet: usize) -> Result<Session, SessionError> {
+    let site = settings.cloud.site.site().unwrap_or(Site::China);
     let options = DemoOptions {
         fleet,
+        site,
         ..DemoOptions::default()
     };
     let demo = RUNNING
@@ -33,7 +36,8 @@ pub async fn session(settings: Settings, fleet: usize) -> Result<Session, Sessio
         .await
         .map_err(|error| SessionError::Demo(error.to_string()))?;
     let keys = Credentials::new(demo.secret_id.clone(), demo.secret_key.clone());
-    let config = ClientConfig::new(&demo.endpoint, Provider::Static(keys));
+    let mut config = ClientConfig::new(&demo.endpoint, Provider::Static(keys));
+    config.site = Some(site);
     let cloud = Cloud {
         client: Client::new(config)?,
         regions: demo.regions.clone(),
@@ -47,6 +51,7 @@ pub async fn run(args: &DemoCloudArgs, global: &GlobalArgs) -> anyhow::Result<u8
     let cloud = demo::start(DemoOptions {
         listen: args.listen,
         fleet: global.demo.fleet.unwrap_or(0),
+        site: args.site.site().unwrap_or(Site::China),
         ..DemoOptions::default()
     })
     .await?;

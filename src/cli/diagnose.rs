@@ -2,28 +2,35 @@
 //!
 //! Must not live here: collecting (`runtime::triage`) or weighing (`diagnosis`).
 
+use std::cmp::Reverse;
+use std::collections::VecDeque;
 use std::io::Read as _;
+use std::net::IpAddr;
 use std::path::Path as FilePath;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
-use futures_util::future::join_all;
+use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 
 use super::args::{
-    DiagnoseArgs, GlobalArgs, Scope, TextOrJson, TriageArgs, UserPath, VantageChoice,
+    DiagnoseArgs, GlobalArgs, Scope, TextOrJson, TriageArgs, UserPath, UserWay, VantageChoice,
 };
+use super::output::Fault;
+use super::said;
 use super::{EXIT_NOTHING, open, output, report};
+use crate::cloud::{CloudError, Pool};
 use crate::config::{Loaded, VantageSetting};
 use crate::diagnosis::Knowledge;
-use crate::domain::evidence::Status;
+use crate::domain::evidence::{Path, Status};
 use crate::domain::guide_step::TickedStep;
 use crate::domain::instance::Instance;
 use crate::domain::report::{Report, Verdict};
+use crate::domain::said::{Figure, List, Said, Unit};
 use crate::domain::statement::{self, Statements};
 use crate::domain::text::sanitise;
 use crate::runtime::past::Past;
-use crate::runtime::session::Session;
+use crate::runtime::session::{Session, SessionError};
 use crate::runtime::targets::TargetError;
 use crate::runtime::triage::{self, TriageOptions};
 use crate::runtime::{diagnose, targets};
@@ -34,43 +41,130 @@ const AFTER_LIMIT: Duration = Duration::from_secs(1);
 /// Most characters of a pasted error that are read.
 const MAX_ERROR_TEXT: u64 = 256 * 1024;
 
+/// Actions that the count of calls names.
+const MOST_ACTIONS: usize = 4;
+
+/// Targets that are looked at together: enough for full calls, few enough for one machine.
+const AT_ONCE: usize = 1_000;
+
 pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let loaded = open::settings(global)?;
-    let session = open::on(&loaded).await?;
-    let options = options(&args.triage, &session.knowledge, &loaded)?;
-    let reports = join_all(args.targets.iter().map(|target| {
-        within(
-            args.triage.timeout,
-            one(&session, &loaded, target, &options),
-        )
-    }))
-    .await;
+    let session = session(&loaded, &args.targets).await?;
+    let mut options = options(&args.triage, &session.knowledge, &loaded)?;
+    let several = args.targets.len() > 1;
+    if several {
+        options.pool = Some(Pool::of(args.targets.len()));
+    }
+    let aims = within(args.triage.timeout, async {
+        Ok(aim_all(&session, &args.targets, &options).await)
+    })
+    .await
+    .unwrap_or_else(|late| unanswered(&args.targets, &options, &output::sentence(&late)));
+    let progress = Progress::of(args.targets.len());
+    let work = aims.into_iter().map(|aimed| {
+        let (session, loaded, progress) = (&session, &loaded, &progress);
+        async move {
+            let report = match aimed {
+                Ok(aimed) => within(args.triage.timeout, one(session, loaded, aimed)).await,
+                Err(error) => Err(error.into()),
+            };
+            progress.one_more();
+            report
+        }
+    });
+    let mut work: VecDeque<_> = work.collect();
+    let mut targets = args.targets.iter();
     let mut status = 0;
-    for (target, report) in args.targets.iter().zip(reports) {
-        match report {
-            Ok(mut report) => {
-                report.guide_steps = guide_steps(&loaded, &report.instance.id);
-                status = status.max(exit_status(&report));
-                match args.format {
-                    TextOrJson::Json => {
-                        output::print(&format!("{}\n", serde_json::to_string(&report)?))?;
-                    }
-                    TextOrJson::Text => {
-                        let mut text = report::text(&report);
-                        if let Some(cause) = &args.why_not {
-                            text += &report::why_not_text(&session.knowledge, &report, cause);
-                        }
-                        output::print(&text)?;
-                    }
+    while !work.is_empty() {
+        // Wave by wave: targets that begin one after the other would ask alone.
+        let wave = work.drain(..work.len().min(AT_ONCE)).collect::<Vec<_>>();
+        let mut reports = futures_util::stream::iter(wave).buffered(AT_ONCE);
+        while let (Some(report), Some(target)) = (reports.next().await, targets.next()) {
+            match report {
+                Ok(mut report) => {
+                    report.guide_steps = guide_steps(&loaded, &report.instance.id);
+                    status = status.max(exit_status(&report));
+                    print(args, &session, &report)?;
                 }
-            }
-            Err(error) => {
-                output::warn(format_args!("{target}: {error:#}"));
-                status = EXIT_NOTHING;
+                Err(error) => {
+                    let why = output::sentence(&error);
+                    output::warn(&said::of_target(target, why));
+                    status = EXIT_NOTHING;
+                }
             }
         }
     }
+    progress.end(&session, options.pool.as_ref());
     Ok(status)
+}
+
+/// A session; where the cloud cannot be asked and an address is among the targets, one that can
+/// look from outside all the same.
+async fn session(loaded: &Loaded, targets: &[String]) -> Result<Session, SessionError> {
+    match open::on(loaded).await {
+        Err(error) if error.is_lack_of_cloud() && targets.iter().any(|it| is_address(it)) => {
+            output::warn(&crate::runtime::said::addresses_only(error.said()));
+            Session::without_cloud(loaded, error.said())
+        }
+        other => other,
+    }
+}
+
+fn is_address(target: &str) -> bool {
+    target.parse::<IpAddr>().is_ok()
+}
+
+fn print(args: &DiagnoseArgs, session: &Session, report: &Report) -> anyhow::Result<()> {
+    match args.format {
+        TextOrJson::Json => output::print(&format!("{}\n", serde_json::to_string(report)?)),
+        TextOrJson::Text => {
+            let mut text = report::text(report);
+            if let Some(cause) = &args.why_not {
+                text += &report::why_not_text(&session.knowledge, report, cause);
+            }
+            output::print(&text)
+        }
+    }
+}
+
+/// How far a run over several targets has come, on standard error.
+struct Progress {
+    of: usize,
+    done: AtomicUsize,
+    begun: Instant,
+}
+
+impl Progress {
+    fn of(of: usize) -> Self {
+        Self {
+            of,
+            done: AtomicUsize::new(0),
+            begun: Instant::now(),
+        }
+    }
+
+    /// Says so at each tenth of the targets: enough to see that it goes on, little in a log.
+    fn one_more(&self) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        let step = self.of.div_ceil(10);
+        if self.of > 1 && (done.is_multiple_of(step) || done == self.of) {
+            let after = Figure::new(self.begun.elapsed().as_secs_f64(), 1, Unit::Seconds);
+            output::warn(&said::progress(done, self.of, after));
+        }
+    }
+
+    fn end(&self, session: &Session, pool: Option<&Pool>) {
+        let (Some(pool), Some(cloud)) = (pool, &session.cloud) else {
+            return;
+        };
+        let mut sent: Vec<(String, usize)> = cloud.client.sent().into_iter().collect();
+        sent.sort_by_key(|(_, count)| Reverse(*count));
+        let all: usize = sent.iter().map(|(_, count)| count).sum();
+        let most = sent.iter().take(MOST_ACTIONS);
+        let most = most.map(|(action, n)| format!("{n} {action}"));
+        let each = Figure::new(all as f64 / self.of as f64, 1, Unit::None);
+        output::warn(&said::calls(all, pool.asked(), each, List::names(most)));
+    }
 }
 
 /// 0 healthy, 1 a fault, 3 when nothing could be observed.
@@ -88,7 +182,7 @@ pub fn guide_steps(loaded: &Loaded, instance: &str) -> Vec<TickedStep> {
     GuideSteps::in_directory(&loaded.paths.state_dir)
         .of(instance, jiff::Timestamp::now())
         .unwrap_or_else(|error| {
-            eprintln!("cvmtop: {error}");
+            output::warn(&error.said());
             Vec::new()
         })
 }
@@ -119,12 +213,21 @@ pub fn options(
         instance_is_fresh: true,
         timeout: args.timeout,
         statements: statements(args, knowledge)?,
+        unasked: None,
+        pool: None,
     })
 }
 
 /// What the flags say of the failure; a group or state that does not exist is named.
 fn statements(args: &TriageArgs, knowledge: &Knowledge) -> anyhow::Result<Statements> {
-    let mut statements = Statements::default();
+    let way = args.user_way.map(|way| match way {
+        UserWay::Public => Path::Public,
+        UserWay::Private => Path::Private,
+    });
+    let mut statements = Statements {
+        way,
+        ..Statements::default()
+    };
     statements.say(statement::SCOPE, args.scope.map(Scope::as_str));
     statements.say(statement::USER_PATH, args.user_path.map(UserPath::as_str));
     let console = args
@@ -134,19 +237,17 @@ fn statements(args: &TriageArgs, knowledge: &Knowledge) -> anyhow::Result<Statem
     let mut pairs: Vec<(&str, &str)> = console.collect();
     for pair in &args.seen {
         let pair = pair.split_once('=');
-        pairs.push(pair.context("--seen takes GROUP=STATE")?);
+        pairs.push(pair.ok_or_else(|| Fault(said::seen_form()))?);
     }
     for (group, state) in pairs {
         let (group, state) = (group.trim(), state.trim());
         let Some(known) = knowledge.group(group) else {
-            anyhow::bail!("there is no evidence group `{}`", sanitise(group, 60));
+            return Err(Fault(said::no_group(sanitise(group, 60))).into());
         };
         if !known.states.iter().any(|known| known == state) {
-            anyhow::bail!(
-                "`{}` is no state of {group}; there are {}",
-                sanitise(state, 60),
-                known.states.join(", ")
-            );
+            let states = List::names(&known.states);
+            let why = said::no_state(sanitise(state, 60), group, states);
+            return Err(Fault(why).into());
         }
         statements.say(group, Some(state));
     }
@@ -164,7 +265,10 @@ async fn within<T>(
     // The triage ends by itself at the limit; this is for what comes before it.
     match tokio::time::timeout(limit + AFTER_LIMIT, work).await {
         Ok(result) => result,
-        Err(_) => anyhow::bail!("no answer within {} s", limit.as_secs_f32()),
+        Err(_) => {
+            let limit = Figure::new(limit.as_secs_f64(), 0, Unit::Seconds);
+            Err(Fault(said::no_answer_within(limit)).into())
+        }
     }
 }
 
@@ -177,9 +281,15 @@ fn error_text(file: &FilePath) -> anyhow::Result<String> {
     } else {
         std::fs::File::open(file)
             .and_then(|f| f.take(MAX_ERROR_TEXT).read_to_end(&mut bytes))
-            .with_context(|| format!("error text {}", file.display()))?;
+            .map_err(|error| Fault(said::error_text_unread(file.display(), error)))?;
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A target, found, and how it is looked at.
+struct Aimed {
+    instance: Instance,
+    options: TriageOptions,
 }
 
 /// The instance that is meant, with the login port that was asked for.
@@ -196,17 +306,51 @@ pub async fn aim(
     Ok(instance)
 }
 
-/// Finds, triages and weighs one target.
-async fn one(
+/// Finds all targets with few calls. An address is one even where the cloud cannot say whose.
+async fn aim_all(
     session: &Session,
-    loaded: &Loaded,
-    target: &str,
+    targets: &[String],
     options: &TriageOptions,
-) -> anyhow::Result<Report> {
-    let started = Instant::now();
-    let instance = aim(session, target, options).await?;
+) -> Vec<Result<Aimed, TargetError>> {
+    let found = targets::find_all(session, targets).await;
+    let aimed =
+        |(target, found): (&String, Result<Instance, TargetError>)| match (found, target.parse()) {
+            (Err(error), Ok(address)) if error.is_lack_of_cloud() => {
+                Ok(at_address(address, options, &error.said()))
+            }
+            (found, _) => Ok(as_asked(found?, options.clone())),
+        };
+    targets.iter().zip(found).map(aimed).collect()
+}
+
+/// The targets when the cloud did not say in time which instances they are.
+fn unanswered(
+    targets: &[String],
+    options: &TriageOptions,
+    late: &Said,
+) -> Vec<Result<Aimed, TargetError>> {
+    let aimed = |target: &String| match target.parse() {
+        Ok(address) => Ok(at_address(address, options, late)),
+        Err(_) => Err(TargetError::Host(late.clone())),
+    };
+    targets.iter().map(aimed).collect()
+}
+
+/// An address that the cloud was not asked about, with the reason.
+fn at_address(address: IpAddr, options: &TriageOptions, why: &Said) -> Aimed {
     let mut options = options.clone();
-    options.timeout = options.timeout.map(|t| t.saturating_sub(started.elapsed()));
+    options.unasked = Some(CloudError::Setup(why.clone()));
+    as_asked(targets::bare_address(address), options)
+}
+
+fn as_asked(mut instance: Instance, options: TriageOptions) -> Aimed {
+    instance.configured_login_port = options.port.or(instance.configured_login_port);
+    Aimed { instance, options }
+}
+
+/// Triages and weighs one target.
+async fn one(session: &Session, loaded: &Loaded, aimed: Aimed) -> anyhow::Result<Report> {
+    let Aimed { instance, options } = aimed;
     // Nobody watches the readings arrive: the receiver is dropped at once.
     let (sink, _) = mpsc::channel(1);
     let triage = triage::run(session, &instance, &options, sink).await;

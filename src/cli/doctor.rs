@@ -5,6 +5,7 @@
 
 mod api;
 mod local;
+pub mod said;
 
 use std::fmt::Write;
 
@@ -13,11 +14,13 @@ use serde_json::json;
 
 use super::args::{DoctorArgs, GlobalArgs, TextOrJson};
 use super::{acting, output};
+use crate::action::before::shuts_down;
 use crate::action::catalog;
 use crate::cloud::permissions::{self, DEEP, READS};
 use crate::config::{self, Overrides};
 use crate::diagnosis::{Knowledge, KnowledgeError};
 use crate::domain::action::ActionId;
+use crate::domain::said::{List, Said};
 use crate::domain::text::sanitise;
 
 /// Outcome of one check.
@@ -46,24 +49,25 @@ impl Level {
 struct Check {
     level: Level,
     subject: String,
-    detail: String,
-    /// What to do; empty where nothing is wrong.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    remedy: String,
+    #[serde(flatten, with = "crate::domain::said::detail")]
+    detail: Said,
+    /// What to do; `None` where nothing is wrong.
+    #[serde(flatten, with = "crate::domain::said::maybe_remedy")]
+    remedy: Option<Said>,
 }
 
 impl Check {
-    fn new(level: Level, subject: &str, detail: impl Into<String>) -> Self {
+    fn new(level: Level, subject: &str, detail: Said) -> Self {
         Self {
             level,
             subject: subject.to_owned(),
-            detail: sanitise(&detail.into(), 400),
-            remedy: String::new(),
+            detail: detail.clean(),
+            remedy: None,
         }
     }
 
-    fn remedy(mut self, remedy: impl Into<String>) -> Self {
-        self.remedy = remedy.into();
+    fn remedy(mut self, remedy: Said) -> Self {
+        self.remedy = Some(remedy);
         self
     }
 }
@@ -78,6 +82,7 @@ pub async fn run(args: &DoctorArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
         return check_knowledge(path, args.format);
     }
     let loaded = config::load(&Overrides::from(global))?;
+    output::speak(loaded.settings.ui.lang);
     // It only reads, whatever is due.
     acting::left_alone(&acting::journal(&loaded));
     let mut checks = local_checks(&loaded);
@@ -123,19 +128,20 @@ fn as_text(checks: &[Check]) -> String {
     let width = width.unwrap_or(0);
     let mut text = String::new();
     for check in checks {
-        let (word, subject, detail) = (check.level.word(), &check.subject, &check.detail);
+        let detail = sanitise(&output::said(&check.detail), 400);
+        let (word, subject) = (check.level.word(), &check.subject);
         let _ = writeln!(text, "{word:<5} {subject:width$}  {detail}");
-        if !check.remedy.is_empty() {
-            let _ = writeln!(text, "{:<5} {:width$}  -> {}", "", "", check.remedy);
+        if let Some(remedy) = &check.remedy {
+            let remedy = output::said(remedy);
+            let _ = writeln!(text, "{:<5} {:width$}  -> {remedy}", "", "");
         }
     }
-    let _ = writeln!(
-        text,
-        "{} failed, {} warned, {} not tested",
+    let summary = said::summary(
         count(checks, Level::Fail),
         count(checks, Level::Warn),
-        count(checks, Level::NotTested)
+        count(checks, Level::NotTested),
     );
+    let _ = writeln!(text, "{}", output::said(&summary));
     text
 }
 
@@ -148,17 +154,15 @@ fn policy_for(what: &str) -> anyhow::Result<serde_json::Value> {
         other => {
             let Some(id) = ActionId::parse(other) else {
                 let ids: Vec<&str> = ActionId::ALL.iter().map(|id| id.as_str()).collect();
-                anyhow::bail!(
-                    "there is no policy for `{}`; give read, deep or one of {}",
-                    sanitise(other, 60),
-                    ids.join(", ")
-                );
+                let why = said::no_policy(sanitise(other, 60), List::names(ids));
+                return Err(output::Fault(why).into());
             };
-            let needed = catalog::row_of(id).permissions;
-            // Whoever acts has to find the instance and follow the operation too.
-            std::iter::once("cvm:DescribeInstances")
-                .chain(needed.iter().copied())
-                .collect()
+            let needed = catalog::row_of(id).permissions.iter();
+            let needed = catalog::EVERY.iter().chain(needed).copied();
+            // What destroys evidence, or is evidence, is preceded by a diagnosis.
+            let diagnoses = shuts_down(id) || id == ActionId::Ticket;
+            let reads = diagnoses.then_some(reads).into_iter().flatten();
+            needed.chain(reads).collect()
         }
     };
     Ok(permissions::policy(&wanted))
@@ -166,23 +170,24 @@ fn policy_for(what: &str) -> anyhow::Result<serde_json::Value> {
 
 fn check_knowledge(path: &std::path::Path, format: TextOrJson) -> anyhow::Result<u8> {
     let name = path.display().to_string();
-    let bad = |detail: String| {
-        Check::new(Level::Fail, "knowledge", detail).remedy("correct the entry that is named")
-    };
+    let bad =
+        |detail: Said| Check::new(Level::Fail, "knowledge", detail).remedy(said::correct_entry());
     let checks = match std::fs::read_to_string(path) {
         Err(error) => vec![
-            Check::new(Level::Fail, "knowledge", format!("{name}: {error}"))
-                .remedy("give the path of a knowledge file"),
+            Check::new(Level::Fail, "knowledge", said::knowledge_file(name, error))
+                .remedy(said::give_knowledge()),
         ],
         Ok(text) => match Knowledge::parse(&name, &text) {
             Ok(knowledge) => vec![Check::new(
                 Level::Ok,
                 "knowledge",
-                format!("{name} is sound, hash {}", knowledge.hash()),
+                said::knowledge_sound(&name, knowledge.hash()),
             )],
             // One line for each broken rule.
-            Err(KnowledgeError::Lint(problems)) => problems.into_iter().map(bad).collect(),
-            Err(error) => vec![bad(error.to_string())],
+            Err(KnowledgeError::Lint(problems)) => {
+                problems.into_iter().map(Said::raw).map(bad).collect()
+            }
+            Err(error) => vec![bad(error.said())],
         },
     };
     report(&checks, format)

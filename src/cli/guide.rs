@@ -1,21 +1,22 @@
 //! `cvmtop guide`: list, search and print known-issue guides.
 //!
-//! Must not live here: what fits (`guide::matcher`), what a message means (`guide::error_text`).
+//! Must not live here: what fits (`guide::matcher`), what a message means (`client_text`).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Read as _;
 
-use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::args::{GlobalArgs, GuideArgs, TextOrJson};
-use super::{open, output};
+use super::output::Fault;
+use super::{open, output, said};
 use crate::app::guide_text;
+use crate::client_text::{self, Recognised};
 use crate::domain::report::GuideMatch;
+use crate::domain::said::Said;
 use crate::domain::text::sanitise;
-use crate::guide::error_text::{self, Recognised};
 use crate::guide::markdown::{Block, Document, Span, Step, StepKind, Target};
 use crate::guide::{Guide, Lang, Library, MatchInput, library, match_guides, search};
 use crate::view::text::wrap as wrap_lines;
@@ -29,7 +30,9 @@ pub fn run(args: &GuideArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let lang = loaded.settings.ui.lang;
     let library = library();
     if let Some(slug) = &args.slug {
-        let guide = library.get(slug).with_context(|| unknown(library, slug))?;
+        let guide = library
+            .get(slug)
+            .ok_or_else(|| Fault(unknown(library, slug)))?;
         let text = match args.format {
             TextOrJson::Text => print_guide(guide, lang),
             TextOrJson::Json => format!("{}\n", guide_json(guide, lang)),
@@ -38,14 +41,14 @@ pub fn run(args: &GuideArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
         return Ok(0);
     }
     let (recognised, found) = match (&args.error, &args.search) {
-        (Some(_), Some(_)) => bail!("give either --error or --search, not both"),
+        (Some(_), Some(_)) => return Err(Fault(said::both_given()).into()),
         (Some(error), None) => {
             let pasted = read_error(error)?;
             let input = MatchInput {
                 pasted: pasted.clone(),
                 ..MatchInput::default()
             };
-            let messages = error_text::recognise(&pasted);
+            let messages = client_text::recognise(&pasted);
             let shown = messages.into_iter().map(|m| shown(&pasted, &m)).collect();
             (shown, match_guides(library, &input, lang))
         }
@@ -63,13 +66,12 @@ pub fn run(args: &GuideArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     Ok(u8::from(found.is_empty()))
 }
 
-fn unknown(library: &Library, slug: &str) -> String {
-    let near = search(library, slug, Lang::En);
-    let hint = near.first().map_or_else(
-        || "`cvmtop guide` lists all".to_owned(),
-        |found| format!("did you mean `{}`?", found.slug),
-    );
-    format!("there is no guide `{}`; {hint}", sanitise(slug, 60))
+fn unknown(library: &Library, slug: &str) -> Said {
+    let shown = sanitise(slug, 60);
+    match search(library, slug, Lang::En).first() {
+        Some(near) => said::no_such_guide_near(shown, &near.slug),
+        None => said::no_such_guide(shown),
+    }
 }
 
 fn read_error(argument: &str) -> anyhow::Result<String> {
@@ -80,9 +82,9 @@ fn read_error(argument: &str) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
     std::io::stdin()
         .lock()
-        .take(4 * error_text::MAX_TEXT as u64)
+        .take(4 * client_text::MAX_TEXT as u64)
         .read_to_end(&mut bytes)
-        .context("cannot read the error text from standard input")?;
+        .map_err(|error| Fault(said::stdin_unread(error)))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -93,7 +95,7 @@ fn shown(pasted: &str, message: &Recognised) -> Value {
         "state": message.state,
         "class": message.class,
         "text": sanitise(part, 200),
-        "stage": message.stage.map(error_text::Stage::as_str),
+        "stage": message.stage.map(client_text::Stage::as_str),
         "program": message.program,
         "partial": message.partial,
     })
@@ -104,13 +106,13 @@ fn print_matches(recognised: &[Value], found: &[GuideMatch]) -> String {
     for message in recognised {
         let field = |name: &str| message[name].as_str().unwrap_or_default();
         if field("class").is_empty() {
-            let text = output::say("none of the known messages; searched by words");
+            let text = output::said(&said::by_words());
             let _ = writeln!(out, "{text}");
             continue;
         }
         let _ = write!(out, "{} {}", field("evidence"), field("state"));
         if !field("stage").is_empty() {
-            let _ = write!(out, " (stage {})", field("stage"));
+            let _ = write!(out, " {}", output::said(&said::stage(field("stage"))));
         }
         let _ = writeln!(out, ": “{}”", field("text"));
     }
@@ -118,7 +120,7 @@ fn print_matches(recognised: &[Value], found: &[GuideMatch]) -> String {
         out.push('\n');
     }
     if found.is_empty() {
-        let text = output::say("no guide fits; `cvmtop guide` lists all");
+        let text = output::said(&said::no_guide());
         let _ = writeln!(out, "{text}");
     }
     let widest = found.iter().map(|m| m.slug.len()).max().unwrap_or(0);

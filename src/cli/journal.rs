@@ -7,9 +7,9 @@ use serde_json::json;
 use super::acting;
 use super::args::{GlobalArgs, JournalArgs, TextOrJson};
 use super::output::print;
+use super::said;
 use super::{EXIT_NOTHING, EXIT_USAGE, act, open, output};
 use crate::action::gate::Access;
-use crate::domain::text::counted;
 use crate::runtime::execute::{self, ExecuteError, has_duties, prepare_undo};
 use crate::store::journal::{Contents, Entry, EntryState, Journal};
 
@@ -34,17 +34,12 @@ pub async fn run(args: &JournalArgs, global: &GlobalArgs) -> anyhow::Result<u8> 
                 acting::start_up(&session, &loaded).await;
                 contents = journal.read()?;
             }
-            Err(error) => output::warn(format_args!(
-                "entries in flight cannot be settled now: {error}"
-            )),
+            Err(error) => output::warn(&said::unsettled(error.said())),
         }
     }
     if contents.skipped > 0 {
-        output::warn(format_args!(
-            "left out as damaged or of a newer version: {} of {}",
-            counted(contents.skipped, "line"),
-            journal.path().display()
-        ));
+        let path = journal.path();
+        output::warn(&said::lines_left_out(contents.skipped, path.display()));
     }
     print(&list(&contents, args.format))?;
     Ok(0)
@@ -60,20 +55,20 @@ async fn undo(
     let entry = match contents.find(id) {
         Ok(entry) => entry,
         Err(error) => {
-            output::warn(error);
+            output::warn(&error.said());
             return Ok(EXIT_USAGE);
         }
     };
-    let session = open::cloud(loaded, &mut |warning| output::warn(warning)).await?;
+    let session = open::cloud(loaded, &mut |warning| output::warn(&warning)).await?;
     let desk = acting::desk(&session, loaded)?;
     let (plan, instance) = match prepare_undo(&desk, entry).await {
         Ok(prepared) => prepared,
         Err(error @ (ExecuteError::Plan(_) | ExecuteError::Busy(_))) => {
-            output::warn(error);
+            output::warn(&error.said());
             return Ok(EXIT_NOTHING);
         }
         Err(error) => {
-            output::warn(error);
+            output::warn(&error.said());
             return Ok(1);
         }
     };
@@ -100,15 +95,15 @@ async fn undo(
 fn keep(journal: &Journal, id: &str) -> anyhow::Result<u8> {
     match execute::keep(journal, id) {
         Ok(Ok(kept)) => {
-            print(&format!("{kept}\n"))?;
+            print(&format!("{}\n", output::said(&kept)))?;
             Ok(0)
         }
         Ok(Err(why)) => {
-            output::warn(why);
+            output::warn(&why);
             Ok(EXIT_NOTHING)
         }
         Err(error) => {
-            output::warn(error);
+            output::warn(&error.said());
             Ok(EXIT_USAGE)
         }
     }
@@ -124,7 +119,9 @@ fn list(contents: &Contents, format: TextOrJson) -> String {
                 let _ = writeln!(out, "{}", as_json(entry));
                 out
             }),
-        TextOrJson::Text if contents.entries.is_empty() => "nothing was done yet\n".to_owned(),
+        TextOrJson::Text if contents.entries.is_empty() => {
+            format!("{}\n", output::said(&said::nothing_yet()))
+        }
         TextOrJson::Text => contents.entries.iter().map(as_text).collect(),
     }
 }
@@ -138,44 +135,40 @@ fn as_json(entry: &Entry) -> serde_json::Value {
 
 fn as_text(entry: &Entry) -> String {
     let outcome = match (entry.state, entry.outcome) {
-        (EntryState::InFlight, _) => "in flight",
-        (EntryState::Closed, Some(outcome)) => outcome.as_str(),
-        (EntryState::Closed, None) => "closed",
+        (EntryState::InFlight, _) => crate::store::said::in_flight(),
+        (EntryState::Closed, Some(outcome)) => outcome.said(),
+        (EntryState::Closed, None) => said::closed(),
     };
     let author = &entry.author;
-    let from = if author.from.is_empty() {
-        String::new()
+    let (user, host) = (&author.user, &author.host);
+    let time = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let by = if author.from.is_empty() {
+        said::done_by(time(entry.began), user, host)
     } else {
-        format!(" from {}", author.from)
+        said::done_by_from(time(entry.began), user, host, &author.from)
     };
     let mut text = format!(
-        "{}  {}  {outcome}\n  {} by {}@{}{from}\n",
+        "{}  {}  {}\n  {}\n",
         entry.id,
-        entry.plan.title,
-        entry.began.strftime("%Y-%m-%d %H:%M:%S UTC"),
-        author.user,
-        author.host,
+        output::said(&entry.plan.title),
+        output::said(&outcome),
+        output::said(&by),
     );
+    let mut more = Vec::new();
     if !entry.detail.is_empty() {
-        let _ = writeln!(text, "  {}", entry.detail);
+        more.push(entry.detail.clone());
     }
     if let Some(by) = &entry.undone_by {
-        let _ = writeln!(text, "  taken back by {by}");
+        more.push(said::taken_back_by(by));
     } else if entry.can_be_undone() {
         if let Some(at) = entry.expires_at {
-            let _ = writeln!(
-                text,
-                "  taken back by the console, or by the next start, after {} unless kept: cvmtop journal --keep {}",
-                at.strftime("%Y-%m-%d %H:%M:%S UTC"),
-                entry.id
-            );
+            more.push(said::taken_back_after(time(at), &entry.id));
         }
-        let _ = writeln!(
-            text,
-            "  undo: cvmtop journal --undo {}  ({})",
-            entry.id,
-            entry.plan.undo.sentence()
-        );
+        more.push(said::undo_command(&entry.id, entry.plan.undo.sentence()));
+    }
+    for line in more {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {}", output::said(&line));
     }
     text
 }

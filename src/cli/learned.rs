@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::args::{GlobalArgs, LearnedArgs, TextOrJson};
+use super::said;
 use super::{EXIT_NOTHING, open, output};
 use crate::diagnosis::learn;
-use crate::domain::text::counted;
 use crate::runtime::{clock, session};
 use crate::store::outcomes::Outcomes;
 
@@ -20,17 +20,11 @@ pub fn run(args: &LearnedArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     if args.reset {
         let count = outcomes.read(now)?.len();
         if !args.yes {
-            output::warn(format_args!(
-                "{} would be forgotten; repeat with --reset --yes",
-                counted(count, "outcome")
-            ));
+            output::warn(&said::would_forget(count));
             return Ok(EXIT_NOTHING);
         }
         outcomes.reset()?;
-        output::print(&format!(
-            "{} forgotten, the shipped priors hold again\n",
-            counted(count, "outcome")
-        ))?;
+        output::print(&format!("{}\n", output::said(&said::forgotten(count))))?;
         return Ok(0);
     }
     if args.export {
@@ -53,9 +47,9 @@ pub fn run(args: &LearnedArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
             ))?;
         }
         TextOrJson::Text => {
-            let mut out = format!("{}\n", counted(read.len(), "outcome"));
+            let mut out = format!("{}\n", output::said(&said::outcomes(read.len())));
             for note in notes {
-                let _ = writeln!(out, "  {note}");
+                let _ = writeln!(out, "  {}", output::said(&note));
             }
             output::print(&out)?;
         }

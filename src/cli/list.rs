@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::args::{GlobalArgs, ListArgs, TableOrJson};
+use super::said;
 use super::{EXIT_NOTHING, open, output};
 use crate::app::filter::{Filter, Matching};
 use crate::app::fleet::Row;
@@ -18,7 +19,9 @@ use crate::app::locale::Texts;
 use crate::cloud::inventory::{self, InventoryEvent};
 use crate::domain::evidence::Path;
 use crate::domain::instance::Instance;
+use crate::domain::said::Said;
 use crate::probe::{LoginHealth, Protocol, SweepOptions, SweepResult, SweepTarget, sweep};
+use crate::runtime;
 use crate::runtime::session::Session;
 use crate::runtime::targets::resolve_hosts;
 
@@ -29,7 +32,7 @@ pub async fn run(args: &ListArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let session = open::session(global).await?;
     let (mut instances, failures) = inventory(&session).await?;
     for failure in &failures {
-        output::warn(format_args!("{failure}"));
+        output::warn(failure);
     }
     if instances.is_empty() && !failures.is_empty() {
         return Ok(EXIT_NOTHING);
@@ -37,7 +40,7 @@ pub async fn run(args: &ListArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     if let Some(text) = &args.filter {
         let filter = Filter::parse(text);
         for field in filter.unknown_fields() {
-            output::warn(format_args!("filter: there is no field `{field}`"));
+            output::warn(&said::no_field(field));
         }
         let mut matching = Matching::default();
         let rows: Vec<Row> = instances.into_iter().map(Row::new).collect();
@@ -60,9 +63,9 @@ pub async fn run(args: &ListArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
 }
 
 /// Every instance of cloud and config, sorted, and one sentence per failure.
-async fn inventory(session: &Session) -> anyhow::Result<(Vec<Instance>, Vec<String>)> {
+async fn inventory(session: &Session) -> anyhow::Result<(Vec<Instance>, Vec<Said>)> {
     let (mut instances, unresolved) = resolve_hosts(session.settings.hosts.clone()).await;
-    let mut failures: Vec<String> = unresolved.into_iter().map(|(_, why)| why).collect();
+    let mut failures: Vec<Said> = unresolved.into_iter().map(|(_, why)| why).collect();
     if let Some(cloud) = &session.cloud {
         let (sender, mut pages) = mpsc::channel(64);
         let listing = inventory::list(&cloud.client, &cloud.regions, sender);
@@ -73,7 +76,7 @@ async fn inventory(session: &Session) -> anyhow::Result<(Vec<Instance>, Vec<Stri
                         instances: page, ..
                     } => instances.extend(page.into_iter().map(|one| session.adopt(one))),
                     InventoryEvent::RegionFailed { region, error } => {
-                        failures.push(format!("{region}: {error}"));
+                        failures.push(runtime::said::region_failed(region, error.said()));
                     }
                     InventoryEvent::Started { .. } | InventoryEvent::RegionDone { .. } => {}
                 }
@@ -115,7 +118,10 @@ async fn look(session: &Session, instances: &[Instance]) -> Logins {
         let mut logins = Logins::new();
         while let Some(result) = results.recv().await {
             if let Some(owner) = owners.get(result.key) {
-                logins.insert(*owner, (result.check.health(), result.check.detail()));
+                logins.insert(
+                    *owner,
+                    (result.check.health(), result.check.detail().to_string()),
+                );
             }
         }
         logins
@@ -124,10 +130,7 @@ async fn look(session: &Session, instances: &[Instance]) -> Logins {
     // It ends with the sweep.
     let logins = reading.await.unwrap_or_default();
     if summary.held_back {
-        output::warn(format_args!(
-            "this machine lets {} connections be open at once, so not all login ports were tried together; `ulimit -n` raises that",
-            summary.at_once
-        ));
+        output::warn(&said::at_once(summary.at_once));
     }
     logins
 }
@@ -174,7 +177,7 @@ fn as_table(instances: &[Instance], logins: &Logins, texts: &Texts) -> String {
         let login = |path| {
             logins
                 .get(&(index, path))
-                .map_or("-", |(health, _)| health.as_str())
+                .map_or("-", |(health, _)| texts.login_word(health.as_str()))
                 .to_owned()
         };
         let address = i.address();

@@ -14,6 +14,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::prelude::*;
 
+use super::said;
 use crate::config::{Loaded, Problem, Severity};
 use crate::domain::text::sanitise;
 
@@ -36,7 +37,7 @@ pub fn start(loaded: &mut Loaded) {
             severity: Severity::Warning,
             place: path.display().to_string(),
             key: "log".to_owned(),
-            message: format!("cannot be written, so nothing is logged: {error}"),
+            message: said::no_log(error),
         }),
     }
     tracing::info!(

@@ -6,6 +6,7 @@ use super::acting;
 use super::args::GlobalArgs;
 use super::{demo_cloud, log, output};
 use crate::config::{self, Loaded, Overrides};
+use crate::domain::said::Said;
 use crate::runtime::own_guides;
 use crate::runtime::session::{Session, SessionError};
 
@@ -15,10 +16,10 @@ pub fn settings(global: &GlobalArgs) -> anyhow::Result<Loaded> {
     output::speak(loaded.settings.ui.lang);
     log::start(&mut loaded);
     for problem in &loaded.warnings {
-        output::warn(problem);
+        output::warn(&problem.said());
     }
     for problem in own_guides::install(&loaded) {
-        output::warn(problem);
+        output::warn(&problem);
     }
     Ok(loaded)
 }
@@ -29,7 +30,7 @@ pub fn settings(global: &GlobalArgs) -> anyhow::Result<Loaded> {
 /// [`SessionError`].
 pub async fn cloud(
     loaded: &Loaded,
-    warn: &mut (dyn FnMut(String) + Send),
+    warn: &mut (dyn FnMut(Said) + Send),
 ) -> Result<Session, SessionError> {
     match loaded.demo {
         Some(fleet) => {
@@ -52,7 +53,7 @@ pub async fn session(global: &GlobalArgs) -> anyhow::Result<Session> {
 /// # Errors
 /// As for [`cloud`].
 pub async fn on(loaded: &Loaded) -> Result<Session, SessionError> {
-    let session = cloud(loaded, &mut |warning| output::warn(warning)).await?;
+    let session = cloud(loaded, &mut |warning| output::warn(&warning)).await?;
     acting::start_up(&session, loaded).await;
     Ok(session)
 }

@@ -6,7 +6,16 @@ use std::io::{self, Write};
 use std::sync::OnceLock;
 
 use crate::app::locale::{Lang, Texts};
+use crate::cloud::CloudError;
+use crate::config::ConfigError;
+use crate::diagnosis::KnowledgeError;
+use crate::domain::said::Said;
 use crate::domain::text::sanitise_block;
+use crate::runtime::execute::ExecuteError;
+use crate::runtime::session::SessionError;
+use crate::runtime::targets::TargetError;
+use crate::store::StoreError;
+use crate::terminal::TerminalError;
 
 /// Longest message, in characters.
 const MAX_WARNING: usize = 4_000;
@@ -24,9 +33,9 @@ pub fn texts() -> &'static Texts {
     Texts::of(LANG.get().copied().unwrap_or_default())
 }
 
-/// A sentence of another room in the language of this run, as far as the phrase book has it.
-pub fn say(english: &str) -> String {
-    texts().say(english).into_owned()
+/// A sentence in the language of this run.
+pub fn said(said: &Said) -> String {
+    texts().said(said)
 }
 
 /// Writes `text` to standard output at once; a closed pipe comes back as an error that
@@ -38,12 +47,54 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says something on standard error. What is said may quote a file, an argument or an answer, so
-/// it is made harmless first; in the language of the run, as far as the phrase book has it.
-pub fn warn(text: impl std::fmt::Display) {
-    let text = sanitise_block(&say(&text.to_string()), MAX_WARNING);
+/// Says a sentence on standard error, in the language of the run. What is said may quote a file, an
+/// argument or an answer, so it is made harmless first.
+pub fn warn(text: &Said) {
+    let text = sanitise_block(&said(text), MAX_WARNING);
     // Nobody can be told that nobody can be told.
     let _ = writeln!(io::stderr().lock(), "cvmtop: {}", text.trim_end());
+}
+
+/// Says a line of progress on standard error.
+pub fn note(text: &Said) {
+    // Nobody can be told that nobody can be told.
+    let _ = writeln!(io::stderr().lock(), "{}", said(text));
+}
+
+/// An error that is one sentence.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Fault(pub Said);
+
+impl From<Said> for Fault {
+    fn from(why: Said) -> Self {
+        Self(why)
+    }
+}
+
+/// The sentence of an error; the system's own words where it has none of ours.
+pub fn sentence(error: &anyhow::Error) -> Said {
+    macro_rules! ours {
+        ($($kind:ty),+) => {
+            $(if let Some(error) = error.downcast_ref::<$kind>() {
+                return error.said();
+            })+
+        };
+    }
+    if let Some(Fault(why)) = error.downcast_ref::<Fault>() {
+        return why.clone();
+    }
+    ours!(
+        SessionError,
+        TargetError,
+        ExecuteError,
+        StoreError,
+        CloudError,
+        ConfigError,
+        KnowledgeError,
+        TerminalError
+    );
+    Said::raw(format!("{error:#}"))
 }
 
 /// True when the reader of our output has gone, which is not an error.

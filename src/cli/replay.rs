@@ -5,16 +5,17 @@
 use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::args::{GlobalArgs, ReplayArgs, TextOrJson};
+use super::output::Fault;
+use super::said;
 use super::{EXIT_NOTHING, acting, output, report};
 use crate::config::{self, Overrides};
 use crate::diagnosis::Knowledge;
 use crate::diagnosis::replay::SavedCase;
 use crate::diagnosis::score::{self, Label, Method};
-use crate::domain::text::counted;
 use crate::runtime::execute::failed_cures;
 use crate::store::journal::Contents;
 
@@ -27,7 +28,7 @@ pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<u8> {
         None => Knowledge::shipped(),
         Some(path) => {
             let text = std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read the knowledge file {}", path.display()))?;
+                .map_err(|error| Fault(said::knowledge_unread(path.display(), error)))?;
             own = Knowledge::parse(&path.display().to_string(), &text)?;
             &own
         }
@@ -56,9 +57,9 @@ pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<u8> {
                     }
                 }
                 Err(error) => {
-                    let message = format!("cannot read {}: {error}", file.display());
-                    output::warn(format_args!("{message}"));
-                    writeln!(out, "{}", json!({ "error": message }))?;
+                    let message = said::unread(file.display(), error);
+                    output::warn(&message);
+                    writeln!(out, "{}", json!({ "error": message.as_str() }))?;
                 }
             }
         }
@@ -155,17 +156,18 @@ impl Show<'_> {
     /// Weighs one value and writes the answer; false if it was no case.
     fn answer(&self, value: Result<Value, String>, out: &mut impl Write) -> Result<bool> {
         let case_id = value.as_ref().ok().and_then(|v| v.get("case_id").cloned());
-        let mut case = match value.and_then(|v| SavedCase::from_json(&v)) {
-            Ok(case) => case,
-            Err(error) => {
-                let mut object = json!({ "error": error });
-                if let (Some(id), Some(map)) = (case_id, object.as_object_mut()) {
-                    map.insert("case_id".to_owned(), id);
+        let mut case =
+            match value.and_then(|v| SavedCase::from_json(&v).map_err(|why| why.to_string())) {
+                Ok(case) => case,
+                Err(error) => {
+                    let mut object = json!({ "error": error });
+                    if let (Some(id), Some(map)) = (case_id, object.as_object_mut()) {
+                        map.insert("case_id".to_owned(), id);
+                    }
+                    writeln!(out, "{object}")?;
+                    return Ok(false);
                 }
-                writeln!(out, "{object}")?;
-                return Ok(false);
-            }
-        };
+            };
         if case.tried.is_none() {
             case.tried = Some(self.tried(&case));
         }
@@ -215,7 +217,7 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
     }
     let mut files = Vec::new();
     for entry in
-        std::fs::read_dir(path).with_context(|| format!("cannot list {}", path.display()))?
+        std::fs::read_dir(path).map_err(|error| Fault(said::unlisted(path.display(), error)))?
     {
         let file = entry?.path();
         if file
@@ -250,18 +252,15 @@ fn score_cases(knowledge: &Knowledge, paths: &[PathBuf]) -> Result<u8> {
         }
         for file in files_of(path)? {
             let bytes =
-                std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+                std::fs::read(&file).map_err(|error| Fault(said::unread(file.display(), error)))?;
             parse_file(&bytes).into_iter().try_for_each(&mut take)?;
         }
     }
     if left_out > 0 {
-        output::warn(format_args!(
-            "left out, without a label or no case at all: {}",
-            counted(left_out, "case")
-        ));
+        output::warn(&said::cases_left_out(left_out));
     }
     if cases.is_empty() {
-        bail!("no labelled case was found: a case to be scored has an object \"expected\"");
+        return Err(Fault(said::no_labels()).into());
     }
     output::print(&score::table(knowledge, &cases, &Method::ALL).render())?;
     Ok(0)

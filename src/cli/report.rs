@@ -5,12 +5,15 @@
 
 use std::fmt::Write as _;
 
-use super::output::{say, texts};
-use crate::app::locale::Lang;
-use crate::diagnosis::display::{self, Word};
-use crate::diagnosis::{Explanation, Knowledge, Reason, explain, why_not};
+use super::output::{said as in_words, texts};
+use super::said;
+use crate::app::locale::{Lang, fill};
+use crate::diagnosis::explain::place;
+use crate::diagnosis::said::no_such_cause;
+use crate::diagnosis::{Explanation, Knowledge, asks_for_way, display, explain, why_not};
 use crate::domain::evidence::Status;
 use crate::domain::report::{Report, Verdict};
+use crate::domain::said::{Figure, Joint, List, Said, Unit, Word};
 
 /// Causes that are shown, and the least that each must hold.
 const MAX_CAUSES: usize = 5;
@@ -24,31 +27,27 @@ const MAX_ACTIONS: usize = 5;
 /// The whole report.
 pub fn text(report: &Report) -> String {
     let mut out = String::new();
-    // Writing to a string cannot fail.
-    let _ = writeln!(out, "{}", headline(report));
-    let _ = writeln!(
-        out,
-        "  {}",
-        say(&format!(
-            "{:.0}% of what could be known was read; knowledge {}",
-            report.coverage * 100.0,
-            report.knowledge
-        ))
-    );
+    line(&mut out, 0, &headline(report));
+    let share = Figure::new(report.coverage * 100.0, 0, Unit::Share);
+    line(&mut out, 2, &said::read_share(share, &report.knowledge));
+    if asks_for_way(report) {
+        let text = fill(&texts().ui.verdict_way_open, &[("key", "--user-way")]);
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "  {text}");
+    }
     causes(&mut out, report);
     if let Some(conflict) = &report.conflict {
         let what = if conflict.surprising.is_empty() {
-            "no single reading stands out".to_owned()
+            said::disagrees()
         } else {
-            format!("read again: {}", conflict.surprising.join(", "))
+            said::disagrees_at(List::names(&conflict.surprising))
         };
-        let _ = writeln!(
-            out,
-            "  evidence disagrees, one reading may be wrong or the fault is not listed; {what}"
-        );
+        line(&mut out, 2, &what);
     }
-    section(&mut out, "seen", report, |s| s == Status::Observed);
-    section(&mut out, "not seen", report, |s| {
+    section(&mut out, said::title_seen(), report, |s| {
+        s == Status::Observed
+    });
+    section(&mut out, said::title_not_seen(), report, |s| {
         matches!(
             s,
             Status::NotPermitted | Status::ProbeFailed | Status::Stale
@@ -56,33 +55,41 @@ pub fn text(report: &Report) -> String {
     });
     what_next(&mut out, report);
     for guide in report.guides.iter().take(3) {
-        let _ = writeln!(out, "{}: {} ({})", say("guide"), guide.title, guide.slug);
+        line(&mut out, 0, &said::guide(&guide.title, &guide.slug));
     }
     if !report.tried.is_empty() {
-        let note = format!("did not bring login back: {}", report.tried.join(", "));
-        let _ = writeln!(out, "{}: {}", say("counted"), say(&note));
+        line(&mut out, 0, &said::counted(List::names(&report.tried)));
     }
     for note in &report.learnt {
-        let _ = writeln!(out, "{}: {}", say("learnt"), say(note));
+        line(&mut out, 0, &said::learnt(note));
     }
     for warning in &report.warnings {
-        let _ = writeln!(out, "{}: {}", say("warning"), say(warning));
+        line(&mut out, 0, &said::warning(warning));
     }
     out
 }
 
+/// One sentence on a line of its own, so many cells in.
+fn line(out: &mut String, indent: usize, text: &Said) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "{:indent$}{}", "", in_words(text));
+}
+
 /// Why a cause does not lead; a sentence where the report does not hold it.
 pub fn why_not_text(knowledge: &Knowledge, report: &Report, cause: &str) -> String {
+    let mut out = String::new();
     match why_not(knowledge, report, cause) {
-        Some(why) => why.lines().join("\n") + "\n",
+        Some(why) => {
+            for (row, text) in why.lines().iter().enumerate() {
+                line(&mut out, if row == 0 { 0 } else { 2 }, text);
+            }
+        }
         None => {
-            let known: Vec<&str> = report.causes.iter().map(|c| c.id.as_str()).collect();
-            format!(
-                "why not {cause}? There is no such cause here; it is one of {}\n",
-                known.join(", ")
-            )
+            let known = report.causes.iter().map(|c| c.id.as_str());
+            line(&mut out, 0, &no_such_cause(cause, List::names(known)));
         }
     }
+    out
 }
 
 /// English keeps the title of the knowledge in force, which an operator may have changed.
@@ -94,28 +101,28 @@ fn title<'a>(id: &str, given: &'a str) -> &'a str {
     }
 }
 
-fn headline(report: &Report) -> String {
+fn headline(report: &Report) -> Said {
     let i = &report.instance;
     let verdict = match report.verdict {
-        Verdict::Healthy => "healthy",
-        Verdict::Faulty => "faulty",
-        Verdict::Inconclusive => "inconclusive",
+        Verdict::Healthy => said::healthy(),
+        Verdict::Faulty => said::faulty(),
+        Verdict::Inconclusive => said::inconclusive(),
     };
-    let port = format!("port {}", i.login_port);
-    let about: Vec<&str> = [i.region.as_str(), i.os.as_str(), i.state.as_str(), &port]
+    let about = [i.region.as_str(), i.os.as_str(), i.state.as_str()]
         .into_iter()
         .filter(|part| !part.is_empty())
-        .collect();
+        .map(Said::raw)
+        .chain([said::port(i.login_port)]);
     let name: Vec<&str> = [i.id.as_str(), i.name.as_str()]
         .into_iter()
         .filter(|part| !part.is_empty())
         .collect();
     let name = if name.is_empty() {
-        "case".to_owned()
+        in_words(&said::a_case())
     } else {
         name.join(" ")
     };
-    format!("{name} ({}): {}", about.join(", "), say(verdict))
+    said::headline(name, List::said(Joint::Commas, about), verdict)
 }
 
 fn causes(out: &mut String, report: &Report) {
@@ -126,7 +133,8 @@ fn causes(out: &mut String, report: &Report) {
         .take(MAX_CAUSES);
     for (rank, cause) in shown.enumerate() {
         let word = if rank == 0 {
-            format!(", {}", Word::of(display::capped(report, cause)).as_str())
+            let word = texts().likelihood(display::capped(report, cause));
+            format!(", {word}")
         } else {
             String::new()
         };
@@ -141,70 +149,74 @@ fn causes(out: &mut String, report: &Report) {
             reasons(out, &explanation);
         }
     }
-    let behind: Vec<String> = report
+    let behind: Vec<Said> = report
         .also_broken
         .iter()
         .filter(|a| report.causes.first().is_none_or(|c| c.id != a.id))
-        .map(|a| format!("{} {}", a.id, display::percent(a.probability.min(0.97))))
+        .map(|a| {
+            let share = display::percent(a.probability.min(0.97));
+            said::cause_share(Word::cause(&a.id, ""), share)
+        })
         .collect();
     if !behind.is_empty() {
-        let _ = writeln!(out, "  also broken, perhaps: {}", behind.join(", "));
+        line(
+            out,
+            2,
+            &said::also_broken(List::said(Joint::Commas, behind)),
+        );
     }
     if display::abstains(report) {
-        let _ = writeln!(
-            out,
-            "  nothing leads and nothing more can be read that would decide: hand it over with the ticket bundle"
-        );
+        line(out, 2, &said::hand_over());
     }
 }
 
 fn reasons(out: &mut String, explanation: &Explanation) {
-    let mut list = |word: &str, reasons: &[Reason]| {
-        for reason in reasons.iter().take(MAX_REASONS) {
-            let _ = writeln!(
-                out,
-                "                {}: {} [{}] {:+.1} dB",
-                say(word),
-                say(&reason.text),
-                reason.observation,
-                reason.weight_db
-            );
-        }
-    };
-    list("for", &explanation.supporting);
-    list("against", &explanation.opposing);
-}
-
-fn what_next(out: &mut String, report: &Report) {
-    if !report.next_evidence.is_empty() {
-        let _ = writeln!(out, "{}:", say("next evidence"));
+    const INDENT: usize = 16;
+    let weight = |db: f64| format!("{db:+.1}");
+    for reason in explanation.supporting.iter().take(MAX_REASONS) {
+        let (text, db) = (&reason.text, weight(reason.weight_db));
+        line(out, INDENT, &said::for_it(text, &reason.observation, db));
     }
-    for next in report.next_evidence.iter().take(MAX_NEXT) {
-        let path = next.path.map_or_else(String::new, |p| format!(" ({p})"));
-        let mut price = format!("{:.1} bits in {:.0} s", next.bits, next.cost_s);
-        if !next.needs.is_empty() {
-            let _ = write!(price, ", needs {}", next.needs);
-        }
-        let _ = writeln!(out, "  {}{path}: {}", next.id, say(&price));
-    }
-    if !report.actions.is_empty() {
-        let _ = writeln!(out, "{}:", say("actions"));
-    }
-    for action in report.actions.iter().take(MAX_ACTIONS) {
-        let _ = writeln!(
+    for reason in explanation.opposing.iter().take(MAX_REASONS) {
+        let (text, db) = (&reason.text, weight(reason.weight_db));
+        line(
             out,
-            "  {}: {} ({})",
-            action.id,
-            say(&action.title),
-            say(&format!(
-                "cures with {}",
-                display::percent(action.probability_cures.min(0.97))
-            ))
+            INDENT,
+            &said::against_it(text, &reason.observation, db),
         );
     }
 }
 
-fn section(out: &mut String, title: &str, report: &Report, wanted: impl Fn(Status) -> bool) {
+fn what_next(out: &mut String, report: &Report) {
+    if !report.next_evidence.is_empty() {
+        line(out, 0, &said::section(said::title_next()));
+    }
+    for next in report.next_evidence.iter().take(MAX_NEXT) {
+        let place = place(&next.id, next.path);
+        let bits = Figure::new(next.bits, 1, Unit::None);
+        let cost = Figure::new(next.cost_s, 0, Unit::Seconds);
+        let text = if next.needs.is_empty() {
+            said::next(place, bits, cost)
+        } else {
+            said::next_needing(place, bits, cost, &next.needs)
+        };
+        line(out, 2, &text);
+    }
+    if !report.actions.is_empty() {
+        line(out, 0, &said::section(said::title_actions()));
+    }
+    for action in report.actions.iter().take(MAX_ACTIONS) {
+        let share = display::percent(action.probability_cures.min(0.97));
+        // English keeps the title of the knowledge in force.
+        let title = match texts().lang() {
+            Lang::En => action.title.to_string(),
+            _ => texts().offer(action),
+        };
+        line(out, 2, &said::offer(&action.id, title, share));
+    }
+}
+
+fn section(out: &mut String, title: Said, report: &Report, wanted: impl Fn(Status) -> bool) {
     let rows: Vec<_> = report
         .evidence
         .iter()
@@ -213,22 +225,17 @@ fn section(out: &mut String, title: &str, report: &Report, wanted: impl Fn(Statu
     if rows.is_empty() {
         return;
     }
-    let _ = writeln!(out, "{}:", say(title));
+    line(out, 0, &said::section(title));
     for r in rows {
         let path = r.path.map(|p| format!("/{p}")).unwrap_or_default();
         let state = r.observed_state().unwrap_or(r.status.as_str());
-        let detail = if r.detail.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", say(&r.detail))
-        };
-        let needs = r.needs.as_deref().map_or_else(String::new, |needs| {
-            format!("; {}", say(&format!("needs {needs}")))
-        });
-        let _ = writeln!(
-            out,
-            "  {} {}{path} = {state}{detail}{needs}",
-            r.observation, r.id
-        );
+        let mut text = format!("{} {}{path} = {state}", r.observation, r.id);
+        if !r.detail.is_empty() {
+            let _ = write!(text, ": {}", in_words(&r.detail));
+        }
+        if let Some(needs) = &r.needs {
+            let _ = write!(text, "; {}", in_words(&said::needs(needs)));
+        }
+        let _ = writeln!(out, "  {text}");
     }
 }

@@ -5,6 +5,7 @@
 use tokio::sync::mpsc;
 
 use super::args::{GlobalArgs, TicketArgs};
+use super::said;
 use super::{EXIT_NOTHING, acting, diagnose, open, output};
 use crate::runtime::ticket::{Material, write};
 use crate::runtime::{self, triage};
@@ -17,7 +18,7 @@ pub async fn run(args: &TicketArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let instance = match diagnose::aim(&session, &args.target, &options).await {
         Ok(instance) => instance,
         Err(error) => {
-            output::warn(error);
+            output::warn(&error.said());
             return Ok(EXIT_NOTHING);
         }
     };
@@ -27,7 +28,7 @@ pub async fn run(args: &TicketArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let mut report = runtime::diagnose::report(&session, &instance, &triage, &past);
     report.guide_steps = diagnose::guide_steps(&loaded, &instance.id);
     let journal = acting::journal(&loaded).read().unwrap_or_else(|error| {
-        output::warn(format_args!("{error}; the bundle has no journal"));
+        output::warn(&said::without_journal(error.said()));
         crate::store::journal::Contents::default()
     });
     let own: Vec<_> = journal
@@ -42,6 +43,7 @@ pub async fn run(args: &TicketArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
         error_text: options.error_text.as_deref(),
         made_at: jiff::Timestamp::now(),
         mask: args.mask,
+        texts: output::texts(),
     };
     match write(&material, &args.output, args.archive) {
         Ok(made) => {
@@ -49,7 +51,7 @@ pub async fn run(args: &TicketArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
             Ok(0)
         }
         Err(error) => {
-            output::warn(error);
+            output::warn(&error.said());
             Ok(1)
         }
     }

@@ -13,6 +13,7 @@ use super::client::Client;
 use super::error::CloudError;
 use crate::domain::api_call::ApiCall;
 use crate::domain::instance::{Instance, Os};
+use crate::domain::text::sanitise;
 
 /// The agent looks for work every few seconds; faster polling brings nothing.
 const POLL: Duration = Duration::from_millis(400);
@@ -20,11 +21,13 @@ const POLL: Duration = Duration::from_millis(400);
 const FETCHED_WITHIN: Duration = Duration::from_secs(15);
 /// The agent ends a script at its time limit and reports that.
 const REPORTED_WITHIN: Duration = Duration::from_secs(5);
-/// What the agent keeps of an output (TAT `TaskResult.Output`), plus room for the encoding.
-const MAX_OUTPUT: usize = 64 * 1024;
+/// Most of `TaskResult.Output` that is decoded. The service keeps 24 KB of base64, which is 18 KB of
+/// text; more is from something else.
+const MAX_ENCODED: usize = 96 * 1024;
 
-/// Names of the commands that only look, as the audit log holds them.
-pub const GUEST_CHECK: &str = "cvmtop guest check";
+/// Names of the commands that only look, as the audit log holds them. A name may hold letters,
+/// digits, `_`, `-` and `.` only, 60 bytes at most (TAT `RunCommand.CommandName`).
+pub const GUEST_CHECK: &str = "cvmtop-guest-check";
 pub const AGENT_CHECK: &str = "cvmtop-agent-check";
 
 /// How a run ended.
@@ -34,6 +37,8 @@ pub enum RunEnd {
     Success,
     /// The script ended with another status.
     Failed { exit_code: i64 },
+    /// The script never began, or somebody ended it; `why` is the service's own word.
+    NotRun { status: String, why: String },
     /// The agent did not fetch, start or end the script in time.
     Timeout { status: String },
 }
@@ -42,11 +47,25 @@ pub enum RunEnd {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
     pub end: RunEnd,
-    /// Decoded, at most 64 KiB; as it came, so sanitise before use.
+    /// Decoded, as it came, so sanitise before use. A cut one ends with the line of [`cut_mark`], in
+    /// place of the line that was cut in two.
     pub output: String,
-    /// Bytes that the agent cut off.
+    /// Bytes that the service cut off at the end (TAT `TaskResult.Dropped`).
     pub dropped: u64,
     pub invocation_id: String,
+}
+
+impl Run {
+    /// True if the script printed more than the service keeps, so that the end is missing.
+    pub fn is_cut(&self) -> bool {
+        self.dropped > 0
+    }
+}
+
+/// The line that marks a cut output, in the form of the guest check's own lines (group, key, value;
+/// read by `guest::answer`).
+pub fn cut_mark(dropped: u64) -> String {
+    format!("cut\tdropped\t{dropped}\n")
 }
 
 /// The call that starts `script`; also what a preview shows.
@@ -149,23 +168,44 @@ fn ended(task: &Value, status: &str, invocation_id: &str) -> Option<Run> {
     let exit_code = result["ExitCode"].as_i64().unwrap_or(-1);
     let end = match status {
         "SUCCESS" => RunEnd::Success,
-        "FAILED" | "START_FAILED" | "CANCELLED" | "TERMINATED" => RunEnd::Failed { exit_code },
-        "TIMEOUT" | "TASK_TIMEOUT" | "DELIVER_FAILED" => RunEnd::Timeout {
+        "FAILED" => RunEnd::Failed { exit_code },
+        "DELIVER_FAILED" | "START_FAILED" | "CANCELLED" | "TERMINATED" => RunEnd::NotRun {
+            status: status.to_owned(),
+            why: sanitise(task["ErrorInfo"].as_str().unwrap_or_default(), 200),
+        },
+        "TIMEOUT" | "TASK_TIMEOUT" => RunEnd::Timeout {
             status: status.to_owned(),
         },
         _ => return None,
     };
-    let encoded = result["Output"].as_str().unwrap_or_default();
-    let bound = encoded.len().min(MAX_OUTPUT / 3 * 4);
-    let bytes = STANDARD
-        .decode(encoded.get(..bound).unwrap_or_default())
-        .unwrap_or_default();
+    let encoded = result["Output"].as_str().unwrap_or_default().trim();
+    let mut bytes = decoded(encoded);
+    // A count that is not understood may hide a cut.
+    let dropped = match &result["Dropped"] {
+        Value::Null => 0,
+        Value::String(text) => text.trim().parse().unwrap_or(1),
+        count => count.as_u64().unwrap_or(1),
+    }
+    .max(u64::from(encoded.len() > MAX_ENCODED));
+    if dropped > 0 {
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n');
+        bytes.truncate(whole.map_or(0, |end| end + 1));
+        bytes.extend(cut_mark(dropped).into_bytes());
+    }
     Some(Run {
         end,
         output: String::from_utf8_lossy(&bytes).into_owned(),
-        dropped: result["Dropped"].as_u64().unwrap_or(0),
+        dropped,
         invocation_id: invocation_id.to_owned(),
     })
+}
+
+/// As much of a base64 text as is whole: a cut may fall inside a group of four letters.
+fn decoded(encoded: &str) -> Vec<u8> {
+    let whole = encoded.len().min(MAX_ENCODED) / 4 * 4;
+    STANDARD
+        .decode(encoded.get(..whole).unwrap_or_default())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -178,9 +218,38 @@ mod tests {
         assert_eq!(ended(&task, "RUNNING", "inv-1"), None);
         assert_eq!(ended(&task, "A_NEW_STATE", "inv-1"), None);
         let run = ended(&task, "SUCCESS", "inv-1").expect("final");
-        assert_eq!((run.output.as_str(), run.dropped), ("a\tb\tc", 3));
+        // The last line may be half of what was printed.
+        assert_eq!((run.output.as_str(), run.dropped), ("cut\tdropped\t3\n", 3));
+        assert!(run.is_cut());
         let late = ended(&json!({}), "TASK_TIMEOUT", "inv-1").expect("final");
         assert!(matches!(late.end, RunEnd::Timeout { .. }));
+    }
+
+    #[test]
+    fn a_cut_output_keeps_its_whole_lines_and_says_so() {
+        let text = "a\tb\tc\nd\te\tfgh";
+        let mut encoded = STANDARD.encode(text);
+        encoded.truncate(encoded.len() - 5);
+        for (dropped, mark) in [(json!(7), "7"), (json!("7"), "7"), (json!([7]), "1")] {
+            let task = json!({"TaskResult": {"Output": encoded, "Dropped": dropped}});
+            let run = ended(&task, "SUCCESS", "inv-1").expect("final");
+            assert_eq!(run.output, format!("a\tb\tc\ncut\tdropped\t{mark}\n"));
+        }
+        let whole = json!({"TaskResult": {"Output": STANDARD.encode(text), "Dropped": 0}});
+        let run = ended(&whole, "SUCCESS", "inv-1").expect("final");
+        assert!(!run.is_cut() && run.output == text);
+    }
+
+    #[test]
+    fn a_script_that_never_began_is_told_with_the_reason() {
+        let task = json!({"TaskResult": {"ExitCode": 0}, "ErrorInfo": "no such user\u{1b}[2J"});
+        for status in ["START_FAILED", "DELIVER_FAILED"] {
+            let run = ended(&task, status, "inv-1").expect("final");
+            let RunEnd::NotRun { status: told, why } = run.end else {
+                panic!("{status} is no run");
+            };
+            assert_eq!((told.as_str(), why.as_str()), (status, "no such user"));
+        }
     }
 
     #[test]

@@ -3,73 +3,50 @@
 //! Writes are sent exactly once, whatever happens to the answer. Must not live here: the meaning
 //! of any answer (`wire`, `facts`), where credentials are found (`credentials`).
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
-use reqwest::{Certificate, NoProxy, Proxy, Url};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::answer::network_error;
+pub use super::answer::read_answer;
 use super::credentials::Provider;
 use super::endpoint::Endpoint;
 use super::error::{CloudError, NetworkFailure};
+use super::pool::Pool;
+pub use super::proxies::Proxies;
+use super::said;
+use super::served::served_within;
 use super::sign::{self, Signable};
 use super::tap::Tap;
 use super::throttle::{Throttle, back_off};
+use super::transport::build_http;
 use crate::domain::api_call::ApiCall;
+use crate::domain::site::Site;
 use crate::domain::text::sanitise;
-
-/// Code of an answer that is no API answer, but an HTTP refusal (404 and the like).
-const HTTP_REFUSED: &str = "HttpRefused";
 
 /// Differences of the clocks below this are taken for delay, not for skew.
 const CREDIBLE_SKEW_SECONDS: i64 = 60;
-
-/// Proxies by scheme, as the environment gives them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Proxies {
-    pub https: Option<String>,
-    pub http: Option<String>,
-    /// Comma-separated names, domains and networks that are reached directly.
-    pub none_for: String,
-}
-
-impl Proxies {
-    /// `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`, upper or lower case, `ALL_PROXY` for both.
-    ///
-    /// `HTTP_PROXY` in upper case is ignored when `REQUEST_METHOD` is set: under CGI a client
-    /// could set it.
-    pub fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Self {
-        let get = |name: &str| {
-            variable(&name.to_lowercase())
-                .or_else(|| variable(name))
-                .filter(|value| !value.trim().is_empty())
-        };
-        let all = get("ALL_PROXY");
-        let http = if variable("REQUEST_METHOD").is_some() {
-            variable("http_proxy")
-        } else {
-            get("HTTP_PROXY")
-        };
-        Self {
-            https: get("HTTPS_PROXY").or_else(|| all.clone()),
-            http: http.or(all),
-            none_for: get("NO_PROXY").unwrap_or_default(),
-        }
-    }
-}
 
 /// What a client needs; `new` gives the defaults.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
     /// Endpoint template, for example `https://{service}.tencentcloudapi.com`.
     pub endpoint: String,
+    /// Asked instead, from then on, when the first endpoint does not know the secret id: keys
+    /// belong to one of the vendor's two sites.
+    pub other_endpoint: Option<String>,
+    /// The vendor's site, where the settings name it.
+    pub site: Option<Site>,
     pub credentials: Provider,
     /// PEM file with certificates trusted beside the system's.
     pub ca_bundle: Option<PathBuf>,
@@ -92,6 +69,8 @@ impl ClientConfig {
     pub fn new(endpoint: &str, credentials: Provider) -> Self {
         Self {
             endpoint: endpoint.to_owned(),
+            other_endpoint: None,
+            site: None,
             credentials,
             ca_bundle: None,
             insecure_endpoint: false,
@@ -120,12 +99,19 @@ pub struct Client {
     shared: Arc<Shared>,
     /// Keeps what is answered to this clone.
     tap: Option<Tap>,
+    /// Time for one call of this clone, on the wire and between repetitions.
+    patience: Option<Duration>,
+    /// Shares the reads of this clone with those of others.
+    pool: Option<Pool>,
 }
 
 #[derive(Debug)]
 struct Shared {
     http: reqwest::Client,
-    endpoint: Endpoint,
+    /// The one that is asked, and the one to ask when it does not know the secret id.
+    endpoints: Vec<Endpoint>,
+    /// Place of the one in use.
+    endpoint_in_use: AtomicUsize,
     config: ClientConfig,
     throttle: Throttle,
     /// Added to the local time when signing, seconds.
@@ -133,6 +119,8 @@ struct Shared {
     /// Last measured difference server minus local, seconds.
     clock_offset: AtomicI64,
     clock_measured: AtomicBool,
+    /// Requests that left, by `service:Action`.
+    sent: Mutex<BTreeMap<String, usize>>,
     /// Who gave the last answer; a proxy, where there is one.
     answered_by: Mutex<Option<SocketAddr>>,
 }
@@ -147,20 +135,29 @@ impl Client {
     /// Checks endpoint and certificates and prepares connections; sends nothing.
     pub fn new(config: ClientConfig) -> Result<Self, CloudError> {
         super::install_crypto();
-        let endpoint = Endpoint::parse(&config.endpoint, config.insecure_endpoint)?;
-        let http = build_http(&config, &endpoint)?;
+        let templates = [Some(&config.endpoint), config.other_endpoint.as_ref()];
+        let endpoints = templates
+            .into_iter()
+            .flatten()
+            .map(|template| Endpoint::parse(template, config.insecure_endpoint))
+            .collect::<Result<Vec<_>, _>>()?;
+        let http = build_http(&config, &endpoints)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 http,
-                endpoint,
+                endpoints,
+                endpoint_in_use: AtomicUsize::new(0),
                 config,
                 throttle: Throttle::default(),
                 clock_correction: AtomicI64::new(0),
                 clock_offset: AtomicI64::new(0),
                 clock_measured: AtomicBool::new(false),
+                sent: Mutex::default(),
                 answered_by: Mutex::new(None),
             }),
             tap: None,
+            patience: None,
+            pool: None,
         })
     }
 
@@ -168,8 +165,27 @@ impl Client {
     #[must_use]
     pub fn tapped(&self, tap: &Tap) -> Self {
         Self {
-            shared: self.shared.clone(),
             tap: Some(tap.clone()),
+            ..self.clone()
+        }
+    }
+
+    /// A clone that gives up a call after `limit`, counted from when its request leaves: waiting
+    /// for the documented rate is no silence of the cloud.
+    #[must_use]
+    pub fn patient(&self, limit: Duration) -> Self {
+        Self {
+            patience: Some(limit),
+            ..self.clone()
+        }
+    }
+
+    /// A clone that shares its reads with the others of `pool`.
+    #[must_use]
+    pub fn pooled(&self, pool: &Pool) -> Self {
+        Self {
+            pool: Some(pool.clone()),
+            ..self.clone()
         }
     }
 
@@ -179,22 +195,31 @@ impl Client {
     /// # Errors
     /// See [`CloudError`]; for a write ask [`CloudError::outcome_unknown`].
     pub async fn call(&self, call: &ApiCall) -> Result<Answer, CloudError> {
-        let result = self.call_untapped(call).await;
+        let result = match &self.pool {
+            Some(pool) if call.is_read() => pool.read(self, call).await,
+            _ => self.send(call).await,
+        };
         if let Some(tap) = &self.tap {
             tap.keep(call, &result);
         }
         result
     }
 
-    async fn call_untapped(&self, call: &ApiCall) -> Result<Answer, CloudError> {
-        let read = is_read(&call.action);
+    /// Sends a call for itself, kept by nobody.
+    pub(super) async fn send(&self, call: &ApiCall) -> Result<Answer, CloudError> {
+        let read = call.is_read();
         let started = Instant::now();
+        // On the wire and between repetitions; waiting for the rate is not in it.
+        let mut spent = Duration::ZERO;
         let mut attempt = 0;
         let mut clock_corrected = false;
         loop {
             attempt += 1;
             self.shared.throttle.acquire(call).await;
-            let outcome = self.attempt(call).await;
+            let left = Instant::now();
+            let endpoint = self.shared.endpoint_in_use.load(Ordering::Relaxed);
+            let outcome = self.attempt_within(call, spent, endpoint).await;
+            spent += left.elapsed();
             if let Some(offset) = outcome.server_offset {
                 self.shared.clock_offset.store(offset, Ordering::Relaxed);
                 self.shared.clock_measured.store(true, Ordering::Relaxed);
@@ -208,6 +233,11 @@ impl Client {
                 }
                 Err(error) => explain_clock(error, outcome.server_offset),
             };
+            if read && self.shared.other_site_may_know(&error, endpoint) {
+                tracing::warn!(%error, endpoint = self.endpoint(), "asking the other site from now on");
+                attempt -= 1;
+                continue;
+            }
             if let CloudError::ClockSkew { offset_seconds, .. } = error {
                 let used = self
                     .shared
@@ -224,15 +254,37 @@ impl Client {
             if matches!(error, CloudError::Throttled { .. }) {
                 self.shared.throttle.hold_back(call, pause);
             }
+            let retry_for = self.shared.config.retry_for;
             let patient = attempt < self.shared.config.attempts
-                && started.elapsed() + pause < self.shared.config.retry_for;
+                && spent + pause < self.patience.unwrap_or(retry_for).min(retry_for);
             if !(read && error.is_transient() && patient) {
                 tracing::info!(region = call.region, attempt, %error, "call failed");
                 return Err(error);
             }
             tracing::debug!(action = %call.permission(), attempt, %error, "read is repeated");
             tokio::time::sleep(pause).await;
+            spent += pause;
         }
+    }
+
+    /// One attempt within what is left of this clone's patience.
+    async fn attempt_within(&self, call: &ApiCall, spent: Duration, endpoint: usize) -> Attempt {
+        *self.counts().entry(call.permission()).or_default() += 1;
+        let Some(limit) = self.patience else {
+            return self.attempt(call, endpoint).await;
+        };
+        let attempt = self.attempt(call, endpoint);
+        let left = limit.saturating_sub(spent);
+        let timed_out = || Attempt {
+            result: Err(CloudError::Network {
+                action: call.permission(),
+                host: "the cloud".to_owned(),
+                failure: NetworkFailure::Timeout,
+                reason: Box::new(said::net_late_by(limit.as_secs())),
+            }),
+            server_offset: None,
+        };
+        served_within(left, attempt).await.unwrap_or_else(timed_out)
     }
 
     /// Server time minus local time in seconds, from the last answer that carried a date.
@@ -252,9 +304,30 @@ impl Client {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Requests that left so far, repetitions included, by `service:Action`.
+    pub fn sent(&self) -> BTreeMap<String, usize> {
+        self.counts().clone()
+    }
+
+    fn counts(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
+        let sent = self.shared.sent.lock();
+        sent.unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The endpoint template in use.
     pub fn endpoint(&self) -> &str {
-        &self.shared.config.endpoint
+        self.shared.endpoints[self.shared.endpoint_in_use.load(Ordering::Relaxed)].template()
+    }
+
+    /// True if the keys are those of the other site than the one that was asked first.
+    pub fn moved_to_other_site(&self) -> bool {
+        self.shared.endpoint_in_use.load(Ordering::Relaxed) > 0
+    }
+
+    /// The vendor's site that is asked: by the settings, else by the endpoint's name.
+    pub fn site(&self) -> Option<Site> {
+        let set = self.shared.config.site;
+        set.or_else(|| Site::of_endpoint(self.endpoint()))
     }
 
     /// Now by the cloud's clock as far as it is known.
@@ -263,12 +336,12 @@ impl Client {
         Timestamp::now() + jiff::SignedDuration::from_secs(correction)
     }
 
-    async fn attempt(&self, call: &ApiCall) -> Attempt {
+    async fn attempt(&self, call: &ApiCall, endpoint: usize) -> Attempt {
         let failed = |result| Attempt {
             result: Err(result),
             server_offset: None,
         };
-        let url = match self.shared.endpoint.url(&call.service, &call.region) {
+        let url = match self.shared.endpoints[endpoint].url(&call.service, &call.region) {
             Ok(url) => url,
             Err(error) => return failed(error),
         };
@@ -277,9 +350,29 @@ impl Client {
             Err(error) => return failed(error),
         };
         let host = host_of(&url);
+        // Boxed: the time limit would otherwise carry it in every future above.
+        let exchange = Box::pin(self.exchange(call, request, host.clone()));
+        let answered = served_within(self.shared.config.timeout, exchange).await;
+        answered.unwrap_or_else(|| {
+            failed(CloudError::Network {
+                action: call.permission(),
+                host,
+                failure: NetworkFailure::Timeout,
+                reason: Box::new(said::net_late()),
+            })
+        })
+    }
+
+    /// Sends a request and takes the whole answer.
+    async fn exchange(&self, call: &ApiCall, request: reqwest::Request, host: String) -> Attempt {
         let mut response = match self.shared.http.execute(request).await {
             Ok(response) => response,
-            Err(error) => return failed(network_error(call, &host, &error)),
+            Err(error) => {
+                return Attempt {
+                    result: Err(network_error(call, &host, &error)),
+                    server_offset: None,
+                };
+            }
         };
         if let Some(address) = response.remote_addr() {
             let mut known = self
@@ -299,7 +392,7 @@ impl Client {
                     break Err(CloudError::BadAnswer {
                         action: call.permission(),
                         host,
-                        reason: format!("it is longer than {limit} bytes"),
+                        reason: Box::new(said::net_too_long(limit)),
                     });
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
@@ -320,10 +413,9 @@ impl Client {
             .credentials
             .current()
             .await
-            .map_err(|error| CloudError::Credentials(error.to_string()))?;
-        let body = serde_json::to_vec(&call.parameters).map_err(|error| {
-            CloudError::Setup(format!("the parameters of {}: {error}", call.action))
-        })?;
+            .map_err(|error| CloudError::Credentials(error.said()))?;
+        let body = serde_json::to_vec(&call.parameters)
+            .map_err(|error| CloudError::Setup(said::setup_parameters(&call.action, error)))?;
         let timestamp = self.now().as_second();
         let host = host_of(url);
         let authorization = Signable {
@@ -357,7 +449,24 @@ impl Client {
             .headers(headers)
             .body(body)
             .build()
-            .map_err(|error| CloudError::Setup(format!("the request: {}", error.without_url())))
+            .map_err(|error| CloudError::Setup(said::setup_request(error.without_url())))
+    }
+}
+
+impl Shared {
+    /// True if the endpoint at `place` does not know the secret id and another one, which is asked
+    /// from now on, may.
+    fn other_site_may_know(&self, error: &CloudError, place: usize) -> bool {
+        const UNKNOWN: [&str; 2] = [
+            "AuthFailure.SecretIdNotFound",
+            "AuthFailure.InvalidSecretId",
+        ];
+        let unknown = error.code().is_some_and(|code| UNKNOWN.contains(&code));
+        if !unknown || place + 1 >= self.endpoints.len() {
+            return false;
+        }
+        self.endpoint_in_use.store(place + 1, Ordering::Relaxed);
+        true
     }
 }
 
@@ -386,73 +495,6 @@ fn explain_clock(error: CloudError, offset: Option<i64>) -> CloudError {
     }
 }
 
-/// True for actions that change nothing, by the vendor's naming.
-pub fn is_read(action: &str) -> bool {
-    ["Describe", "Get", "Inquiry", "List", "Lookup", "LookUp"]
-        .iter()
-        .any(|prefix| action.starts_with(prefix))
-}
-
-fn build_http(config: &ClientConfig, endpoint: &Endpoint) -> Result<reqwest::Client, CloudError> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("cvmtop/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(config.connect_timeout)
-        .timeout(config.timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        // No repetition below us: a write must not be sent twice by the transport.
-        .retry(reqwest::retry::never())
-        .no_proxy();
-    // Loopback is never behind a proxy.
-    let direct = format!("localhost,127.0.0.0/8,::1,{}", config.proxies.none_for);
-    for (scheme, proxy) in [
-        ("https", &config.proxies.https),
-        ("http", &config.proxies.http),
-    ] {
-        let Some(address) = proxy else { continue };
-        let proxy = if scheme == "https" {
-            Proxy::https(address)
-        } else {
-            Proxy::http(address)
-        };
-        let proxy = proxy.map_err(|_| {
-            CloudError::Setup(format!(
-                "the proxy for {scheme} is not a URL; correct {}_PROXY",
-                scheme.to_uppercase()
-            ))
-        })?;
-        builder = builder.proxy(proxy.no_proxy(NoProxy::from_string(&direct)));
-    }
-    if let Some(path) = &config.ca_bundle {
-        builder = builder.tls_certs_merge(read_bundle(path)?);
-    } else if endpoint.is_plain() {
-        // Nothing will be verified, so the system's certificates need not be read.
-        builder = builder.tls_certs_only([]);
-    }
-    builder.build().map_err(|error| {
-        CloudError::Setup(format!(
-            "TLS: {}; install the system's CA certificates or set cloud.ca_bundle",
-            chain(&error)
-        ))
-    })
-}
-
-fn read_bundle(path: &Path) -> Result<Vec<Certificate>, CloudError> {
-    let fail =
-        |reason: String| CloudError::Setup(format!("CA bundle {}: {reason}", path.display()));
-    let pem =
-        std::fs::read(path).map_err(|error| fail(format!("{error}; check cloud.ca_bundle")))?;
-    let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| {
-        fail(format!(
-            "not a list of PEM certificates ({})",
-            chain(&error)
-        ))
-    })?;
-    if certificates.is_empty() {
-        return Err(fail("holds no PEM certificate".to_owned()));
-    }
-    Ok(certificates)
-}
-
 /// `Host` as it is sent: with the port where it is not the scheme's own.
 fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
@@ -463,21 +505,13 @@ fn host_of(url: &Url) -> String {
 }
 
 fn plain_header(value: &str) -> Result<HeaderValue, CloudError> {
-    HeaderValue::from_str(value).map_err(|_| {
-        CloudError::Setup(format!(
-            "`{}` cannot be sent in a header",
-            sanitise(value, 60)
-        ))
-    })
+    HeaderValue::from_str(value)
+        .map_err(|_| CloudError::Setup(said::setup_header(sanitise(value, 60))))
 }
 
 fn secret_header(value: &str) -> Result<HeaderValue, CloudError> {
-    let mut header = HeaderValue::from_str(value).map_err(|_| {
-        CloudError::Setup(
-            "the secret id or token holds characters that no header can carry; check the credentials"
-                .to_owned(),
-        )
-    })?;
+    let mut header =
+        HeaderValue::from_str(value).map_err(|_| CloudError::Setup(said::setup_secret()))?;
     header.set_sensitive(true);
     Ok(header)
 }
@@ -487,153 +521,4 @@ fn server_offset(headers: &HeaderMap) -> Option<i64> {
     let date = headers.get(DATE)?.to_str().ok()?;
     let server = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
     Some(server.as_second() - Timestamp::now().as_second())
-}
-
-/// Reads the body of an answer with its HTTP status.
-///
-/// # Errors
-/// What the cloud refused, or why the body is not an answer.
-pub fn read_answer(
-    call: &ApiCall,
-    host: &str,
-    status: u16,
-    body: &[u8],
-) -> Result<Answer, CloudError> {
-    let action = call.permission();
-    let bad = |reason: String| CloudError::BadAnswer {
-        action: action.clone(),
-        host: host.to_owned(),
-        reason,
-    };
-    let parsed: Result<Value, _> = serde_json::from_slice(body);
-    let response = match parsed {
-        Ok(mut value) => value.get_mut("Response").map(Value::take),
-        Err(error) => {
-            return Err(match status {
-                429 => CloudError::from_code(&action, "RequestLimitExceeded", "HTTP 429", ""),
-                500..=599 => CloudError::from_code(
-                    &action,
-                    "InternalError",
-                    &format!("HTTP status {status}"),
-                    "",
-                ),
-                200 => bad(format!("invalid JSON ({error})")),
-                // Whoever answers does not serve this action; asking again changes nothing.
-                refused @ 400..=499 if refused != 408 => CloudError::from_code(
-                    &action,
-                    HTTP_REFUSED,
-                    &format!("HTTP status {refused} from {host}; check the endpoint"),
-                    "",
-                ),
-                other => bad(format!("HTTP status {other}")),
-            });
-        }
-    };
-    let Some(response) = response.filter(Value::is_object) else {
-        return Err(if (500..600).contains(&status) {
-            CloudError::from_code(&action, "InternalError", "HTTP status", "")
-        } else {
-            bad(format!("no `Response` object (HTTP status {status})"))
-        });
-    };
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
-    let request_id = sanitise(&text(response.get("RequestId")), 100);
-    match response.get("Error").filter(|error| !error.is_null()) {
-        Some(error) => Err(CloudError::from_code(
-            &action,
-            &text(error.get("Code")),
-            &text(error.get("Message")),
-            &request_id,
-        )),
-        None => Ok(Answer {
-            response,
-            request_id,
-        }),
-    }
-}
-
-fn network_error(call: &ApiCall, host: &str, error: &reqwest::Error) -> CloudError {
-    let (failure, reason) = if error.is_dns() {
-        (
-            NetworkFailure::Name,
-            format!("the name does not resolve ({})", chain(error)),
-        )
-    } else if error.is_connect() {
-        let what = if error.is_timeout() {
-            "no connection in time"
-        } else {
-            "no connection"
-        };
-        (
-            NetworkFailure::Connect,
-            format!("{what} ({})", chain(error)),
-        )
-    } else if error.is_timeout() {
-        (NetworkFailure::Timeout, "no answer in time".to_owned())
-    } else {
-        (
-            NetworkFailure::Broken,
-            format!("the connection broke ({})", chain(error)),
-        )
-    };
-    CloudError::Network {
-        action: call.permission(),
-        host: host.to_owned(),
-        failure,
-        reason,
-    }
-}
-
-/// The innermost reason of an error: the outer ones only say that a request failed.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    sanitise(&innermost.to_string(), 200)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_reads_are_repeated() {
-        for action in [
-            "DescribeInstances",
-            "GetMonitorData",
-            "InquiryPriceResetInstances",
-            "LookUpEvents",
-        ] {
-            assert!(is_read(action), "{action}");
-        }
-        for action in [
-            "RebootInstances",
-            "CreateSecurityGroupPolicies",
-            "RunCommand",
-            "ResetInstancesPassword",
-        ] {
-            assert!(!is_read(action), "{action}");
-        }
-    }
-
-    #[test]
-    fn proxies_come_from_the_environment() {
-        let lookup = |name: &str| match name {
-            "HTTPS_PROXY" => Some("http://upper:1".to_owned()),
-            "https_proxy" => Some("http://lower:1".to_owned()),
-            "HTTP_PROXY" => Some("http://plain:1".to_owned()),
-            "NO_PROXY" => Some("internal".to_owned()),
-            _ => None,
-        };
-        let proxies = Proxies::from_environment(&lookup);
-        assert_eq!(proxies.https.as_deref(), Some("http://lower:1"));
-        assert_eq!(proxies.http.as_deref(), Some("http://plain:1"));
-        assert_eq!(proxies.none_for, "internal");
-        let cgi = |name: &str| match name {
-            "REQUEST_METHOD" => Some("GET".to_owned()),
-            other => lookup(other),
-        };
-        assert_eq!(Proxies::from_environment(&cgi).http, None);
-    }
 }

@@ -12,6 +12,9 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use thiserror::Error;
 
+use super::said;
+use crate::domain::said::{Joint, List, Said};
+use crate::domain::site::Site;
 use crate::domain::text::sanitise;
 
 pub use role::{DEFAULT_METADATA, Role, read_answer as read_role_answer};
@@ -91,30 +94,40 @@ impl Provider {
 
 /// Why there are no credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{}", self.said())]
 pub enum CredentialsError {
-    #[error(
-        "no credentials found; looked for {}; set TENCENTCLOUD_SECRET_ID and \
-         TENCENTCLOUD_SECRET_KEY, run `tccli configure`, or try `cvmtop --demo`",
-        .looked_for.join(", ")
-    )]
-    NoneFound { looked_for: Vec<String> },
-
-    #[error(
-        "profile `{profile}` has no credentials: {path} {reason}; run `tccli configure --profile {profile}`"
-    )]
+    NoneFound {
+        looked_for: Vec<Said>,
+    },
     Profile {
         profile: String,
-        path: String,
-        reason: String,
+        /// The file, or what else is meant.
+        what: Box<Said>,
+        reason: Box<Said>,
     },
+    Unusable {
+        origin: String,
+        reason: Box<Said>,
+    },
+    Role(Said),
+}
 
-    #[error("{origin}: {reason}")]
-    Unusable { origin: String, reason: String },
-
-    #[error(
-        "the CVM role gives no credentials: {0}; bind a role to this machine, or switch cloud.cvm_role off"
-    )]
-    Role(String),
+impl CredentialsError {
+    /// The sentence.
+    pub fn said(&self) -> Said {
+        match self {
+            Self::NoneFound { looked_for } => {
+                said::cred_none(List::said(Joint::Commas, looked_for.iter().cloned()))
+            }
+            Self::Profile {
+                profile,
+                what,
+                reason,
+            } => said::cred_profile(profile, &**what, &**reason, profile),
+            Self::Unusable { origin, reason } => said::cred_unusable(origin, &**reason),
+            Self::Role(why) => said::cred_role(why),
+        }
+    }
 }
 
 /// What to look through. Everything from outside comes in here, so that tests can hand in theirs.
@@ -170,8 +183,10 @@ pub struct Found {
     pub origin: String,
     /// Region that the same source names.
     pub region: Option<String>,
+    /// The vendor's site, where the same source names an endpoint of it.
+    pub site: Option<Site>,
     /// For example a file that others can read.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Said>,
 }
 
 /// Looks for credentials in the documented order.
@@ -196,7 +211,7 @@ pub async fn find(search: &Search<'_>) -> Result<Found, CredentialsError> {
         if path.exists() {
             return from_tccli(search, home, &profile);
         }
-        looked_for.push(path.display().to_string());
+        looked_for.push(Said::raw(path.display()));
     }
     let files = search
         .home
@@ -207,16 +222,18 @@ pub async fn find(search: &Search<'_>) -> Result<Found, CredentialsError> {
         if path.exists() {
             return from_ini(&path, &profile);
         }
-        looked_for.push(path.display().to_string());
+        looked_for.push(Said::raw(path.display()));
     }
     if search.use_role {
         let role = Role::new(&search.metadata, Duration::from_millis(800));
         match role.current().await {
             Ok(_) => return Ok(found_role(search, role, "CVM role (metadata service)")),
-            Err(error) => looked_for.push(format!("a CVM role at {} ({error})", search.metadata)),
+            Err(error) => {
+                looked_for.push(said::cred_role_failed(&search.metadata, error.said()));
+            }
         }
     } else {
-        looked_for.push("a CVM role (switched off)".to_owned());
+        looked_for.push(said::cred_role_off());
     }
     Err(CredentialsError::NoneFound { looked_for })
 }
@@ -226,13 +243,14 @@ fn found_role(search: &Search<'_>, role: Role, origin: &str) -> Found {
         provider: Provider::Role(role),
         origin: origin.to_owned(),
         region: (search.variable)("TENCENTCLOUD_REGION"),
+        site: None,
         warnings: Vec::new(),
     }
 }
 
 fn from_environment(
     search: &Search<'_>,
-    looked_for: &mut Vec<String>,
+    looked_for: &mut Vec<Said>,
 ) -> Result<Option<Found>, CredentialsError> {
     let id_name = search
         .secret_id_variable
@@ -254,10 +272,11 @@ fn from_environment(
             ),
             origin: format!("environment ({id_name})"),
             region: get("TENCENTCLOUD_REGION"),
+            site: None,
             warnings: Vec::new(),
         })),
         (None, None) => {
-            looked_for.push(format!("the variables {id_name} and {key_name}"));
+            looked_for.push(said::cred_variables(id_name, key_name));
             Ok(None)
         }
         (id, _) => {
@@ -268,7 +287,7 @@ fn from_environment(
             };
             Err(CredentialsError::Unusable {
                 origin: "environment".to_owned(),
-                reason: format!("{set} is set but {missing} is not; set both or neither"),
+                reason: Box::new(said::cred_half(set, missing)),
             })
         }
     }
@@ -279,8 +298,8 @@ fn from_named_profile(search: &Search<'_>, profile: &str) -> Result<Found, Crede
     let Some(home) = &search.home else {
         return Err(CredentialsError::Profile {
             profile: sanitise(profile, 60),
-            path: "the home directory".to_owned(),
-            reason: "is not known".to_owned(),
+            what: Box::new(said::cred_home()),
+            reason: Box::new(said::cred_home_unknown()),
         });
     };
     let path = credential_path(home, profile)?;
@@ -293,8 +312,8 @@ fn from_named_profile(search: &Search<'_>, profile: &str) -> Result<Found, Crede
     }
     Err(CredentialsError::Profile {
         profile: sanitise(profile, 60),
-        path: path.display().to_string(),
-        reason: "does not exist".to_owned(),
+        what: Box::new(Said::raw(path.display())),
+        reason: Box::new(said::cred_absent()),
     })
 }
 
@@ -308,8 +327,8 @@ fn credential_path(home: &Path, profile: &str) -> Result<PathBuf, CredentialsErr
     } else {
         Err(CredentialsError::Profile {
             profile: sanitise(profile, 60),
-            path: "the name".to_owned(),
-            reason: "may only hold letters, digits, `-`, `_`, `.` and `@`".to_owned(),
+            what: Box::new(said::cred_name()),
+            reason: Box::new(said::cred_name_bad()),
         })
     }
 }
@@ -332,24 +351,20 @@ struct TccliCredential {
 
 fn from_tccli(search: &Search<'_>, home: &Path, profile: &str) -> Result<Found, CredentialsError> {
     let path = credential_path(home, profile)?;
-    let fail = |reason: String| CredentialsError::Profile {
+    let fail = |reason: Said| CredentialsError::Profile {
         profile: profile.to_owned(),
-        path: path.display().to_string(),
-        reason,
+        what: Box::new(Said::raw(path.display())),
+        reason: Box::new(reason),
     };
     let (text, warnings) = read_private(&path)?;
-    let file: TccliCredential = serde_json::from_str(&text).map_err(|error| {
-        fail(format!(
-            "is not valid (line {}, column {})",
-            error.line(),
-            error.column()
-        ))
-    })?;
-    let region = tccli_region(&home.join(".tccli").join(format!("{profile}.configure")));
+    let file: TccliCredential = serde_json::from_str(&text)
+        .map_err(|error| fail(said::cred_invalid(error.line(), error.column())))?;
+    let (region, site) = tccli_configure(&home.join(".tccli").join(format!("{profile}.configure")));
     if file.kind.as_deref() == Some("cvm-role") {
         let role = Role::new(&search.metadata, Duration::from_secs(2));
         let mut found = found_role(search, role, &format!("CVM role (by {})", path.display()));
         found.region = region.or(found.region);
+        found.site = site;
         found.warnings = warnings;
         return Ok(found);
     }
@@ -357,14 +372,12 @@ fn from_tccli(search: &Search<'_>, home: &Path, profile: &str) -> Result<Found, 
         .expires_at
         .is_some_and(|at| at <= jiff::Timestamp::now().as_second())
     {
-        return Err(fail(
-            "holds a login that has expired; run `tccli auth login` again".to_owned(),
-        ));
+        return Err(fail(said::cred_expired()));
     }
     let (Some(secret_id), Some(secret_key)) =
         (file.secret_id.filter(|id| !id.is_empty()), file.secret_key)
     else {
-        return Err(fail("lacks secretId or secretKey".to_owned()));
+        return Err(fail(said::cred_lacks()));
     };
     Ok(Found {
         provider: Provider::Static(Credentials {
@@ -374,16 +387,22 @@ fn from_tccli(search: &Search<'_>, home: &Path, profile: &str) -> Result<Found, 
         }),
         origin: path.display().to_string(),
         region,
+        site,
         warnings,
     })
 }
 
-/// `_sys_param.region` of `~/.tccli/<profile>.configure`; a file that cannot be read names none.
-fn tccli_region(path: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(path).ok()?;
-    let value: serde_json::Value = serde_json::from_str(&text).ok()?;
-    let region = value.get("_sys_param")?.get("region")?.as_str()?;
-    (!region.is_empty()).then(|| region.to_owned())
+/// `_sys_param.region` of `~/.tccli/<profile>.configure`, and the site of its `cvm.endpoint` where
+/// that is not the one that the command line writes by itself; a file that cannot be read names none.
+fn tccli_configure(path: &Path) -> (Option<String>, Option<Site>) {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let region = value["_sys_param"]["region"].as_str().unwrap_or_default();
+    let endpoint = value["cvm"]["endpoint"].as_str().unwrap_or_default();
+    (
+        (!region.is_empty()).then(|| region.to_owned()),
+        Site::of_endpoint(endpoint).filter(|site| *site == Site::International),
+    )
 }
 
 /// The SDK's file: INI, one section a profile, keys `secret_id`, `secret_key`, `token`.
@@ -413,50 +432,43 @@ fn from_ini(path: &Path, profile: &str) -> Result<Found, CredentialsError> {
     let (Some(id), Some(key)) = (id, key) else {
         return Err(CredentialsError::Unusable {
             origin: path.display().to_string(),
-            reason: format!(
-                "section [{profile}] lacks secret_id or secret_key; add them or name another profile"
-            ),
+            reason: Box::new(said::cred_section_lacks(profile)),
         });
     };
     Ok(Found {
         provider: Provider::Static(Credentials::new(id, key).with_token(token)),
         origin: path.display().to_string(),
         region: None,
+        site: None,
         warnings,
     })
 }
 
 /// Reads a file that should be its owner's alone.
-fn read_private(path: &Path) -> Result<(String, Vec<String>), CredentialsError> {
-    let fail = |reason: String| CredentialsError::Unusable {
+fn read_private(path: &Path) -> Result<(String, Vec<Said>), CredentialsError> {
+    let fail = |reason: Said| CredentialsError::Unusable {
         origin: path.display().to_string(),
-        reason,
+        reason: Box::new(reason),
     };
-    let metadata = std::fs::metadata(path)
-        .map_err(|error| fail(format!("cannot be read ({error}); check its permissions")))?;
+    let metadata = std::fs::metadata(path).map_err(|error| fail(said::cred_unreadable(error)))?;
     if metadata.len() > MAX_FILE {
-        return Err(fail("is too long for a credentials file".to_owned()));
+        return Err(fail(said::cred_too_long()));
     }
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| fail(format!("cannot be read ({error}); check its permissions")))?;
+    let text = std::fs::read_to_string(path).map_err(|error| fail(said::cred_unreadable(error)))?;
     Ok((text, warn_if_public(path, &metadata)))
 }
 
 #[cfg(unix)]
-fn warn_if_public(path: &Path, metadata: &std::fs::Metadata) -> Vec<String> {
+fn warn_if_public(path: &Path, metadata: &std::fs::Metadata) -> Vec<Said> {
     use std::os::unix::fs::PermissionsExt;
     if metadata.permissions().mode() & 0o044 == 0 {
         return Vec::new();
     }
-    vec![format!(
-        "{} holds a secret key and can be read by other users; run `chmod 600 {}`",
-        path.display(),
-        path.display()
-    )]
+    vec![said::cred_readable(path.display(), path.display())]
 }
 
 #[cfg(not(unix))]
-fn warn_if_public(_path: &Path, _metadata: &std::fs::Metadata) -> Vec<String> {
+fn warn_if_public(_path: &Path, _metadata: &std::fs::Metadata) -> Vec<Said> {
     Vec::new()
 }
 

@@ -5,6 +5,8 @@
 use reqwest::Url;
 
 use super::error::CloudError;
+use super::said;
+use crate::domain::said::Said;
 
 /// A checked template.
 #[derive(Debug, Clone)]
@@ -12,6 +14,9 @@ pub struct Endpoint {
     template: String,
     plain: bool,
 }
+
+/// An endpoint as it may be written.
+const EXAMPLE: &str = "https://{service}.tencentcloudapi.com";
 
 impl Endpoint {
     /// Checks a template.
@@ -26,10 +31,10 @@ impl Endpoint {
         };
         let url = endpoint.url("cvm", "ap-guangzhou")?;
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(endpoint.error("a user name or password does not belong there; remove it"));
+            return Err(endpoint.error(said::endpoint_user()));
         }
         if url.query().is_some() || url.fragment().is_some() || url.path() != "/" {
-            return Err(endpoint.error("only scheme, host and port can be set; remove the rest"));
+            return Err(endpoint.error(said::endpoint_rest()));
         }
         match url.scheme() {
             "https" => Ok(endpoint),
@@ -37,12 +42,14 @@ impl Endpoint {
                 plain: true,
                 ..endpoint
             }),
-            "http" => Err(endpoint.error(
-                "plain HTTP would show requests to everybody on the way; \
-                 use https, or give --insecure-endpoint if that is meant",
-            )),
-            _ => Err(endpoint.error("the scheme must be https")),
+            "http" => Err(endpoint.error(said::endpoint_plain())),
+            _ => Err(endpoint.error(said::endpoint_scheme())),
         }
+    }
+
+    /// As it was given.
+    pub fn template(&self) -> &str {
+        &self.template
     }
 
     /// True if it is plain HTTP.
@@ -55,9 +62,7 @@ impl Endpoint {
     pub fn url(&self, service: &str, region: &str) -> Result<Url, CloudError> {
         let label_safe = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
         if !label_safe(service) || !label_safe(region) {
-            return Err(self.error(
-                "service and region may only hold letters, digits and hyphens; check cloud.regions",
-            ));
+            return Err(self.error(said::endpoint_labels()));
         }
         let text = if region.is_empty() {
             self.template
@@ -68,21 +73,17 @@ impl Endpoint {
         };
         let text = text.replace("{service}", service);
         if text.contains(['{', '}']) {
-            return Err(self.error("only {service} and {region} can be placeholders"));
+            return Err(self.error(said::endpoint_blanks("{service}", "{region}")));
         }
-        let url = Url::parse(&text).map_err(|error| {
-            self.error(&format!(
-                "not a URL ({error}); write for example https://{{service}}.tencentcloudapi.com"
-            ))
-        })?;
+        let url =
+            Url::parse(&text).map_err(|error| self.error(said::endpoint_no_url(error, EXAMPLE)))?;
         if url.host_str().is_none_or(str::is_empty) {
-            return Err(self
-                .error("it has no host; write for example https://{service}.tencentcloudapi.com"));
+            return Err(self.error(said::endpoint_no_host(EXAMPLE)));
         }
         Ok(url)
     }
 
-    fn error(&self, reason: &str) -> CloudError {
+    fn error(&self, reason: Said) -> CloudError {
         // A password in the URL must not come back in the message.
         let endpoint = match self.template.split_once('@') {
             Some((_, host)) => format!("...@{host}"),
@@ -90,7 +91,7 @@ impl Endpoint {
         };
         CloudError::Endpoint {
             endpoint: crate::domain::text::sanitise(&endpoint, 200),
-            reason: reason.to_owned(),
+            reason: Box::new(reason),
         }
     }
 }

@@ -5,7 +5,10 @@
 
 use thiserror::Error;
 
+use super::permissions::cam_names;
+use crate::cloud::said;
 use crate::domain::evidence::Status;
+use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 
 /// Longest piece of a foreign message that is kept.
@@ -27,42 +30,38 @@ pub enum NetworkFailure {
 /// A failed call. Every variant that comes from the cloud names the action as `service:Action`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CloudError {
-    #[error("{0}")]
-    Credentials(String),
+    #[error("{}", self.said())]
+    Credentials(Said),
 
-    #[error("the cloud does not accept the credentials ({code} on {action}): {remedy}")]
+    #[error("{}", self.said())]
     Authentication {
         action: String,
         code: String,
-        remedy: String,
         request_id: String,
     },
 
-    #[error(
-        "no permission for {action} ({code}); ask for `{action}` in a CAM policy \
-         (`cvmtop doctor --policy read` prints the smallest one)"
-    )]
+    #[error("{}", self.said())]
     Permission {
         action: String,
         code: String,
         request_id: String,
     },
 
-    #[error("the cloud limits the rate of {action} ({code}); try again in a few seconds")]
+    #[error("{}", self.said())]
     Throttled {
         action: String,
         code: String,
         request_id: String,
     },
 
-    #[error("{action} failed on the cloud's side ({code}); try again later, request {request_id}")]
+    #[error("{}", self.said())]
     Temporary {
         action: String,
         code: String,
         request_id: String,
     },
 
-    #[error("this machine's clock is {}; set it right (for example with chrony), then try again", describe_offset(*.offset_seconds))]
+    #[error("{}", self.said())]
     ClockSkew {
         action: String,
         /// Server time minus local time, seconds.
@@ -70,7 +69,7 @@ pub enum CloudError {
         request_id: String,
     },
 
-    #[error("{action} was refused as wrong ({code}): {message}")]
+    #[error("{}", self.said())]
     Invalid {
         action: String,
         code: String,
@@ -78,7 +77,14 @@ pub enum CloudError {
         request_id: String,
     },
 
-    #[error("{action} names something that does not exist ({code}): {message}")]
+    #[error("{}", self.said())]
+    Unserved {
+        action: String,
+        code: String,
+        request_id: String,
+    },
+
+    #[error("{}", self.said())]
     NotFound {
         action: String,
         code: String,
@@ -86,7 +92,7 @@ pub enum CloudError {
         request_id: String,
     },
 
-    #[error("{action} is not possible now ({code}): {message}")]
+    #[error("{}", self.said())]
     Conflict {
         action: String,
         code: String,
@@ -94,7 +100,7 @@ pub enum CloudError {
         request_id: String,
     },
 
-    #[error("{action} was refused for lack of money, quota or capacity ({code}): {message}")]
+    #[error("{}", self.said())]
     Resource {
         action: String,
         code: String,
@@ -102,33 +108,103 @@ pub enum CloudError {
         request_id: String,
     },
 
-    #[error(
-        "{host} gave no answer to {action}: {reason}; check the endpoint, the network and the proxy settings"
-    )]
+    #[error("{}", self.said())]
     Network {
         action: String,
         host: String,
         failure: NetworkFailure,
-        reason: String,
+        reason: Box<Said>,
     },
 
-    #[error(
-        "{host} answered {action} with something that is not an API 3.0 answer: {reason}; check the endpoint"
-    )]
+    #[error("{}", self.said())]
     BadAnswer {
         action: String,
         host: String,
-        reason: String,
+        reason: Box<Said>,
     },
 
-    #[error("endpoint `{endpoint}`: {reason}")]
-    Endpoint { endpoint: String, reason: String },
+    #[error("{}", self.said())]
+    Endpoint { endpoint: String, reason: Box<Said> },
 
-    #[error("cannot prepare the connection: {0}")]
-    Setup(String),
+    #[error("{}", self.said())]
+    Setup(Said),
+}
+
+/// Who answers, where that is not one host.
+fn named(host: &str) -> Said {
+    if host == "the cloud" {
+        said::the_cloud()
+    } else {
+        Said::raw(host)
+    }
 }
 
 impl CloudError {
+    /// The sentence.
+    pub fn said(&self) -> Said {
+        match self {
+            Self::Credentials(why) => why.clone(),
+            Self::Authentication { action, code, .. } => {
+                said::err_authentication(code, action, authentication_remedy(code))
+            }
+            Self::Permission { action, code, .. } => {
+                said::err_permission(action, code, cam_names(action).join("` and `"))
+            }
+            Self::Throttled { action, code, .. } => said::err_throttled(action, code),
+            Self::Temporary {
+                action,
+                code,
+                request_id,
+            } => said::err_temporary(action, code, request_id),
+            Self::ClockSkew { offset_seconds, .. } => {
+                let seconds = offset_seconds.unsigned_abs();
+                if *offset_seconds >= 0 {
+                    said::err_clock_behind(seconds)
+                } else {
+                    said::err_clock_ahead(seconds)
+                }
+            }
+            Self::Invalid {
+                action,
+                code,
+                message,
+                ..
+            } => said::err_invalid(action, code, message),
+            Self::Unserved { action, code, .. } => said::err_unserved(action, code),
+            Self::NotFound {
+                action,
+                code,
+                message,
+                ..
+            } => said::err_not_found(action, code, message),
+            Self::Conflict {
+                action,
+                code,
+                message,
+                ..
+            } => said::err_conflict(action, code, message),
+            Self::Resource {
+                action,
+                code,
+                message,
+                ..
+            } => said::err_resource(action, code, message),
+            Self::Network {
+                action,
+                host,
+                reason,
+                ..
+            } => said::err_network(named(host), action, &**reason),
+            Self::BadAnswer {
+                action,
+                host,
+                reason,
+            } => said::err_bad_answer(named(host), action, &**reason),
+            Self::Endpoint { endpoint, reason } => said::err_endpoint(endpoint, &**reason),
+            Self::Setup(reason) => said::err_setup(reason),
+        }
+    }
+
     /// The error for an answer that carries `Response.Error`.
     pub fn from_code(action: &str, code: &str, message: &str, request_id: &str) -> Self {
         let action = action.to_owned();
@@ -137,7 +213,6 @@ impl CloudError {
         let request_id = sanitise(request_id, 100);
         match class(&code) {
             Class::Authentication => Self::Authentication {
-                remedy: authentication_remedy(&code).to_owned(),
                 action,
                 code,
                 request_id,
@@ -153,6 +228,11 @@ impl CloudError {
                 request_id,
             },
             Class::Temporary => Self::Temporary {
+                action,
+                code,
+                request_id,
+            },
+            Class::Unserved => Self::Unserved {
                 action,
                 code,
                 request_id,
@@ -192,6 +272,7 @@ impl CloudError {
             | Self::Throttled { code, .. }
             | Self::Temporary { code, .. }
             | Self::Invalid { code, .. }
+            | Self::Unserved { code, .. }
             | Self::NotFound { code, .. }
             | Self::Conflict { code, .. }
             | Self::Resource { code, .. } => Some(code),
@@ -209,6 +290,7 @@ impl CloudError {
             | Self::Temporary { request_id, .. }
             | Self::ClockSkew { request_id, .. }
             | Self::Invalid { request_id, .. }
+            | Self::Unserved { request_id, .. }
             | Self::NotFound { request_id, .. }
             | Self::Conflict { request_id, .. }
             | Self::Resource { request_id, .. } => {
@@ -218,10 +300,10 @@ impl CloudError {
         }
     }
 
-    /// The permission to ask for, if that is what was missing.
-    pub fn missing_permission(&self) -> Option<&str> {
+    /// The permission to ask for in CAM's own words, if that is what was missing.
+    pub fn missing_permission(&self) -> Option<String> {
         match self {
-            Self::Permission { action, .. } => Some(action),
+            Self::Permission { action, .. } => Some(cam_names(action).join(" and ")),
             _ => None,
         }
     }
@@ -239,7 +321,7 @@ impl CloudError {
                 | "UnsupportedProtocol"
                 | "UnsupportedRegion"
                 | "HttpRefused"
-        ) || code == "UnsupportedOperation"
+        )
     }
 
     /// Status of a fact whose call failed this way: never a negative finding.
@@ -274,16 +356,12 @@ impl CloudError {
     }
 }
 
-fn describe_offset(seconds: i64) -> String {
-    let side = if seconds >= 0 { "behind" } else { "ahead of" };
-    format!("{} s {side} the cloud's", seconds.unsigned_abs())
-}
-
 enum Class {
     Authentication,
     Permission,
     Throttled,
     Temporary,
+    Unserved,
     NotFound,
     Conflict,
     Resource,
@@ -300,16 +378,43 @@ fn class(code: &str) -> Class {
         "InvalidAccount.InsufficientBalance" | "FailedOperation.BalanceInsufficient" => {
             return Class::Resource;
         }
-        "UnsupportedOperation.VersionMismatch" => return Class::Conflict,
+        "UnsupportedOperation.VersionMismatch"
+        | "UnsupportedOperation.MutexOperationTaskRunning"
+        | "UnsupportedOperation.ResourceProcessing"
+        | "UnsupportedOperation.IdempotentProcessing"
+        | "UnsupportedOperation.InvalidState"
+        | "UnsupportedOperation.AddressStatusNotPermit"
+        | "InvalidInstanceState" => return Class::Conflict,
+        "UnsupportedOperation.InsufficientFunds"
+        | "AddressQuotaLimitExceeded"
+        | "InstancesQuotaLimitExceeded"
+        | "OverQuota"
+        | "FailedOperation.ErrOwed"
+        | "FailedOperation.ErrNotOpen"
+        | "InvalidAddressIdState.InArrears" => return Class::Resource,
+        "FailedOperation.DataQueryFailed"
+        | "FailedOperation.DoHTTPTransferFailed"
+        | "FailedOperation.InternalError" => return Class::Temporary,
+        // The account itself has to be verified or the request approved: no policy grants that.
+        "UnauthorizedOperation.NoRealNameAuthentication"
+        | "UnauthorizedOperation.NotCertification"
+        | "UnauthorizedOperation.CertificationNeedUpgrade"
+        | "UnauthorizedOperation.NeedApproval"
+        | "UnauthorizedOperation.AttachmentNotFound" => return Class::Invalid,
         _ => {}
     }
     let (head, tail) = code.split_once('.').unwrap_or((code, ""));
     match head {
         "AuthFailure" => Class::Authentication,
+        "InvalidAction" | "ActionOffline" | "NoSuchVersion" | "NoSuchProduct" => Class::Unserved,
         "UnauthorizedOperation" => Class::Permission,
         "RequestLimitExceeded" => Class::Throttled,
         "InternalError" | "InternalServerError" | "ServiceUnavailable" => Class::Temporary,
-        "OperationDenied" | "MutexOperation" | "ResourceInUse" => Class::Conflict,
+        "OperationDenied"
+        | "MutexOperation"
+        | "ResourceInUse"
+        | "ResourceUnavailable"
+        | "InvalidAddressIdState" => Class::Conflict,
         "UnsupportedOperation" if tail.starts_with("InstanceState") => Class::Conflict,
         "ResourceInsufficient" | "ResourcesSoldOut" | "LimitExceeded" => Class::Resource,
         _ if head == "ResourceNotFound" || tail == "NotFound" || tail.ends_with("NotExist") => {
@@ -319,24 +424,16 @@ fn class(code: &str) -> Class {
     }
 }
 
-fn authentication_remedy(code: &str) -> &'static str {
+fn authentication_remedy(code: &str) -> Said {
     match code {
-        "AuthFailure.SignatureFailure" => {
-            "the secret key does not belong to the secret id, or a proxy changed the request"
-        }
-        "AuthFailure.SecretIdNotFound" | "AuthFailure.InvalidSecretId" => {
-            "the secret id does not exist or is disabled; check the key in the CAM console"
-        }
-        "AuthFailure.TokenFailure" | "UnauthorizedOperation.InvalidToken" => {
-            "the temporary token has expired or does not belong to the key; get a new one"
-        }
+        "AuthFailure.SignatureFailure" => said::remedy_signature(),
+        "AuthFailure.SecretIdNotFound" | "AuthFailure.InvalidSecretId" => said::remedy_id(),
+        "AuthFailure.TokenFailure" | "UnauthorizedOperation.InvalidToken" => said::remedy_token(),
         "AuthFailure.MFAFailure"
         | "UnauthorizedOperation.MFAExpired"
-        | "UnauthorizedOperation.MFANotFound" => {
-            "the account demands a second factor; use a key or role that does not"
-        }
-        "AuthFailure.SignatureExpire" => "the clocks differ by more than five minutes",
-        _ => "check the secret id and key with `cvmtop doctor`",
+        | "UnauthorizedOperation.MFANotFound" => said::remedy_mfa(),
+        "AuthFailure.SignatureExpire" => said::remedy_clock(),
+        _ => said::remedy_doctor(),
     }
 }
 
@@ -360,7 +457,9 @@ mod tests {
             assert_eq!(error(code).status(), want, "{code}");
         }
         assert_eq!(
-            error("UnauthorizedOperation").missing_permission(),
+            error("UnauthorizedOperation")
+                .missing_permission()
+                .as_deref(),
             Some("vpc:DescribeNetworkAcls")
         );
         assert!(matches!(
@@ -391,6 +490,20 @@ mod tests {
             error("InvalidParameterValue"),
             CloudError::Invalid { .. }
         ));
+        for code in [
+            "ResourceUnavailable.AgentStatusNotOnline",
+            "UnsupportedOperation.MutexOperationTaskRunning",
+            "InvalidInstanceState",
+            "InvalidAddressIdState.Blocked",
+        ] {
+            assert!(matches!(error(code), CloudError::Conflict { .. }), "{code}");
+        }
+        for code in ["OverQuota", "UnsupportedOperation.InsufficientFunds"] {
+            assert!(matches!(error(code), CloudError::Resource { .. }), "{code}");
+        }
+        assert!(error("FailedOperation.DataQueryFailed").is_transient());
+        let unverified = error("UnauthorizedOperation.NoRealNameAuthentication");
+        assert_eq!(unverified.missing_permission(), None);
         assert!(matches!(
             error("SomethingNew.Entirely"),
             CloudError::Invalid { .. }
@@ -403,7 +516,7 @@ mod tests {
             action: "cvm:RebootInstances".into(),
             host: "h".into(),
             failure,
-            reason: "r".into(),
+            reason: Box::new(Said::raw("r")),
         };
         assert!(!network(NetworkFailure::Connect).outcome_unknown());
         assert!(network(NetworkFailure::Timeout).outcome_unknown());

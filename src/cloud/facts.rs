@@ -13,15 +13,18 @@ mod events;
 mod groups;
 mod metrics;
 mod peers;
+mod route;
 mod state;
 mod subnet;
 
+pub use super::audit_log::RELEVANT as RELEVANT_CHANGES;
 pub use groups::GroupRules;
 pub use metrics::Series;
 pub use peers::PeerInstance;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -32,11 +35,18 @@ use super::client::Client;
 use super::error::{CloudError, NetworkFailure};
 use super::inventory;
 use super::wire::{AddressItem, RepairTaskItem};
+use crate::cloud::said;
 use crate::domain::api_call::ApiCall;
 use crate::domain::evidence::{Path, Reading, Source, Status};
 use crate::domain::instance::Instance;
 use crate::domain::network_acl::NetworkAcl;
+use crate::domain::private_way::PrivateWay;
+use crate::domain::said::Said;
 use crate::domain::security_group::References;
+
+/// Time for a call after another one got no answer at all: a cloud that hangs must not hold up
+/// the chain of calls that rest on each other.
+const AFTER_SILENCE: Duration = Duration::from_secs(1);
 
 /// Groups that `gather` fills.
 pub const GROUPS: &[&str] = &[
@@ -62,6 +72,18 @@ pub const GROUPS: &[&str] = &[
     "recent-change",
 ];
 
+/// Who writes the group `agent-exec`: of two writers the later one would hide what the first saw.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RunInGuest {
+    /// Nobody consented to anything; the facts say so.
+    #[default]
+    Nothing,
+    /// The facts run one trivial command.
+    Trivial,
+    /// The guest check runs beside the facts and tells how it went; the facts say nothing.
+    GuestCheck,
+}
+
 /// What to look for, and how far to go.
 #[derive(Debug, Clone)]
 pub struct FactRequest {
@@ -75,11 +97,12 @@ pub struct FactRequest {
     pub onset: Option<Timestamp>,
     /// Since when the instance has been seen in a transitional state.
     pub transitional_since: Option<Timestamp>,
-    /// Consent to run a trivial command in the guest.
-    pub run_in_guest: bool,
+    /// What is run in the guest, and by whom.
+    pub run_in_guest: RunInGuest,
     /// The instance was read from the cloud a moment ago and need not be read again.
     pub instance_is_fresh: bool,
-    /// Time for the whole; what is not known by then is `probe-failed`.
+    /// Time for one call, from when its request leaves; what is not known by then is
+    /// `probe-failed`.
     pub time_limit: Duration,
 }
 
@@ -91,7 +114,7 @@ impl Default for FactRequest {
             login_port: None,
             onset: None,
             transitional_since: None,
-            run_in_guest: false,
+            run_in_guest: RunInGuest::Nothing,
             instance_is_fresh: false,
             time_limit: Duration::from_secs(5),
         }
@@ -114,6 +137,10 @@ pub struct CloudFacts {
     pub account_type: Option<String>,
     /// ACL of the subnet; `None` if there is none or it could not be read.
     pub network_acl: Option<NetworkAcl>,
+    /// Whether this host is on the private path; `None` if nobody can say.
+    pub private_way: Option<PrivateWay>,
+    /// True if `route` speaks of the way back to this host, not to the user.
+    pub route_is_ours: bool,
     /// Other instances that tell more by being reachable or not.
     pub peers: Vec<PeerInstance>,
     /// Repair tasks that are not ended.
@@ -154,7 +181,7 @@ pub async fn gather_telling(
         instance: instance.clone(),
         request: request.clone(),
         sink,
-        started: Instant::now(),
+        hung: AtomicBool::new(false),
     };
     if instance.is_static {
         return gatherer.without_cloud().await;
@@ -163,13 +190,21 @@ pub async fn gather_telling(
     Box::pin(gatherer.run(early)).await
 }
 
+/// The readings of an instance that the cloud could not be asked about.
+pub fn unasked(error: &CloudError) -> Vec<Reading> {
+    let why = said::not_asked_address();
+    let unasked = |group: &&str| Reading::without_state(group, Source::Cloud, error.status(), &why);
+    GROUPS.iter().map(unasked).collect()
+}
+
 /// One run over one instance.
 struct Gatherer {
     client: Client,
     instance: Instance,
     request: FactRequest,
     sink: mpsc::Sender<Reading>,
-    started: Instant,
+    /// Set once a call got no answer in time: further ones are given less.
+    hung: AtomicBool,
 }
 
 impl Gatherer {
@@ -184,8 +219,30 @@ impl Gatherer {
         }
         facts.instance = refresh_failure.is_none().then(|| self.instance.clone());
         let this = &self;
+        // The audit log is asked about each resource as soon as its id is known.
+        let (tell, related) = changes::related();
+        let groups = async {
+            let groups = groups::read(this).await;
+            // Nobody waits any more where the audit log has failed.
+            let ungrouped = this.instance.security_group_ids.is_empty();
+            let ids = groups.template_ids();
+            let _ = tell
+                .templates
+                .send(ids.or_else(|| ungrouped.then(Vec::new)));
+            groups
+        };
+        let addresses = async {
+            let addresses = addresses::read(this).await;
+            let _ = tell.addresses.send(addresses.ids());
+            addresses
+        };
+        let subnet = async {
+            let subnet = subnet::read(this).await;
+            let _ = tell.subnet.send(subnet.ids.clone());
+            subnet
+        };
         let neighbourhood = async {
-            let (groups, peers) = tokio::join!(groups::read(this), peers::read(this));
+            let (groups, peers) = tokio::join!(groups, peers::read(this));
             early(Neighbourhood {
                 peers: peers.clone(),
                 groups: groups.rules.clone().unwrap_or_default(),
@@ -194,16 +251,16 @@ impl Gatherer {
         };
         let (state, addresses, (groups, peers), subnet, (events, metrics), agent, changes, balance) = tokio::join!(
             state::read(this, refresh_failure.as_ref()),
-            addresses::read(this),
+            addresses,
             neighbourhood,
-            subnet::read(this),
+            subnet,
             async {
                 let (events, fetched) = tokio::join!(events::read(this), metrics::fetch(this));
                 let metrics = metrics::read(this, fetched, &events.product).await;
                 (events, metrics)
             },
             agent::read(this),
-            changes::read(this),
+            changes::read(this, related),
             account::read(this),
         );
         let bandwidth = metrics::bandwidth_use(this, &metrics, &addresses).await;
@@ -225,6 +282,8 @@ impl Gatherer {
         facts.groups = groups.rules;
         facts.references = groups.references;
         facts.network_acl = subnet.acl;
+        facts.private_way = subnet.way;
+        facts.route_is_ours = subnet.route_is_ours;
         facts.repair_tasks = events.open_tasks;
         facts.metrics = metrics.series;
         facts.peers = peers;
@@ -233,12 +292,13 @@ impl Gatherer {
 
     async fn refreshed(&self) -> Result<Instance, CloudError> {
         let id = &self.instance.id;
-        let found = inventory::refresh(&self.client, &self.instance.region, id);
-        let found = self.within("cvm:DescribeInstances", found).await?;
+        let client = self.client.patient(self.request.time_limit);
+        let found = inventory::refresh(&client, &self.instance.region, id).await;
+        let found = self.noting_silence(found)?;
         let mut instance = found.ok_or_else(|| CloudError::NotFound {
             action: "cvm:DescribeInstances".to_owned(),
             code: "InvalidInstanceId.NotFound".to_owned(),
-            message: format!("{id} is not in {} any more", self.instance.region),
+            message: format!("{id} ({})", self.instance.region),
             request_id: String::new(),
         })?;
         instance.configured_login_port = self.instance.configured_login_port;
@@ -250,12 +310,12 @@ impl Gatherer {
         let readings = GROUPS
             .iter()
             .map(|group| {
-                let why = "this host is from the configuration and has no cloud behind it";
+                let why = said::host_configuration_no();
                 self.without_state(group, Status::NotApplicable, why)
             })
             .collect();
         CloudFacts {
-            readings: self.emit(self.started, readings).await,
+            readings: self.emit(Instant::now(), readings).await,
             instance: Some(self.instance.clone()),
             ..CloudFacts::default()
         }
@@ -263,8 +323,13 @@ impl Gatherer {
 
     /// Sends a read within the time limit.
     async fn call(&self, call: &ApiCall) -> Result<Value, CloudError> {
-        let answer = self.client.call(call);
-        Ok(self.within(&call.permission(), answer).await?.response)
+        let limit = if self.hung.load(Ordering::Relaxed) {
+            AFTER_SILENCE.min(self.request.time_limit)
+        } else {
+            self.request.time_limit
+        };
+        let answer = self.client.patient(limit).call(call).await;
+        Ok(self.noting_silence(answer)?.response)
     }
 
     /// A call of the instance's region with parameters.
@@ -279,29 +344,24 @@ impl Gatherer {
             .await
     }
 
-    async fn within<T>(
-        &self,
-        action: &str,
-        future: impl Future<Output = Result<T, CloudError>>,
-    ) -> Result<T, CloudError> {
-        let limit = self
-            .request
-            .time_limit
-            .saturating_sub(self.started.elapsed());
-        match tokio::time::timeout(limit, future).await {
-            Ok(result) => result,
-            Err(_) => Err(CloudError::Network {
-                action: action.to_owned(),
-                host: "the cloud".to_owned(),
-                failure: NetworkFailure::Timeout,
-                reason: format!("no answer within {} s", self.request.time_limit.as_secs()),
-            }),
+    fn noting_silence<T>(&self, result: Result<T, CloudError>) -> Result<T, CloudError> {
+        let timeout = NetworkFailure::Timeout;
+        if matches!(&result, Err(CloudError::Network { failure, .. }) if *failure == timeout) {
+            self.hung.store(true, Ordering::Relaxed);
         }
+        result
     }
 
     /// Now by the cloud's clock: its figures carry its times.
     fn now(&self) -> Timestamp {
         self.client.now()
+    }
+
+    /// This host's address towards the instance on a path; IPv4 where it has both.
+    fn own_source(&self, path: Path) -> Option<IpAddr> {
+        let sources = &self.request.own_sources;
+        let mut on_path = sources.iter().filter(|(known, _)| *known == path);
+        on_path.next().map(|(_, source)| *source)
     }
 
     /// The port that login is judged on.
@@ -312,20 +372,20 @@ impl Gatherer {
     }
 
     #[allow(clippy::unused_self)] // reads like `failed`, its counterpart
-    fn observed(&self, id: &str, state: &str, detail: impl Into<String>) -> Reading {
+    fn observed(&self, id: &str, state: &str, detail: impl Into<Said>) -> Reading {
         Reading::observed(id, Source::Cloud, state, detail)
     }
 
     #[allow(clippy::unused_self)] // reads like `failed`, its counterpart
-    fn without_state(&self, id: &str, status: Status, detail: impl Into<String>) -> Reading {
+    fn without_state(&self, id: &str, status: Status, detail: impl Into<Said>) -> Reading {
         Reading::without_state(id, Source::Cloud, status, detail)
     }
 
     /// The reading of a group whose call failed.
     fn failed(&self, id: &str, error: &CloudError) -> Reading {
-        let reading = self.without_state(id, error.status(), error.to_string());
+        let reading = self.without_state(id, error.status(), error.said());
         match error.missing_permission() {
-            Some(permission) => reading.needing(permission),
+            Some(permission) => reading.needing(Said::raw(permission)),
             None => reading,
         }
     }

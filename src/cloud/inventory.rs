@@ -3,7 +3,7 @@
 //! A region that fails is reported and does not stop the others. Must not live here: login
 //! health (`probe`), static hosts (`config`).
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use super::error::CloudError;
 use super::wire::{self, InstanceSetItem, RegionItem};
 use crate::domain::api_call::ApiCall;
 use crate::domain::instance::Instance;
+use crate::domain::said::Said;
 
 /// Largest page of `DescribeInstances`.
 const PAGE: u64 = 100;
@@ -71,7 +72,7 @@ pub async fn list(
 pub async fn regions(client: &Client) -> Result<Vec<String>, CloudError> {
     let call = ApiCall::new("region", "DescribeRegions", "", json!({"Product": "cvm"}));
     let answer = client.call(&call).await?;
-    let (items, _) = wire::list::<RegionItem>(&answer.response, "RegionSet");
+    let items = wire::whole::<RegionItem>(&answer.response, "RegionSet", &call.permission())?;
     Ok(items
         .into_iter()
         .filter(|item| item.region_state != "UNAVAILABLE" && !item.region.is_empty())
@@ -204,7 +205,7 @@ async fn read_pages(
         let Some(done) = tasks.join_next().await else {
             break;
         };
-        let (instances, _) = done.map_err(|error| CloudError::Setup(error.to_string()))??;
+        let (instances, _) = done.map_err(|error| CloudError::Setup(Said::raw(error)))??;
         if page.send(deliver(instances, total)).await.is_err() {
             return Ok(None);
         }
@@ -219,7 +220,11 @@ async fn describe(
 ) -> Result<(Vec<Instance>, Option<u64>), CloudError> {
     let call = ApiCall::new("cvm", "DescribeInstances", region, parameters);
     let answer = client.call(&call).await?;
-    let (items, _) = wire::list::<InstanceSetItem>(&answer.response, "InstanceSet");
+    let set = "InstanceSet";
+    if !answer.response[set].is_array() {
+        return Err(wire::not_understood(&call.permission(), Said::raw(set)));
+    }
+    let (items, _) = wire::list::<InstanceSetItem>(&answer.response, set);
     let instances = items
         .into_iter()
         .map(|item| item.into_domain(region))
@@ -279,14 +284,105 @@ pub async fn find(client: &Client, regions: &[String], target: &str) -> Result<L
             Err(_) => {}
         }
     }
-    if lookup.instances.iter().any(|i| i.name == target) {
-        lookup.instances.retain(|instance| instance.name == target);
-    }
-    lookup
-        .instances
-        .sort_by(|a, b| (&a.region, &a.id).cmp(&(&b.region, &b.id)));
     lookup.failures.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(lookup)
+    Ok(settle(lookup.instances, lookup.failures, target))
+}
+
+/// Values that one filter of `DescribeInstances` takes.
+const VALUES_A_FILTER: usize = 5;
+/// From this many targets on, reading the whole list of a region costs less than looking each up.
+const MANY_TARGETS: usize = 25;
+
+/// Looks for several targets as [`find`] does for one, in as few calls as possible. One look-up
+/// for each target, in their order.
+///
+/// # Errors
+/// As for [`find`].
+pub async fn find_many(
+    client: &Client,
+    regions: &[String],
+    targets: &[String],
+) -> Result<Vec<Lookup>, CloudError> {
+    if let [target] = targets {
+        return Ok(vec![find(client, regions, target).await?]);
+    }
+    let regions = expand(client, regions).await?;
+    let mut tasks = JoinSet::new();
+    for region in &regions.names {
+        let (client, region, targets) = (client.clone(), region.clone(), targets.to_vec());
+        tasks.spawn(async move {
+            let found = look_up_many(&client, &region, &targets).await;
+            (region, found)
+        });
+    }
+    let mut listed: Vec<Instance> = Vec::new();
+    let mut failures = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        match done {
+            Ok((_, Ok(instances))) => listed.extend(instances),
+            Ok((_, Err(error))) if regions.is_absence(&error) => {}
+            Ok((region, Err(error))) => failures.push((region, error)),
+            Err(_) => {}
+        }
+    }
+    failures.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut seen = HashSet::new();
+    listed.retain(|instance| seen.insert(instance.id.clone()));
+    let one = |target: &String| {
+        let meant = listed.iter().filter(|it| is_meant(it, target));
+        settle(meant.cloned().collect(), failures.clone(), target)
+    };
+    Ok(targets.iter().map(one).collect())
+}
+
+/// Instances of a region among which the targets are, if they are in it.
+async fn look_up_many(
+    client: &Client,
+    region: &str,
+    targets: &[String],
+) -> Result<Vec<Instance>, CloudError> {
+    if targets.len() >= MANY_TARGETS {
+        return everything(client, region).await;
+    }
+    let mut by_filter: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
+    for target in targets {
+        for filter in filters(target) {
+            by_filter.entry(filter).or_default().push(target);
+        }
+    }
+    let mut found = Vec::new();
+    for (filter, values) in by_filter {
+        for values in values.chunks(VALUES_A_FILTER) {
+            match filtered(client, region, filter, values).await {
+                Ok((page, total)) if total.is_none_or(|total| total <= page.len() as u64) => {
+                    found.extend(page);
+                }
+                // The page was cut off, or the filter is not understood: the list has them all.
+                Ok(_) => return everything(client, region).await,
+                Err(error @ CloudError::Invalid { .. }) if !error.is_unserved() => {
+                    return everything(client, region).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What a look-up came to: a name that fits exactly wins over names that contain it.
+fn settle(
+    mut instances: Vec<Instance>,
+    failures: Vec<(String, CloudError)>,
+    target: &str,
+) -> Lookup {
+    if instances.iter().any(|it| it.name == target) {
+        instances.retain(|it| it.name == target);
+    }
+    instances.sort_by(|a, b| (&a.region, &a.id).cmp(&(&b.region, &b.id)));
+    Lookup {
+        instances,
+        failures,
+    }
 }
 
 /// Filters to try for a target; filters of one call are all needed, so each is its own call.
@@ -320,7 +416,7 @@ async fn look_up(
     filter: &str,
     target: &str,
 ) -> Result<Vec<Instance>, CloudError> {
-    let mut found = match filtered(client, region, filter, target).await {
+    let mut found = match filtered(client, region, filter, &[target]).await {
         // A page that is full of others was not filtered, and what is meant may be on a later one.
         Ok((found, total))
             if total.is_some_and(|total| total > found.len() as u64)
@@ -353,14 +449,14 @@ async fn everything(client: &Client, region: &str) -> Result<Vec<Instance>, Clou
     }
 }
 
-async fn filtered(
+async fn filtered<T: serde::Serialize + Sync>(
     client: &Client,
     region: &str,
     filter: &str,
-    value: &str,
+    values: &[T],
 ) -> Result<(Vec<Instance>, Option<u64>), CloudError> {
     let parameters = json!({
-        "Filters": [{"Name": filter, "Values": [value]}],
+        "Filters": [{"Name": filter, "Values": values}],
         "Offset": 0,
         "Limit": PAGE,
     });

@@ -1,14 +1,16 @@
 //! The reads that the program makes, what each is for, and the smallest policy that permits them.
 //!
-//! Each has a harmless call to find out whether it is permitted. Must not live here: writes
-//! (`action::catalog` names theirs).
+//! Each has a harmless call to find out whether it is permitted. Must not live here: what actions send
+//! (`action::catalog`).
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::client::Client;
 use super::error::CloudError;
-use crate::domain::api_call::ApiCall;
+use super::said;
+use crate::domain::api_call::{ANY_REGION, ApiCall};
+use crate::domain::said::Said;
 
 /// Ids that some calls need, from the first instance of a region.
 #[derive(Debug, Clone, Default)]
@@ -40,8 +42,10 @@ pub enum Answered {
     Permitted,
     /// With the cloud's code.
     Refused(String),
+    /// The site or endpoint does not serve it, with the cloud's code.
+    Absent(String),
     /// With the reason.
-    NotTested(String),
+    NotTested(Said),
 }
 
 /// The parameters if the id that they need is there.
@@ -129,6 +133,8 @@ impl ReadAction {
         // These take no region.
         let region = match service {
             "region" | "billing" | "antiddos" => "",
+            // Served in a few regions, each of which tells of all.
+            "cloudaudit" => ANY_REGION,
             _ => sample.region.as_str(),
         };
         let call = ApiCall::new(service, action, region, parameters);
@@ -141,13 +147,13 @@ impl ReadAction {
     /// Makes the harmless call.
     pub async fn test(&self, client: &Client, sample: &Sample) -> Answered {
         let Some(call) = self.call(sample) else {
-            return Answered::NotTested("it needs an id that is not there".to_owned());
+            return Answered::NotTested(said::needs_an_id());
         };
         match client.call(&call).await {
             // Whether it is permitted is not known where nobody serves it.
             Err(error) if error.is_unserved() => {
                 let code = error.code().unwrap_or_default();
-                Answered::NotTested(format!("the endpoint does not serve it ({code})"))
+                Answered::Absent(code.to_owned())
             }
             // A complaint about parameters or ids comes after the permission is checked.
             Ok(_)
@@ -158,14 +164,24 @@ impl ReadAction {
                 | CloudError::Resource { .. },
             ) => Answered::Permitted,
             Err(CloudError::Permission { code, .. }) => Answered::Refused(code),
-            Err(error) => Answered::NotTested(error.to_string()),
+            Err(error) => Answered::NotTested(error.said()),
         }
+    }
+}
+
+/// What CAM calls an action: billing's product is `finance` there, and disks are granted by the names
+/// of `cvm` in the vendor's pages, so both are named.
+pub fn cam_names(permission: &str) -> Vec<String> {
+    match permission.split_once(':') {
+        Some(("billing", action)) => vec![format!("finance:{action}")],
+        Some(("cbs", action)) => vec![permission.to_owned(), format!("cvm:{action}")],
+        _ => vec![permission.to_owned()],
     }
 }
 
 /// The smallest CAM policy that permits `actions`, in the form of the CAM console.
 pub fn policy(actions: &[&str]) -> Value {
-    let mut actions = actions.to_vec();
+    let mut actions: Vec<String> = actions.iter().flat_map(|name| cam_names(name)).collect();
     actions.sort_unstable();
     actions.dedup();
     json!({

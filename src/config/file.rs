@@ -4,7 +4,7 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::value::Raw;
+use super::value::{Kind, Raw};
 
 /// One `key = value` of the file.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,13 +105,13 @@ fn raw(value: &DeValue<'_>) -> Raw {
         DeValue::Integer(number) => {
             let digits = number.as_str();
             i64::from_str_radix(digits, number.radix())
-                .map_or(Raw::Other("a number that is too large"), Raw::Integer)
+                .map_or(Raw::Other(Kind::TooLarge), Raw::Integer)
         }
         DeValue::Boolean(value) => Raw::Bool(*value),
         DeValue::Array(items) => Raw::List(items.iter().map(|item| raw(item.get_ref())).collect()),
-        DeValue::Float(_) => Raw::Other("a number with a fraction"),
-        DeValue::Datetime(_) => Raw::Other("a date"),
-        DeValue::Table(_) => Raw::Other("a table"),
+        DeValue::Float(_) => Raw::Other(Kind::Float),
+        DeValue::Datetime(_) => Raw::Other(Kind::Date),
+        DeValue::Table(_) => Raw::Other(Kind::Table),
     }
 }
 

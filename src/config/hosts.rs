@@ -8,8 +8,10 @@ use std::net::{IpAddr, ToSocketAddrs};
 use super::file::HostTable;
 use super::keys::distance;
 use super::layers::{Problem, Severity};
+use super::said;
 use super::value::Raw;
 use crate::domain::instance::{Instance, Os};
+use crate::domain::said::{List, Said};
 use crate::domain::text::sanitise;
 
 const FIELDS: &[&str] = &[
@@ -47,7 +49,11 @@ impl StaticHost {
         };
         match address.parse() {
             Ok(address) => host.add(address),
-            Err(_) => host.host_name = Some(sanitise(address, 255)),
+            Err(_) => {
+                let name = sanitise(address, 255);
+                host.instance.ssh_name.clone_from(&name);
+                host.host_name = Some(name);
+            }
         }
         host
     }
@@ -57,15 +63,15 @@ impl StaticHost {
     ///
     /// # Errors
     /// One sentence if the name has no address.
-    pub fn resolve(&self) -> Result<Instance, String> {
+    pub fn resolve(&self) -> Result<Instance, Said> {
         let Some(name) = &self.host_name else {
             return Ok(self.instance.clone());
         };
         let mut host = self.clone();
         let port = host.instance.login_port();
-        let found = (name.as_str(), port).to_socket_addrs().map_err(|error| {
-            format!("{name} has no address ({error}); check the name or write the address")
-        })?;
+        let found = (name.as_str(), port)
+            .to_socket_addrs()
+            .map_err(|error| said::host_without_address(name, error))?;
         for address in found {
             host.add(address.ip());
         }
@@ -108,10 +114,7 @@ pub(super) fn read(
                     file,
                     table.line,
                     "host.name",
-                    &format!(
-                        "`{}` is used twice; the second one is left out",
-                        host.instance.id
-                    ),
+                    said::twice(&host.instance.id),
                 ));
             }
             Ok(host) => hosts.push(host),
@@ -120,23 +123,23 @@ pub(super) fn read(
                 file,
                 line,
                 &key,
-                &format!("{message}; this host is left out"),
+                said::host_left_out(message),
             )),
         }
     }
     hosts
 }
 
-fn problem(severity: Severity, file: &str, line: usize, key: &str, message: &str) -> Problem {
+fn problem(severity: Severity, file: &str, line: usize, key: &str, message: Said) -> Problem {
     Problem {
         severity,
         place: format!("{file}:{line}"),
         key: sanitise(key, 100),
-        message: sanitise(message, 300),
+        message: message.clean(),
     }
 }
 
-type Refusal = (usize, String, String);
+type Refusal = (usize, String, Said);
 
 fn read_one(
     table: &HostTable,
@@ -157,21 +160,15 @@ fn read_one(
             .map(Some)
             .map_err(|message| (leaf.line, leaf.key.clone(), message)),
     };
-    let missing = |field: &str| (table.line, format!("host.{field}"), "is missing".to_owned());
+    let missing = |field: &str| (table.line, format!("host.{field}"), said::missing());
     for leaf in &table.entries {
         let field = leaf.key.trim_start_matches("host.");
         if !FIELDS.contains(&field.split('.').next().unwrap_or_default()) {
             let near = FIELDS.iter().min_by_key(|known| distance(known, field));
             let hint = near
                 .filter(|known| distance(known, field) <= 2)
-                .map_or(String::new(), |known| format!("; did you mean `{known}`?"));
-            problems.push(problem(
-                Severity::Warning,
-                file,
-                leaf.line,
-                &leaf.key,
-                &format!("is not a known key{hint}"),
-            ));
+                .map_or_else(said::unknown_key, said::unknown_key_near);
+            problems.push(problem(Severity::Warning, file, leaf.line, &leaf.key, hint));
         }
     }
     let name = text("name")?.ok_or_else(|| missing("name"))?;
@@ -185,7 +182,7 @@ fn read_one(
             return Err((
                 line,
                 "host.os".to_owned(),
-                format!("`{other}` is none of linux, windows"),
+                said::none_of(other, List::names(["linux", "windows"])),
             ));
         }
     };

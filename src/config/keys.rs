@@ -6,10 +6,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::said;
 use super::settings::{
-    AmbiguousWidth, Glyphs, Lang, OnOff, ProbeSettings, Settings, VantageSetting,
+    AmbiguousWidth, Glyphs, Lang, OnOff, ProbeSettings, Settings, SiteSetting, VantageSetting,
 };
 use super::value::{Raw, show_duration};
+use crate::domain::said::{List, Said};
 
 /// What a setter may need beyond the value.
 pub struct Context {
@@ -34,7 +36,7 @@ pub struct Entry {
     pub variable: &'static str,
     pub kind: Kind,
     pub help: &'static str,
-    pub set: fn(&mut Settings, &Raw, &Context) -> Result<(), String>,
+    pub set: fn(&mut Settings, &Raw, &Context) -> Result<(), Said>,
     pub show: fn(&Settings) -> String,
 }
 
@@ -73,13 +75,13 @@ fn number(text: &str) -> Raw {
         .map_or_else(|_| Raw::Text(text.to_owned()), Raw::Integer)
 }
 
-fn choice<T>(raw: &Raw, words: &[&str], parse: fn(&str) -> Option<T>) -> Result<T, String> {
+fn choice<T>(raw: &Raw, words: &[&str], parse: fn(&str) -> Option<T>) -> Result<T, Said> {
     let text = match raw {
         // `ambiguous_width = 1` is as good as `"1"`.
         Raw::Integer(number) => number.to_string(),
         other => other.text()?,
     };
-    parse(&text).ok_or_else(|| format!("`{text}` is none of {}", words.join(", ")))
+    parse(&text).ok_or_else(|| said::none_of(&text, List::names(words)))
 }
 
 fn optional<T: ToString>(value: Option<&T>) -> String {
@@ -192,6 +194,14 @@ pub static ENTRIES: &[Entry] = &[
         help: "regions to look in, or [\"all\"]",
         set: setter!(cloud.regions, texts),
         show: |s| format!("{:?}", s.cloud.regions),
+    },
+    Entry {
+        key: "cloud.site",
+        variable: "CVMTOP_SITE",
+        kind: Kind::Choice(SiteSetting::WORDS),
+        help: "the vendor's site that the credentials belong to",
+        set: setter!(cloud.site, SiteSetting),
+        show: |s| s.cloud.site.as_str().to_owned(),
     },
     Entry {
         key: "cloud.endpoint",

@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use super::file::{self, Parsed};
 use super::keys::{self, Context, ENTRIES, from_text};
 use super::paths::Paths;
+use super::said;
 use super::settings::{KeyBinding, Lang, Settings};
 use super::value::Raw;
 use super::{ConfigError, hosts, ssh_config};
+use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 
 /// Longest config file that is read.
@@ -131,16 +133,23 @@ pub struct Problem {
     /// `file:line`, or the variable or flag.
     pub place: String,
     pub key: String,
-    pub message: String,
+    pub message: Said,
+}
+
+impl Problem {
+    /// Where, which key, and what is wrong with it.
+    pub fn said(&self) -> Said {
+        if self.key.is_empty() {
+            said::problem_at(&self.place, &self.message)
+        } else {
+            said::problem(&self.place, &self.key, &self.message)
+        }
+    }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.place)?;
-        if !self.key.is_empty() {
-            write!(f, "{} ", self.key)?;
-        }
-        f.write_str(&self.message)
+        self.said().fmt(f)
     }
 }
 
@@ -230,7 +239,7 @@ pub fn load_text(
 
 fn read_file(paths: &Paths) -> Result<String, ConfigError> {
     let path = &paths.config_file;
-    let fail = |reason: String| ConfigError::Unreadable {
+    let fail = |reason: Said| ConfigError::Unreadable {
         path: path.clone(),
         reason,
     };
@@ -240,14 +249,14 @@ fn read_file(paths: &Paths) -> Result<String, ConfigError> {
         {
             return Ok(String::new());
         }
-        Err(error) => return Err(fail(error.to_string())),
+        Err(error) => return Err(fail(Said::raw(error))),
         Ok(metadata) if metadata.len() > MAX_FILE => {
-            return Err(fail("it is longer than 1 MiB".to_owned()));
+            return Err(fail(said::too_long()));
         }
-        Ok(metadata) if metadata.is_dir() => return Err(fail("it is a directory".to_owned())),
+        Ok(metadata) if metadata.is_dir() => return Err(fail(said::is_directory())),
         Ok(_) => {}
     }
-    std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))
+    std::fs::read_to_string(path).map_err(|error| fail(Said::raw(error)))
 }
 
 struct Layers {
@@ -256,25 +265,23 @@ struct Layers {
 }
 
 impl Layers {
-    fn report(&mut self, severity: Severity, place: &str, key: &str, message: impl Into<String>) {
+    fn report(&mut self, severity: Severity, place: &str, key: &str, message: impl Into<Said>) {
         self.loaded.warnings.push(Problem {
             severity,
             place: place.to_owned(),
             key: sanitise(key, 100),
-            message: sanitise(&message.into(), 300),
+            message: message.into().clean(),
         });
     }
 
     /// Sets one key, or reports why not and leaves the value of the layer below.
     fn set(&mut self, key: &str, value: &Raw, place: &str, origin: Origin) {
         let Some(entry) = keys::entry(key) else {
-            let hint = keys::suggestion(key)
-                .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
             self.report(
                 Severity::Warning,
                 place,
                 key,
-                format!("is not a known key{hint}"),
+                keys::suggestion(key).map_or_else(said::unknown_key, said::unknown_key_near),
             );
             return;
         };
@@ -292,7 +299,7 @@ impl Layers {
                     Severity::Error,
                     place,
                     key,
-                    format!("{message}; using {kept} ({})", entry.help),
+                    said::kept(message, sanitise(&kept, 300), Said::known(entry.help)),
                 );
             }
         }
@@ -323,7 +330,7 @@ impl Layers {
                 Severity::Error,
                 &format!("{name}:{line}"),
                 "",
-                format!("is not TOML ({message}); this line is left out"),
+                said::no_toml(sanitise(&message, 200)),
             );
         }
         for leaf in leaves {
@@ -350,12 +357,7 @@ impl Layers {
 
     fn binding(&mut self, rest: &str, key: &str, value: &Raw, place: &str) {
         let Some((scope, command)) = rest.split_once('.') else {
-            self.report(
-                Severity::Error,
-                place,
-                key,
-                "belongs in a scope; write it under [keys.global]",
-            );
+            self.report(Severity::Error, place, key, said::needs_scope());
             return;
         };
         match value.texts() {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::hosts::StaticHost;
 use crate::domain::instance::Os;
 pub use crate::domain::lang::Lang;
+use crate::domain::site::Site;
 
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
@@ -46,6 +47,22 @@ choice!(
     /// A feature that may be left to the program.
     OnOff { Auto = "auto", On = "on", Off = "off" }
 );
+choice!(
+    /// The vendor's site whose keys are used.
+    SiteSetting { Auto = "auto", China = "china", International = "international" }
+);
+
+impl SiteSetting {
+    /// The site; `None` where the endpoint or what answers tells it.
+    pub fn site(self) -> Option<Site> {
+        match self {
+            Self::Auto => None,
+            Self::China => Some(Site::China),
+            Self::International => Some(Site::International),
+        }
+    }
+}
+
 choice!(
     /// Paths that are probed.
     VantageSetting { Public = "public", Private = "private", Both = "both" }
@@ -85,6 +102,9 @@ pub struct CloudSettings {
     pub secret_key_env: Option<String>,
     /// Empty: the region that the credentials' source names. `all`: every region.
     pub regions: Vec<String>,
+    /// The vendor's site that the credentials belong to.
+    pub site: SiteSetting,
+    /// Template of the API's URLs; unless set, the site's.
     pub endpoint: String,
     pub ca_bundle: Option<PathBuf>,
     pub insecure_endpoint: bool,
@@ -204,7 +224,8 @@ impl Default for Settings {
                 secret_id_env: None,
                 secret_key_env: None,
                 regions: Vec::new(),
-                endpoint: "https://{service}.tencentcloudapi.com".to_owned(),
+                site: SiteSetting::Auto,
+                endpoint: Site::China.endpoint().to_owned(),
                 ca_bundle: None,
                 insecure_endpoint: false,
                 cvm_role: true,

@@ -6,6 +6,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::said;
+use crate::domain::said::Said;
+
 /// A value from a flag, a variable or the file.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Raw {
@@ -13,79 +16,91 @@ pub enum Raw {
     Integer(i64),
     Bool(bool),
     List(Vec<Raw>),
-    /// Something no key takes (a date, a float, a table); the word names it.
-    Other(&'static str),
+    /// Something no key takes.
+    Other(Kind),
+}
+
+/// Kinds that no key takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    TooLarge,
+    Float,
+    Date,
+    Table,
+}
+
+impl Kind {
+    fn said(self) -> Said {
+        match self {
+            Self::TooLarge => said::too_large(),
+            Self::Float => said::a_float(),
+            Self::Date => said::a_date(),
+            Self::Table => said::a_table(),
+        }
+    }
 }
 
 impl Raw {
     /// What it is, for messages.
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> Said {
         match self {
-            Self::Text(_) => "a text",
-            Self::Integer(_) => "a number",
-            Self::Bool(_) => "true or false",
-            Self::List(_) => "a list",
-            Self::Other(kind) => kind,
+            Self::Text(_) => said::a_text(),
+            Self::Integer(_) => said::a_number(),
+            Self::Bool(_) => said::true_or_false(),
+            Self::List(_) => said::a_list(),
+            Self::Other(kind) => kind.said(),
         }
     }
 
-    pub fn text(&self) -> Result<String, String> {
+    pub fn text(&self) -> Result<String, Said> {
         match self {
             Self::Text(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
-            Self::Text(_) => Err("is empty; write a text or remove the line".to_owned()),
-            other => Err(format!("must be a text in quotes, not {}", other.kind())),
+            Self::Text(_) => Err(said::empty()),
+            other => Err(said::no_text(other.kind())),
         }
     }
 
-    pub fn boolean(&self) -> Result<bool, String> {
+    pub fn boolean(&self) -> Result<bool, Said> {
         match self {
             Self::Bool(value) => Ok(*value),
-            other => Err(format!("must be true or false, not {}", other.kind())),
+            other => Err(said::no_boolean(other.kind())),
         }
     }
 
-    pub fn integer(&self, least: i64, most: i64) -> Result<i64, String> {
+    pub fn integer(&self, least: i64, most: i64) -> Result<i64, Said> {
         match self {
             Self::Integer(value) if (least..=most).contains(value) => Ok(*value),
-            Self::Integer(value) => Err(format!("is {value}; it must be from {least} to {most}")),
-            other => Err(format!(
-                "must be a number from {least} to {most}, not {}",
-                other.kind()
-            )),
+            Self::Integer(value) => Err(said::out_of_range(*value, least, most)),
+            other => Err(said::no_number(least, most, other.kind())),
         }
     }
 
     /// `"500ms"`, `"30s"`, `"2m"`, or a number of seconds.
-    pub fn duration(&self, least: Duration, most: Duration) -> Result<Duration, String> {
+    pub fn duration(&self, least: Duration, most: Duration) -> Result<Duration, Said> {
         let value = match self {
             Self::Integer(seconds) => u64::try_from(*seconds).ok().map(Duration::from_secs),
             Self::Text(text) => duration(text),
             other => {
-                return Err(format!(
-                    "must be a time such as \"30s\", not {}",
-                    other.kind()
-                ));
+                return Err(said::no_time(other.kind()));
             }
         };
         match value {
             Some(value) if (least..=most).contains(&value) => Ok(value),
-            Some(_) => Err(format!(
-                "must be from {} to {}",
+            Some(_) => Err(said::time_out_of_range(
                 show_duration(least),
-                show_duration(most)
+                show_duration(most),
             )),
-            None => Err("must be a time such as \"500ms\", \"30s\" or \"2m\"".to_owned()),
+            None => Err(said::not_a_time()),
         }
     }
 
-    pub fn address(&self) -> Result<IpAddr, String> {
+    pub fn address(&self) -> Result<IpAddr, Said> {
         let text = self.text()?;
-        text.parse()
-            .map_err(|_| format!("`{text}` is not an IPv4 or IPv6 address"))
+        text.parse().map_err(|_| said::no_address(&text))
     }
 
     /// A path; `~/` stands for the home directory.
-    pub fn path(&self, home: Option<&PathBuf>) -> Result<PathBuf, String> {
+    pub fn path(&self, home: Option<&PathBuf>) -> Result<PathBuf, Said> {
         let text = self.text()?;
         Ok(match (text.strip_prefix("~/"), home) {
             (Some(rest), Some(home)) => home.join(rest),
@@ -94,21 +109,21 @@ impl Raw {
     }
 
     /// A list of texts; one text stands for a list of one.
-    pub fn texts(&self) -> Result<Vec<String>, String> {
+    pub fn texts(&self) -> Result<Vec<String>, Said> {
         match self {
             Self::List(items) => items.iter().map(Self::text).collect(),
             Self::Text(_) => Ok(vec![self.text()?]),
-            other => Err(format!("must be a list of texts, not {}", other.kind())),
+            other => Err(said::no_texts(other.kind())),
         }
     }
 
-    pub fn ports(&self) -> Result<Vec<u16>, String> {
+    pub fn ports(&self) -> Result<Vec<u16>, Said> {
         let port = |raw: &Self| raw.integer(1, 65535).map(|port| port as u16);
         match self {
-            Self::List(items) if items.is_empty() => Err("must name at least one port".to_owned()),
+            Self::List(items) if items.is_empty() => Err(said::no_port()),
             Self::List(items) => items.iter().map(port).collect(),
             Self::Integer(_) => Ok(vec![port(self)?]),
-            other => Err(format!("must be a list of ports, not {}", other.kind())),
+            other => Err(said::no_ports(other.kind())),
         }
     }
 }

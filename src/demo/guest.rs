@@ -8,6 +8,8 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::sync::LazyLock;
 
+use crate::domain::script_data;
+
 /// The facts of a guest that a script can find out.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
@@ -119,13 +121,14 @@ fn echo(script: &str) -> String {
     output
 }
 
-/// The value of an assignment like `CVMTOP_USER='root'` or `$CvmtopUser = 'root'`.
-fn assigned<'a>(script: &'a str, names: [&str; 2]) -> &'a str {
-    let line = script
+/// The value that an assignment to one of these names carries as data.
+fn assigned(script: &str, names: [&str; 2]) -> String {
+    script
         .lines()
         .take(8)
-        .find(|line| names.iter().any(|name| line.starts_with(name)));
-    line.and_then(|line| line.split('\'').nth(1)).unwrap_or("")
+        .find(|line| names.iter().any(|name| line.starts_with(name)))
+        .and_then(script_data::read_back)
+        .unwrap_or_default()
 }
 
 fn check(facts: &Facts<'_>, script: &str) -> String {
@@ -141,15 +144,15 @@ fn check(facts: &Facts<'_>, script: &str) -> String {
         }
     }
     let user = assigned(script, ["CVMTOP_USER=", "$CvmtopUser ="]);
-    let source = match assigned(script, ["CVMTOP_SOURCE=", "$CvmtopSource ="]) {
-        "" => "203.0.113.7",
-        source => source,
-    };
+    let mut source = assigned(script, ["CVMTOP_SOURCE=", "$CvmtopSource ="]);
+    if source.is_empty() {
+        "203.0.113.7".clone_into(&mut source);
+    }
     let mut output = String::new();
     for line in lines.iter().filter(|line| !line.is_empty()) {
         let line = line
-            .replace("{user}", user)
-            .replace("{source}", source)
+            .replace("{user}", &user)
+            .replace("{source}", &source)
             .replace("{address}", &facts.address.to_string())
             .replace("{port}", &facts.port.to_string());
         let mut words = line.splitn(3, ' ');

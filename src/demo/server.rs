@@ -11,6 +11,7 @@
 mod account;
 mod auth;
 mod check;
+mod constraints;
 mod cvm;
 mod cvm_write;
 pub(super) mod faults;
@@ -191,11 +192,27 @@ impl Cloud {
             region,
         } = request;
         self.catalogue.knows(service, version, action)?;
+        if self
+            .shared
+            .options
+            .site
+            .lacks(&format!("{service}:{action}"))
+        {
+            return refuse(
+                "InvalidAction",
+                format!("The action {action:?} is invalid for {service} {version}."),
+            );
+        }
         if self.shared.options.rate_limits {
             lock(&self.limits).admit(service, action, region)?;
         }
         let mut world = self.shared.world();
-        if regional(service) && !world.regions().contains(region) {
+        let served = match service.as_str() {
+            "cloudaudit" => AUDIT_REGIONS.contains(&region.as_str()),
+            "sts" => !region.is_empty(),
+            _ => world.regions().contains(region),
+        };
+        if regional(service) && !served {
             let code = if region.is_empty() {
                 "MissingParameter"
             } else {
@@ -226,9 +243,22 @@ impl Cloud {
     }
 }
 
+/// The regions that the audit log is served in; each tells of all (vendor page 1021/42703).
+const AUDIT_REGIONS: [&str; 6] = [
+    "ap-guangzhou",
+    "ap-hongkong",
+    "ap-seoul",
+    "ap-singapore",
+    "ap-tokyo",
+    "eu-frankfurt",
+];
+
 /// Services whose actions need a region.
 fn regional(service: &str) -> bool {
-    matches!(service, "cvm" | "vpc" | "monitor" | "tat" | "cbs")
+    matches!(
+        service,
+        "cvm" | "vpc" | "monitor" | "tat" | "cbs" | "sts" | "cloudaudit"
+    )
 }
 
 fn text(headers: &HeaderMap, name: &str) -> String {

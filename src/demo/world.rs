@@ -77,6 +77,8 @@ pub(crate) struct RepairTask {
     pub status: u64,
     pub detail: String,
     pub created: Timestamp,
+    /// Which ways of repair it offers, 1 to 8.
+    pub auth_type: u64,
 }
 
 /// An elastic address that is bound to nothing.
@@ -89,6 +91,8 @@ pub(crate) struct FreeAddress {
     pub ip: std::net::Ipv4Addr,
     pub bandwidth: u64,
     pub arrears: bool,
+    /// `EIP`, `AnycastEIP`, `AntiDDoSEIP`, ...
+    pub kind: String,
 }
 
 /// A command that the automation agent was asked to run.
@@ -104,6 +108,8 @@ pub(crate) struct Invocation {
     pub user: String,
     pub directory: String,
     pub timeout_s: u64,
+    /// The script is never reached.
+    pub hangs: bool,
     pub created: Timestamp,
     pub due: Instant,
     pub ended: Option<Timestamp>,

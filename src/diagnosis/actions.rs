@@ -10,18 +10,23 @@ use serde_json::{Map, Value, json};
 use super::Case;
 use super::knowledge::{ActionEntry, Knowledge};
 use super::model::Model;
-use crate::domain::evidence::Reading;
+use crate::domain::evidence::{Path, Reading};
 use crate::domain::instance::Os;
 use crate::domain::report::RankedAction;
+use crate::domain::said::Said;
 
 /// Actions that cure with less than this are not proposed.
 const MIN_CURES: f64 = 0.02;
 /// An action really cures what it cures at least this often.
 const REALLY_CURES: f64 = 0.5;
 
-/// Logarithm of the chance that the failed attempts leave each cause standing, by index into
-/// `Model::causes`: an action that did not cure makes what it cures less likely, not impossible.
-pub(super) fn log_not_cured(knowledge: &Knowledge, model: &Model, case: &Case<'_>) -> Vec<f64> {
+/// What is left of a cause that is on the public side only, where the users come by the private one.
+const NOT_IN_THE_WAY: f64 = 0.001;
+
+/// Logarithm of what is known of each cause before any reading, by index into `Model::causes`: an
+/// action that did not cure makes what it cures less likely, not impossible; so does a way in on
+/// which the cause does not lie.
+pub(super) fn log_known(knowledge: &Knowledge, model: &Model, case: &Case<'_>) -> Vec<f64> {
     model
         .causes
         .iter()
@@ -45,7 +50,13 @@ pub(super) fn log_not_cured(knowledge: &Knowledge, model: &Model, case: &Case<'_
             } else {
                 0.0
             };
-            tried + recent
+            let by_private = case.vantage.user_way == Some(Path::Private);
+            let aside = if by_private && knowledge.causes[cause].public_side {
+                NOT_IN_THE_WAY.ln()
+            } else {
+                0.0
+            };
+            tried + recent + aside
         })
         .collect()
 }
@@ -96,7 +107,7 @@ pub(super) fn rank(
         .into_iter()
         .map(|(_, _, entry, cures)| RankedAction {
             id: entry.id.clone(),
-            title: entry.title.clone(),
+            title: Said::known(&entry.title),
             parameters: parameters(entry, case),
             cures: curing(entry, &probability),
             probability_cures: cures,
@@ -207,19 +218,30 @@ fn usable(entry: &ActionEntry, case: &Case<'_>) -> bool {
 }
 
 /// Fills a template: `login_port`, `user_source` (null where it is not known: it has to be asked
-/// for, never everyone), anything else as it stands.
+/// for, never everyone), `instance_address` (public before private), anything else as it stands.
 fn parameters(entry: &ActionEntry, case: &Case<'_>) -> Map<String, Value> {
     let mut map = Map::new();
     for (name, template) in &entry.parameters {
         let value = match template.as_str() {
             Some("login_port") => json!(case.instance.login_port),
             Some("user_source") => source(case),
+            Some("instance_address") => address(case),
             Some(text) => json!(text),
             None => serde_json::to_value(template).unwrap_or(Value::Null),
         };
         map.insert(name.clone(), value);
     }
     map
+}
+
+/// The address that a client should name.
+fn address(case: &Case<'_>) -> Value {
+    let instance = &case.instance;
+    let all = instance
+        .public_addresses
+        .iter()
+        .chain(&instance.private_addresses);
+    all.into_iter().next().map_or(Value::Null, |a| json!(a))
 }
 
 /// The failing user's address as the narrowest range.

@@ -20,33 +20,23 @@ const UNDECIDED: f64 = 0.4;
 /// Evidence that promises less than this does not change that.
 const WORTH_BITS: f64 = 0.1;
 
-/// A probability in words.
+/// How likely something is, in steps that have a word (`app::locale`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Word {
+pub enum Likelihood {
     NotDecided,
     Leading,
     Likely,
     VeryLikely,
 }
 
-impl Word {
-    /// The word of a probability.
+impl Likelihood {
+    /// The step of a probability.
     pub fn of(p: f64) -> Self {
         match p {
             p if p >= 0.9 => Self::VeryLikely,
             p if p >= 0.7 => Self::Likely,
             p if p >= UNDECIDED => Self::Leading,
             _ => Self::NotDecided,
-        }
-    }
-
-    /// In English; other languages have it in their catalogue.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::VeryLikely => "very likely",
-            Self::Likely => "likely",
-            Self::Leading => "leading",
-            Self::NotDecided => "not decided",
         }
     }
 }
@@ -128,7 +118,7 @@ mod tests {
         assert_eq!(percent(0.955), "95%");
         assert_eq!(percent(0.97), "97%");
         assert_eq!(percent(0.99), "99%");
-        assert_eq!(Word::of(0.92), Word::VeryLikely);
-        assert_eq!(Word::of(0.39), Word::NotDecided);
+        assert_eq!(Likelihood::of(0.92), Likelihood::VeryLikely);
+        assert_eq!(Likelihood::of(0.39), Likelihood::NotDecided);
     }
 }

@@ -6,8 +6,10 @@
 use super::knowledge::{Kind, Knowledge};
 use super::model::Model;
 use super::posterior::{Posterior, Weighed};
+use super::said;
 use crate::domain::evidence::{Path, Reading, Status};
 use crate::domain::report::{Conflict, Contribution, Report};
+use crate::domain::said::{Figure, Said, Table, Unit, Word};
 
 /// Nats to decibans.
 pub(super) const DECIBANS: f64 = 10.0 / std::f64::consts::LN_10;
@@ -138,7 +140,7 @@ pub(super) fn conflict(
 /// One sentence of an explanation and the reading it cites.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reason {
-    pub text: String,
+    pub text: Said,
     pub evidence: String,
     pub path: Option<Path>,
     pub state: String,
@@ -205,12 +207,13 @@ pub fn explain(report: &Report, cause: &str) -> Option<Explanation> {
             .next_evidence
             .iter()
             .map(|next| Reason {
-                text: format!(
-                    "{} was not read; it would bring about {:.1} bit for {:.0} s and needs {}",
-                    place(&next.id, next.path),
-                    next.bits,
-                    next.cost_s,
-                    next.needs
+                text: said::needing(
+                    said::would_bring(
+                        place(&next.id, next.path),
+                        Figure::new(next.bits, 1, Unit::None),
+                        Figure::new(next.cost_s, 0, Unit::Seconds),
+                    ),
+                    &next.needs,
                 ),
                 evidence: next.id.clone(),
                 path: next.path,
@@ -224,44 +227,47 @@ pub fn explain(report: &Report, cause: &str) -> Option<Explanation> {
     })
 }
 
-fn sentence(id: &str, path: Option<Path>, state: &str, reading: Option<&Reading>) -> String {
-    match reading.map(|r| r.detail.trim()).filter(|d| !d.is_empty()) {
-        Some(detail) => format!("{}: {state}; {detail}", place(id, path)),
-        None => format!("{}: {state}", place(id, path)),
+fn sentence(id: &str, path: Option<Path>, state: &str, reading: Option<&Reading>) -> Said {
+    let state = Word::state(id, state);
+    match reading.map(|r| &r.detail).filter(|d| !d.trim().is_empty()) {
+        Some(detail) => said::shows_how(place(id, path), state, detail),
+        None => said::shows(place(id, path), state),
     }
 }
 
-pub(super) fn place(id: &str, path: Option<Path>) -> String {
-    path.map_or_else(|| id.to_owned(), |p| format!("{id} over the {p} path"))
+/// A group, and the path on which it was read.
+pub fn place(id: &str, path: Option<Path>) -> Said {
+    let group = Word::evidence(id);
+    match path {
+        Some(path) => said::over(group, Word::new(Table::Path, path.as_str())),
+        None => said::group(group),
+    }
 }
 
 fn without_state(report: &Report, status: Status) -> Vec<Reason> {
+    let word = || Word::new(Table::Status, status.as_str());
+    let text = |r: &Reading| {
+        let what = if r.detail.is_empty() {
+            said::without_state(place(&r.id, r.path), word())
+        } else {
+            said::without_state_why(place(&r.id, r.path), word(), &r.detail)
+        };
+        match &r.needs {
+            Some(needs) => said::needing(what, needs),
+            None => what,
+        }
+    };
     report
         .evidence
         .iter()
         .filter(|r| r.status == status)
-        .map(|r| {
-            let needs = r
-                .needs
-                .as_deref()
-                .map_or_else(String::new, |n| format!("; it needs {n}"));
-            let detail = if r.detail.is_empty() {
-                String::new()
-            } else {
-                format!(": {}", r.detail)
-            };
-            Reason {
-                text: format!(
-                    "{} is {}{detail}{needs}",
-                    place(&r.id, r.path),
-                    status.as_str()
-                ),
-                evidence: r.id.clone(),
-                path: r.path,
-                state: String::new(),
-                weight_db: 0.0,
-                observation: r.observation.clone(),
-            }
+        .map(|r| Reason {
+            text: text(r),
+            evidence: r.id.clone(),
+            path: r.path,
+            state: String::new(),
+            weight_db: 0.0,
+            observation: r.observation.clone(),
         })
         .collect()
 }

@@ -14,22 +14,33 @@ use sha2::{Digest, Sha256};
 
 use file::{Draft, File};
 
-use super::lint;
 use super::model::Model;
+use super::{lint, said};
 use crate::domain::action::Risk;
 use crate::domain::evidence::Path;
 use crate::domain::instance::Os;
-use crate::domain::text::counted;
+use crate::domain::said::Said;
 
 /// What is wrong with a knowledge file.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.said())]
 pub enum KnowledgeError {
     /// The text is not TOML of the expected shape.
-    #[error("knowledge file {file} cannot be read: {reason}; correct that line")]
     Format { file: String, reason: String },
     /// The text is well formed but the content breaks a rule of the lint.
-    #[error("knowledge breaks {}, the first: {}; correct the named entry", counted(.0.len(), "rule"), .0.first().map_or("", String::as_str))]
     Lint(Vec<String>),
+}
+
+impl KnowledgeError {
+    /// The sentence.
+    pub fn said(&self) -> Said {
+        match self {
+            Self::Format { file, reason } => said::knowledge_unread(file, reason),
+            Self::Lint(broken) => {
+                said::knowledge_lint(broken.len(), broken.first().map_or("", String::as_str))
+            }
+        }
+    }
 }
 
 /// A hypothesis of the catalogue.
@@ -53,6 +64,8 @@ pub struct Cause {
     pub with: BTreeMap<String, f64>,
     /// Never part of a pair (`no-fault-found`, `other-unlisted`).
     pub alone: bool,
+    /// Stands in the way of those only who come over the public address.
+    pub public_side: bool,
 }
 
 impl Cause {
@@ -278,7 +291,7 @@ pub struct Knowledge {
     pub actions: Vec<ActionEntry>,
     pub settings: Settings,
     /// What confirmed outcomes did to the priors, one sentence each.
-    learnt: Vec<String>,
+    learnt: Vec<Said>,
     hash: String,
     models: [Model; 3],
 }
@@ -320,12 +333,24 @@ const SHIPPED: &[Text<'static>] = &[
         body: include_str!("../../assets/knowledge/sign-in.toml"),
     },
     Text {
+        name: "access.toml",
+        body: include_str!("../../assets/knowledge/access.toml"),
+    },
+    Text {
+        name: "client.toml",
+        body: include_str!("../../assets/knowledge/client.toml"),
+    },
+    Text {
         name: "rdp.toml",
         body: include_str!("../../assets/knowledge/rdp.toml"),
     },
     Text {
         name: "actions.toml",
         body: include_str!("../../assets/knowledge/actions.toml"),
+    },
+    Text {
+        name: "advice.toml",
+        body: include_str!("../../assets/knowledge/advice.toml"),
     },
 ];
 
@@ -387,14 +412,14 @@ impl Knowledge {
     }
 
     /// What confirmed outcomes did to the priors, one sentence each; empty as shipped.
-    pub fn learnt(&self) -> &[String] {
+    pub fn learnt(&self) -> &[Said] {
         &self.learnt
     }
 
     /// The same knowledge with priors that moved by a factor (`learn`), the sentences that say so,
     /// and a hash of its own; causes that are not named keep theirs.
     #[must_use]
-    pub fn with_moved_priors(&self, factors: &BTreeMap<String, f64>, learnt: Vec<String>) -> Self {
+    pub fn with_moved_priors(&self, factors: &BTreeMap<String, f64>, learnt: Vec<Said>) -> Self {
         let mut copy = self.clone();
         let mut hasher = Sha256::new();
         for cause in &mut copy.causes {

@@ -9,9 +9,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::knowledge::{ActionEntry, Knowledge};
-use super::{NO_FAULT, UNLISTED};
+use super::{NO_FAULT, UNLISTED, said};
 use crate::domain::history::PastCase;
 use crate::domain::report::Report;
+use crate::domain::said::{Figure, Said, Unit};
 
 /// Days after which a confirmed case counts half.
 const HALF_LIFE_DAYS: f64 = 180.0;
@@ -166,20 +167,12 @@ pub fn apply(knowledge: &Knowledge, outcomes: &[Outcome]) -> Knowledge {
 
 /// `disk-full: this prior moved from 1.6% to 3.1% because of 7 confirmed cases`, for the causes
 /// that have any.
-pub fn notes(priors: &[LearntPrior]) -> Vec<String> {
+pub fn notes(priors: &[LearntPrior]) -> Vec<Said> {
+    let share = |p: f64| Figure::new(p * 100.0, 1, Unit::Share);
     priors
         .iter()
         .filter(|p| p.cases > 0 && p.cause != NO_FAULT)
-        .map(|p| {
-            let cases = if p.cases == 1 { "case" } else { "cases" };
-            format!(
-                "{}: this prior moved from {:.1}% to {:.1}% because of {} confirmed {cases}",
-                p.cause,
-                p.shipped * 100.0,
-                p.learnt * 100.0,
-                p.cases
-            )
-        })
+        .map(|p| said::prior_moved(&p.cause, share(p.shipped), share(p.learnt), p.cases))
         .collect()
 }
 

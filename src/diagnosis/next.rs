@@ -7,10 +7,11 @@ use super::actions::FirstAction;
 use super::knowledge::{Evidence, Knowledge};
 use super::model::Model;
 use super::posterior::{Posterior, Weighed};
-use super::{Case, NO_FAULT};
+use super::{Case, NO_FAULT, said};
 use crate::domain::evidence::{Path, Reading, Status};
 use crate::domain::instance::Os;
 use crate::domain::report::{NextEvidence, RankedAction};
+use crate::domain::said::Said;
 
 /// Seconds that asking for consent, or leaving a line in a log, is worth.
 const CONSENT_S: f64 = 15.0;
@@ -75,7 +76,7 @@ pub(super) fn rank(
                 path: slot.path,
                 bits,
                 cost_s: price.cost_s,
-                needs: price.needs.to_owned(),
+                needs: price.needs,
             },
         ));
     }
@@ -88,12 +89,12 @@ pub(super) fn rank(
 }
 
 /// What a reading costs here.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Price<'k> {
+#[derive(Debug, Clone)]
+pub(super) struct Price {
     pub cost_s: f64,
     /// Seconds that asking for consent or leaving a trace is worth.
     pub consent_s: f64,
-    pub needs: &'k str,
+    pub needs: Said,
 }
 
 /// What bears on the price of every reading of a case.
@@ -114,7 +115,7 @@ impl Prices {
     }
 
     /// Time, consent and needs of a group.
-    pub fn price<'k>(&self, group: &'k Evidence) -> Price<'k> {
+    pub fn price(&self, group: &Evidence) -> Price {
         let by_console = group.id.starts_with("guest-") && self.agent_gone;
         Price {
             cost_s: if by_console { NO_AGENT_S } else { group.cost_s },
@@ -125,9 +126,9 @@ impl Prices {
                 _ => CONSENT_S,
             },
             needs: if by_console {
-                "a look through the VNC console"
+                said::through_the_console()
             } else {
-                group.needs.as_str()
+                Said::known(&group.needs)
             },
         }
     }
@@ -213,7 +214,9 @@ pub(super) fn obtainable(case: &Case<'_>, group: &Evidence, path: Option<Path>) 
         observed(case.readings, "reach", p).is_none_or(|s| s.starts_with("open") || s == "flaky")
     };
     match group.id.as_str() {
-        "banner" | "kex" | "rdp-negotiation" | "path-quality" | "path-mtu" => open(path),
+        "banner" | "kex" | "rdp-negotiation" | "rdp-tls" | "path-quality" | "path-mtu" => {
+            open(path)
+        }
         "auth-methods" | "auth-delay" | "host-key" | "rdp-certificate" | "login-attempt" => {
             open(Some(Path::Public)) || open(Some(Path::Private))
         }

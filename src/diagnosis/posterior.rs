@@ -5,8 +5,10 @@
 
 use super::knowledge::{Kind, Knowledge};
 use super::model::{Model, Slot, Variant};
-use super::{Case, actions};
+use super::way_in::WayIn;
+use super::{Case, actions, said};
 use crate::domain::evidence::{Family, Path, Reading};
+use crate::domain::said::Said;
 
 /// Weight of a reading of the family that the failing user does not use.
 const OTHER_FAMILY: f64 = 0.3;
@@ -36,7 +38,7 @@ pub(super) struct Weighed {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Selection {
     pub weighed: Vec<Weighed>,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Said>,
 }
 
 /// A hypothesis with its share of the posterior.
@@ -78,24 +80,20 @@ pub(super) fn select(knowledge: &Knowledge, model: &Model, case: &Case<'_>) -> S
             continue;
         };
         let Some(group) = knowledge.group(&reading.id) else {
-            selection.warnings.push(format!(
-                "evidence {} is not known and was ignored",
-                reading.id
-            ));
+            selection.warnings.push(said::evidence_unknown(&reading.id));
             continue;
         };
         let Some(state) = group.state_index(state) else {
-            selection.warnings.push(format!(
-                "evidence {}: the state {state} is not known and was ignored",
-                reading.id
-            ));
+            selection
+                .warnings
+                .push(said::state_unknown(&reading.id, state));
             continue;
         };
         if let Some(slot) = model.slot(&reading.id, path_of(case, reading)) {
             found.push((slot, state, reading, index));
         }
     }
-    selection.warnings.sort();
+    selection.warnings.sort_by(|a, b| a.as_str().cmp(b));
     selection.warnings.dedup();
     // Within a key the latest comes last; the state breaks ties so that order never matters.
     found.sort_by_key(rank);
@@ -110,10 +108,7 @@ pub(super) fn select(knowledge: &Knowledge, model: &Model, case: &Case<'_>) -> S
         match kept.iter().position(same_key) {
             Some(old) => {
                 if kept[old].1 != item.1 {
-                    selection.warnings.push(format!(
-                        "evidence {}: two readings disagree, the later one counts",
-                        item.2.id
-                    ));
+                    selection.warnings.push(said::readings_disagree(&item.2.id));
                 }
                 kept[old] = item;
             }
@@ -238,8 +233,9 @@ fn temper_blind_paths(knowledge: &Knowledge, model: &Model, weighed: &mut [Weigh
     }
 }
 
-/// A user with a private address does not come through the public side: what is wrong there does
-/// not stop that login. Only where something is known about the private path.
+/// A user who comes by the private network does not come through the public side: what is wrong
+/// there does not stop that login. Where only the user's address says so, something must be known
+/// of the private path.
 fn temper_public_side(
     knowledge: &Knowledge,
     model: &Model,
@@ -252,25 +248,20 @@ fn temper_public_side(
         "ddos-block",
         "bandwidth-use",
     ];
-    let private_user = case
-        .vantage
-        .user_source
-        .as_deref()
-        .and_then(|s| s.split('/').next()?.parse::<std::net::IpAddr>().ok())
-        .is_some_and(|address| match address {
-            std::net::IpAddr::V4(v4) => v4.is_private(),
-            std::net::IpAddr::V6(v6) => v6.is_unique_local(),
-        });
     let private_known = model
         .slot("reach", Some(Path::Private))
         .is_some_and(|slot| weighed.iter().any(|w| w.slot == slot));
-    if !(private_user && private_known) {
-        return;
-    }
+    let facts_weigh = match WayIn::of(&case.vantage) {
+        WayIn::Told(Path::Private) => 0.0,
+        WayIn::FromAddress if private_known => OTHER_SIDE,
+        _ => return,
+    };
     for w in weighed {
         let slot = &model.slots[w.slot];
         let id = knowledge.evidence[slot.group].id.as_str();
-        if slot.path == Some(Path::Public) || PUBLIC_FACTS.contains(&id) {
+        if PUBLIC_FACTS.contains(&id) {
+            w.temper *= facts_weigh;
+        } else if slot.path == Some(Path::Public) && private_known {
             w.temper *= OTHER_SIDE;
         }
     }
@@ -288,10 +279,10 @@ pub(super) fn infer(
     let totals: Vec<f64> = (0..model.variants.len())
         .map(|v| tables.delta[v * n..(v + 1) * n].iter().sum())
         .collect();
-    let not_cured = actions::log_not_cured(knowledge, model, case);
+    let known = actions::log_known(knowledge, model, case);
     let mut hypotheses = Vec::with_capacity(model.variants.len() + model.pairs.len());
     for (v, variant) in model.variants.iter().enumerate() {
-        let log_before = variant.log_prior + not_cured[variant.cause];
+        let log_before = variant.log_prior + known[variant.cause];
         hypotheses.push(Hypothesis {
             lead: v as u16,
             second: None,
@@ -302,7 +293,7 @@ pub(super) fn infer(
     }
     for &(lead, second, log_prior) in &model.pairs {
         let (l, s) = (usize::from(lead), usize::from(second));
-        let log_before = log_prior + not_cured[model.variants[l].cause];
+        let log_before = log_prior + known[model.variants[l].cause];
         let overlap = tables.overlap(model, weighed, l, s);
         hypotheses.push(Hypothesis {
             lead,

@@ -5,10 +5,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Case, Knowledge, diagnose};
+use super::{Case, Knowledge, diagnose, said};
 use crate::domain::evidence::{Family, Path, Reading, Source, Status};
 use crate::domain::instance::Os;
 use crate::domain::report::{InstanceSummary, Report, Vantage};
+use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 
 /// Longest text taken over from a case.
@@ -25,16 +26,16 @@ pub struct SavedCase {
     /// Actions that did not bring login back; `None` where the case does not say.
     pub tried: Option<Vec<String>>,
     pub case_id: Option<Value>,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Said>,
 }
 
 impl SavedCase {
     /// Reads a `diagnose` object, or any object with `instance.os`, `instance.login_port` and
     /// `evidence[]` of `id`, `path`, `status`, `state`. Whatever is not understood is left out and
     /// named in `warnings`; only an answer that is no object is an error.
-    pub fn from_json(value: &Value) -> Result<Self, String> {
+    pub fn from_json(value: &Value) -> Result<Self, Said> {
         let Some(object) = value.as_object() else {
-            return Err("a case is a JSON object with \"instance\" and \"evidence\"".to_owned());
+            return Err(said::case_is_no_object());
         };
         let mut case = Self {
             case_id: object.get("case_id").cloned(),
@@ -52,9 +53,7 @@ impl SavedCase {
         match object.get("evidence") {
             Some(Value::Array(rows)) => {
                 if rows.len() > MAX_READINGS {
-                    case.warnings.push(format!(
-                        "only the first {MAX_READINGS} rows of evidence are read"
-                    ));
+                    case.warnings.push(said::rows_cut(MAX_READINGS));
                 }
                 for row in rows.iter().take(MAX_READINGS) {
                     match reading(row) {
@@ -63,10 +62,8 @@ impl SavedCase {
                     }
                 }
             }
-            Some(_) => case
-                .warnings
-                .push("\"evidence\" is not a list and was ignored".to_owned()),
-            None => case.warnings.push("the case holds no evidence".to_owned()),
+            Some(_) => case.warnings.push(said::evidence_no_list()),
+            None => case.warnings.push(said::evidence_missing()),
         }
         Ok(case)
     }
@@ -108,21 +105,27 @@ fn text(value: &Value, key: &str) -> String {
         .unwrap_or_default()
 }
 
+/// A sentence, with what is beside it for other languages.
+fn sentence(row: &Value, english: &str, tagged: &str) -> Option<Said> {
+    let english = row.get(english)?.as_str()?;
+    let tagged = row.get(tagged).cloned();
+    let tagged = tagged.and_then(|tagged| serde_json::from_value(tagged).ok());
+    Some(Said::saved(english, tagged))
+}
+
 fn texts(value: &Value, key: &str) -> Vec<String> {
     let list = value.get(key).and_then(Value::as_array);
     list.map(|l| l.iter().filter_map(Value::as_str).map(clean).collect())
         .unwrap_or_default()
 }
 
-fn instance(value: &Value, warnings: &mut Vec<String>) -> InstanceSummary {
+fn instance(value: &Value, warnings: &mut Vec<Said>) -> InstanceSummary {
     let os = match text(value, "os").to_ascii_lowercase().as_str() {
         "linux" => Os::Linux,
         "windows" => Os::Windows,
         "unknown" | "" => Os::Unknown,
         other => {
-            warnings.push(format!(
-                "instance.os {other} is not known; both systems are weighed"
-            ));
+            warnings.push(said::os_unknown(other));
             Os::Unknown
         }
     };
@@ -154,6 +157,7 @@ fn vantage(value: &Value) -> Vantage {
             .and_then(Value::as_str)
             .map(clean)
             .filter(|s| !s.is_empty()),
+        user_way: value.get("user_way").and_then(Value::as_str).and_then(path),
     }
 }
 
@@ -166,40 +170,30 @@ fn path(text: &str) -> Option<Path> {
 }
 
 /// Reads one row; the error is the warning to show.
-fn reading(row: &Value) -> Result<Reading, String> {
+fn reading(row: &Value) -> Result<Reading, Said> {
     let id = text(row, "id");
     if id.is_empty() {
-        return Err("a row of evidence has no id and was ignored".to_owned());
+        return Err(said::row_without_id());
     }
     let state = row.get("state").and_then(Value::as_str).map(clean);
     let status = match row.get("status").and_then(Value::as_str) {
         // A state without a status can only have been observed.
         None if state.is_some() => Status::Observed,
         None => {
-            return Err(format!(
-                "evidence {id}: no status was given, it was ignored"
-            ));
+            return Err(said::row_without_status(id));
         }
-        Some(word) => serde_json::from_value(json!(word)).map_err(|_| {
-            format!(
-                "evidence {id}: the status {} is not known and was ignored",
-                clean(word)
-            )
-        })?,
+        Some(word) => serde_json::from_value(json!(word))
+            .map_err(|_| said::row_status_unknown(&id, clean(word)))?,
     };
     if status == Status::Observed && state.is_none() {
-        return Err(format!(
-            "evidence {id}: observed, but no state was given; it was ignored"
-        ));
+        return Err(said::row_without_state(id));
     }
     let path = match row.get("path") {
         None | Some(Value::Null) => None,
         Some(value) => match value.as_str().and_then(path) {
             Some(path) => Some(path),
             None => {
-                return Err(format!(
-                    "evidence {id}: the path {value} is not known, it was ignored"
-                ));
+                return Err(said::row_path_unknown(id, value));
             }
         },
     };
@@ -220,7 +214,7 @@ fn reading(row: &Value) -> Result<Reading, String> {
         } else {
             None
         },
-        detail: text(row, "detail"),
+        detail: sentence(row, "detail", "said").unwrap_or_default(),
         source: source.unwrap_or_else(|| usual_source(&id)),
         observed_at: row
             .get("observed_at")
@@ -228,11 +222,15 @@ fn reading(row: &Value) -> Result<Reading, String> {
             .and_then(|t| t.parse().ok()),
         cost_ms: row.get("cost_ms").and_then(Value::as_u64).unwrap_or(0),
         observation: text(row, "observation"),
-        needs: row.get("needs").and_then(Value::as_str).map(clean),
+        needs: sentence(row, "needs", "needs_said"),
         series: row
             .get("series")
             .cloned()
             .and_then(|series| serde_json::from_value(series).ok()),
+        set_aside: row
+            .get("set_aside")
+            .and_then(Value::as_bool)
+            .unwrap_or_default(),
         id,
     })
 }
@@ -240,10 +238,10 @@ fn reading(row: &Value) -> Result<Reading, String> {
 /// Where a group usually comes from.
 fn usual_source(id: &str) -> Source {
     match id {
-        "pasted-error" | "user-path" | "scope" => Source::Operator,
+        "pasted-error" | "text-target" | "user-path" | "scope" => Source::Operator,
         id if id.starts_with("guest-") => Source::Guest,
         "reach" | "banner" | "kex" | "auth-methods" | "auth-delay" | "host-key"
-        | "rdp-negotiation" | "rdp-certificate" | "path-quality" | "path-mtu"
+        | "rdp-negotiation" | "rdp-tls" | "rdp-certificate" | "path-quality" | "path-mtu"
         | "other-login-port" | "peers-subnet" | "peers-group" | "login-attempt" => Source::Probe,
         _ => Source::Cloud,
     }

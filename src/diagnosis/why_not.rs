@@ -8,9 +8,10 @@ use super::knowledge::Knowledge;
 use super::model::Model;
 use super::next::{Prices, obtainable};
 use super::posterior::{self, Posterior};
-use super::{Case, display};
+use super::{Case, display, said};
 use crate::domain::evidence::{Path, Status};
 use crate::domain::report::Report;
+use crate::domain::said::{Figure, Said, Unit, Word};
 
 /// States that would bring less are not worth naming.
 const WORTH_DB: f64 = 3.0;
@@ -24,7 +25,7 @@ pub struct Why {
     pub title: String,
     pub probability: f64,
     /// The cause that leads instead; `None` where this one does.
-    pub leader: Option<String>,
+    pub leader: Option<Word>,
     /// The readings that speak against it most, worst first.
     pub against: Vec<Reason>,
     /// What these readings would have to show instead, worst first.
@@ -54,7 +55,7 @@ pub struct WouldNeed {
     pub state: String,
     pub weight_db: f64,
     pub cost_s: f64,
-    pub needs: String,
+    pub needs: Said,
 }
 
 /// Answers "why not this cause"; `None` if the report does not hold it.
@@ -105,7 +106,7 @@ pub fn why_not(knowledge: &Knowledge, report: &Report, cause: &str) -> Option<Wh
         cause: cause.to_owned(),
         title: explanation.title,
         probability: explanation.probability,
-        leader: leader.map(|c| c.title.clone()),
+        leader: leader.map(|c| Word::cause(&c.id, &c.title)),
         against,
         would_have_to_be,
         would_need,
@@ -147,9 +148,8 @@ fn unread(
             weight_db,
             cost_s: price.cost_s,
             needs: refusal
-                .and_then(|r| r.needs.as_deref())
-                .unwrap_or(price.needs)
-                .to_owned(),
+                .and_then(|r| r.needs.clone())
+                .unwrap_or_else(|| price.needs.clone()),
         };
         let per_second = weight_db / (price.cost_s + price.consent_s + 1.0);
         if refusal.is_some() {
@@ -184,41 +184,40 @@ fn best_state(model: &Model, posterior: &Posterior, cause: usize, slot: usize) -
 
 impl Why {
     /// The answer as lines of text, the first a heading.
-    pub fn lines(&self) -> Vec<String> {
-        let p = display::percent(self.probability);
+    pub fn lines(&self) -> Vec<Said> {
+        let share = display::percent(self.probability);
+        let title = Word::cause(&self.cause, &self.title);
         let mut lines = vec![match &self.leader {
-            Some(leader) => format!("why not {} ({p})? {leader} leads.", self.title),
-            None => format!("{} leads with {p}.", self.title),
+            Some(leader) => said::why_not(title, share, leader.clone()),
+            None => said::leads(title, share),
         }];
         for reason in self.against.iter().take(MAX_ENTRIES) {
-            lines.push(format!(
-                "  against: {} [{}] {:+.1} dB",
-                reason.text, reason.observation, reason.weight_db
-            ));
+            let weight = format!("{:+.1}", reason.weight_db);
+            lines.push(said::against(&reason.text, &reason.observation, weight));
         }
         for c in &self.would_have_to_be {
-            lines.push(format!(
-                "  would have to be: {} {} instead of {} [{}]",
+            lines.push(said::would_have_to_be(
                 place(&c.evidence, c.path),
-                c.needed,
-                c.state,
-                c.observation
+                Word::state(&c.evidence, &c.needed),
+                Word::state(&c.evidence, &c.state),
+                &c.observation,
             ));
         }
-        for (word, list) in [
-            ("would show it", &self.would_need),
-            ("not permitted", &self.not_permitted),
-        ] {
-            for need in list {
-                lines.push(format!(
-                    "  {word}: {} {} ({:+.0} dB, {:.0} s, needs {})",
-                    place(&need.evidence, need.path),
-                    need.state,
-                    need.weight_db,
-                    need.cost_s,
-                    need.needs
-                ));
-            }
+        let missing = |need: &WouldNeed| {
+            (
+                place(&need.evidence, need.path),
+                Word::state(&need.evidence, &need.state),
+                format!("{:+.0}", need.weight_db),
+                Figure::new(need.cost_s, 0, Unit::Seconds),
+            )
+        };
+        for need in &self.would_need {
+            let (place, state, weight, cost) = missing(need);
+            lines.push(said::would_show(place, state, weight, cost, &need.needs));
+        }
+        for need in &self.not_permitted {
+            let (place, state, weight, cost) = missing(need);
+            lines.push(said::not_permitted(place, state, weight, cost, &need.needs));
         }
         lines
     }

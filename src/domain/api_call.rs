@@ -6,6 +6,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// The region for services that are the same everywhere and yet demand one (sts).
+pub const ANY_REGION: &str = "ap-guangzhou";
+
 /// A request to API 3.0, complete but for credentials and time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApiCall {
@@ -40,6 +43,14 @@ impl ApiCall {
         self
     }
 
+    /// True if the call changes nothing and hands out nothing, so that it may be sent again: by the
+    /// vendor's naming, except for `DescribeInstanceVncUrl`, which hands out a session.
+    pub fn is_read(&self) -> bool {
+        const READS: [&str; 6] = ["Describe", "Get", "Inquiry", "List", "Lookup", "LookUp"];
+        self.action != "DescribeInstanceVncUrl"
+            && READS.iter().any(|prefix| self.action.starts_with(prefix))
+    }
+
     /// `cvm:DescribeInstances`, the form that CAM policies use.
     pub fn permission(&self) -> String {
         format!("{}:{}", self.service, self.action)
@@ -59,5 +70,32 @@ pub fn default_version(service: &str) -> &'static str {
         "sts" => "2018-08-13",
         // cvm, vpc and cbs share their version date.
         _ => "2017-03-12",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_or_hands_out_something_is_no_read() {
+        let is_read = |action| ApiCall::new("cvm", action, "", Value::Null).is_read();
+        for action in [
+            "DescribeInstances",
+            "GetMonitorData",
+            "InquiryPriceResetInstancesInternetMaxBandwidth",
+            "LookUpEvents",
+        ] {
+            assert!(is_read(action), "{action}");
+        }
+        for action in [
+            "RebootInstances",
+            "CreateSecurityGroupPolicies",
+            "RunCommand",
+            "ResetInstancesPassword",
+            "DescribeInstanceVncUrl",
+        ] {
+            assert!(!is_read(action), "{action}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::path_series::Series;
+use super::said::Said;
 
 /// Which way to the instance a reading speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -27,6 +28,13 @@ impl Path {
             Self::Public => "public",
             Self::Private => "private",
         }
+    }
+
+    /// The way of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Public, Self::Private]
+            .into_iter()
+            .find(|path| path.as_str() == word)
     }
 }
 
@@ -126,8 +134,8 @@ pub struct Reading {
     #[serde(default)]
     pub state: Option<String>,
     /// One sentence for a person: what was seen, on what, with figures. Already free of secrets.
-    #[serde(default)]
-    pub detail: String,
+    #[serde(flatten, with = "super::said::detail")]
+    pub detail: Said,
     pub source: Source,
     #[serde(default)]
     pub observed_at: Option<Timestamp>,
@@ -137,16 +145,20 @@ pub struct Reading {
     #[serde(default)]
     pub observation: String,
     /// For `NotPermitted`: what would permit it (an API action, a kernel setting, consent).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub needs: Option<String>,
+    #[serde(flatten, with = "super::said::maybe_needs")]
+    pub needs: Option<Said>,
     /// The figures behind `path-quality`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<Box<Series>>,
+    /// True for a value that was read and then found to say nothing about the instance; `status`
+    /// says in which way.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub set_aside: bool,
 }
 
 impl Reading {
     /// A reading that holds `state`.
-    pub fn observed(id: &str, source: Source, state: &str, detail: impl Into<String>) -> Self {
+    pub fn observed(id: &str, source: Source, state: &str, detail: impl Into<Said>) -> Self {
         Self {
             state: Some(state.to_owned()),
             ..Self::without_state(id, source, Status::Observed, detail)
@@ -158,7 +170,7 @@ impl Reading {
         id: &str,
         source: Source,
         status: Status,
-        detail: impl Into<String>,
+        detail: impl Into<Said>,
     ) -> Self {
         Self {
             id: id.to_owned(),
@@ -173,6 +185,7 @@ impl Reading {
             observation: String::new(),
             needs: None,
             series: None,
+            set_aside: false,
         }
     }
 
@@ -200,7 +213,7 @@ impl Reading {
 
     /// The same reading, naming what would permit it.
     #[must_use]
-    pub fn needing(mut self, what: impl Into<String>) -> Self {
+    pub fn needing(mut self, what: impl Into<Said>) -> Self {
         self.needs = Some(what.into());
         self
     }
@@ -213,9 +226,109 @@ impl Reading {
         }
     }
 
-    /// Readings with equal keys speak of the same thing; the later one wins.
+    /// Takes the value away, because it says nothing about the instance.
+    pub fn put_aside(&mut self, status: Status, why: impl Into<Said>) {
+        self.status = status;
+        self.state = None;
+        self.set_aside = true;
+        self.detail = self.detail.clone().and(why);
+    }
+
+    /// Readings with equal keys speak of the same thing; [`place`] decides between them.
     /// `pasted-error` is the exception: several of its states may hold at once.
     pub fn key(&self) -> (&str, Option<Path>, Family) {
         (&self.id, self.path, self.family)
+    }
+
+    /// True if this reading takes the place of `old`, which speaks of the same thing: a value (or
+    /// one that was set aside) beats the lack of one, newer beats older, and a value that was set
+    /// aside beats the one it was made of.
+    fn supersedes(&self, old: &Self) -> bool {
+        let looked = |it: &Self| it.status == Status::Observed || it.set_aside;
+        let rank = |it: &Self| (looked(it), it.observed_at, it.set_aside);
+        rank(self) >= rank(old)
+    }
+}
+
+/// Takes a reading into those of one case, the same whatever the order of arrival.
+pub fn place(readings: &mut Vec<Reading>, new: Reading) {
+    let same = |old: &Reading| {
+        old.key() == new.key() && (new.id != "pasted-error" || old.state == new.state)
+    };
+    match readings.iter_mut().find(|old| same(old)) {
+        Some(old) if new.supersedes(old) => *old = new,
+        Some(_) => {}
+        None => readings.push(new),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64, mut reading: Reading) -> Reading {
+        reading.observed_at = Timestamp::from_second(second).ok();
+        reading.on_path(Path::Private)
+    }
+
+    fn reach(second: i64, state: &str) -> Reading {
+        at(
+            second,
+            Reading::observed("reach", Source::Probe, state, Said::raw("")),
+        )
+    }
+
+    fn lack(second: i64) -> Reading {
+        let status = Status::ProbeFailed;
+        at(
+            second,
+            Reading::without_state("reach", Source::Probe, status, Said::raw("")),
+        )
+    }
+
+    fn aside(second: i64) -> Reading {
+        let mut reading = reach(second, "all-silent");
+        reading.put_aside(Status::NotAttempted, Said::raw("this host is elsewhere"));
+        reading
+    }
+
+    #[test]
+    fn the_order_of_arrival_does_not_decide() {
+        let given = [
+            lack(4),
+            reach(1, "refused"),
+            reach(2, "all-silent"),
+            aside(2),
+        ];
+        let orders: [[usize; 4]; 6] = [
+            [0, 1, 2, 3],
+            [3, 2, 1, 0],
+            [2, 0, 3, 1],
+            [3, 0, 1, 2],
+            [1, 3, 2, 0],
+            [2, 3, 0, 1],
+        ];
+        for order in orders {
+            let mut readings = Vec::new();
+            for index in order {
+                place(&mut readings, given[index].clone());
+            }
+            assert_eq!(readings, [aside(2)], "{order:?}");
+            // What is seen later counts again.
+            place(&mut readings, reach(3, "open"));
+            place(&mut readings, aside(2));
+            assert_eq!(readings, [reach(3, "open")], "{order:?}");
+        }
+    }
+
+    #[test]
+    fn several_pasted_errors_stand_side_by_side() {
+        let pasted =
+            |s: &str| Reading::observed("pasted-error", Source::Operator, s, Said::raw(""));
+        let mut readings = Vec::new();
+        for state in ["banner-timeout", "slow-login", "slow-login"] {
+            place(&mut readings, pasted(state));
+        }
+        assert_eq!(readings.len(), 2);
     }
 }

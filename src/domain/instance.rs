@@ -97,6 +97,10 @@ pub struct Instance {
     pub expired_time: Option<Timestamp>,
     pub created_time: Option<Timestamp>,
     pub tags: BTreeMap<String, String>,
+    /// The name that the operator's own `ssh` is given for it: a `Host` of an OpenSSH
+    /// configuration, or the host name of a `[[host]]`. Empty where only the address is known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub ssh_name: String,
     /// True for instances that come from the config and have no cloud behind them.
     pub is_static: bool,
 }
@@ -117,6 +121,16 @@ impl Instance {
             &self.id
         } else {
             &self.name
+        }
+    }
+
+    /// The network by which ways in are remembered: the VPC, or the machine itself where there is
+    /// none.
+    pub fn network(&self) -> &str {
+        if self.vpc_id.is_empty() {
+            &self.id
+        } else {
+            &self.vpc_id
         }
     }
 

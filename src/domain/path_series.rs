@@ -2,6 +2,8 @@
 //!
 //! Must not live here: taking the probes (`probe`), keeping the figures (`store`).
 
+use super::plain_said as said;
+use super::said::{Figure, Said, Unit};
 use std::net::IpAddr;
 
 use jiff::Timestamp;
@@ -37,7 +39,7 @@ pub struct Series {
 
 impl Series {
     /// What was before, in one clause; `None` where nothing was.
-    pub fn before(&self) -> Option<String> {
+    pub fn before(&self) -> Option<Said> {
         let first = self.earlier.last()?.at;
         let sum =
             |of: fn(&Figures) -> u32| self.earlier.iter().map(|e| of(&e.figures)).sum::<u32>();
@@ -49,13 +51,15 @@ impl Series {
             .filter_map(|earlier| earlier.figures.median_us)
             .collect();
         medians.sort_unstable();
-        let typical = medians.get(medians.len() / 2).map_or(String::new(), |us| {
-            format!(", {:.1} ms typical", f64::from(*us) / 1000.0)
-        });
+        let share = Figure::new(share, 0, Unit::Percent);
         let since = first.strftime("%Y-%m-%d %H:%M");
-        Some(format!(
-            "before, since {since} UTC: {lost} of {sent} lost ({share:.0} %){typical}"
-        ))
+        Some(match medians.get(medians.len() / 2) {
+            Some(us) => {
+                let typical = Figure::new(f64::from(*us) / 1000.0, 1, Unit::Milliseconds);
+                said::path_before_typical(since, lost, sent, share, typical)
+            }
+            None => said::path_before(since, lost, sent, share),
+        })
     }
 }
 

@@ -12,6 +12,7 @@ use super::action::Risk;
 use super::evidence::{Path, Reading};
 use super::guide_step::TickedStep;
 use super::instance::{Instance, Os};
+use super::said::{self, Arg, Said};
 
 /// Version of the contract.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -53,10 +54,10 @@ pub struct Report {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tried: Vec<String>,
     /// What confirmed outcomes did to the priors, one sentence each.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub learnt: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<String>,
+    #[serde(flatten, with = "said::learnt")]
+    pub learnt: Vec<Said>,
+    #[serde(flatten, with = "said::some_warnings")]
+    pub warnings: Vec<Said>,
     /// Set when readings disagree more than the model can explain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conflict: Option<Conflict>,
@@ -100,6 +101,9 @@ pub struct Vantage {
     pub host: String,
     pub paths: Vec<Path>,
     pub user_source: Option<String>,
+    /// The way by which the users come, where somebody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_way: Option<Path>,
 }
 
 /// A cause with its share of the probability and the reasons.
@@ -143,7 +147,8 @@ pub struct NextEvidence {
     pub path: Option<Path>,
     pub bits: f64,
     pub cost_s: f64,
-    pub needs: String,
+    #[serde(flatten, with = "said::needs")]
+    pub needs: Said,
 }
 
 /// An action, ranked by probability over cost.
@@ -151,7 +156,8 @@ pub struct NextEvidence {
 pub struct RankedAction {
     /// An id of `ActionId`; `advice` for what the program cannot do itself.
     pub id: String,
-    pub title: String,
+    #[serde(flatten, with = "said::title")]
+    pub title: Said,
     pub parameters: Map<String, Value>,
     pub cures: Vec<String>,
     pub probability_cures: f64,
@@ -167,8 +173,18 @@ pub struct GuideMatch {
     pub slug: String,
     pub title: String,
     pub score: f64,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub reason: String,
+    #[serde(flatten, with = "said::maybe_reason")]
+    pub reason: Said,
+}
+
+impl GuideMatch {
+    /// The cause for which it fits best, where a cause is the strongest reason.
+    pub fn cause(&self) -> Option<&str> {
+        match self.reason.arg("cause")? {
+            Arg::Word(cause) => Some(&cause.key),
+            _ => None,
+        }
+    }
 }
 
 /// Readings that do not fit together.

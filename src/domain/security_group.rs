@@ -4,12 +4,15 @@
 //! rule matches is refused (vpc `DescribeSecurityGroupPolicies`). Must not live here: reading
 //! groups from the cloud, changing them.
 
+pub mod said;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use super::ports::{Transport, contains, covers_port};
+use super::said::Said;
 
 /// What a rule does with what it matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,25 +131,20 @@ pub struct Decision {
 
 impl Decision {
     /// One sentence for people; `question` says what was asked, such as `203.0.113.7 to TCP 22`.
-    pub fn sentence(&self, question: &str) -> String {
+    pub fn sentence(&self, question: impl Into<Said>) -> Said {
         let named = |rule: &Option<RuleReference>| {
-            rule.as_ref().map_or_else(
-                || "no rule".to_owned(),
-                |rule| format!("{} rule {} ({})", rule.group_id, rule.index, rule.text),
-            )
+            rule.as_ref().map_or_else(said::no_rule, |rule| {
+                said::rule_of(&rule.group_id, rule.index, &rule.text)
+            })
         };
         match self.verdict {
-            Verdict::Allow => format!("{question} is allowed by {}", named(&self.rule)),
-            Verdict::DenyExplicit => format!("{question} is refused by {}", named(&self.rule)),
-            Verdict::DenyDefault => format!("{question} matches no rule, so it is refused"),
-            Verdict::AllowOtherSourceOnly => format!(
-                "{question} matches no rule, so it is refused; other sources are allowed by {}",
-                named(&self.others)
-            ),
-            Verdict::Unresolved => format!(
-                "{question} depends on {}, whose template or group could not be read",
-                named(&self.undecided.first().cloned())
-            ),
+            Verdict::Allow => said::allowed_by(question, named(&self.rule)),
+            Verdict::DenyExplicit => said::refused_by(question, named(&self.rule)),
+            Verdict::DenyDefault => said::matches_none(question),
+            Verdict::AllowOtherSourceOnly => said::others_allowed_by(question, named(&self.others)),
+            Verdict::Unresolved => {
+                said::depends_on(question, named(&self.undecided.first().cloned()))
+            }
         }
     }
 }
@@ -249,7 +247,11 @@ fn names_public_network(peer: &Peer, references: &References, family_v6: bool) -
     let is_public = |text: &str| {
         let first = text.split(['/', '-']).next().unwrap_or_default();
         match first.trim().parse::<IpAddr>() {
-            Ok(IpAddr::V4(v4)) => !(family_v6 || v4.is_private() || v4.is_loopback()),
+            Ok(IpAddr::V4(v4)) => {
+                // 100.64.0.0/10 is the carriers' (RFC 6598): no source on the Internet has it.
+                let carrier = v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64;
+                !(family_v6 || v4.is_private() || v4.is_loopback() || v4.is_link_local() || carrier)
+            }
             Ok(IpAddr::V6(v6)) => family_v6 && !v6.is_unique_local(),
             Err(_) => true,
         }
@@ -304,7 +306,7 @@ fn matches_service(
 }
 
 fn plain_service(protocol: &str, list: &str, transport: Transport, port: u16) -> Option<bool> {
-    if !transport.is_covered_by(protocol) {
+    if !transport.is_covered_by(protocol)? {
         return Some(false);
     }
     if !transport.has_ports() || protocol.trim().eq_ignore_ascii_case("ALL") {
@@ -315,6 +317,7 @@ fn plain_service(protocol: &str, list: &str, transport: Transport, port: u16) ->
 
 fn matches_peer(peer: &Peer, references: &References, source: IpAddr) -> Option<bool> {
     match peer {
+        Peer::Network(network) if network.eq_ignore_ascii_case("ALL") => Some(true),
         Peer::Network(network) => contains(network, source),
         // Members are known by their private addresses only, so a source from the Internet is
         // never one of them.

@@ -1,5 +1,6 @@
 //! Tables and properties of the evaluator.
 
+use crate::domain::said::Said;
 use proptest::prelude::*;
 
 use super::*;
@@ -126,7 +127,7 @@ fn groups_are_tried_in_binding_order_and_the_rule_is_named() {
     assert_eq!(decision.rule.as_ref().expect("rule").group_id, "sg-a");
     assert!(
         decision
-            .sentence("203.0.113.7 to TCP 22")
+            .sentence(Said::raw("203.0.113.7 to TCP 22"))
             .contains("sg-a rule 0 (DROP TCP 22 from 0.0.0.0/0)")
     );
     assert_eq!(

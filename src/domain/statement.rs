@@ -5,7 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{Reading, Source};
+use super::evidence::{Path, Reading, Source};
+use super::plain_said;
+use super::said::Word;
 
 /// Evidence group of "who is affected".
 pub const SCOPE: &str = "scope";
@@ -19,12 +21,16 @@ pub const CONSOLE: &str = "console";
 pub struct Statements {
     /// Group and state; one state a group, but for `pasted-error`.
     pub seen: Vec<(String, String)>,
+    /// The way by which the users come to the instance's network. It weighs nothing by itself: it
+    /// says which readings bear on their login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<Path>,
 }
 
 impl Statements {
     /// True if nobody said anything.
     pub fn is_empty(&self) -> bool {
-        self.seen.is_empty()
+        self.seen.is_empty() && self.way.is_none()
     }
 
     /// The state that was said of a group.
@@ -46,7 +52,7 @@ impl Statements {
         self.seen
             .iter()
             .map(|(group, state)| {
-                let detail = format!("a person says: {}", state.replace('-', " "));
+                let detail = plain_said::person_says(Word::spelled(group, state));
                 Reading::observed(group, Source::Operator, state, detail)
             })
             .collect()

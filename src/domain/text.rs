@@ -20,7 +20,8 @@ pub fn sanitise(text: &str, max_chars: usize) -> String {
     clean(text, max_chars, false)
 }
 
-/// Like [`sanitise`], but keeps line breaks and turns tabs into spaces.
+/// Like [`sanitise`], but keeps line breaks, of any kind as a line feed, and turns tabs into
+/// spaces.
 pub fn sanitise_block(text: &str, max_chars: usize) -> String {
     clean(text, max_chars, true)
 }
@@ -36,12 +37,14 @@ fn clean(text: &str, max_chars: usize, keep_lines: bool) -> String {
         }
         match c {
             '\u{1b}' | '\u{9b}' | '\u{90}' | '\u{9d}' => skip_escape(c, &mut chars),
-            '\n' if keep_lines => {
+            // The first half of a line end says nothing by itself; alone it is one.
+            '\r' if keep_lines && chars.peek() == Some(&'\n') => {}
+            '\n' | '\r' if keep_lines => {
                 out.push('\n');
                 taken += 1;
             }
             '\t' | '\n' | '\r' => {
-                if !(out.ends_with(' ') || c == '\r' && keep_lines) {
+                if !out.ends_with(' ') {
                     out.push(' ');
                     taken += 1;
                 }
@@ -142,6 +145,7 @@ mod tests {
     fn lines_are_kept_only_where_asked_for() {
         assert_eq!(sanitise("a\r\nb", 80), "a b");
         assert_eq!(sanitise_block("a\r\nb", 80), "a\nb");
+        assert_eq!(sanitise_block("a\rb\r\r\nc", 80), "a\nb\n\nc");
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use crate::domain::text::sanitise;
 
-/// Longest value kept, in characters.
-const MAX_VALUE: usize = 300;
+/// Longest value kept, in characters: a line of `hosts.allow` may have 2047.
+const MAX_VALUE: usize = 2048;
 /// Most lines read; the agent itself cuts at 24 KB.
 const MAX_LINES: usize = 4000;
 
@@ -45,6 +45,12 @@ impl Answer {
     /// The first value of a fact.
     pub fn first(&self, group: &str, key: &str) -> Option<&str> {
         self.all(group, key).first().map(String::as_str)
+    }
+
+    /// True if the service cut the output off, so that what was said last is missing
+    /// (`cloud::automation::cut_mark`).
+    pub fn is_cut(&self) -> bool {
+        self.has("cut", "dropped")
     }
 
     /// True if the fact was said at all.

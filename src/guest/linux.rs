@@ -7,13 +7,13 @@ use std::net::IpAddr;
 
 use super::answer::Answer;
 use super::firewall::{self, Attempt, Fate};
-use super::source_block::denied_by_wrappers;
-use super::{Finding, GuestQuestion, found, linux_account, linux_system, missing, reading};
+use super::said;
+use super::source_block::{Client, Verdict, Wrappers};
+use super::{
+    Finding, GuestQuestion, found, linux_account, linux_system, missing, pam, reading, sshd_policy,
+};
 use crate::domain::evidence::Reading;
-use crate::domain::text::counted;
-
-/// A source that no rule names: documentation range TEST-NET-2 (RFC 5737).
-const NEUTRAL_SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 77));
+use crate::domain::said::Said;
 
 /// All Linux groups, in the order of the vocabulary.
 pub fn readings(a: &Answer, q: &GuestQuestion) -> Vec<Reading> {
@@ -21,14 +21,14 @@ pub fn readings(a: &Answer, q: &GuestQuestion) -> Vec<Reading> {
         reading("guest-service", service(a)),
         reading("guest-listener", listener(a, q)),
         reading("guest-sshd-config", sshd_config(a)),
-        reading("guest-auth-policy", linux_account::auth_policy(a, q)),
+        reading("guest-auth-policy", sshd_policy::auth_policy(a, q)),
         reading("guest-firewall", host_firewall(a, q)),
         reading("guest-source-block", source_block(a, q)),
         reading("guest-throttle", throttle(a)),
-        reading("guest-account", linux_account::account(a)),
+        reading("guest-account", linux_account::account(a, q)),
         reading("guest-auth-log", linux_account::auth_log(a, q)),
         reading("guest-reset-agent", reset_agent(a)),
-        reading("guest-pam", linux_account::pam(a, q)),
+        reading("guest-pam", pam::pam(a, q)),
         reading("guest-filesystem", linux_system::filesystem(a)),
         reading("guest-load", linux_system::load(a)),
         reading("guest-boot", linux_system::boot(a)),
@@ -56,7 +56,7 @@ fn listeners_processes(a: &Answer) -> Vec<(&str, &str)> {
 
 fn service(a: &Answer) -> Finding {
     if !a.has("service", "binary") {
-        return missing("the login service");
+        return missing(said::the_login_service());
     }
     let processes = listeners_processes(a);
     let stuck = processes
@@ -64,19 +64,10 @@ fn service(a: &Answer) -> Finding {
         .filter(|(s, _)| matches!(*s, "D" | "T" | "t"))
         .count();
     if stuck > 0 && stuck == processes.len() {
-        return found(
-            "hung",
-            "sshd is there but stopped or in uninterruptible sleep (D/T)",
-        );
+        return found("hung", said::sshd_stuck());
     }
     if !processes.is_empty() {
-        return found(
-            "running",
-            format!(
-                "sshd runs ({})",
-                counted(processes.len(), "listening process")
-            ),
-        );
+        return found("running", said::sshd_runs(processes.len()));
     }
     let units = a.all("service", "unit");
     let unit = |name: &str, what: &str| {
@@ -86,10 +77,7 @@ fn service(a: &Answer) -> Finding {
     };
     for socket in ["ssh.socket", "sshd.socket"] {
         if unit(socket, "ActiveState=active") {
-            return found(
-                "running",
-                format!("{socket} starts sshd for each connection"),
-            );
+            return found("running", said::socket_starts_sshd(socket));
         }
     }
     let library = a.first("service", "missing-library");
@@ -101,13 +89,13 @@ fn service(a: &Answer) -> Finding {
         let why = library.or_else(|| a.all("service", "log").last().map(String::as_str));
         return found(
             "failed",
-            format!("sshd failed to start: {}", why.unwrap_or("no reason given")),
+            why.map_or_else(said::sshd_failed_unsaid, said::sshd_failed),
         );
     }
     if a.first("service", "binary") == Some("missing") {
-        return found("failed", "there is no sshd program on this system");
+        return found("failed", said::no_sshd_program());
     }
-    found("stopped", "no sshd process is running")
+    found("stopped", said::no_sshd_process())
 }
 
 /// Local address and port of a listening socket as `ss`, `netstat` or `/proc` print it.
@@ -139,9 +127,30 @@ fn proc_address(text: &str, v6: bool) -> Option<(String, u16)> {
     Some((name.to_owned(), port))
 }
 
+/// sshd asks for IPv6 alone; a socket that another program holds may take IPv4 too, which only
+/// `ss` shows.
+fn may_be_dual(a: &Answer, named: &[&String], here: &[&String]) -> bool {
+    !a.has("listener", "ss")
+        && !named.iter().any(|l| l.contains("sshd"))
+        && here.iter().any(|h| h.as_str() == "::")
+}
+
+/// Without process names sockets can only be spoken of at the expected port.
+fn unnamed_sockets(a: &Answer, port: u16) -> Vec<(String, u16)> {
+    [("proc4", false), ("proc6", true)]
+        .into_iter()
+        .flat_map(|(key, v6)| {
+            a.all("listener", key)
+                .iter()
+                .filter_map(move |l| proc_address(l, v6))
+        })
+        .filter(|(_, p)| *p == port)
+        .collect()
+}
+
 fn listener(a: &Answer, q: &GuestQuestion) -> Finding {
     if !a.has("listener", "checked") {
-        return missing("the listening sockets");
+        return missing(said::the_sockets());
     }
     let named: Vec<&String> = a
         .all("listener", "ss")
@@ -153,15 +162,7 @@ fn listener(a: &Answer, q: &GuestQuestion) -> Finding {
         .filter(|l| l.contains("sshd") || l.contains("systemd") || !l.contains("users:"))
         .filter_map(|l| local_address(l))
         .collect();
-    // Without process names only the expected port can be spoken of.
-    for (key, v6) in [("proc4", false), ("proc6", true)] {
-        sockets.extend(
-            a.all("listener", key)
-                .iter()
-                .filter_map(|l| proc_address(l, v6))
-                .filter(|(_, port)| *port == q.port),
-        );
-    }
+    sockets.extend(unnamed_sockets(a, q.port));
     let here: Vec<&String> = sockets
         .iter()
         .filter(|(_, p)| *p == q.port)
@@ -173,11 +174,8 @@ fn listener(a: &Answer, q: &GuestQuestion) -> Finding {
             .filter(|l| l.contains("sshd"))
             .find_map(|l| local_address(l));
         return match other {
-            Some((host, port)) => found(
-                "other-port",
-                format!("sshd listens on {host} port {port}, not on {}", q.port),
-            ),
-            None => found("none", format!("nothing listens on TCP port {}", q.port)),
+            Some((host, port)) => found("other-port", said::sshd_elsewhere(host, port, q.port)),
+            None => found("none", said::nothing_listens(q.port)),
         };
     }
     let loopback = |h: &str| h.starts_with("127.") || h == "::1";
@@ -187,10 +185,7 @@ fn listener(a: &Answer, q: &GuestQuestion) -> Finding {
         .collect::<Vec<_>>()
         .join(", ");
     if here.iter().all(|h| loopback(h)) {
-        return found(
-            "loopback-only",
-            format!("port {} is bound to {list} only", q.port),
-        );
+        return found("loopback-only", said::bound_only(q.port, list));
     }
     let v4 = here
         .iter()
@@ -200,42 +195,34 @@ fn listener(a: &Answer, q: &GuestQuestion) -> Finding {
         .any(|h| h.as_str() == "*" || (h.contains(':') && !loopback(h)));
     let user_v6 = q.source.is_some_and(|s| s.is_ipv6());
     if user_v6 && !v6 {
-        return found(
-            "ipv4-only",
-            format!("port {} is bound to {list}; the user comes by IPv6", q.port),
-        );
+        return found("ipv4-only", said::bound_user_v6(q.port, list));
+    }
+    if !user_v6 && !v4 && may_be_dual(a, &named, &here) {
+        return Err(said::bound_perhaps_v4(q.port, list));
     }
     if !user_v6 && !v4 {
-        return found(
-            "ipv6-only",
-            format!("port {} is bound to {list}; the user comes by IPv4", q.port),
-        );
+        return found("ipv6-only", said::bound_user_v4(q.port, list));
     }
-    found(
-        "expected-port",
-        format!("port {} is bound to {list}", q.port),
-    )
+    found("expected-port", said::bound(q.port, list))
 }
 
 fn sshd_config(a: &Answer) -> Finding {
     let Some(code) = a.first("config", "test") else {
-        return missing("a configuration test");
+        return missing(said::a_config_test());
     };
     let messages = a.all("config", "message").join("; ");
     if a.first("config", "hostkeys") == Some("missing")
         || messages.contains("no hostkeys available")
     {
-        return found("host-keys-missing", "there is no host key in /etc/ssh");
+        return found("host-keys-missing", said::no_host_key());
     }
     if code == "0" {
-        return found("valid", "sshd -t finds nothing wrong");
+        return found("valid", said::config_is_fine());
     }
     // Debian makes /run/sshd when the service starts: its absence while stopped is no fault.
     let only_run_dir = messages.contains("/run/sshd") && a.all("config", "message").len() == 1;
     if only_run_dir && listeners_processes(a).is_empty() {
-        return Err(
-            "sshd -t cannot tell while the service is stopped (/run/sshd is made at start)".into(),
-        );
+        return Err(said::config_needs_service());
     }
     let permissions = [
         "too open",
@@ -245,13 +232,13 @@ fn sshd_config(a: &Answer) -> Finding {
         "UNPROTECTED",
     ];
     if permissions.iter().any(|p| messages.contains(p)) {
-        return found("permissions", format!("sshd -t: {messages}"));
+        return found("permissions", said::config_says(messages));
     }
     if messages.contains("could not load host key") || messages.contains("Could not load host key")
     {
-        return found("host-keys-missing", format!("sshd -t: {messages}"));
+        return found("host-keys-missing", said::config_says(messages));
     }
-    found("invalid", format!("sshd -t: {messages}"))
+    found("invalid", said::config_says(messages))
 }
 
 /// Value of an option of `sshd -T`.
@@ -261,123 +248,83 @@ pub(super) fn option<'a>(a: &'a Answer, name: &str) -> Option<&'a str> {
         .find_map(|l| l.strip_prefix(name)?.strip_prefix(' '))
 }
 
-/// The first ruling that shuts the attempt out, or an accepting one; `None` when unclear.
-fn ruling(a: &Answer, attempt: Attempt) -> Option<firewall::Ruling> {
-    let iptables = a.all("firewall", "iptables");
-    let nft = a.all("firewall", "nft");
-    let rulings = [
-        (!iptables.is_empty()).then(|| firewall::iptables(iptables, attempt)),
-        nft.iter()
-            .any(|l| l.contains("hook input"))
-            .then(|| firewall::nft(nft, attempt)),
-    ];
-    let mut accepted = None;
-    for ruling in rulings.into_iter().flatten() {
-        let ruling = ruling?;
-        if ruling.fate != Fate::Accept {
-            return Some(ruling);
-        }
-        accepted = Some(ruling);
+/// What the packet filter makes of a login by the user's source, or by somebody whom no rule names.
+fn ruling(a: &Answer, q: &GuestQuestion, source: Option<IpAddr>) -> Result<firewall::Ruling, Said> {
+    if !a.has("firewall", "checked") {
+        return Err(said::not_in_answer(said::the_firewall_rules()));
     }
-    accepted.or_else(|| {
-        Some(firewall::Ruling {
-            fate: Fate::Accept,
-            rule: "no filter rules".to_owned(),
-            names_source: false,
-        })
-    })
+    if a.has("check", "unprivileged") {
+        return Err(said::firewall_needs_root());
+    }
+    let listing = firewall::Listing::read(a)?;
+    let attempt = Attempt {
+        source,
+        v6: q.source.is_some_and(|s| s.is_ipv6()),
+        port: q.port,
+        private_address: q.private_address,
+    };
+    firewall::judge(&listing, attempt).map_err(said::firewall_unclear)
 }
 
 fn host_firewall(a: &Answer, q: &GuestQuestion) -> Finding {
-    if !a.has("firewall", "checked") {
-        return missing("the host firewall's rules");
-    }
-    if a.has("check", "unprivileged") {
-        return Err("the firewall's rules can only be read as root".into());
-    }
-    let mut decided = ruling(
-        a,
-        Attempt {
-            source: q.source.unwrap_or(NEUTRAL_SOURCE),
-            port: q.port,
-        },
-    );
-    if decided
-        .as_ref()
-        .is_some_and(|r| r.fate != Fate::Accept && r.names_source)
-    {
+    let mut decided = ruling(a, q, q.source)?;
+    if decided.fate != Fate::Accept && decided.names_source {
         // One source shut out is a block of that source; what holds for everyone else?
-        decided = ruling(
-            a,
-            Attempt {
-                source: NEUTRAL_SOURCE,
-                port: q.port,
-            },
-        );
+        decided = ruling(a, q, None)?;
     }
-    match decided {
-        None => {
-            Err("a firewall rule uses a match that cannot be judged from outside the kernel".into())
-        }
-        Some(r) => {
-            let state = match r.fate {
-                Fate::Accept => "allow",
-                Fate::Drop => "drop",
-                Fate::Reject => "reject",
-            };
-            found(state, format!("TCP port {}: {}", q.port, r.rule))
-        }
-    }
+    let state = match decided.fate {
+        Fate::Accept => "allow",
+        Fate::Drop => "drop",
+        Fate::Reject => "reject",
+    };
+    found(state, said::port_and_rule(q.port, decided.rule))
 }
 
 fn source_block(a: &Answer, q: &GuestQuestion) -> Finding {
     if !a.has("source", "checked") {
-        return missing("the lists of blocked sources");
+        return missing(said::the_block_lists());
     }
     let Some(source) = q.source else {
-        return Err("the failing user's source address is not known".into());
+        return Err(said::source_not_known());
     };
-    if a.first("source", "libwrap") != Some("no") {
-        let (allow, deny) = (
-            a.all("source", "hosts.allow"),
-            a.all("source", "hosts.deny"),
-        );
-        if let Some(line) = denied_by_wrappers(allow, deny, source) {
-            return found("blocked", format!("hosts.deny: {line}"));
-        }
-    }
-    let text = source.to_string();
-    if let Some(jail) = a
-        .all("source", "fail2ban")
-        .iter()
-        .find(|l| l.split_whitespace().skip(1).any(|w| w == text))
-    {
-        let name = jail.split_whitespace().next().unwrap_or("");
-        return found(
-            "blocked",
-            format!("fail2ban jail {name} has banned {source}"),
-        );
-    }
-    if let Some(set) = a.first("source", "ipset") {
-        return found("blocked", format!("{source} is in the set {set}"));
-    }
-    match ruling(
-        a,
-        Attempt {
-            source,
-            port: q.port,
+    let mut unclear = None;
+    match a.first("source", "libwrap") {
+        Some("no") => {}
+        told => match Wrappers::of(a).decide(&Client::of(a, q, source)) {
+            Verdict::Open => {}
+            Verdict::Shut(line) if told == Some("yes") => return found("blocked", Said::raw(line)),
+            Verdict::Shut(line) => {
+                unclear = Some(said::wrappers_perhaps(line));
+            }
+            Verdict::Unclear => {
+                unclear = Some(said::wrappers_unclear());
+            }
         },
-    ) {
-        Some(r) if r.fate != Fate::Accept && r.names_source => {
-            found("blocked", format!("host firewall: {}", r.rule))
-        }
-        _ => found("none", format!("no list names {source}")),
+    }
+    if let Some(jail) = a.all("source", "fail2ban").iter().find(|l| {
+        l.split_whitespace().skip(1).any(|ban| {
+            ban.parse() == Ok(source)
+                || ban
+                    .parse::<ipnet::IpNet>()
+                    .is_ok_and(|n| n.contains(&source))
+        })
+    }) {
+        let name = jail.split_whitespace().next().unwrap_or("");
+        return found("blocked", said::jail_bans(name, source));
+    }
+    let ruling = ruling(a, q, Some(source))?;
+    if ruling.fate != Fate::Accept && ruling.names_source {
+        return found("blocked", said::host_firewall_rule(ruling.rule));
+    }
+    match unclear {
+        Some(why) => Err(why),
+        None => found("none", said::no_list_names(source)),
     }
 }
 
 fn throttle(a: &Answer) -> Finding {
     if !a.has("authlog", "checked") {
-        return missing("the login service's log");
+        return missing(said::the_login_log());
     }
     let lines = a.all("throttle", "line");
     if let Some(line) = lines
@@ -385,29 +332,26 @@ fn throttle(a: &Answer) -> Finding {
         .rev()
         .find(|l| l.to_ascii_lowercase().contains("penalty"))
     {
-        return found("source-penalty", line.clone());
+        return found("source-penalty", Said::raw(line));
     }
     if let Some(line) = lines
         .iter()
         .rev()
         .find(|l| l.contains("MaxStartups") || l.contains("drop connection"))
     {
-        return found("max-startups", line.clone());
+        return found("max-startups", Said::raw(line));
     }
-    found("ok", "no dropped connections in the log")
+    found("ok", said::no_drops())
 }
 
 fn reset_agent(a: &Answer) -> Finding {
     match a.first("reset", "agent") {
-        None => missing("what applies a password reset"),
-        Some("missing") => found("missing", "cloud-init is not installed"),
-        Some(_) if a.has("reset", "disabled") => found(
-            "stopped",
-            "cloud-init is switched off by /etc/cloud/cloud-init.disabled",
-        ),
+        None => missing(said::the_reset_agent()),
+        Some("missing") => found("missing", said::cloud_init_missing()),
+        Some(_) if a.has("reset", "disabled") => found("stopped", said::cloud_init_off()),
         Some(_) if a.first("reset", "enabled") == Some("disabled") => {
-            found("stopped", "cloud-init.service is disabled")
+            found("stopped", said::cloud_init_disabled())
         }
-        Some(_) => found("ok", "cloud-init is there"),
+        Some(_) => found("ok", said::cloud_init_there()),
     }
 }

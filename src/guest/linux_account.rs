@@ -1,178 +1,159 @@
-//! Reads the part of the Linux answer that is about the failing user: policy of sshd, account,
-//! log and PAM.
+//! Reads the part of the Linux answer that is about the failing user: the account and the log.
 //!
-//! Must not live here: the service itself (`guest::linux`), the machine (`guest::linux_system`).
+//! Must not live here: the service itself (`guest::linux`), the machine (`guest::linux_system`),
+//! what sshd and PAM allow (`guest::sshd_policy`, `guest::pam`).
 
 use super::answer::Answer;
 use super::linux::option;
-use super::{Finding, GuestQuestion, found, missing};
+use super::{Finding, GuestQuestion, found, missing, said};
+use crate::domain::said::Said;
 
-/// Does a name match a pattern list of sshd_config(5) (`*`, `?`, `!`, `user@host`)?
-fn in_patterns(list: &str, name: &str) -> bool {
-    let mut hit = false;
-    for pattern in list.split([' ', ',']).filter(|p| !p.is_empty()) {
-        let (negated, pattern) = match pattern.strip_prefix('!') {
-            Some(rest) => (true, rest),
-            None => (false, pattern),
-        };
-        let user = pattern.split('@').next().unwrap_or(pattern);
-        if glob(user.as_bytes(), name.as_bytes()) {
-            if negated {
-                return false;
-            }
-            hit = true;
-        }
-    }
-    hit
-}
-
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
-    match (pattern.first(), text.first()) {
-        (None, None) => true,
-        (Some(b'*'), _) => {
-            glob(&pattern[1..], text) || (!text.is_empty() && glob(pattern, &text[1..]))
-        }
-        (Some(b'?'), Some(_)) => glob(&pattern[1..], &text[1..]),
-        (Some(p), Some(t)) if p == t => glob(&pattern[1..], &text[1..]),
-        _ => false,
-    }
-}
-
-/// `sshd -T` repeats an option for each name; the lines are one list.
-fn name_list(a: &Answer, name: &str) -> String {
-    a.all("policy", "sshd")
-        .iter()
-        .filter_map(|l| l.strip_prefix(name)?.strip_prefix(' '))
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-pub(super) fn auth_policy(a: &Answer, q: &GuestQuestion) -> Finding {
-    if !a.has("policy", "sshd") {
-        return missing("the effective configuration (sshd -T)");
-    }
-    let groups: Vec<&str> = a
-        .first("account", "groups")
-        .unwrap_or("")
-        .split_whitespace()
-        .collect();
-    let lists =
-        |name: &str| -> Option<String> { Some(name_list(a, name)).filter(|l| !l.is_empty()) };
-    if let Some(deny) = lists("denyusers").filter(|l| in_patterns(l, &q.user)) {
-        return found("user-denied", format!("DenyUsers {deny} names {}", q.user));
-    }
-    if let Some(allow) = lists("allowusers").filter(|l| !in_patterns(l, &q.user)) {
-        return found(
-            "user-denied",
-            format!("AllowUsers {allow} does not name {}", q.user),
-        );
-    }
-    if let Some(deny) = lists("denygroups").filter(|l| groups.iter().any(|g| in_patterns(l, g))) {
-        return found(
-            "user-denied",
-            format!("DenyGroups {deny} names a group of {}", q.user),
-        );
-    }
-    if let Some(allow) = lists("allowgroups").filter(|l| !groups.iter().any(|g| in_patterns(l, g)))
-    {
-        return found(
-            "user-denied",
-            format!("AllowGroups {allow} names no group of {}", q.user),
-        );
-    }
-    let has_keys = a
-        .all("account", "keyfile")
-        .iter()
-        .any(|f| f.ends_with("authorized_keys"));
-    let relies_on_key = q.uses_key.unwrap_or(has_keys);
-    if q.user == "root" {
-        match option(a, "permitrootlogin") {
-            Some("no") => return found("root-denied", "PermitRootLogin no"),
-            Some(value @ ("prohibit-password" | "without-password")) if !relies_on_key => {
-                return found(
-                    "root-denied",
-                    format!("PermitRootLogin {value}: root may use a key only"),
-                );
-            }
-            _ => {}
-        }
-    }
-    let interactive = option(a, "kbdinteractiveauthentication")
-        .or_else(|| option(a, "challengeresponseauthentication"));
-    let password_off =
-        option(a, "passwordauthentication") == Some("no") && interactive != Some("yes");
-    if password_off && !relies_on_key {
-        return found(
-            "password-disabled",
-            format!(
-                "PasswordAuthentication no, and {} has no key on file",
-                q.user
-            ),
-        );
-    }
-    if let Some(tries) = option(a, "maxauthtries").and_then(|t| t.parse::<u32>().ok())
-        && tries < 3
-    {
-        return found("too-few-tries", format!("MaxAuthTries {tries}"));
-    }
-    let method = if password_off {
-        "keys only"
-    } else {
-        "passwords and keys"
-    };
-    found("ok", format!("{} may log in with {method}", q.user))
-}
-
-pub(super) fn account(a: &Answer) -> Finding {
+pub(super) fn account(a: &Answer, q: &GuestQuestion) -> Finding {
     let Some(entry) = a.first("account", "passwd") else {
-        return missing("the account");
+        return missing(said::the_account());
     };
     if entry == "absent" {
-        return found("absent", "the account does not exist");
+        return found("absent", said::no_account());
     }
     let shell = entry.rsplit(':').next().unwrap_or("");
     if shell.ends_with("nologin") || shell.ends_with("/false") {
-        return found("no-shell", format!("the login shell is {shell}"));
+        return found("no-shell", said::shell_is(shell));
     }
     if let Some(shell) = a.first("account", "shell-missing") {
-        return found(
-            "no-shell",
-            format!("the login shell {shell} does not exist"),
-        );
+        return found("no-shell", said::shell_missing(shell));
     }
-    let failures = a
-        .first("account", "faillock")
-        .or_else(|| a.first("account", "tally"));
-    let failures = failures
-        .and_then(|n| n.trim().parse::<u32>().ok())
-        .unwrap_or(0);
-    let limit = a
-        .first("account", "deny")
-        .and_then(|d| d.strip_prefix("deny=")?.trim().parse::<u32>().ok());
-    if let Some(limit) = limit.filter(|l| *l > 0 && failures >= *l) {
-        return found(
-            "locked",
-            format!("{failures} failed logins, the limit is {limit}"),
-        );
+    if let Some(why) = failures(a, q) {
+        return found("locked", why);
     }
     if let Some(since) = a.first("account", "expired") {
-        return found("expired", format!("the account has expired, {since}"));
+        return found("expired", said::account_ended_on(since));
+    }
+    if let Some(why) = password_age(a) {
+        return found("expired", why);
     }
     if let Some(expiry) = a
         .all("account", "expiry")
         .iter()
         .find(|l| l.contains("password must be changed"))
     {
-        return found("expired", expiry.clone());
+        return found("expired", Said::raw(expiry));
+    }
+    if let Some(why) = lock(a, q) {
+        return found("locked", why);
     }
     if let Some(limit) = bad_limit(a) {
         return found("limits", limit);
     }
-    found("ok", format!("the account is usable, its shell is {shell}"))
+    found("ok", said::account_usable(shell))
+}
+
+/// A password that is locked (`passwd -S`: L) stops whoever relies on it; with `UsePAM no` sshd
+/// refuses a locked account whatever the credential.
+fn lock(a: &Answer, q: &GuestQuestion) -> Option<Said> {
+    let lock = a.first("account", "lock");
+    if lock == Some("!") && option(a, "usepam") == Some("no") {
+        return Some(said::account_locked_no_pam());
+    }
+    let locked = match lock {
+        Some(how) => matches!(how, "!" | "*"),
+        None => matches!(a.first("account", "status"), Some("L" | "LK")),
+    };
+    let relies_on_password = match q.uses_key {
+        Some(uses_key) => !uses_key,
+        // Cloud images lock the password on purpose and rely on the key on file.
+        None => a.has("account", "keys-read") && !a.has("account", "key"),
+    };
+    (locked && relies_on_password).then(said::password_locked)
+}
+
+/// Settings of the module that counts failures: its arguments win over its file.
+fn counter(a: &Answer, name: &str) -> Option<String> {
+    let find = |words: &str| {
+        words.split_whitespace().find_map(|w| {
+            w.strip_prefix(name)
+                .map(|rest| rest.trim_start_matches('=').to_owned())
+        })
+    };
+    a.all("pam", "stack")
+        .iter()
+        .filter(|l| l.contains("pam_faillock"))
+        .find_map(|l| find(l))
+        .or_else(|| a.all("pam", "faillock").iter().find_map(|l| find(l)))
+}
+
+/// Too many failures of late. Only passwords are counted and refused; root only when told so.
+fn failures(a: &Answer, q: &GuestQuestion) -> Option<Said> {
+    let number = |key| a.first("account", key)?.trim().parse::<u32>().ok();
+    let count = number("faillock").unwrap_or(0);
+    let stack = a.all("pam", "stack");
+    let by_faillock = stack.is_empty() || stack.iter().any(|l| l.contains("pam_faillock"));
+    let root = a
+        .first("account", "passwd")
+        .and_then(|p| p.split(':').nth(1))
+        .is_some_and(|uid| uid == "0");
+    let spared = !stack.is_empty() && root && counter(a, "even_deny_root").is_none();
+    let told = a
+        .first("account", "deny")
+        .and_then(|d| d.strip_prefix("deny=")?.trim().parse::<u32>().ok());
+    // faillock.conf(5): three failures, for ten minutes.
+    let limit = counter(a, "deny")
+        .and_then(|d| d.parse().ok())
+        .or(told)
+        .or((!stack.is_empty()).then_some(3));
+    let over = match (
+        counter(a, "unlock_time").as_deref(),
+        a.first("account", "faillock-age")
+            .and_then(|s| s.parse::<u64>().ok()),
+    ) {
+        (Some("never" | "0"), _) | (_, None) => false,
+        (Some(time), Some(age)) => time.parse().is_ok_and(|time: u64| age > time),
+        (None, Some(age)) => age > 600,
+    };
+    if let Some(limit) = limit.filter(|l| *l > 0 && count >= *l)
+        && by_faillock
+        && !spared
+        && !over
+        && q.uses_key != Some(true)
+    {
+        return Some(said::too_many_failures(count, limit));
+    }
+    let tally = number("tally").unwrap_or(0);
+    told.filter(|limit| *limit > 0 && tally >= *limit)
+        .map(|limit| said::too_many_failures(tally, limit))
+}
+
+/// The dates of the shadow entry, as pam_unix judges them (days since 1970-01-01).
+fn password_age(a: &Answer) -> Option<Said> {
+    let today: i64 = a.first("account", "today")?.trim().parse().ok()?;
+    let days: Vec<Option<i64>> = a
+        .first("account", "aging")?
+        .split_whitespace()
+        .map(|d| d.parse().ok().filter(|d| *d >= 0))
+        .collect();
+    let [changed, _least, most, _warn, inactive, ends] = days.as_slice() else {
+        return None;
+    };
+    if ends.is_some_and(|end| today >= end) {
+        return Some(said::account_ended());
+    }
+    let changed = (*changed)?;
+    if changed == 0 {
+        return Some(said::password_must_change());
+    }
+    let most = (*most)?;
+    if today - changed <= most {
+        return None;
+    }
+    Some(match inactive {
+        Some(more) if today - changed > most + more => {
+            said::password_shut(today - changed, *more, most)
+        }
+        _ => said::password_old(today - changed, most),
+    })
 }
 
 /// A `nofile` limit above `fs.nr_open` makes pam_limits refuse the session.
-fn bad_limit(a: &Answer) -> Option<String> {
+fn bad_limit(a: &Answer) -> Option<Said> {
     let nr_open: u64 = a.first("account", "nr_open")?.trim().parse().ok()?;
     a.all("account", "limit").iter().find_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -183,15 +164,14 @@ fn bad_limit(a: &Answer) -> Option<String> {
             "unlimited" | "infinity" | "-1" => true,
             number => number.parse::<u64>().is_ok_and(|n| n > nr_open),
         };
-        (*item == "nofile" && too_much)
-            .then(|| format!("limit `{line}` is above fs.nr_open = {nr_open}"))
+        (*item == "nofile" && too_much).then(|| said::limit_too_high(line, nr_open))
     })
 }
 
 pub(super) fn auth_log(a: &Answer, q: &GuestQuestion) -> Finding {
     match a.first("authlog", "checked") {
-        None => return missing("the login service's log"),
-        Some("0") => return Err("the login service's log is empty or cannot be read".into()),
+        None => return missing(said::the_login_log()),
+        Some("0") => return Err(said::log_unread()),
         Some(_) => {}
     }
     let lines = a.all("authlog", "line");
@@ -203,6 +183,11 @@ pub(super) fn auth_log(a: &Answer, q: &GuestQuestion) -> Finding {
             .collect(),
         _ => lines.iter().collect(),
     };
+    let exists = a.first("account", "passwd").is_some_and(|p| p != "absent");
+    let refused = lines
+        .iter()
+        .rev()
+        .find(|l| exists && l.contains("not allowed because"));
     let mut closed_after = false;
     for line in from_source.iter().rev() {
         if line.contains("session closed") || line.contains("Disconnected from user") {
@@ -214,7 +199,11 @@ pub(super) fn auth_log(a: &Answer, q: &GuestQuestion) -> Finding {
         {
             "policy-refused"
         } else if line.contains("nvalid user") {
-            "invalid-user"
+            // sshd calls a user that its lists refuse invalid in every later line.
+            match refused {
+                Some(refusal) => return found("policy-refused", Said::raw(refusal)),
+                None => "invalid-user",
+            }
         } else if line.contains("Failed password") || line.contains("authentication failure") {
             "failed-password"
         } else if line.contains("Failed publickey") || line.contains("Authentication refused") {
@@ -228,50 +217,7 @@ pub(super) fn auth_log(a: &Answer, q: &GuestQuestion) -> Finding {
         } else {
             continue;
         };
-        return found(state, line.as_str());
+        return found(state, Said::raw(line));
     }
-    found(
-        "none",
-        format!("the log since boot does not speak of {}", q.user),
-    )
-}
-
-pub(super) fn pam(a: &Answer, q: &GuestQuestion) -> Finding {
-    if !a.has("pam", "checked") {
-        return missing("the PAM stack");
-    }
-    if let Some(module) = a.first("pam", "missing") {
-        return found(
-            "broken",
-            format!("PAM names {module}, which does not exist"),
-        );
-    }
-    if a.has("account", "nologin-file") && q.user != "root" {
-        return found("restricts", "/etc/nologin is there: only root may log in");
-    }
-    let logs = a.all("pam", "log");
-    if let Some(line) = logs
-        .iter()
-        .find(|l| l.contains("dlopen") || l.contains("faulty") || l.contains("Module is unknown"))
-    {
-        return found("broken", line.clone());
-    }
-    let uid: u32 = a
-        .first("account", "passwd")
-        .and_then(|p| p.split(':').nth(1)?.parse().ok())
-        .unwrap_or(0);
-    let restricting = a.all("pam", "line").iter().find(|l| {
-        let demanded = l.contains("required") || l.contains("requisite");
-        let listfile = l.contains("pam_listfile") && l.contains("sense=allow");
-        let uid_rule = l.contains("pam_succeed_if") && l.contains("uid >= 1000") && uid < 1000;
-        demanded && (listfile || uid_rule)
-    });
-    if let Some(line) = logs
-        .iter()
-        .find(|l| l.contains("pam_listfile") || l.contains("not met by user"))
-        .or(restricting)
-    {
-        return found("restricts", format!("{}: {line}", q.user));
-    }
-    found("ok", "every PAM module of the login services is there")
+    found("none", said::log_silent(&q.user))
 }

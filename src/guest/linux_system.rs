@@ -5,7 +5,8 @@
 
 use super::answer::Answer;
 use super::linux::option;
-use super::{Finding, found, missing};
+use super::{Finding, found, missing, said};
+use crate::domain::said::Said;
 
 /// A failed-login log beyond this size is known to stop logins (bytes).
 const OVERSIZED_LOG: u64 = 1 << 30;
@@ -17,11 +18,11 @@ fn percent(line: &str) -> Option<(u32, &str)> {
 
 pub(super) fn filesystem(a: &Answer) -> Finding {
     if !a.has("disk", "space") && !a.has("disk", "mount") {
-        return missing("the file systems");
+        return missing(said::the_file_systems());
     }
     if let Some(mount) = a.all("disk", "mount").iter().find(|m| m.ends_with(" ro")) {
         let name = mount.split(' ').next().unwrap_or("/");
-        return found("read-only", format!("{name} is mounted read-only"));
+        return found("read-only", said::mounted_read_only(name));
     }
     // Only file systems that a login writes to can stop it.
     let matters =
@@ -33,7 +34,12 @@ pub(super) fn filesystem(a: &Answer) -> Finding {
             .filter_map(|l| percent(l))
             .find(|(p, m)| *p >= 99 && matters(m));
         if let Some((p, mount)) = full {
-            return found(state, format!("{mount} is {p}% used ({key})"));
+            let used = if key == "space" {
+                said::space_used(mount, p)
+            } else {
+                said::inodes_used(mount, p)
+            };
+            return found(state, used);
         }
     }
     let worst = a
@@ -43,9 +49,7 @@ pub(super) fn filesystem(a: &Answer) -> Finding {
         .max();
     found(
         "ok",
-        worst.map_or(String::new(), |(p, m)| {
-            format!("fullest file system: {m} at {p}%")
-        }),
+        worst.map_or_else(Said::default, |(p, m)| said::fullest(m, p)),
     )
 }
 
@@ -75,7 +79,7 @@ fn busy(a: &Answer) -> Option<f64> {
 
 pub(super) fn load(a: &Answer) -> Finding {
     let (Some(average), Some(cpus)) = (a.first("load", "average"), a.first("load", "cpus")) else {
-        return missing("the load");
+        return missing(said::the_load());
     };
     let one: f64 = average
         .split(' ')
@@ -84,7 +88,7 @@ pub(super) fn load(a: &Answer) -> Finding {
         .unwrap_or(0.0);
     let cpus: f64 = cpus.parse().unwrap_or(1.0_f64).max(1.0);
     if let Some(line) = a.all("load", "oom").last() {
-        return found("oom-killed", line.clone());
+        return found("oom-killed", Said::raw(line));
     }
     if let Some((tasks, limit)) = a.first("load", "tasks").and_then(|t| t.split_once(' ')) {
         let (tasks, limit): (f64, f64) = (
@@ -92,7 +96,7 @@ pub(super) fn load(a: &Answer) -> Finding {
             limit.parse().unwrap_or(f64::MAX),
         );
         if tasks > 0.95 * limit {
-            return found("processes", format!("{tasks} tasks, pid_max is {limit}"));
+            return found("processes", said::tasks_used(tasks, limit));
         }
     }
     if let (Some(total), Some(available)) = (
@@ -103,7 +107,7 @@ pub(super) fn load(a: &Answer) -> Finding {
     {
         return found(
             "memory",
-            format!("{} MiB of {} MiB available", available / 1024, total / 1024),
+            said::memory_available(available / 1024, total / 1024),
         );
     }
     let blocked: f64 = a
@@ -112,15 +116,12 @@ pub(super) fn load(a: &Answer) -> Finding {
         .unwrap_or(0.0);
     let busy = busy(a);
     if blocked >= 4.0 && one > 1.5 * cpus && busy.is_none_or(|b| b < 0.6) {
-        return found(
-            "io",
-            format!("{blocked} processes wait for I/O, load {one} on {cpus} CPUs"),
-        );
+        return found("io", said::io_wait(blocked, one, cpus));
     }
     if busy.is_some_and(|b| b > 0.95) && one > 1.5 * cpus {
-        return found("cpu", format!("CPU busy, load {one} on {cpus} CPUs"));
+        return found("cpu", said::cpu_busy(one, cpus));
     }
-    found("ok", format!("load {one} on {cpus} CPUs"))
+    found("ok", said::load_is(one, cpus))
 }
 
 pub(super) fn boot(a: &Answer) -> Finding {
@@ -128,13 +129,13 @@ pub(super) fn boot(a: &Answer) -> Finding {
         .iter()
         .any(|l| l.split_whitespace().any(|w| w == "active"))
     {
-        return found("emergency", "the system is in emergency or rescue mode");
+        return found("emergency", said::emergency());
     }
     let Some(state) = a
         .first("boot", "state")
         .or_else(|| a.first("boot", "runlevel"))
     else {
-        return missing("the boot state");
+        return missing(said::the_boot_state());
     };
     let failed = a.all("boot", "failed");
     // Units that a login needs; others fail on healthy machines every day.
@@ -155,14 +156,14 @@ pub(super) fn boot(a: &Answer) -> Finding {
         .filter(|u| needed.iter().any(|n| u.contains(n)))
         .collect();
     if !serious.is_empty() {
-        return found("failed-units", format!("failed: {}", serious.join(", ")));
+        return found("failed-units", said::units_failed(serious.join(", ")));
     }
-    found("ok", format!("system state: {state}"))
+    found("ok", said::system_state(state))
 }
 
 pub(super) fn profile(a: &Answer) -> Finding {
     if !a.has("profile", "checked") {
-        return missing("the login scripts");
+        return missing(said::the_login_scripts());
     }
     // file:line: text; a cycle exists if a file reads itself or one that reads it back.
     let edges: Vec<(&str, &str)> = a
@@ -186,15 +187,15 @@ pub(super) fn profile(a: &Answer) -> Finding {
         let back = edges.iter().any(|(f, t)| f == to && t == from);
         // Distributions let ~/.profile read ~/.bashrc; only full paths can be followed.
         if to.starts_with('/') && (from == to || back) {
-            return found("loop", format!("{from} reads {to}, which leads back to it"));
+            return found("loop", said::script_loop(from, to));
         }
     }
-    found("ok", "no login script calls itself")
+    found("ok", said::no_script_loop())
 }
 
 pub(super) fn network(a: &Answer) -> Finding {
     if !a.has("network", "checked") || !a.has("network", "up") {
-        return missing("the network settings");
+        return missing(said::the_network_settings());
     }
     let addresses = a.all("network", "address");
     if let Some(expected) = a.first("network", "expected").filter(|e| !e.is_empty()) {
@@ -205,22 +206,15 @@ pub(super) fn network(a: &Answer) -> Finding {
                 == Some(expected)
         });
         if !has && expected.contains('.') && !expected.starts_with("127.") {
-            return found(
-                "misconfigured",
-                format!("no interface has {expected}, which the cloud assigned"),
-            );
+            return found("misconfigured", said::address_missing(expected));
         }
     }
     if !a.has("network", "default") {
-        return found("misconfigured", "there is no default route");
+        return found("misconfigured", said::no_default_route());
     }
     found(
         "ok",
-        format!(
-            "{}; {}",
-            addresses.join(", "),
-            a.first("network", "default").unwrap_or("")
-        ),
+        Said::raw(addresses.join(", ")).and(Said::raw(a.first("network", "default").unwrap_or(""))),
     )
 }
 
@@ -229,17 +223,14 @@ pub(super) fn dns(a: &Answer) -> Finding {
         .first("dns", "seconds")
         .and_then(|s| s.parse::<u32>().ok())
     else {
-        return missing("a reverse look-up");
+        return missing(said::a_reverse_lookup());
     };
     let used = option(a, "usedns");
     match used {
-        None => missing("whether sshd looks names up"),
-        Some("no") => found("ok", "UseDNS no"),
-        Some(_) if seconds >= 3 => found(
-            "slow",
-            format!("UseDNS yes, and the reverse look-up took {seconds} s"),
-        ),
-        Some(_) => found("ok", format!("the reverse look-up took {seconds} s")),
+        None => missing(said::whether_names_are_looked_up()),
+        Some("no") => found("ok", said::names_not_looked_up()),
+        Some(_) if seconds >= 3 => found("slow", said::lookup_slow(seconds)),
+        Some(_) => found("ok", said::lookup_took(seconds)),
     }
 }
 
@@ -248,27 +239,27 @@ pub(super) fn login_log(a: &Answer) -> Finding {
         .first("loginlog", "bytes")
         .and_then(|b| b.trim().parse::<u64>().ok())
     else {
-        return missing("the size of the failed-login log");
+        return missing(said::the_login_log_size());
     };
     let state = if bytes >= OVERSIZED_LOG {
         "oversized"
     } else {
         "ok"
     };
-    found(state, format!("/var/log/btmp holds {} MiB", bytes >> 20))
+    found(state, said::btmp_size(bytes >> 20))
 }
 
 pub(super) fn malware(a: &Answer) -> Finding {
     if !a.has("malware", "checked") {
-        return missing("traces of intruders");
+        return missing(said::traces_of_intruders());
     }
     let traces: Vec<String> = ["preload", "process", "job"]
         .iter()
         .filter_map(|key| a.first("malware", key).map(|v| format!("{key}: {v}")))
         .collect();
     if traces.is_empty() {
-        found("clean", "none of the known traces")
+        found("clean", said::no_traces())
     } else {
-        found("suspicious", traces.join("; "))
+        found("suspicious", Said::raw(traces.join("; ")))
     }
 }

@@ -3,8 +3,10 @@
 //! Must not live here: weighing, or how the script reaches the guest.
 
 use super::answer::Answer;
-use super::{Finding, GuestQuestion, found, missing, reading};
+use super::firewall;
+use super::{Finding, GuestQuestion, found, missing, reading, said};
 use crate::domain::evidence::Reading;
+use crate::domain::said::Said;
 
 /// All Windows groups, in the order of the vocabulary.
 pub fn readings(a: &Answer, q: &GuestQuestion) -> Vec<Reading> {
@@ -46,22 +48,20 @@ fn pair(a: &Answer, group: &str, key: &str) -> Option<(u64, u64)> {
 
 fn service(a: &Answer) -> Finding {
     match setting(a, "service", "state") {
-        Some("Running") => found("running", "TermService runs"),
+        Some("Running") => found("running", said::term_runs()),
         Some("Stopped") => found(
             "stopped",
-            format!(
-                "TermService is stopped, start type {}",
-                setting(a, "service", "start").unwrap_or("unknown")
-            ),
+            setting(a, "service", "start")
+                .map_or_else(said::term_stopped_unread, said::term_stopped),
         ),
-        Some(other) => found("hung", format!("TermService is {other}")),
-        None => missing("the Remote Desktop service"),
+        Some(other) => found("hung", said::term_is(other)),
+        None => missing(said::the_rdp_service()),
     }
 }
 
 fn listener(a: &Answer, q: &GuestQuestion) -> Finding {
     if !a.has("listener", "checked") {
-        return missing("the listening sockets");
+        return missing(said::the_sockets());
     }
     let pid = setting(a, "service", "pid").unwrap_or("");
     let mut here = Vec::new();
@@ -79,11 +79,8 @@ fn listener(a: &Answer, q: &GuestQuestion) -> Finding {
     }
     if here.is_empty() {
         return match elsewhere {
-            Some(port) => found(
-                "other-port",
-                format!("Remote Desktop listens on port {port}, not on {}", q.port),
-            ),
-            None => found("none", format!("nothing listens on TCP port {}", q.port)),
+            Some(port) => found("other-port", said::rdp_elsewhere(port, q.port)),
+            None => found("none", said::nothing_listens(q.port)),
         };
     }
     let list = here.join(", ");
@@ -93,131 +90,41 @@ fn listener(a: &Answer, q: &GuestQuestion) -> Finding {
     let any_v6 = here.iter().any(|h| h.contains(':') && *h != "::1");
     let user_v6 = q.source.is_some_and(|s| s.is_ipv6());
     match (any_v4, any_v6) {
-        (false, false) => found(
-            "loopback-only",
-            format!("port {} is bound to {list} only", q.port),
-        ),
-        (true, false) if user_v6 => found(
-            "ipv4-only",
-            format!("port {} is bound to {list}; the user comes by IPv6", q.port),
-        ),
-        (false, true) if !user_v6 => found(
-            "ipv6-only",
-            format!("port {} is bound to {list}; the user comes by IPv4", q.port),
-        ),
-        _ => found(
-            "expected-port",
-            format!("port {} is bound to {list}", q.port),
-        ),
+        (false, false) => found("loopback-only", said::bound_only(q.port, list)),
+        (true, false) if user_v6 => found("ipv4-only", said::bound_user_v6(q.port, list)),
+        (false, true) if !user_v6 => found("ipv6-only", said::bound_user_v4(q.port, list)),
+        _ => found("expected-port", said::bound(q.port, list)),
     }
 }
 
 fn firewall(a: &Answer, q: &GuestQuestion) -> Finding {
     if !a.has("firewall", "checked") {
-        return missing("the host firewall's rules");
+        return missing(said::the_firewall_rules());
     }
-    let networks = a.all("firewall", "network");
-    let category = networks.first().map_or("Public", String::as_str);
-    let category = if category.starts_with("Domain") {
-        "Domain"
-    } else {
-        category
-    };
-    let Some(profile) = a
-        .all("firewall", "profile")
-        .iter()
-        .find(|p| p.starts_with(category))
-    else {
-        return missing("the active firewall profile");
-    };
-    if profile.contains("enabled=False") {
-        return found(
-            "allow",
-            format!("the {category} profile of the firewall is off"),
-        );
-    }
-    let source = q.source.map(|s| s.to_string());
-    let mut allowed = profile
-        .contains("in=Allow")
-        .then(|| "default of the profile".to_owned());
-    for rule in a.all("firewall", "rule") {
-        let parts: Vec<&str> = rule.splitn(4, '|').collect();
-        let [action, profiles, remote, name] = parts.as_slice() else {
-            continue;
-        };
-        if !(profiles.contains(category) || *profiles == "Any") {
-            continue;
-        }
-        let everyone = *remote == "Any";
-        let hit = everyone
-            || remote
-                .split(',')
-                .any(|r| source.as_deref() == Some(r) || in_net(r, q));
-        match (*action, hit) {
-            ("Block", true) => {
-                return found("drop", format!("rule `{name}` blocks TCP port {}", q.port));
-            }
-            ("Allow", true) => allowed = Some(format!("rule `{name}`")),
-            _ => {}
-        }
-    }
-    match allowed {
-        Some(by) => found(
-            "allow",
-            format!("TCP port {} is let in by the {by}", q.port),
-        ),
-        None => found(
-            "drop",
-            format!(
-                "no rule of the {category} profile lets TCP port {} in",
-                q.port
-            ),
-        ),
-    }
-}
-
-fn in_net(range: &str, q: &GuestQuestion) -> bool {
-    let Some(source) = q.source else {
-        return false;
-    };
-    if let Some((net, mask)) = range.split_once('/') {
-        return match (net.parse(), mask.parse()) {
-            (Ok(net), Ok(mask)) => {
-                ipnet::IpNet::with_netmask(net, mask).is_ok_and(|n| n.contains(&source))
-            }
-            _ => range
-                .parse::<ipnet::IpNet>()
-                .is_ok_and(|n| n.contains(&source)),
-        };
-    }
-    false
+    let (open, why) = firewall::windows::judge(a, q)?;
+    found(if open { "allow" } else { "drop" }, why)
 }
 
 fn account(a: &Answer) -> Finding {
     match setting(a, "account", "state") {
-        None => missing("the account"),
-        Some("absent") => found("absent", "there is no local account of that name"),
+        None => missing(said::the_account()),
+        Some("absent") => found("absent", said::no_local_account()),
         Some(state) if state.contains("lockout=True") => {
-            found("locked", "the account is locked out")
+            found("locked", said::account_locked_out())
         }
-        Some(state) if state.contains("disabled=True") => {
-            found("locked", "the account is disabled")
-        }
-        Some(_) => found("ok", "the account is active"),
+        Some(state) if state.contains("disabled=True") => found("locked", said::account_disabled()),
+        Some(_) => found("ok", said::account_active()),
     }
 }
 
 /// Sub-status codes of event 4625 (MS-ERREF NTSTATUS).
 fn auth_log(a: &Answer, _q: &GuestQuestion) -> Finding {
     if !a.has("authlog", "checked") {
-        return missing("the security log");
+        return missing(said::the_security_log());
     }
     // The newest event comes first.
     let Some(line) = a.first("authlog", "line") else {
-        return found(
-            "none",
-            "the security log since boot does not speak of this user",
-        );
+        return found("none", said::security_log_silent());
     };
     let code = line
         .split_whitespace()
@@ -226,170 +133,143 @@ fn auth_log(a: &Answer, _q: &GuestQuestion) -> Finding {
         .rfind(|c| c.len() > 3)
         .unwrap_or_default();
     if line.starts_with("4624") {
-        return found("accepted", line);
+        return found("accepted", Said::raw(line));
     }
     match code.as_str() {
-        "0xc0000064" => found("invalid-user", line),
+        "0xc0000064" => found("invalid-user", Said::raw(line)),
         "0xc000015b" | "0xc000006e" | "0xc0000413" | "0xc0000234" | "0xc0000072" | "0xc0000193" => {
-            found("policy-refused", line)
+            found("policy-refused", Said::raw(line))
         }
-        _ => found("failed-password", line),
+        _ => found("failed-password", Said::raw(line)),
     }
 }
 
 fn reset_agent(a: &Answer) -> Finding {
     match setting(a, "reset", "agent") {
-        None => missing("what applies a password reset"),
-        Some("missing") => found("missing", "cloudbase-init is not installed"),
-        Some(agent) if !agent.contains("start=Auto") => {
-            found("stopped", format!("cloudbase-init: {agent}"))
-        }
+        None => missing(said::the_reset_agent()),
+        Some("missing") => found("missing", said::cloudbase_missing()),
+        Some(agent) if !agent.contains("start=Auto") => found("stopped", said::cloudbase_is(agent)),
         Some(_) => match setting(a, "reset", "plugin") {
-            Some(value) if value != "2" => found(
-                "blocked",
-                format!("LocalScriptsPlugin is {value}, expected 2"),
-            ),
-            _ => found("ok", "cloudbase-init starts by itself"),
+            Some(value) if value != "2" => found("blocked", said::plugin_is(value)),
+            _ => found("ok", said::cloudbase_starts()),
         },
     }
 }
 
 fn filesystem(a: &Answer) -> Finding {
     match pair(a, "disk", "space") {
-        None | Some((_, 0)) => missing("the system disk"),
+        None | Some((_, 0)) => missing(said::the_system_disk()),
         // Nothing has more room left than it has.
-        Some((free, size)) if free > size => missing("sizes of the system disk that fit"),
+        Some((free, size)) if free > size => missing(said::sizes_that_fit()),
         Some((free, size)) => {
             let share = u128::from(free) * 100 / u128::from(size);
-            let used = 100 - share;
+            let used = u64::try_from(100 - share).unwrap_or(100);
             let full = share == 0 || free < 50 << 20;
-            found(
-                if full { "full" } else { "ok" },
-                format!("the system disk is {used}% used"),
-            )
+            found(if full { "full" } else { "ok" }, said::disk_used(used))
         }
     }
 }
 
 fn load(a: &Answer) -> Finding {
     let Some((free, total)) = pair(a, "load", "memory").filter(|(_, t)| *t > 0) else {
-        return missing("the load");
+        return missing(said::the_load());
     };
     if let Some((commit_free, commit)) = pair(a, "load", "commit")
         && (free.saturating_mul(100) < total.saturating_mul(3)
             || commit_free.saturating_mul(100) < commit.saturating_mul(3))
     {
-        return found(
-            "memory",
-            format!("{} of {} MiB memory free", free >> 10, total >> 10),
-        );
+        return found("memory", said::memory_free_of(free >> 10, total >> 10));
     }
     match number(a, "load", "cpu") {
-        Some(cpu) if cpu >= 95 => found("cpu", format!("CPU at {cpu}%")),
-        Some(cpu) => found(
-            "ok",
-            format!("CPU at {cpu}%, {} MiB memory free", free >> 10),
-        ),
-        None => found("ok", format!("{} MiB memory free", free >> 10)),
+        Some(cpu) if cpu >= 95 => found("cpu", said::cpu_at(cpu)),
+        Some(cpu) => found("ok", said::cpu_and_memory(cpu, free >> 10)),
+        None => found("ok", said::memory_free(free >> 10)),
     }
 }
 
 fn boot(a: &Answer) -> Finding {
     if !a.has("boot", "safe") {
-        return missing("the boot state");
+        return missing(said::the_boot_state());
     }
     match setting(a, "boot", "safe") {
-        Some(mode) => found("emergency", format!("started in safe mode ({mode})")),
+        Some(mode) => found("emergency", said::safe_mode(mode)),
         None => found(
             "ok",
-            format!(
-                "up since {}",
-                setting(a, "boot", "time").unwrap_or("unknown")
-            ),
+            setting(a, "boot", "time").map_or_else(said::up_unknown, said::up_since),
         ),
     }
 }
 
 fn network(a: &Answer) -> Finding {
     if !a.has("network", "checked") {
-        return missing("the network settings");
+        return missing(said::the_network_settings());
     }
     let addresses = a.all("network", "address").join(" ");
     let expected = setting(a, "network", "expected").filter(|e| !e.starts_with("127."));
     if let Some(expected) = expected
         && !addresses.split(' ').any(|w| w == expected)
     {
-        return found(
-            "misconfigured",
-            format!("no interface has {expected}, which the cloud assigned"),
-        );
+        return found("misconfigured", said::address_missing(expected));
     }
     if setting(a, "network", "default").is_none() {
-        return found("misconfigured", "there is no default gateway");
+        return found("misconfigured", said::no_default_gateway());
     }
-    found("ok", addresses)
+    found("ok", Said::raw(addresses))
 }
 
 fn malware(a: &Answer) -> Finding {
     if !a.has("malware", "checked") {
-        return missing("traces of intruders");
+        return missing(said::traces_of_intruders());
     }
     match setting(a, "malware", "process") {
-        Some(name) => found("suspicious", format!("process {name}")),
-        None => found("clean", "none of the known names"),
+        Some(name) => found("suspicious", said::process(name)),
+        None => found("clean", said::no_names()),
     }
 }
 
 fn rdp_enabled(a: &Answer) -> Finding {
     if !a.has("rdp", "checked") {
-        return missing("the Remote Desktop settings");
+        return missing(said::the_rdp_settings());
     }
     let deny = setting(a, "rdp", "policydeny").or_else(|| setting(a, "rdp", "deny"));
     match (deny, setting(a, "rdp", "winstation")) {
-        (Some("1"), _) => found("no", "fDenyTSConnections is 1"),
-        (_, Some("0")) => found("no", "fEnableWinStation of RDP-Tcp is 0"),
-        (Some("0"), _) => found("yes", "remote connections are allowed"),
-        _ => missing("fDenyTSConnections"),
+        (Some("1"), _) => found("no", said::rdp_denied()),
+        (_, Some("0")) => found("no", said::rdp_station_off()),
+        (Some("0"), _) => found("yes", said::rdp_allowed()),
+        _ => missing(Said::raw("fDenyTSConnections")),
     }
 }
 
 fn rdp_port(a: &Answer, q: &GuestQuestion) -> Finding {
     let Some(port) = number(a, "rdp", "port") else {
-        return missing("PortNumber of RDP-Tcp");
+        return missing(said::the_rdp_port());
     };
     match number(a, "rdp", "port2") {
-        Some(second) if second != port => found(
-            "inconsistent",
-            format!("PortNumber is {port} in RDP-Tcp and {second} in Tds\\tcp"),
-        ),
-        _ if port != u64::from(q.port) => found(
-            "other",
-            format!("PortNumber is {port}, expected {}", q.port),
-        ),
-        _ => found("same", format!("PortNumber is {port}")),
+        Some(second) if second != port => {
+            found("inconsistent", said::rdp_ports_differ(port, second))
+        }
+        _ if port != u64::from(q.port) => found("other", said::rdp_port_other(port, q.port)),
+        _ => found("same", said::rdp_port_is(port)),
     }
 }
 
 fn rdp_security(a: &Answer) -> Finding {
     if !a.has("rdp", "checked") {
-        return missing("the Remote Desktop settings");
+        return missing(said::the_rdp_settings());
     }
     if setting(a, "rdp", "oracle") == Some("0") {
-        return found(
-            "credssp-gap",
-            "AllowEncryptionOracle is 0: clients without the 2018 CredSSP update are refused",
-        );
+        return found("credssp-gap", said::oracle_strict());
     }
     match setting(a, "rdp", "nla") {
-        Some("1") => found("nla-required", "UserAuthentication is 1"),
-        Some("0") => found("nla-optional", "UserAuthentication is 0"),
-        _ => missing("UserAuthentication of RDP-Tcp"),
+        Some("1") => found("nla-required", said::nla_is(1)),
+        Some("0") => found("nla-optional", said::nla_is(0)),
+        _ => missing(said::the_nla_setting()),
     }
 }
 
 fn rdp_rights(a: &Answer) -> Finding {
     if !a.has("rights", "checked") {
-        return missing("the user's rights");
+        return missing(said::the_rights());
     }
     let groups = a.all("rights", "member");
     let sid = setting(a, "rights", "usersid").unwrap_or("");
@@ -413,57 +293,44 @@ fn rdp_rights(a: &Answer) -> Finding {
             .any(|l| l.starts_with(right) && names(l))
     };
     if holds("SeDenyRemoteInteractiveLogonRight") {
-        return found(
-            "denied",
-            format!("{user} is denied logging on through Remote Desktop Services"),
-        );
+        return found("denied", said::right_denied(user));
     }
     if holds("SeRemoteInteractiveLogonRight") {
-        found(
-            "ok",
-            format!("{user} may log on through Remote Desktop Services"),
-        )
+        found("ok", said::right_held(user))
     } else {
-        found(
-            "missing",
-            format!("{user} has no right to log on through Remote Desktop Services"),
-        )
+        found("missing", said::right_missing(user))
     }
 }
 
 fn rdp_license(a: &Answer) -> Finding {
     if !a.has("license", "checked") {
-        return missing("the licence state");
+        return missing(said::the_licence());
     }
     // TerminalServerMode 1: the session-host role, which needs licences after 120 days.
     if setting(a, "license", "role") == Some("1") && number(a, "license", "days") == Some(0) {
-        return found(
-            "grace-expired",
-            "the session-host role is installed and its grace period is over",
-        );
+        return found("grace-expired", said::grace_over());
     }
     let limit = number(a, "license", "limit").filter(|l| *l > 0 && *l < 999_999);
     match (limit, number(a, "license", "sessions")) {
-        (Some(limit), Some(open)) if open >= limit => found(
-            "session-limit",
-            format!("{open} sessions of {limit} allowed"),
-        ),
-        (_, Some(1)) => found("ok", "1 session open"),
-        (_, Some(open)) => found("ok", format!("{open} sessions open")),
-        _ => found("ok", "no session limit is reached"),
+        (Some(limit), Some(open)) if open >= limit => {
+            found("session-limit", said::sessions_of(open, limit))
+        }
+
+        (_, Some(open)) => found("ok", said::sessions_open(open)),
+        _ => found("ok", said::no_session_limit()),
     }
 }
 
 fn rdp_certificate(a: &Answer) -> Finding {
     let Some(today) = setting(a, "certificate", "today") else {
-        return missing("the listener's certificate");
+        return missing(said::the_certificate());
     };
     let certificates = a.all("certificate", "valid");
     if certificates.is_empty() {
         if setting(a, "certificate", "hash").is_some() {
-            return found("ok", "the listener uses a certificate of its own choosing");
+            return found("ok", said::certificate_own());
         }
-        return found("broken", "the Remote Desktop store holds no certificate");
+        return found("broken", said::no_certificate());
     }
     // ISO dates compare as text.
     let good = certificates.iter().any(|c| {
@@ -472,18 +339,18 @@ fn rdp_certificate(a: &Answer) -> Finding {
     });
     let list = certificates.join("; ");
     if good {
-        found("ok", list)
+        found("ok", Said::raw(list))
     } else {
-        found("broken", format!("expired or without a key: {list}"))
+        found("broken", said::certificates_bad(list))
     }
 }
 
 fn ports(a: &Answer) -> Finding {
     if !a.has("ports", "checked") {
-        return missing("the ephemeral ports");
+        return missing(said::the_ephemeral_ports());
     }
     let Some(used) = number(a, "ports", "used") else {
-        return missing("the ports in use");
+        return missing(said::the_ports_in_use());
     };
     let range: Vec<u64> = setting(a, "ports", "range")
         .unwrap_or("")
@@ -496,8 +363,5 @@ fn ports(a: &Answer) -> Finding {
     } else {
         "ok"
     };
-    found(
-        state,
-        format!("{used} of {available} ephemeral ports in use"),
-    )
+    found(state, said::ports_used(used, available))
 }

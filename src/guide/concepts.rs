@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-use super::squash::{Pattern, Squashed};
 use super::words::is_one_edit;
+use crate::client_text::squash::{Pattern, Squashed};
 use crate::domain::instance::Os;
 
 const CONCEPTS: &str = include_str!("../../assets/knowledge/concepts.toml");
@@ -142,7 +142,7 @@ impl Described {
         let table = table();
         let corrected = correct(text, &table.latin);
         let spread = Spread::new(&corrected);
-        let squashed = Squashed::new(&spread.text, 0, false);
+        let squashed = Squashed::new(&spread.text, false);
         let mut said = BTreeMap::new();
         for (concept, wording) in &table.wordings {
             if said.contains_key(concept) {

@@ -9,9 +9,9 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-use super::error_text;
 use super::markdown::{self, Document, Problem};
 use super::words::Index;
+use crate::client_text;
 use crate::domain::instance::Os;
 pub use crate::domain::lang::Lang;
 use crate::domain::text::sanitise;
@@ -444,7 +444,7 @@ fn lint_front(front: &FrontMatter, text: &str) -> Vec<Problem> {
         ("related_errors", &front.related_errors),
     ] {
         for class in list {
-            if !error_text::classes().any(|known| known == class) {
+            if !client_text::classes().any(|known| known == class) {
                 say(
                     key,
                     format!("unknown kind of message `{}`", sanitise(class, 60)),

@@ -1,15 +1,17 @@
 //! Which guides fit a case: by weighed causes, pasted messages, readings, system, and words.
 //!
 //! Lives here: scores and the reason for each. Must not live here: the weighing of causes
-//! (`diagnosis`), the recognition of messages (`error_text`).
+//! (`diagnosis`), the recognition of messages (`client_text`).
 
 use super::concepts::Described;
-use super::error_text::{self, Recognised};
 use super::library::{Guide, GuideOs, Lang, Library};
+use super::said;
 use super::words::Fit;
+use crate::client_text::{self, Recognised};
 use crate::domain::evidence::{Source, Status};
 use crate::domain::instance::Os;
 use crate::domain::report::{GuideMatch, Report};
+use crate::domain::said::{List, Said, Word};
 use crate::domain::text::sanitise;
 
 /// Guides that a case is shown.
@@ -87,18 +89,18 @@ struct Score {
     /// Chance that nothing so far made the guide fit.
     miss: f64,
     /// The strongest reason and its worth.
-    reason: (f64, String),
+    reason: (f64, Said),
 }
 
 impl Score {
     fn new() -> Self {
         Self {
             miss: 1.0,
-            reason: (0.0, String::new()),
+            reason: (0.0, Said::default()),
         }
     }
 
-    fn add(&mut self, worth: f64, reason: impl FnOnce() -> String) {
+    fn add(&mut self, worth: f64, reason: impl FnOnce() -> Said) {
         if worth <= 0.0 {
             return;
         }
@@ -115,7 +117,7 @@ impl Score {
 
 /// The guides that fit, best first, with title and reason in or for that language.
 pub fn match_guides(library: &Library, input: &MatchInput, lang: Lang) -> Vec<GuideMatch> {
-    let messages = error_text::recognise(&input.pasted);
+    let messages = client_text::recognise(&input.pasted);
     let words = [&input.words, &input.pasted].map(|text| cut(text, MAX_WORDS));
     let words = words.join("\n");
     let fits = if words.trim().is_empty() {
@@ -130,7 +132,9 @@ pub fn match_guides(library: &Library, input: &MatchInput, lang: Lang) -> Vec<Gu
         told => (told, 0.3),
     };
     let chief = chief_shares(library, input);
-    let is_unknown = messages.iter().any(|m| m.class.is_empty());
+    let is_unknown = messages
+        .iter()
+        .any(|m| m.state == client_text::UNRECOGNISED);
     let is_known = messages.iter().any(|m| !m.class.is_empty());
     let beside = if is_known { BESIDE_MESSAGE } else { 1.0 };
     let mut found: Vec<(f64, f64, GuideMatch)> = Vec::new();
@@ -152,7 +156,7 @@ pub fn match_guides(library: &Library, input: &MatchInput, lang: Lang) -> Vec<Gu
         let mut total = score.total();
         if is_unknown && guide.slug == START.0 && total < START.1 {
             total = START.1;
-            "where to start".clone_into(&mut score.reason.1);
+            score.reason.1 = said::start();
         }
         if input.os == Os::Unknown && !guide.os.fits(hint) {
             total *= foreign;
@@ -186,7 +190,7 @@ pub fn search(library: &Library, text: &str, lang: Lang) -> Vec<GuideMatch> {
             slug: guide.slug.clone(),
             title: guide.text(lang).title.clone(),
             score: 0.0,
-            reason: String::new(),
+            reason: Said::default(),
         });
         return all.collect();
     }
@@ -216,7 +220,7 @@ fn by_messages(guide: &Guide, messages: &[Recognised], pasted: &str, score: &mut
         let worth = if message.partial { worth * 0.8 } else { worth };
         score.add(worth, || {
             let part = pasted.get(message.span.clone()).unwrap_or_default();
-            format!("error text: “{}”", sanitise(part, 60))
+            said::error_text(sanitise(part, 60))
         });
     }
 }
@@ -233,10 +237,12 @@ fn worth_of(guide: &Guide, class: &str, first: f64, related: f64) -> f64 {
 
 fn by_readings(guide: &Guide, readings: &[(String, String)], score: &mut Score) {
     for (group, state) in readings {
-        let worth = error_text::classes_of(group, state)
+        let worth = client_text::classes_of(group, state)
             .map(|class| worth_of(guide, class, READING_FIRST, READING_RELATED))
             .fold(0.0, f64::max);
-        score.add(worth, || format!("evidence: {group} {state}"));
+        score.add(worth, || {
+            said::evidence(Word::evidence(group), Word::state(group, state))
+        });
     }
 }
 
@@ -271,7 +277,7 @@ fn by_causes(guide: &Guide, causes: &[(String, f64)], chief: &[f64], score: &mut
             best = (worth, cause);
         }
     }
-    score.add(total.min(0.99), || format!("cause: {}", best.1));
+    score.add(total.min(0.99), || said::cause(Word::cause(best.1, "")));
 }
 
 fn by_words(fit: &Fit, asked: &str, is_general: bool, score: &mut Score) {
@@ -282,19 +288,18 @@ fn by_words(fit: &Fit, asked: &str, is_general: bool, score: &mut Score) {
     } else {
         0.0
     };
-    score.add(worth, || "symptom, word for word".to_owned());
+    score.add(worth, said::symptom);
     // What a client printed is judged by its message first; its words only part equals.
     let scale = if asked.trim().is_empty() { 0.5 } else { 1.0 };
     score.add(WORDS * scale * fit.coverage, || {
-        format!("words: {}", fit.words.join(", "))
+        said::words(List::names(&fit.words))
     });
 }
 
 fn by_description(guide: &Guide, described: &Described, scale: f64, score: &mut Score) {
     score.add(scale * described.worth(&guide.slug), || {
         let parts = described.parts(&guide.slug);
-        let parts: Vec<_> = parts.iter().map(|part| sanitise(part, 40)).collect();
-        format!("words: {}", parts.join(", "))
+        said::words(List::names(parts.iter().map(|part| sanitise(part, 40))))
     });
 }
 

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::library::Guide;
-use super::squash::{Pattern, Squashed};
+use crate::client_text::squash::{Pattern, Squashed};
 
 /// Tokens of a query that are looked at.
 const MAX_TOKENS: usize = 400;
@@ -101,7 +101,7 @@ impl Index {
                 weights[guide].push((rarity * share, word.to_owned()));
             }
         }
-        let squashed = Squashed::new(query, 0, false);
+        let squashed = Squashed::new(query, false);
         for (guide, fit) in fits.iter_mut().enumerate() {
             fit.coverage = if total > 0.0 {
                 fit.coverage / total

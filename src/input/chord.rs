@@ -4,6 +4,9 @@
 
 use std::fmt;
 
+use super::said;
+use crate::domain::said::Said;
+
 /// A key without modifiers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Key {
@@ -161,8 +164,15 @@ impl fmt::Display for Chord {
 
 /// A spelling that names no key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a key; write for example \"q\", \"ctrl-c\", \"space\", \"f5\" or \"none\"")]
+#[error("{}", self.said())]
 pub struct ChordError(pub String);
+
+impl ChordError {
+    /// The sentence.
+    pub fn said(&self) -> Said {
+        said::no_key(&self.0)
+    }
+}
 
 #[cfg(test)]
 mod tests {

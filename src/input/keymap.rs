@@ -11,6 +11,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::chord::Chord;
+use super::said;
+use crate::domain::said::Said;
 
 /// Bindings of commands `C` in contexts `X` (a pane, a reader, everywhere).
 #[derive(Debug, Clone)]
@@ -18,7 +20,7 @@ pub struct Keymap<X, C> {
     bindings: HashMap<(X, Chord), C>,
     /// Chords of a command in the order they were written, for help and hints.
     chords: HashMap<C, Vec<Chord>>,
-    warnings: Vec<String>,
+    warnings: Vec<Said>,
 }
 
 /// One line of a key file.
@@ -84,10 +86,8 @@ impl<X: Copy + Eq + Hash, C: Copy + Eq + Hash> Keymap<X, C> {
             Ok(parsed) => parsed,
             Err(error) => {
                 let line = error.span().map_or(1, |span| line_of(text, span.start));
-                self.warnings.push(format!(
-                    "{file}:{line}: the key bindings cannot be read and are ignored: {}",
-                    error.message()
-                ));
+                let why = said::bindings_unreadable(error.message());
+                self.warn(&format!("{file}:{line}"), why);
                 return;
             }
         };
@@ -120,16 +120,15 @@ impl<X: Copy + Eq + Hash, C: Copy + Eq + Hash> Keymap<X, C> {
                 ..
             } = &binding;
             let Some(context) = vocabulary.context(scope) else {
-                self.warnings.push(format!(
-                    "{place}: there is no key context `{scope}`; use global, instances, diagnosis, actions or reader"
-                ));
+                self.warn(place, said::no_context(scope));
                 continue;
             };
             let Some(command) = vocabulary.command(context, name) else {
-                let hint = nearest(name, &vocabulary.names(context));
-                self.warnings.push(format!(
-                    "{place}: there is no command `{name}` in [keys.{scope}]{hint}"
-                ));
+                let why = match nearest(name, &vocabulary.names(context)) {
+                    Some(near) => said::no_command_near(name, scope, near),
+                    None => said::no_command(name, scope),
+                };
+                self.warn(place, why);
                 continue;
             };
             let chords = self.read_chords(place, binding.chords);
@@ -137,13 +136,15 @@ impl<X: Copy + Eq + Hash, C: Copy + Eq + Hash> Keymap<X, C> {
                 if let Some((other, other_place)) =
                     seen.insert((context, *chord), (binding.command, place.clone()))
                 {
-                    self.warnings.push(format!(
-                        "{place}: `{chord}` is bound to `{other}` at {other_place} and to `{name}` here; the last one wins"
-                    ));
+                    self.warn(place, said::bound_twice(chord, other, other_place, name));
                 }
             }
             self.bind(context, command, &chords, vocabulary);
         }
+    }
+
+    fn warn(&mut self, place: &str, why: Said) {
+        self.warnings.push(said::at(place, why).clean());
     }
 
     fn read_chords(&mut self, place: &str, spelled: &[String]) -> Vec<Chord> {
@@ -151,7 +152,7 @@ impl<X: Copy + Eq + Hash, C: Copy + Eq + Hash> Keymap<X, C> {
         for text in spelled.iter().filter(|text| *text != "none") {
             match Chord::parse(text) {
                 Ok(chord) => chords.push(chord),
-                Err(error) => self.warnings.push(format!("{place}: {error}")),
+                Err(error) => self.warn(place, error.said()),
             }
         }
         chords
@@ -198,7 +199,7 @@ impl<X: Copy + Eq + Hash, C: Copy + Eq + Hash> Keymap<X, C> {
     }
 
     /// What was wrong in the files, with file and line.
-    pub fn warnings(&self) -> &[String] {
+    pub fn warnings(&self) -> &[Said] {
         &self.warnings
     }
 }
@@ -207,16 +208,14 @@ fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1
 }
 
-/// `; did you mean ...?` for the nearest known name, or nothing when none is near.
-fn nearest(name: &str, known: &[&'static str]) -> String {
+/// The nearest known name, when one is near.
+fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
     known
         .iter()
         .map(|candidate| (distance(name, candidate), candidate))
         .min()
         .filter(|(distance, candidate)| *distance <= candidate.len() / 2)
-        .map_or_else(String::new, |(_, candidate)| {
-            format!("; did you mean `{candidate}`?")
-        })
+        .map(|(_, candidate)| *candidate)
 }
 
 /// Levenshtein distance over characters.
@@ -302,7 +301,8 @@ mod tests {
         let keymap = layered(
             "[ui]\nlang = \"en\"\n[keys.global]\nqiut = \"x\"\nquit = \"hyper-x\"\n[keys.list]\na = \"b\"\n",
         );
-        let all = keymap.warnings().join("\n");
+        let all: Vec<&str> = keymap.warnings().iter().map(Said::as_str).collect();
+        let all = all.join("\n");
         assert!(
             all.contains("config.toml:4: there is no command `qiut`"),
             "{all}"

@@ -3,6 +3,9 @@
 //! Lives here: the ten name-lists of RFC 4253 section 7.1 and their comparison with the default
 //! profile of current OpenSSH clients. Must not live here: bytes on the wire (`ssh`) or I/O.
 
+use super::said;
+use crate::domain::said::Said;
+
 /// A server's proposal: the name-lists that decide whether a client can go on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KexInit {
@@ -47,12 +50,12 @@ pub enum Kind {
 
 impl Kind {
     /// Words for a sentence.
-    pub fn as_str(self) -> &'static str {
+    pub fn said(self) -> Said {
         match self {
-            Self::KeyExchange => "key exchange",
-            Self::HostKey => "host key",
-            Self::Cipher => "cipher",
-            Self::Mac => "MAC",
+            Self::KeyExchange => said::kind_key_exchange(),
+            Self::HostKey => said::kind_host_key(),
+            Self::Cipher => said::kind_cipher(),
+            Self::Mac => said::kind_mac(),
         }
     }
 }

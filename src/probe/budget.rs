@@ -54,6 +54,13 @@ impl Pacer {
         due
     }
 
+    /// How far the connections that have a place already reach into the future.
+    fn backlog(&self) -> Duration {
+        let next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let ahead = |next: Instant| next.saturating_duration_since(Instant::now());
+        next.map(ahead).unwrap_or_default()
+    }
+
     /// Returns when the next connection may start.
     pub async fn wait(&self) {
         let due = self.reserve();
@@ -70,12 +77,36 @@ pub fn set_rate(rate: u32) -> bool {
     PACER.set(Pacer::new(rate, rate)).is_ok()
 }
 
+fn pacer() -> &'static Pacer {
+    PACER.get_or_init(|| Pacer::new(DEFAULT_RATE, DEFAULT_RATE))
+}
+
 /// Waits for the process-wide pace.
 pub async fn pace() {
-    PACER
-        .get_or_init(|| Pacer::new(DEFAULT_RATE, DEFAULT_RATE))
-        .wait()
-        .await;
+    pacer().wait().await;
+}
+
+/// A target may begin while the connections under way take no longer than this to leave: what
+/// waits in the row looks like silence to those who look at the clock.
+const MOST_BACKLOG: Duration = Duration::from_millis(100);
+/// By then a target that has begun has its first connections in the row.
+const BEGUN: Duration = Duration::from_millis(10);
+
+/// Waits until another target may begin; they begin one after the other.
+pub async fn turn() {
+    static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let turn = TURN.lock().await;
+    loop {
+        let backlog = pacer().backlog();
+        if backlog <= MOST_BACKLOG {
+            break;
+        }
+        tokio::time::sleep(backlog.saturating_sub(MOST_BACKLOG)).await;
+    }
+    tokio::spawn(async move {
+        tokio::time::sleep(BEGUN).await;
+        drop(turn);
+    });
 }
 
 #[derive(Debug, Default)]

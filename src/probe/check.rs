@@ -1,4 +1,4 @@
-//! The short look at one login port: connect, and one greeting or X.224 exchange.
+//! The short look at one login port: connect, one greeting or X.224 exchange, and the step after.
 //!
 //! Lives here: what sweeps and the verification after a repair need. Must not live here: several
 //! tries, neighbours or fusion (`engine`).
@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use super::budget;
 use super::fusion::describe;
+use super::fusion::secure::describe_tls;
 use super::login::{Talk, talk};
 use super::outcome::Connect;
 use super::plan::Protocol;
 use super::tcp;
+use crate::domain::said::Said;
 
 /// What one short look at a login port ended in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +46,18 @@ pub enum LoginHealth {
 }
 
 impl LoginHealth {
+    pub const ALL: [Self; 9] = [
+        Self::Answers,
+        Self::Slow,
+        Self::Mute,
+        Self::TurnedAway,
+        Self::WrongAnswer,
+        Self::Refused,
+        Self::Silent,
+        Self::Prohibited,
+        Self::Unknown,
+    ];
+
     /// A word for lists and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -80,17 +94,30 @@ impl LoginCheck {
     }
 
     /// One sentence with the figures.
-    pub fn detail(&self) -> String {
+    pub fn detail(&self) -> Said {
         match &self.talk {
-            Some(Talk::Ssh { greeting, .. }) => describe::greeting(greeting),
-            Some(Talk::Rdp { negotiation, .. }) => describe::negotiation(negotiation),
+            Some(Talk::Ssh { greeting, exchange }) => {
+                let further = exchange.as_ref().map(describe::key_exchange);
+                both(describe::greeting(greeting), further)
+            }
+            Some(Talk::Rdp { negotiation, tls }) => both(
+                describe::negotiation(negotiation),
+                tls.as_ref().map(describe_tls),
+            ),
             None => describe::connect(&self.connect),
         }
     }
 }
 
-/// One connection and one greeting or X.224 exchange: the short form, for the verification after a
-/// repair. Counts in the ledger, but is never held back by it.
+fn both(first: Said, further: Option<Said>) -> Said {
+    match further {
+        Some(further) => first.and(further),
+        None => first,
+    }
+}
+
+/// One connection, one greeting or X.224 exchange, and the step after it: the short form, for the
+/// verification after a repair. Counts in the ledger, but is never held back by it.
 pub async fn login_check(
     login: SocketAddr,
     protocol: Protocol,
@@ -98,24 +125,36 @@ pub async fn login_check(
     greeting_timeout: Duration,
 ) -> LoginCheck {
     budget::pace().await;
-    look(login, Some(protocol), connect_timeout, greeting_timeout).await
+    // Whoever is told that login is back gets further than the first answer.
+    let further = AtomicBool::new(false);
+    let limits = (connect_timeout, greeting_timeout);
+    look_with(login, Some(protocol), limits, &further).await
 }
 
-/// The same at the caller's own pace; without a protocol it ends with the connection.
+/// The first answer alone at the caller's own pace; without a protocol it ends with the connection.
 pub(super) async fn look(
     login: SocketAddr,
     protocol: Option<Protocol>,
     connect_timeout: Duration,
     greeting_timeout: Duration,
 ) -> LoginCheck {
+    let limits = (connect_timeout, greeting_timeout);
+    look_with(login, protocol, limits, &AtomicBool::new(true)).await
+}
+
+async fn look_with(
+    login: SocketAddr,
+    protocol: Option<Protocol>,
+    (connect_timeout, greeting_timeout): (Duration, Duration),
+    taken: &AtomicBool,
+) -> LoginCheck {
     // The semaphore lives as long as the process and is never closed.
     let _slot = budget::connection_slots().acquire().await.ok();
     let started = Instant::now();
     let made = tcp::connect_now(login, connect_timeout).await;
     let connect = made.0;
-    let taken = AtomicBool::new(true);
     let talk = match protocol {
-        Some(protocol) => talk(made, login, protocol, greeting_timeout, &taken).await,
+        Some(protocol) => talk(made, login, protocol, greeting_timeout, taken).await,
         None => None,
     };
     LoginCheck {

@@ -9,19 +9,26 @@ mod path;
 mod peers;
 mod talk;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 
 use super::budget::{Allowance, Ledger};
-use super::login::Conversations;
-use super::plan::{Arriving, ProbeOptions, ProbePlan, ProbeTarget, Protocol, nothing_arrives};
+use super::login::{Connects, Conversations};
+use super::outcome::Connect;
+use super::plan::{
+    Arriving, Depth, ProbeOptions, ProbePlan, ProbeTarget, Protocol, nothing_arrives,
+};
 use super::surroundings::{self, Surroundings};
 use super::{fusion, tcp};
-use crate::domain::evidence::{Reading, Source, Status};
+use crate::domain::evidence::{Path, Reading, Source, Status};
+use crate::domain::said::Said;
+use crate::domain::said::{Figure, List, Table, Word};
+use crate::probe::said;
 use fusion::{Reach, ReachFacts, ReachUnknown, describe};
 use hearing::Hearing;
 use talk::Heard;
@@ -30,6 +37,9 @@ use talk::Heard;
 const TRIES: usize = 3;
 /// Wide enough that a service that comes and goes within a second is seen doing so.
 const TRY_SPACING: Duration = Duration::from_millis(450);
+/// A private address that has not answered by then, after one repeated SYN, is not waited for any
+/// longer where the public one answers.
+const NOT_WORTH_WAITING: Duration = Duration::from_millis(1150);
 /// Collects readings and passes each on at once.
 pub(super) struct Emitter {
     sink: mpsc::Sender<Reading>,
@@ -39,6 +49,10 @@ pub(super) struct Emitter {
     consent_used: AtomicBool,
     /// Targets whose login port is known to be open.
     open: AtomicUsize,
+    /// Whether one of them lies on the public path.
+    public_open: watch::Sender<bool>,
+    /// Whether the public path gave any answer.
+    public_answers: Arc<AtomicBool>,
 }
 
 impl Emitter {
@@ -67,6 +81,8 @@ pub async fn run_with(
         certificate_known: AtomicBool::new(false),
         consent_used: AtomicBool::new(false),
         open: AtomicUsize::new(0),
+        public_open: watch::Sender::new(false),
+        public_answers: Arc::default(),
     };
     let targets = join_all(
         plan.targets
@@ -87,7 +103,14 @@ struct Run<'a> {
     arriving: &'a Arriving,
     emitter: &'a Emitter,
     hearing: Hearing,
+    /// Whether a try lost a packet, once all have ended.
+    lost: watch::Sender<Option<bool>>,
     started: Instant,
+}
+
+/// The word for a path.
+fn path_word(path: Path) -> Word {
+    Word::new(Table::Path, path.as_str())
 }
 
 impl<'a> Run<'a> {
@@ -105,17 +128,14 @@ impl<'a> Run<'a> {
             protocol: Protocol::expected(plan.os, target.port),
             emitter,
             hearing: Hearing::default(),
+            lost: watch::Sender::new(None),
             started: Instant::now(),
         }
     }
 
     async fn all(self) {
         if let Allowance::Wait(wait) = Ledger::shared().allow(self.target.login(), TRIES) {
-            let why = format!(
-                "{} is left alone for another {}: it asked for a pause or had its share of connections",
-                self.target.login(),
-                describe::time(wait)
-            );
+            let why = said::left_alone(self.target.login(), Figure::time(wait));
             self.unknown("reach", Status::NotAttempted, why.clone())
                 .await;
             self.conversation_unknown(Status::NotAttempted, &why).await;
@@ -128,10 +148,18 @@ impl<'a> Run<'a> {
             TRIES,
             TRY_SPACING,
         );
-        let around =
-            Surroundings::start(self.plan, &self.target, self.arriving, self.protocol).await;
+        let around = Surroundings::start(
+            self.plan,
+            &self.target,
+            self.arriving,
+            self.protocol,
+            &self.emitter.public_answers,
+        )
+        .await;
         let mut connects = talks.connects();
-        let mut login = connects.until_open().await;
+        let Some(mut login) = self.first_answer(&mut connects, &around).await else {
+            return self.not_waited_for().await;
+        };
         let found = around.finish(&login, self.started).await;
         let facts = found.reach;
         let told = async {
@@ -145,6 +173,9 @@ impl<'a> Run<'a> {
         // One open connection settles that the path may be measured; whether it is flaky shows later.
         if facts.login.iter().any(|end| end.is_open()) {
             self.emitter.open.fetch_add(1, Ordering::Relaxed);
+            if self.target.path == Path::Public {
+                self.emitter.public_open.send_replace(true);
+            }
             let rest = self.beyond_reach(Ok(Reach::Open), &facts, talks, found.other_logins);
             let _ = tokio::join!(told, rest);
         } else {
@@ -152,6 +183,72 @@ impl<'a> Run<'a> {
             self.beyond_reach(reach, &facts, talks, found.other_logins)
                 .await;
         }
+    }
+
+    /// The ends of the tries until one is open; `None` where a quick look need not wait for them.
+    async fn first_answer(
+        &self,
+        connects: &mut Connects,
+        around: &Surroundings,
+    ) -> Option<Vec<Connect>> {
+        let mut ends = Vec::new();
+        loop {
+            tokio::select! {
+                end = connects.next() => match end {
+                    Some(end) => {
+                        ends.push(end);
+                        if self.target.path == Path::Public && end.rtt().is_some() {
+                            self.emitter.public_answers.store(true, Ordering::Relaxed);
+                        }
+                        if end.is_open() {
+                            return Some(ends);
+                        }
+                        if matches!(end, Connect::Refused(_)) {
+                            around.login_was_refused();
+                        }
+                    }
+                    None => return Some(ends),
+                },
+                () = self.needless(), if ends.is_empty() => return None,
+            }
+        }
+    }
+
+    /// Returns when nobody needs this path: a private one that has not answered in good time, where
+    /// the public one has.
+    async fn needless(&self) {
+        let private = self.target.path == Path::Private;
+        if !private || self.options.depth == Depth::Full {
+            return std::future::pending().await;
+        }
+        tokio::time::sleep_until((self.started + NOT_WORTH_WAITING).into()).await;
+        let mut public = self.emitter.public_open.subscribe();
+        if public.wait_for(|open| *open).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Says of a path what was not waited for.
+    async fn not_waited_for(&self) {
+        let why = said::not_waited_for(
+            self.target.login(),
+            path_word(self.target.path),
+            Figure::time(self.started.elapsed()),
+        );
+        self.unknown("reach", Status::NotAttempted, why.clone())
+            .await;
+        self.conversation_unknown(Status::NotAttempted, &why).await;
+        for group in ["path-quality", "path-mtu", "other-login-port"] {
+            self.unknown(group, Status::NotAttempted, why.clone()).await;
+        }
+    }
+
+    /// Whether a try lost a packet; waits until all have ended.
+    async fn lost_a_packet(&self) -> bool {
+        let mut lost = self.lost.subscribe();
+        // The sender lives as long as this value: the wait cannot fail.
+        let ended = lost.wait_for(Option::is_some).await;
+        ended.is_ok_and(|lost| *lost == Some(true))
     }
 
     /// Everything that needs to know whether the login port is open, all at once.
@@ -184,20 +281,23 @@ impl<'a> Run<'a> {
 
     /// Returns when a further connection changes nothing for the tries.
     async fn undisturbed(&self) {
-        let all_started = self.started + TRY_SPACING * (TRIES as u32 - 1);
-        self.hearing.undisturbed(all_started).await;
+        self.hearing.undisturbed(self.all_started()).await;
+    }
+
+    /// When the last of the tries starts.
+    fn all_started(&self) -> Instant {
+        self.started + TRY_SPACING * (TRIES as u32 - 1)
     }
 
     async fn reach(&self, facts: &ReachFacts) -> Result<Reach, ReachUnknown> {
+        self.lost.send_replace(Some(facts.lost_a_packet()));
         let state = fusion::fuse_reach(facts);
-        let source = tcp::source_address(self.target.address)
-            .map_or_else(|_| String::new(), |from| format!(" from {from}"));
-        let detail = format!(
-            "{} ({} path){source}: {}",
-            self.target.login(),
-            self.target.path,
-            describe::reach(facts, state)
-        );
+        let (login, path) = (self.target.login(), path_word(self.target.path));
+        let told = describe::reach(facts, state);
+        let detail = match tcp::source_address(self.target.address) {
+            Ok(from) => said::reach_from(login, path, from, told),
+            Err(_) => said::reach(login, path, told),
+        };
         match state {
             Ok(reach) => self.observed("reach", reach.as_str(), detail).await,
             Err(ReachUnknown::NoAttempt) => {
@@ -209,24 +309,28 @@ impl<'a> Run<'a> {
     }
 
     async fn other_login_port(&self, pending: surroundings::OtherLogins) {
-        let found = pending.finish().await;
-        let looked: Vec<String> = found.looked.iter().map(u16::to_string).collect();
+        let found = pending.finish(self.started).await;
+        let looked = List::names(&found.looked);
         let address = self.target.address;
-        if found.looked.is_empty() {
+        if found.elsewhere {
+            let why = said::looked_elsewhere(address);
+            self.unknown("other-login-port", Status::NotAttempted, why)
+                .await;
+        } else if found.looked.is_empty() {
             self.unknown(
                 "other-login-port",
                 Status::NotAttempted,
-                format!("{address}: no other port to look at"),
+                said::no_other_port(address),
             )
             .await;
         } else if let Some((port, what)) = found.answering.first() {
-            let detail = format!(
-                "{address}: port {port} answers {what} (looked at {})",
-                looked.join(", ")
-            );
+            let detail = said::port_answers(address, *port, what, looked);
             self.observed("other-login-port", "found", detail).await;
         } else {
-            let detail = format!("{address}: no login service on {}", looked.join(", "));
+            let detail = match found.waited {
+                Some(waited) => said::no_service_in(address, Figure::time(waited), looked),
+                None => said::no_service(address, looked),
+            };
             self.observed("other-login-port", "none", detail).await;
         }
     }
@@ -242,16 +346,12 @@ impl<'a> Run<'a> {
                 Protocol::Rdp => self.rdp(talks).await,
             },
             Ok(reach) => {
-                let why = format!(
-                    "{} is {}, so there was nobody to talk to",
-                    self.target.login(),
-                    reach.as_str()
-                );
+                let why = said::nobody_to_talk(self.target.login(), reach.word());
                 self.conversation_unknown(Status::NotAttempted, &why).await;
                 Heard::default()
             }
             Err(_) => {
-                let why = format!("{} could not be tried from here", self.target.login());
+                let why = said::not_from_here(self.target.login());
                 self.conversation_unknown(Status::NotAttempted, &why).await;
                 Heard::default()
             }
@@ -259,22 +359,22 @@ impl<'a> Run<'a> {
     }
 
     /// Marks everything that needs a conversation.
-    async fn conversation_unknown(&self, status: Status, why: &str) {
+    async fn conversation_unknown(&self, status: Status, why: &Said) {
         let groups: &[&str] = match self.protocol {
             Protocol::Ssh => &["banner", "kex"],
-            Protocol::Rdp => &["rdp-negotiation"],
+            Protocol::Rdp => &["rdp-negotiation", "rdp-tls"],
         };
         for group in groups {
             self.unknown(group, status, why.to_owned()).await;
         }
     }
 
-    async fn observed(&self, id: &str, state: &str, detail: String) {
+    async fn observed(&self, id: &str, state: &str, detail: impl Into<Said>) {
         let reading = Reading::observed(id, Source::Probe, state, detail);
         self.emit(reading).await;
     }
 
-    async fn unknown(&self, id: &str, status: Status, detail: String) {
+    async fn unknown(&self, id: &str, status: Status, detail: impl Into<Said>) {
         let reading = Reading::without_state(id, Source::Probe, status, detail);
         self.emit(reading).await;
     }

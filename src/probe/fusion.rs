@@ -7,8 +7,8 @@ pub mod describe;
 pub mod greeting;
 pub mod path;
 pub mod reach;
+pub mod secure;
 
-pub use greeting::{
-    Banner, Certificate, Kex, RdpState, fuse_banner, fuse_certificate, fuse_kex, fuse_negotiation,
-};
+pub use greeting::{Banner, Kex, RdpState, fuse_banner, fuse_kex, fuse_negotiation};
 pub use reach::{Peers, Reach, ReachFacts, ReachUnknown, fuse_peers, fuse_reach};
+pub use secure::{Certificate, RdpTls, fuse_certificate, fuse_tls};

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::net::TcpStream;
@@ -25,6 +25,8 @@ use super::{rdp_exchange, tcp};
 /// speak may take as long again, within bounds.
 const EXCHANGE: Duration = Duration::from_secs(4);
 const EXCHANGE_AT_MOST: Duration = Duration::from_secs(8);
+/// What is left for it where the first answer used up nearly all the time.
+const EXCHANGE_AT_LEAST: Duration = Duration::from_millis(2500);
 
 /// What was said on one open connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +46,7 @@ pub enum Talk {
 impl Talk {
     /// True when the server ended or refused the conversation.
     pub fn turned_away(&self) -> bool {
-        self.health() == LoginHealth::TurnedAway
+        self.first_answer() == LoginHealth::TurnedAway
     }
 
     /// True when the step after the first answer was made, or ended.
@@ -58,8 +60,33 @@ impl Talk {
         )
     }
 
-    /// The result of this conversation alone.
+    /// True when the step after the first answer came to its end.
+    pub fn completed(&self) -> bool {
+        matches!(
+            self,
+            Self::Ssh {
+                exchange: Some(KeyExchange::Lists(_)),
+                ..
+            } | Self::Rdp {
+                tls: Some(Tls::Complete(_) | Tls::WentOn { .. }),
+                ..
+            }
+        )
+    }
+
+    /// The result of this conversation alone, as far as it went.
     pub fn health(&self) -> LoginHealth {
+        let further = match self {
+            Self::Ssh { exchange, .. } => exchange.as_ref().and_then(exchange_failure),
+            Self::Rdp { tls, .. } => tls.as_ref().and_then(tls_failure),
+        };
+        match (self.first_answer(), further) {
+            (LoginHealth::Answers | LoginHealth::Slow, Some(failure)) => failure,
+            (first, _) => first,
+        }
+    }
+
+    fn first_answer(&self) -> LoginHealth {
         match self {
             Self::Ssh { greeting, .. } => match greeting {
                 Greeting::Identified { after, .. } if *after >= SLOW => LoginHealth::Slow,
@@ -85,6 +112,28 @@ impl Talk {
     }
 }
 
+/// What a key exchange that did not come to its lists makes of a login.
+fn exchange_failure(exchange: &KeyExchange) -> Option<LoginHealth> {
+    match exchange {
+        KeyExchange::Lists(_) => None,
+        KeyExchange::Hang { .. } => Some(LoginHealth::Mute),
+        KeyExchange::Closed { .. } | KeyExchange::Disconnected { .. } => {
+            Some(LoginHealth::TurnedAway)
+        }
+        KeyExchange::Malformed => Some(LoginHealth::WrongAnswer),
+    }
+}
+
+/// What a TLS handshake that did not come to its end makes of a login.
+fn tls_failure(tls: &Tls) -> Option<LoginHealth> {
+    match tls {
+        Tls::Complete(_) | Tls::WentOn { .. } => None,
+        Tls::Hang(_) => Some(LoginHealth::Mute),
+        Tls::Closed { .. } => Some(LoginHealth::TurnedAway),
+        _ => Some(LoginHealth::WrongAnswer),
+    }
+}
+
 /// Tries under way. Dropping it ends them.
 #[derive(Debug)]
 pub struct Conversations {
@@ -93,8 +142,8 @@ pub struct Conversations {
 }
 
 impl Conversations {
-    /// Starts `count` tries, `spacing` apart. The first that gets that far also reads the key-exchange
-    /// lists or the certificate.
+    /// Starts `count` tries, `spacing` apart; their first answers share one time limit. The first
+    /// that gets that far also reads the key-exchange lists or goes on with TLS.
     pub fn start(
         login: SocketAddr,
         protocol: Protocol,
@@ -106,6 +155,7 @@ impl Conversations {
         let mut tries = JoinSet::new();
         let mut connects = Vec::new();
         let (connect_limit, limit) = (options.connect_timeout, options.greeting_timeout);
+        let started = Instant::now();
         for number in 0..count {
             let (tell, told) = oneshot::channel();
             connects.push(told);
@@ -116,6 +166,8 @@ impl Conversations {
                 let (outcome, stream) = tcp::connect(login, connect_limit).await;
                 // The receiver is only gone when the whole run is.
                 let _ = tell.send(outcome);
+                let until = started + spacing * number as u32 + limit;
+                let limit = until.saturating_duration_since(Instant::now());
                 talk((outcome, stream), login, protocol, limit, &taken).await
             });
         }
@@ -143,16 +195,14 @@ impl Conversations {
 pub struct Connects(FuturesUnordered<oneshot::Receiver<Connect>>);
 
 impl Connects {
-    /// Waits until one is open, or all have ended otherwise.
-    pub async fn until_open(&mut self) -> Vec<Connect> {
-        let mut ends = Vec::new();
+    /// The end of the next one; `None` when all have ended.
+    pub async fn next(&mut self) -> Option<Connect> {
         while let Some(end) = self.0.next().await {
-            ends.extend(end);
-            if ends.last().is_some_and(|end| end.is_open()) {
-                break;
+            if let Ok(end) = end {
+                return Some(end);
             }
         }
-        ends
+        None
     }
 
     /// Waits for all that are left.
@@ -162,8 +212,8 @@ impl Connects {
     }
 }
 
-/// Talks on an open stream. Whoever finds `taken` false sets it and goes one step further: the key
-/// exchange lists, or the TLS certificate.
+/// Talks on an open stream, `limit` for the first answer. Whoever finds `taken` false sets it and
+/// goes one step further: the key-exchange lists, or TLS.
 pub async fn converse(
     stream: TcpStream,
     protocol: Protocol,
@@ -176,7 +226,7 @@ pub async fn converse(
             let greeting = conversation.greeting(limit).await;
             let exchange = match greeting {
                 Greeting::Identified { after, .. } if !taken.swap(true, Ordering::Relaxed) => {
-                    Some(conversation.key_exchange(limit.min(patience(after))).await)
+                    Some(conversation.key_exchange(patience(after, limit)).await)
                 }
                 _ => None,
             };
@@ -190,7 +240,9 @@ pub async fn converse(
                 Negotiation::Selected { security, after }
                     if security != RdpSecurity::Legacy && !taken.swap(true, Ordering::Relaxed) =>
                 {
-                    Some(rdp_exchange::certificate(stream, limit.min(patience(after))).await)
+                    let limit = patience(after, limit);
+                    let until = (Instant::now() + limit).into();
+                    Some(rdp_exchange::secure(stream, limit, until).await)
                 }
                 _ => {
                     leave(stream);
@@ -228,7 +280,8 @@ pub async fn talk(
     })
 }
 
-/// How long the next step may take after an answer that took `after`.
-fn patience(after: Duration) -> Duration {
-    (EXCHANGE + after * 2).min(EXCHANGE_AT_MOST)
+/// How long the next step may take after an answer that took `after` of its limit.
+fn patience(after: Duration, limit: Duration) -> Duration {
+    let left = limit.saturating_sub(after).max(EXCHANGE_AT_LEAST);
+    (EXCHANGE + after * 2).min(EXCHANGE_AT_MOST).min(left)
 }

@@ -4,13 +4,16 @@
 //! requests. Must not live here: what both mean together (`fusion::path`).
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rustix::net::sockopt;
 use tokio::time::Instant;
 
 use super::budget::Ledger;
+use super::login::talk;
 use super::outcome::Greeting;
+use super::plan::Protocol;
 use super::ssh_exchange::{Conversation, leave};
 use super::{icmp, tcp};
 
@@ -55,6 +58,24 @@ pub async fn outward(login: SocketAddr, limit: Duration) -> Large {
     };
     leave(conversation.into_stream());
     end
+}
+
+/// Small enough for any path (the IPv4 minimum of RFC 1122), so that nothing full-size is sent by
+/// either side.
+const SMALL_SEGMENT: u32 = 536;
+
+/// Repeats a handshake that hung with small packets alone: one that then completes proves that the
+/// path swallows large ones.
+pub async fn small_segments(login: SocketAddr, protocol: Protocol, limit: Duration) -> Large {
+    let started = Instant::now();
+    let (outcome, stream) = tcp::connect_small(login, limit, SMALL_SEGMENT).await;
+    let left = limit.saturating_sub(started.elapsed());
+    let taken = AtomicBool::new(false);
+    match talk((outcome, stream), login, protocol, left, &taken).await {
+        Some(talk) if talk.completed() => Large::Passed,
+        Some(_) => Large::Lost,
+        None => Large::Unknown,
+    }
 }
 
 async fn watch(local: SocketAddr, remote: SocketAddr) -> Large {

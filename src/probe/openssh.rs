@@ -14,25 +14,39 @@ use tokio::sync::{OnceCell, mpsc};
 use tokio::time::Instant;
 
 use super::algorithms::Profile;
+use super::plan::Called;
 use super::transcript::{Line, Transcript};
+use crate::domain::said::Said;
 use crate::domain::text::sanitise;
+use crate::probe::said;
 
 /// Most output that is kept from one run.
 const MAX_OUTPUT: usize = 64 * 1024;
 const MAX_LINE: usize = 400;
+/// Beginnings of variables that hold the cloud's keys, or settings of this program.
+const SECRET: &[&str] = &["TENCENTCLOUD_", "TENCENT_", "QCLOUD_", "CVMTOP_"];
 
 /// Why the client could not be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.said())]
 pub enum ClientFailure {
     /// No `ssh` on this machine.
-    #[error("this machine has no OpenSSH client: install the package openssh-client")]
     Missing,
     /// It could not be started.
-    #[error("the OpenSSH client could not be started: {0}")]
     NotStarted(String),
     /// A user name that an argument list must not carry.
-    #[error("\"{0}\" cannot be used as a user name: give a plain login name")]
     BadUser(String),
+}
+
+impl ClientFailure {
+    /// The sentence.
+    pub fn said(&self) -> Said {
+        match self {
+            Self::Missing => said::no_openssh(),
+            Self::NotStarted(why) => said::openssh_not_started(why),
+            Self::BadUser(user) => said::bad_user(user),
+        }
+    }
 }
 
 /// What the client is asked to do.
@@ -53,6 +67,7 @@ pub struct Request<'a> {
     /// See [`super::plan::Consent`].
     pub identity: Option<&'a Path>,
     pub known_hosts: Option<&'a Path>,
+    pub called: Option<&'a Called>,
     pub limit: Duration,
 }
 
@@ -60,9 +75,14 @@ pub struct Request<'a> {
 /// first file, which is `/dev/null`.
 pub fn arguments(request: &Request<'_>) -> Vec<String> {
     let mut out: Vec<String> = vec!["-v".into(), "-T".into()];
-    let known_hosts = match request.known_hosts {
-        Some(file) => format!("\"{}\"", file.display()),
-        None => "~/.ssh/known_hosts ~/.ssh/known_hosts2".to_owned(),
+    let called = request.called;
+    let known_hosts = match (request.known_hosts, called) {
+        (Some(file), _) => quoted(&file.display().to_string()),
+        (None, Some(called)) => {
+            let files: Vec<String> = called.known_hosts.iter().map(|f| quoted(f)).collect();
+            files.join(" ")
+        }
+        (None, None) => "~/.ssh/known_hosts ~/.ssh/known_hosts2".to_owned(),
     };
     let known_hosts = format!("UserKnownHostsFile=/dev/null {known_hosts}");
     let mut options = vec![
@@ -80,9 +100,22 @@ pub fn arguments(request: &Request<'_>) -> Vec<String> {
         "VisualHostKey=no",
         &known_hosts,
     ];
+    if let Some(called) = called {
+        if let Some(config) = &called.config {
+            out.extend(["-F".into(), config.display().to_string()]);
+        }
+        if called.proxied {
+            // The host in between says the same sentences on the other stream.
+            out.extend(["-E".into(), "/dev/stdout".into()]);
+        }
+        options.extend(called.options.iter().map(String::as_str));
+    }
     match request.purpose {
         Purpose::Methods => {
-            out.extend(["-F".into(), "none".into(), "-N".into()]);
+            if called.is_none() {
+                out.extend(["-F".into(), "none".into()]);
+            }
+            out.push("-N".into());
             options.extend([
                 "PreferredAuthentications=none",
                 "PubkeyAuthentication=no",
@@ -104,9 +137,35 @@ pub fn arguments(request: &Request<'_>) -> Vec<String> {
         "-l".into(),
         request.user.to_owned(),
         "--".into(),
-        request.login.ip().to_string(),
+        called.map_or_else(
+            || request.login.ip().to_string(),
+            |it| it.name_at(request.login.ip()),
+        ),
     ]);
     out
+}
+
+/// A path as a value of an option: blanks are part of it, and `%` begins no token.
+fn quoted(file: &str) -> String {
+    format!("\"{}\"", file.replace('%', "%%"))
+}
+
+/// The client as every run starts it: it may ask nobody for anything, also not for a host in
+/// between, and it does not see the cloud's keys, which its `SendEnv` could carry to the guest.
+fn client() -> Command {
+    let mut command = Command::new("ssh");
+    command
+        .env("LC_ALL", "C")
+        .env("SSH_ASKPASS", "/bin/false")
+        .env("SSH_ASKPASS_REQUIRE", "force")
+        .stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if SECRET.iter().any(|part| name.starts_with(part)) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// A name that cannot be taken for an option or carry anything but a login name.
@@ -164,11 +223,10 @@ pub async fn run(request: &Request<'_>) -> Result<Transcript, ClientFailure> {
     if !acceptable(request.user) {
         return Err(ClientFailure::BadUser(sanitise(request.user, 40)));
     }
+    let proxied = request.called.is_some_and(|called| called.proxied);
     let started = Instant::now();
-    let mut child = Command::new("ssh")
+    let mut child = client()
         .args(arguments(request))
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
@@ -179,10 +237,10 @@ pub async fn run(request: &Request<'_>) -> Result<Transcript, ClientFailure> {
         })?;
     let (tell, mut told) = mpsc::channel(64);
     if let Some(pipe) = child.stderr.take() {
-        tokio::spawn(read_lines(pipe, started, tell.clone()));
+        tokio::spawn(read_lines(pipe, started, proxied, tell.clone()));
     }
     if let Some(pipe) = child.stdout.take() {
-        tokio::spawn(read_lines(pipe, started, tell.clone()));
+        tokio::spawn(read_lines(pipe, started, false, tell.clone()));
     }
     drop(tell);
     let deadline = started + request.limit;
@@ -191,8 +249,9 @@ pub async fn run(request: &Request<'_>) -> Result<Transcript, ClientFailure> {
         match tokio::time::timeout_at(deadline, told.recv()).await {
             Ok(Some(line)) => {
                 // A server that lets anybody in must not leave us with a session.
-                let in_by_none =
-                    request.purpose == Purpose::Methods && line.text.contains("Authenticated to ");
+                let in_by_none = request.purpose == Purpose::Methods
+                    && !line.aside
+                    && line.text.contains("Authenticated to ");
                 transcript.lines.push(line);
                 if in_by_none {
                     break;
@@ -219,7 +278,12 @@ pub async fn run(request: &Request<'_>) -> Result<Transcript, ClientFailure> {
     Ok(transcript)
 }
 
-async fn read_lines(mut pipe: impl AsyncRead + Unpin, started: Instant, tell: mpsc::Sender<Line>) {
+async fn read_lines(
+    mut pipe: impl AsyncRead + Unpin,
+    started: Instant,
+    aside: bool,
+    tell: mpsc::Sender<Line>,
+) {
     let mut total = 0;
     let mut pending = Vec::new();
     let mut chunk = [0u8; 2048];
@@ -233,7 +297,7 @@ async fn read_lines(mut pipe: impl AsyncRead + Unpin, started: Instant, tell: mp
                 pending.push(byte);
                 continue;
             }
-            if tell.send(line(&pending, started)).await.is_err() {
+            if tell.send(line(&pending, started, aside)).await.is_err() {
                 return;
             }
             pending.clear();
@@ -241,13 +305,14 @@ async fn read_lines(mut pipe: impl AsyncRead + Unpin, started: Instant, tell: mp
     }
     if !pending.is_empty() {
         // The receiver may have seen enough.
-        let _ = tell.send(line(&pending, started)).await;
+        let _ = tell.send(line(&pending, started, aside)).await;
     }
 }
 
-fn line(bytes: &[u8], started: Instant) -> Line {
+fn line(bytes: &[u8], started: Instant, aside: bool) -> Line {
     Line {
         at: started.elapsed(),
+        aside,
         text: sanitise(&String::from_utf8_lossy(bytes), MAX_LINE),
     }
 }
@@ -263,6 +328,7 @@ mod tests {
             user: "root",
             identity: None,
             known_hosts: None,
+            called: None,
             limit: Duration::from_secs(1),
         }
     }
@@ -286,5 +352,35 @@ mod tests {
         assert!(methods.windows(2).any(|pair| pair == ["-F", "none"]));
         let real = arguments(&request(Purpose::Login));
         assert!(!real.contains(&"-F".to_owned()));
+    }
+
+    #[test]
+    fn the_name_of_the_operators_configuration_is_given_not_the_address() {
+        let called = Called {
+            name: "web".to_owned(),
+            config: Some("/c/ssh".into()),
+            known_hosts: vec!["/k/my hosts".to_owned(), "/k/100%".to_owned()],
+            proxied: true,
+            options: vec!["SessionType=default".to_owned()],
+        };
+        for purpose in [Purpose::Methods, Purpose::Login] {
+            let args = arguments(&Request {
+                called: Some(&called),
+                ..request(purpose)
+            });
+            assert_eq!(&args[args.len() - 4..], ["-l", "root", "--", "web"]);
+            for pair in [
+                ["-F", "/c/ssh"],
+                ["-p", "2222"],
+                ["-E", "/dev/stdout"],
+                ["-o", "SessionType=default"],
+                [
+                    "-o",
+                    "UserKnownHostsFile=/dev/null \"/k/my hosts\" \"/k/100%%\"",
+                ],
+            ] {
+                assert!(args.windows(2).any(|it| it == pair), "{pair:?}: {args:?}");
+            }
+        }
     }
 }

@@ -6,31 +6,36 @@
 use std::time::Duration;
 
 use super::algorithms::KexInit;
+use super::said;
+use crate::domain::said::Said;
 
 /// Our own side failed; says nothing about the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.said())]
 pub enum OwnFailure {
     /// EMFILE, ENFILE, ENOBUFS, ENOMEM.
-    #[error(
-        "this machine is out of file descriptors or socket memory: close programs or raise the limit (ulimit -n)"
-    )]
     Resources,
     /// No route at all in this machine's own table.
-    #[error(
-        "this machine has no route to the address: check its own network, VPN or address family"
-    )]
     NoRoute,
     /// EADDRNOTAVAIL: no local address or no free local port.
-    #[error(
-        "this machine has no free local address or port for the connection: wait a minute and probe again"
-    )]
     NoLocalAddress,
     /// EPERM or EACCES from this machine's own firewall or policy.
-    #[error("this machine's own firewall or policy forbids the connection: allow it here first")]
     Forbidden,
     /// Anything else that happened before a packet could leave.
-    #[error("this machine could not use a socket (system error {0}): see the log and probe again")]
     Other(i32),
+}
+
+impl OwnFailure {
+    /// The sentence.
+    pub fn said(self) -> Said {
+        match self {
+            Self::Resources => said::own_resources(),
+            Self::NoRoute => said::own_no_route(),
+            Self::NoLocalAddress => said::own_no_address(),
+            Self::Forbidden => said::own_forbidden(),
+            Self::Other(code) => said::own_other(code),
+        }
+    }
 }
 
 /// An answer that takes this long came to a repeated SYN, unless the path itself is that slow.
@@ -127,10 +132,23 @@ pub enum Greeting {
     Reset { after: Duration },
     /// No identification within the limit. `bytes` counts what trickled in.
     Silent { waited: Duration, bytes: usize },
-    /// Something that is not SSH answered.
-    WrongProtocol { sample: String },
+    /// Something that is not SSH answered; what it is, where its first bytes tell.
+    WrongProtocol {
+        sample: String,
+        protocol: Option<&'static str>,
+    },
     /// Our own side failed.
     Own(OwnFailure),
+}
+
+impl Greeting {
+    /// How long a server that identified itself took.
+    pub fn answered_after(&self) -> Option<Duration> {
+        match self {
+            Self::Identified { after, .. } => Some(*after),
+            _ => None,
+        }
+    }
 }
 
 /// What came after both identification strings (RFC 4253 section 7.1).
@@ -151,10 +169,14 @@ pub enum KeyExchange {
 /// Security protocol that a server selected (MS-RDPBCGR 2.2.1.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RdpSecurity {
-    /// CredSSP (HYBRID, HYBRID_EX) and relatives: network level authentication.
+    /// CredSSP (HYBRID, HYBRID_EX): network level authentication.
     Nla,
     /// TLS without network level authentication.
     Tls,
+    /// RDSTLS: TLS, and the token of a broker that redirected the client here.
+    Rdstls,
+    /// RDSAAD: TLS, and a sign-in with Microsoft Entra.
+    Aad,
     /// Standard RDP security, or a confirm without a negotiation block.
     Legacy,
 }
@@ -228,10 +250,23 @@ pub enum Negotiation {
     Reset { after: Duration },
     /// Nothing complete within this time.
     Silent { waited: Duration, bytes: usize },
-    /// Not RDP.
-    WrongProtocol { sample: String },
+    /// Not RDP; what it is, where its first bytes tell.
+    WrongProtocol {
+        sample: String,
+        protocol: Option<&'static str>,
+    },
     /// Our own side failed.
     Own(OwnFailure),
+}
+
+impl Negotiation {
+    /// How long a server that selected a protocol took.
+    pub fn answered_after(&self) -> Option<Duration> {
+        match self {
+            Self::Selected { after, .. } => Some(*after),
+            _ => None,
+        }
+    }
 }
 
 /// Dates and name of a server's certificate.
@@ -248,12 +283,47 @@ pub struct CertificateSummary {
 /// End of a TLS handshake that accepts any certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tls {
-    /// The end-entity certificate.
-    Certificate(CertificateSummary),
-    /// The handshake ended without a certificate that can be read.
-    Unreadable,
-    /// The handshake failed; the text is the TLS library's, made safe for display.
+    /// Done. The end-entity certificate, where it could be read.
+    Complete(Option<CertificateSummary>),
+    /// The server went on with a ClientHello of TLS 1.0 to 1.2 as far as its ServerHelloDone, in a
+    /// version or with a suite that this program's own TLS does not speak.
+    WentOn {
+        /// As on the wire, 0x0301 to 0x0303.
+        version: u16,
+        suite: u16,
+        certificate: Option<CertificateSummary>,
+    },
+    /// The key that signed is not the certificate's.
+    KeyMismatch(Option<CertificateSummary>),
+    /// The server ended it with an alert (RFC 8446 section 6).
+    Alert { code: u8, name: String },
+    /// Closed, or reset, before it was done.
+    Closed { reset: bool },
+    /// Bytes that are no TLS.
+    Garbage,
+    /// The server answered in a way that this program's own TLS cannot go on with.
+    Incompatible,
+    /// Anything else; the text is the TLS library's, made safe for display.
     Failed(String),
-    /// Nothing within this time.
+    /// Nothing, or never the whole, within this time.
     Hang(Duration),
+}
+
+impl Tls {
+    /// What was shown of the server's certificate.
+    pub fn certificate(&self) -> Option<&CertificateSummary> {
+        match self {
+            Self::Complete(summary) | Self::KeyMismatch(summary) => summary.as_ref(),
+            Self::WentOn { certificate, .. } => certificate.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// True where an old server may fare better with an old ClientHello.
+    pub fn may_be_old(&self) -> bool {
+        matches!(
+            self,
+            Self::Alert { .. } | Self::Closed { .. } | Self::Incompatible
+        )
+    }
 }

@@ -98,8 +98,36 @@ pub struct Consent {
     pub login_as: Option<String>,
     /// A key file to log in with, in place of the agent's keys and the default files.
     pub identity: Option<PathBuf>,
-    /// Known hosts to compare with, in place of `~/.ssh/known_hosts`.
+    /// Known hosts to compare with, in place of the operator's own.
     pub known_hosts: Option<PathBuf>,
+    /// How the operator's client is told to reach the instance; without it, by the address, and
+    /// methods and host key are asked for without the operator's configuration.
+    pub called: Option<Called>,
+}
+
+/// A name as the operator's OpenSSH knows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Called {
+    /// A `Host` of the configuration, a host name, or the address.
+    pub name: String,
+    /// The configuration, where it is not the operator's usual one (`-F`).
+    pub config: Option<PathBuf>,
+    /// The operator's files of known hosts (`UserKnownHostsFile`).
+    pub known_hosts: Vec<String>,
+    /// It is reached by another host (`ProxyJump`, `ProxyCommand`).
+    pub proxied: bool,
+    /// Options (`Name=value`) that keep the attempt to one login which ends by itself.
+    pub options: Vec<String>,
+}
+
+impl Called {
+    /// The name for a login at `address`; one that is an address itself stands for no other one.
+    pub fn name_at(&self, address: IpAddr) -> String {
+        match self.name.parse::<IpAddr>() {
+            Ok(_) => address.to_string(),
+            Err(_) => self.name.clone(),
+        }
+    }
 }
 
 /// Limits and extras of a run.
@@ -113,6 +141,9 @@ pub struct ProbeOptions {
     pub connect_timeout: Duration,
     /// How long a greeting or an answer may take before it counts as silent.
     pub greeting_timeout: Duration,
+    /// One of many targets: neighbour ports are asked one after the other, until one shows that
+    /// the host lives or the login port has shown it.
+    pub sparing: bool,
 }
 
 impl Default for ProbeOptions {
@@ -123,6 +154,7 @@ impl Default for ProbeOptions {
             known: Known::default(),
             connect_timeout: Duration::from_secs(3),
             greeting_timeout: Duration::from_secs(15),
+            sparing: false,
         }
     }
 }

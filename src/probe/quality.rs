@@ -14,6 +14,8 @@ use super::outcome::{Connect, Echo, RETRANSMITTED};
 use super::plan::Protocol;
 use super::tcp;
 use crate::domain::path_series::Figures;
+use crate::domain::said::Said;
+use crate::probe::said;
 
 /// Samples taken.
 pub const SAMPLES: u16 = 20;
@@ -50,15 +52,22 @@ impl Samples {
 
 /// Why there is no series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.said())]
 pub enum NoSeries {
     /// Only the SSH login port answers, and twenty unfinished logins could get this address banned.
-    #[error(
-        "only the SSH port answers, and twenty connections to it could get this address banned"
-    )]
     WouldBan,
     /// Echo requests could not be sent after all.
-    #[error("the pings could not be sent from this machine")]
     OwnFailure,
+}
+
+impl NoSeries {
+    /// The sentence.
+    pub fn said(self) -> Said {
+        match self {
+            Self::WouldBan => said::would_ban(),
+            Self::OwnFailure => said::pings_not_sent(),
+        }
+    }
 }
 
 /// The gentlest carrier that answers: pings, then a neighbour port, then the login port where that

@@ -62,7 +62,9 @@ pub fn parse_answer(bytes: &[u8]) -> Answer {
     match (block[0], value) {
         (0x02, 0) => Answer::Selected(RdpSecurity::Legacy),
         (0x02, 1) => Answer::Selected(RdpSecurity::Tls),
-        (0x02, 2 | 4 | 8 | 0x10) => Answer::Selected(RdpSecurity::Nla),
+        (0x02, 2 | 8) => Answer::Selected(RdpSecurity::Nla),
+        (0x02, 4) => Answer::Selected(RdpSecurity::Rdstls),
+        (0x02, 0x10) => Answer::Selected(RdpSecurity::Aad),
         (0x03, code) => RdpFailure::from_code(code).map_or(Answer::NotRdp, Answer::Failed),
         _ => Answer::NotRdp,
     }
@@ -85,7 +87,9 @@ mod tests {
             (0, RdpSecurity::Legacy),
             (1, RdpSecurity::Tls),
             (2, RdpSecurity::Nla),
+            (4, RdpSecurity::Rdstls),
             (8, RdpSecurity::Nla),
+            (0x10, RdpSecurity::Aad),
         ] {
             assert_eq!(parse_answer(&confirm(2, value)), Answer::Selected(want));
         }

@@ -1,29 +1,21 @@
 //! The part of an RDP conversation that needs no credentials.
 //!
-//! Lives here: the X.224 exchange over an open stream and the TLS handshake after it, bounded in
-//! time and bytes. Must not live here: parsing of X.224 (`rdp`) or judgement.
+//! Lives here: the X.224 exchange over an open stream and what follows it, bounded in time and
+//! bytes. Must not live here: parsing of X.224 (`rdp`), the TLS handshake (`tls`) or judgement.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tokio_rustls::TlsConnector;
-use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::outcome::{CertificateSummary, Negotiation, Tls};
+use super::budget::Ledger;
+use super::foreign;
+use super::outcome::{Negotiation, Tls};
 use super::rdp::{self, Answer};
-use super::ssh_exchange::{is_reset, printable};
-use super::tcp;
-use crate::domain::text::sanitise;
-
-/// Largest certificate that is looked at.
-const MAX_CERTIFICATE: usize = 64 * 1024;
+use super::ssh_exchange::{cookie, is_reset, leave};
+use super::{tcp, tls, tls_hello};
 
 /// Sends a connection request and reads the answer.
 pub async fn negotiate(stream: &mut TcpStream, limit: Duration) -> Negotiation {
@@ -47,7 +39,8 @@ pub async fn negotiate(stream: &mut TcpStream, limit: Duration) -> Negotiation {
             Answer::Failed(failure) => return Negotiation::Failed { failure, after },
             Answer::NotRdp => {
                 return Negotiation::WrongProtocol {
-                    sample: printable(&buffer[..buffer.len().min(64)]),
+                    sample: foreign::sample(&buffer),
+                    protocol: foreign::name(&buffer),
                 };
             }
             Answer::Incomplete => {}
@@ -75,96 +68,80 @@ pub async fn negotiate(stream: &mut TcpStream, limit: Duration) -> Negotiation {
     }
 }
 
-/// Does a TLS handshake on the stream after a confirm that selected TLS or CredSSP, and reads the
-/// dates of the server's certificate.
-pub async fn certificate(stream: TcpStream, limit: Duration) -> Tls {
-    let Ok(address) = stream.peer_addr() else {
-        return Tls::Failed("the connection is gone".into());
+/// Carries TLS through on the stream after a confirm that selected it. Where that fails in a way in
+/// which an old server would, a second connection asks with an old ClientHello.
+pub async fn secure(stream: TcpStream, limit: Duration, until: Instant) -> Tls {
+    let login = stream.peer_addr();
+    let end = tls::handshake(stream, limit).await;
+    let Ok(login) = login else { return end };
+    if !end.may_be_old() || Instant::now() >= until {
+        return end;
+    }
+    match old_hello(login, until).await {
+        tls_hello::Answer::WentOn {
+            version,
+            suite,
+            certificate,
+        } if went_on_for_age(&end, version) => Tls::WentOn {
+            version,
+            suite,
+            certificate: certificate.as_deref().and_then(tls::summarise),
+        },
+        _ => end,
+    }
+}
+
+/// True when the end of the first handshake fits a server that is only old. One that names another
+/// reason and then shows a certificate in a current version has that other reason.
+fn went_on_for_age(end: &Tls, version: u16) -> bool {
+    match end {
+        // handshake_failure, illegal_parameter, protocol_version, insufficient_security
+        Tls::Alert { code, .. } => version < 0x0303 || matches!(code, 40 | 47 | 70 | 71),
+        _ => true,
+    }
+}
+
+/// What the server answers to a ClientHello of TLS 1.0 to 1.2 on a connection of its own.
+async fn old_hello(login: SocketAddr, until: Instant) -> tls_hello::Answer {
+    let nothing = tls_hello::Answer::Incomplete;
+    let limit = until.saturating_duration_since(Instant::now());
+    let (outcome, stream) = tcp::connect(login, limit).await;
+    let Some(mut stream) = stream.filter(|_| outcome.is_open()) else {
+        return nothing;
     };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = match ClientConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-    {
-        Ok(builder) => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AcceptAny(provider)))
-            .with_no_client_auth(),
-        Err(error) => return Tls::Failed(sanitise(&error.to_string(), 120)),
-    };
-    let connector = TlsConnector::from(Arc::new(config));
-    let name = ServerName::IpAddress(address.ip().into());
-    match tokio::time::timeout(limit, connector.connect(name, stream)).await {
-        Err(_) => Tls::Hang(limit),
-        Ok(Err(error)) => Tls::Failed(sanitise(&error.to_string(), 120)),
-        Ok(Ok(mut stream)) => {
-            let end = stream
-                .get_ref()
-                .1
-                .peer_certificates()
-                .and_then(<[_]>::first)
-                .map_or(Tls::Unreadable, |der| {
-                    summarise(der).map_or(Tls::Unreadable, Tls::Certificate)
-                });
-            let _ = tokio::time::timeout(Duration::from_millis(200), stream.shutdown()).await;
-            end
+    Ledger::shared().opened(login);
+    let limit = until.saturating_duration_since(Instant::now());
+    if !matches!(
+        negotiate(&mut stream, limit).await,
+        Negotiation::Selected { .. }
+    ) {
+        return nothing;
+    }
+    let answer = exchange_hello(&mut stream, until).await;
+    leave(stream);
+    answer
+}
+
+/// Sends a ClientHello of TLS 1.0 to 1.2 and reads the whole answer.
+pub(super) async fn exchange_hello(stream: &mut TcpStream, until: Instant) -> tls_hello::Answer {
+    let mut random = [0; 32];
+    random[..16].copy_from_slice(&cookie());
+    random[16..].copy_from_slice(&cookie());
+    let hello = tls_hello::client_hello(random);
+    let mut buffer = Vec::new();
+    let mut chunk = [0u8; 2048];
+    if stream.write_all(&hello).await.is_err() {
+        return tls_hello::Answer::Incomplete;
+    }
+    loop {
+        let read = tokio::time::timeout_at(until, stream.read(&mut chunk)).await;
+        let Ok(Ok(n @ 1..)) = read else {
+            return tls_hello::Answer::Incomplete;
+        };
+        buffer.extend_from_slice(&chunk[..n]);
+        let answer = tls_hello::parse_answer(&buffer);
+        if answer != tls_hello::Answer::Incomplete || buffer.len() > tls_hello::MAX_ANSWER {
+            return answer;
         }
-    }
-}
-
-/// Dates and subject of a certificate in DER; `None` when it cannot be read (RFC 5280).
-pub fn summarise(der: &[u8]) -> Option<CertificateSummary> {
-    if der.len() > MAX_CERTIFICATE {
-        return None;
-    }
-    let (_, certificate) = X509Certificate::from_der(der).ok()?;
-    let subject = certificate
-        .subject()
-        .iter_common_name()
-        .next()
-        .and_then(|name| name.as_str().ok())
-        .unwrap_or_default();
-    Some(CertificateSummary {
-        subject: sanitise(subject, 80),
-        not_before: certificate.validity().not_before.timestamp(),
-        not_after: certificate.validity().not_after.timestamp(),
-    })
-}
-
-/// Accepts every certificate: the probe wants to read it, and nothing secret is ever sent.
-#[derive(Debug)]
-struct AcceptAny(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AcceptAny {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

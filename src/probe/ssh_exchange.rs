@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::outcome::{Greeting, KeyExchange};
 use super::ssh::{self, Identification, Message, Packet};
-use super::tcp;
+use super::{foreign, tcp};
 use crate::domain::text::sanitise;
 
 /// A server may wait for us to speak first (RFC 4253 section 4.2 lets both sides begin).
@@ -194,9 +194,9 @@ impl Conversation {
     }
 
     fn foreign(&self) -> Greeting {
-        let sample = &self.buffer[..self.buffer.len().min(64)];
         Greeting::WrongProtocol {
-            sample: printable(sample),
+            sample: foreign::sample(&self.buffer),
+            protocol: foreign::name(&self.buffer),
         }
     }
 }
@@ -205,20 +205,6 @@ impl Conversation {
 fn could_become_ssh(buffer: &[u8]) -> bool {
     let last = buffer.rsplit(|&b| b == b'\n').next().unwrap_or_default();
     !last.is_empty() && (b"SSH-".starts_with(last) || last.starts_with(b"SSH-"))
-}
-
-/// A few bytes as text that is safe to show; mostly binary ones in hexadecimal.
-pub fn printable(bytes: &[u8]) -> String {
-    let bad = bytes
-        .iter()
-        .filter(|b| !b.is_ascii_graphic() && !b.is_ascii_whitespace())
-        .count();
-    if bad * 4 > bytes.len() {
-        let hex: Vec<String> = bytes.iter().take(12).map(|b| format!("{b:02x}")).collect();
-        format!("bytes {}", hex.join(" "))
-    } else {
-        sanitise(&String::from_utf8_lossy(bytes), 60)
-    }
 }
 
 fn ended(error: &io::Error, after: Duration) -> Greeting {
@@ -239,7 +225,8 @@ pub fn is_reset(error: &io::Error) -> bool {
     )
 }
 
-fn cookie() -> [u8; 16] {
+/// Sixteen bytes that nobody can guess.
+pub fn cookie() -> [u8; 16] {
     let state = std::hash::RandomState::new();
     let mut cookie = [0; 16];
     cookie[..8].copy_from_slice(&state.build_hasher().finish().to_be_bytes());

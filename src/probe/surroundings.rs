@@ -4,7 +4,8 @@
 //! live here: what they mean for reachability.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -15,15 +16,20 @@ use super::icmp;
 use super::login::{Talk, converse};
 use super::outcome::{Connect, Echo, Greeting, Negotiation, RETRANSMITTED};
 use super::plan::{self, Arriving, Control, ProbePlan, ProbeTarget, Protocol};
-use super::{budget, tcp};
+use super::{budget, shared, tcp};
+use crate::domain::evidence::Path;
 
 /// A neighbour that did not answer by then is dead, once the login port has answered.
 const SETTLE: Duration = Duration::from_millis(800);
+/// Between one neighbour and the next where connections are spared.
+const STAGGER: Duration = Duration::from_millis(150);
 /// Control targets and ports named by rules are only asked when the login port has not answered by
 /// then.
 const BEFORE_MORE: Duration = Duration::from_millis(930);
 /// How long what the cloud knows may take from then on.
 const PATIENCE: Duration = Duration::from_millis(1200);
+/// Added to that for a service on another port, which is to connect and to say what it is.
+const OTHER_SETTLE: Duration = Duration::from_millis(500);
 /// Controls asked on a path, and ports of rules looked at.
 const MOST_CONTROLS: usize = 4;
 const MOST_RULE_PORTS: usize = 6;
@@ -37,8 +43,12 @@ const LOOPBACK_CONTROL: Ipv4Addr = Ipv4Addr::new(127, 255, 213, 7);
 #[derive(Debug)]
 pub struct Surroundings {
     loopback: bool,
-    neighbours: JoinSet<(u16, Connect)>,
+    neighbours: JoinSet<(u16, Option<Connect>)>,
     neighbour_ports: Vec<u16>,
+    /// Set once a neighbour that was not asked yet would add nothing.
+    enough: Arc<AtomicBool>,
+    /// Between one neighbour and the next; nothing where all are asked at once.
+    stagger: Duration,
     echo: Result<icmp::Series, Echo>,
     controls: JoinSet<Vec<(SocketAddr, bool)>>,
     others: OtherLogins,
@@ -55,9 +65,15 @@ pub struct Found {
 #[derive(Debug)]
 pub struct OtherLogins {
     ports: Vec<u16>,
-    looks: JoinSet<(u16, Option<&'static str>)>,
+    looks: JoinSet<Option<(u16, Option<&'static str>)>>,
     /// Ports that rules name; dropped where the login port answers.
     by_rules: JoinSet<Vec<(u16, Option<&'static str>)>>,
+    /// When to stop waiting, where the login port answers.
+    until: Option<Instant>,
+    /// How much later than everything else they begin.
+    later: Duration,
+    /// Another path answered, and they were looked at there.
+    not_needed: bool,
 }
 
 /// The end of looking at other login ports.
@@ -66,6 +82,10 @@ pub struct OtherLoginsFound {
     pub looked: Vec<u16>,
     /// Port and protocol of each that answers as a login service.
     pub answering: Vec<(u16, &'static str)>,
+    /// How long was waited, where some had not ended by then.
+    pub waited: Option<Duration>,
+    /// They were looked at on another path of the instance, which answers.
+    pub elsewhere: bool,
 }
 
 impl Surroundings {
@@ -75,30 +95,69 @@ impl Surroundings {
         target: &ProbeTarget,
         arriving: &Arriving,
         protocol: Protocol,
+        public_answers: &Arc<AtomicBool>,
     ) -> Self {
         let limit = plan.options.connect_timeout;
         let address = target.address;
         let neighbour_ports = plan.neighbours_of(target);
         let mut neighbours = JoinSet::new();
-        for port in neighbour_ports.clone() {
-            neighbours.spawn(async move { (port, look(address, port, limit).await.0) });
+        let enough = Arc::new(AtomicBool::new(false));
+        let stagger = if plan.options.sparing {
+            STAGGER
+        } else {
+            Duration::ZERO
+        };
+        for (place, port) in neighbour_ports.iter().copied().enumerate() {
+            let enough = Arc::clone(&enough);
+            neighbours.spawn(async move {
+                tokio::time::sleep(stagger * place as u32).await;
+                if !stagger.is_zero() && enough.load(Ordering::Relaxed) {
+                    return (port, None);
+                }
+                let end = look(address, port, limit).await.0;
+                // On loopback this machine's own kernel refuses.
+                let is_alive = match end {
+                    Connect::Open(_) => true,
+                    Connect::Refused(_) => !address.is_loopback(),
+                    _ => false,
+                };
+                enough.fetch_or(is_alive, Ordering::Relaxed);
+                (port, Some(end))
+            });
         }
         let pings = limit.min(Duration::from_secs(2));
         let echo = icmp::Series::start(address, 3, PING_SPACING, 24, pings).await;
+        let has_public = plan.targets.iter().any(|other| other.path == Path::Public);
+        let is_second = target.path == Path::Private && has_public;
+        let elsewhere = (plan.options.sparing && is_second).then(|| Arc::clone(public_answers));
         let mut controls = JoinSet::new();
         // The way to this machine itself cannot fail.
         if !address.is_loopback() {
             let known = plan.options.known.controls.clone();
-            controls.spawn(ask_controls(known, *target, arriving.clone(), limit));
+            let sparing = plan.options.sparing;
+            controls.spawn(ask_controls(
+                known,
+                *target,
+                arriving.clone(),
+                limit,
+                sparing,
+            ));
         }
         Self {
             loopback: address.is_loopback(),
             neighbours,
             neighbour_ports,
+            enough,
+            stagger,
             echo,
             controls,
-            others: OtherLogins::start(plan, target, arriving, protocol),
+            others: OtherLogins::start(plan, target, arriving, protocol, elsewhere),
         }
+    }
+
+    /// A reset of the login port proves the way: neighbours add nothing to it.
+    pub fn login_was_refused(&self) {
+        self.enough.store(true, Ordering::Relaxed);
     }
 
     /// Waits for what is still needed, given how the login port answered.
@@ -112,6 +171,7 @@ impl Surroundings {
         if login.iter().any(|c| c.took_a_retransmission()) {
             settle += RETRANSMITTED;
         }
+        settle += self.stagger * (self.neighbour_ports.len() as u32).saturating_sub(1);
         // Where the login port answered, silence beside it is told in a few round trips.
         let until = answered.then(|| started + settle);
         let mut neighbours = Vec::new();
@@ -122,6 +182,8 @@ impl Surroundings {
             neighbours.push(end);
         }
         let seen: Vec<u16> = neighbours.iter().map(|(port, _)| *port).collect();
+        let asked = |(port, end): (u16, Option<Connect>)| Some((port, end?));
+        let mut neighbours: Vec<_> = neighbours.into_iter().filter_map(asked).collect();
         for port in self
             .neighbour_ports
             .iter()
@@ -137,6 +199,7 @@ impl Surroundings {
         let mut controls = Vec::new();
         if login.iter().any(|c| c.is_open()) {
             self.others.by_rules.abort_all();
+            self.others.until = until.map(|until| until + OTHER_SETTLE + self.others.later);
         }
         if !answered && let Some(Ok(ends)) = self.controls.join_next().await {
             controls = ends;
@@ -186,6 +249,7 @@ async fn ask_controls(
     target: ProbeTarget,
     mut arriving: Arriving,
     limit: Duration,
+    sparing: bool,
 ) -> Vec<(SocketAddr, bool)> {
     tokio::time::sleep(BEFORE_MORE).await;
     let late = plan::arrived(&mut arriving, PATIENCE).await;
@@ -199,7 +263,7 @@ async fn ask_controls(
     let limit = limit.min(Duration::from_secs(2));
     let looks = mine
         .iter()
-        .map(|control| async move { (*control, answers(control.address, limit).await) });
+        .map(|control| async move { (*control, answers(control.address, limit, sparing).await) });
     join_all(looks)
         .await
         .into_iter()
@@ -209,12 +273,12 @@ async fn ask_controls(
 }
 
 /// True when anything at all comes back from a control target.
-async fn answers(control: SocketAddr, limit: Duration) -> bool {
+async fn answers(control: SocketAddr, limit: Duration, sparing: bool) -> bool {
     let _slot = budget::connection_slots().acquire().await.ok();
-    let tcp = tcp::connect(control, limit);
+    let tcp = shared::connect(sparing, control, limit);
     let ping = icmp::ping(control.ip(), 2, Duration::from_millis(100), 24, limit);
     let (tcp, echo) = tokio::join!(tcp, ping);
-    tcp.0.rtt().is_some() || echo.answered()
+    tcp.rtt().is_some() || echo.answered()
 }
 
 impl OtherLogins {
@@ -223,13 +287,23 @@ impl OtherLogins {
         target: &ProbeTarget,
         arriving: &Arriving,
         expected: Protocol,
+        elsewhere: Option<Arc<AtomicBool>>,
     ) -> Self {
         let ports = plan.other_logins_of(target);
         let (address, login) = (target.address, target.port);
         let limit = plan.options.connect_timeout;
         let mut looks = JoinSet::new();
         for port in ports.clone() {
-            looks.spawn(async move { (port, service_on(address, port, limit, expected).await) });
+            let elsewhere = elsewhere.clone();
+            looks.spawn(async move {
+                if let Some(answers) = elsewhere {
+                    tokio::time::sleep(BEFORE_MORE).await;
+                    if answers.load(Ordering::Relaxed) {
+                        return None;
+                    }
+                }
+                Some((port, service_on(address, port, limit, expected).await))
+            });
         }
         let mut by_rules = JoinSet::new();
         let (known, mut arriving) = (ports.clone(), arriving.clone());
@@ -247,14 +321,26 @@ impl OtherLogins {
             ports,
             looks,
             by_rules,
+            until: None,
+            later: elsewhere.map_or(Duration::ZERO, |_| BEFORE_MORE),
+            not_needed: false,
         }
     }
 
-    /// Waits for all of them.
-    pub async fn finish(mut self) -> OtherLoginsFound {
+    /// Waits for all of them; where the login port answers, only as long as an answer may take.
+    pub async fn finish(mut self, started: Instant) -> OtherLoginsFound {
         let mut ends = Vec::new();
-        while let Some(Ok(end)) = self.looks.join_next().await {
-            ends.push(end);
+        while let Some(Ok(end)) = until_or_forever(self.until, self.looks.join_next())
+            .await
+            .flatten()
+        {
+            match end {
+                Some(end) => ends.push(end),
+                None => self.not_needed = true,
+            }
+        }
+        if self.not_needed {
+            self.by_rules.abort_all();
         }
         if let Some(Ok(more)) = self.by_rules.join_next().await {
             self.ports.extend(more.iter().map(|(port, _)| port));
@@ -266,6 +352,8 @@ impl OtherLogins {
             .collect();
         answering.sort_unstable();
         OtherLoginsFound {
+            waited: (!self.looks.is_empty()).then(|| started.elapsed()),
+            elsewhere: self.not_needed,
             looked: self.ports,
             answering,
         }

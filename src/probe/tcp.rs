@@ -8,7 +8,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use tokio::net::{TcpSocket, TcpStream};
+use socket2::{Domain, Socket, Type};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
 
 use super::budget;
 use super::outcome::{Connect, OwnFailure};
@@ -22,25 +24,78 @@ pub async fn connect(to: SocketAddr, limit: Duration) -> (Connect, Option<TcpStr
 /// Connects without waiting for the pace: for callers that keep their own. An open connection
 /// without a stream was reset before it could be used.
 pub async fn connect_now(to: SocketAddr, limit: Duration) -> (Connect, Option<TcpStream>) {
-    let socket = match to {
-        SocketAddr::V4(_) => TcpSocket::new_v4(),
-        SocketAddr::V6(_) => TcpSocket::new_v6(),
-    };
-    let socket = match socket {
-        Ok(socket) => socket,
-        Err(error) => return (Connect::Own(own_failure(&error)), None),
-    };
+    connect_with(to, limit, None).await
+}
+
+/// Connects with packets no larger than `segment` bytes of payload each way (RFC 6691), at the
+/// process-wide pace.
+pub async fn connect_small(
+    to: SocketAddr,
+    limit: Duration,
+    segment: u32,
+) -> (Connect, Option<TcpStream>) {
+    budget::pace().await;
+    connect_with(to, limit, Some(segment)).await
+}
+
+async fn connect_with(
+    to: SocketAddr,
+    limit: Duration,
+    segment: Option<u32>,
+) -> (Connect, Option<TcpStream>) {
     let started = Instant::now();
-    match tokio::time::timeout(limit, socket.connect(to)).await {
-        Err(_) => (Connect::Silent(started.elapsed()), None),
-        Ok(Ok(stream)) => {
-            // A loopback port in the ephemeral range can connect to itself; nobody listens there.
-            if stream.local_addr().ok() == Some(to) {
-                return (Connect::Refused(started.elapsed()), None);
-            }
-            (Connect::Open(started.elapsed()), Some(stream))
+    let stream = match begin(to, segment) {
+        Ok(stream) => stream,
+        Err(error) => return (classify(&error, to.ip(), started.elapsed()), None),
+    };
+    let decided =
+        match tokio::time::timeout(limit, stream.async_io(Interest::WRITABLE, || word(&stream)))
+            .await
+        {
+            Ok(decided) => decided,
+            // A wait that is over says little by itself: a host with too much to do looks at its
+            // sockets late. Whether there is a connection is the kernel's to say.
+            Err(_) => word(&stream),
+        };
+    let after = started.elapsed();
+    match decided {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            return (Connect::Silent(after), None);
         }
-        Ok(Err(error)) => (classify(&error, to.ip(), started.elapsed()), None),
+        Err(error) => return (classify(&error, to.ip(), after), None),
+    }
+    // A loopback port in the ephemeral range can connect to itself; nobody listens there.
+    if stream.local_addr().ok() == Some(to) {
+        return (Connect::Refused(after), None);
+    }
+    (Connect::Open(after), Some(stream))
+}
+
+/// Sends the first packet of a connection (connect(2) on a socket that does not block).
+fn begin(to: SocketAddr, segment: Option<u32>) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    if let Some(segment) = segment {
+        socket.set_tcp_mss(segment)?;
+    }
+    match socket.connect(&to.into()) {
+        Err(error) if Errno::from_io_error(&error) != Some(Errno::INPROGRESS) => Err(error),
+        _ => TcpStream::from_std(socket.into()),
+    }
+}
+
+/// What the kernel says of a connection that was begun: there, failed, or (`WouldBlock`) undecided.
+fn word(stream: &TcpStream) -> io::Result<()> {
+    if let Some(error) = stream.take_error()? {
+        return Err(error);
+    }
+    match stream.peer_addr() {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+        Err(error) => Err(error),
     }
 }
 

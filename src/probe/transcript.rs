@@ -3,12 +3,17 @@
 //! Lives here: pure reading of a transcript into host key, methods, delays and the end of a login.
 //! Must not live here: running the client.
 
+use crate::domain::said::Said;
+use crate::probe::said;
 use std::time::Duration;
 
 /// One line with the time since the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     pub at: Duration,
+    /// Said by somebody else than the client itself (a host in between, what the configuration
+    /// runs): shown, never read.
+    pub aside: bool,
     pub text: String,
 }
 
@@ -27,6 +32,8 @@ pub struct Transcript {
 pub enum HostKey {
     Same,
     Changed,
+    /// Marked as one that must not be taken any more (`@revoked`, `RevokedHostKeys`).
+    Revoked,
     New,
 }
 
@@ -36,6 +43,7 @@ impl HostKey {
         match self {
             Self::Same => "same",
             Self::Changed => "changed",
+            Self::Revoked => "revoked",
             Self::New => "new",
         }
     }
@@ -72,6 +80,12 @@ pub enum Login {
     ClosedAfterAuth,
     HungAfterAuth,
     Locked,
+    PasswordExpired,
+    AccountRefused,
+    ForcedCommand,
+    NoTerminal,
+    KeyAcceptedThenClosed,
+    AlgorithmRefused,
     HostKeyRefused,
     NotReached,
 }
@@ -87,6 +101,12 @@ impl Login {
             Self::ClosedAfterAuth => "closed-after-auth",
             Self::HungAfterAuth => "hung-after-auth",
             Self::Locked => "locked",
+            Self::PasswordExpired => "password-expired",
+            Self::AccountRefused => "account-refused",
+            Self::ForcedCommand => "forced-command",
+            Self::NoTerminal => "no-terminal",
+            Self::KeyAcceptedThenClosed => "key-accepted-then-closed",
+            Self::AlgorithmRefused => "algorithm-refused",
             Self::HostKeyRefused => "host-key-refused",
             Self::NotReached => "not-reached",
         }
@@ -95,16 +115,43 @@ impl Login {
 
 /// Why a login attempt says nothing about the instance.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.said())]
 pub enum NoAttempt {
     /// The operator has no key to offer, and nothing may be typed.
-    #[error(
-        "the operator has no key to offer here: load one into the agent or name it in ~/.ssh/config"
-    )]
     NoKey,
     /// The client does not accept its own configuration.
-    #[error("the OpenSSH client refuses its own configuration: {0}")]
     Configuration(String),
 }
+
+impl NoAttempt {
+    /// The sentence.
+    pub fn said(&self) -> Said {
+        match self {
+            Self::NoKey => said::no_key_to_offer(),
+            Self::Configuration(why) => said::refuses_own_configuration(why),
+        }
+    }
+}
+
+/// A password that must be changed before anything else (PAM, sshd, passwd).
+const PASSWORD_EXPIRED: &[&str] = &[
+    "password has expired",
+    "required to change your password",
+    "password change required",
+    "must change your password",
+];
+/// Right credentials, and an account that may not come in: nologin, limits of sessions, access rules.
+const ACCOUNT_REFUSED: &[&str] = &[
+    "system is booting up",
+    "system is going down",
+    "pam_nologin",
+    "unprivileged users are not permitted to log in",
+    "too many logins for",
+    "by pam account configuration",
+];
+
+/// What stands before the place of a line of the known hosts, what is wrong first.
+const RECORDS: &[&str] = &["Offending ", "Found key in ", "Found CA key in "];
 
 /// From this on a pause after the key exchange is slow.
 pub const SLOW_AUTH: Duration = Duration::from_secs(3);
@@ -112,8 +159,13 @@ pub const SLOW_AUTH: Duration = Duration::from_secs(3);
 pub const SLOW_LOGIN: Duration = Duration::from_secs(10);
 
 impl Transcript {
+    /// What the client itself said.
+    fn own(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(|line| !line.aside)
+    }
+
     fn find(&self, words: &str) -> Option<&Line> {
-        self.lines.iter().find(|line| line.text.contains(words))
+        self.own().find(|line| line.text.contains(words))
     }
 
     fn says(&self, words: &str) -> bool {
@@ -122,30 +174,61 @@ impl Transcript {
 
     /// Like `says`, without regard to case.
     fn mentions(&self, words: &str) -> bool {
-        self.lines
-            .iter()
+        self.own()
             .any(|line| line.text.to_ascii_lowercase().contains(words))
     }
 
     /// The host key's type and fingerprint.
     pub fn fingerprint(&self) -> Option<&str> {
-        self.find("Server host key: ")?
-            .text
-            .split_once("Server host key: ")
-            .map(|(_, rest)| rest)
+        if let Some(line) = self.find("Server host key: ") {
+            return Some(line.text.split_once("Server host key: ")?.1);
+        }
+        let line = self.find("Server host certificate: ")?;
+        let (_, rest) = line.text.split_once("Server host certificate: ")?;
+        Some(rest.split(',').next().unwrap_or(rest))
     }
 
     /// The host key against the operator's known hosts.
     pub fn host_key(&self) -> Option<HostKey> {
-        if self.says("REMOTE HOST IDENTIFICATION HAS CHANGED") {
+        let about = self.about_key();
+        let says = |words: &str| about.iter().any(|line| line.contains(words));
+        if says("REVOKED HOST KEY DETECTED") || says("revoked by file") {
+            Some(HostKey::Revoked)
+        } else if says("REMOTE HOST IDENTIFICATION HAS CHANGED")
+            || says("differs from the key for the IP address")
+        {
             Some(HostKey::Changed)
-        } else if self.says("is known and matches the") {
+        } else if says("is known and matches the") {
             Some(HostKey::Same)
-        } else if self.says("Permanently added") || self.says("host key is known for") {
+        } else if says("Permanently added") || says("host key is known for") {
             Some(HostKey::New)
         } else {
             None
         }
+    }
+
+    /// The line of the known hosts that decided, `FILE:LINE`.
+    pub fn record(&self) -> Option<&str> {
+        let about = self.about_key();
+        let line = RECORDS
+            .iter()
+            .find_map(|mark| about.iter().find(|line| line.contains(mark)))?;
+        let place = line.rsplit_once(" in ")?.1.trim();
+        let (file, number) = place.rsplit_once(':')?;
+        let numbered = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+        (numbered && file.starts_with('/')).then_some(place)
+    }
+
+    /// What was said about the host key. Of a certificate that is not taken after all, only what
+    /// came after: the client looks at the plain key then.
+    fn about_key(&self) -> Vec<&str> {
+        let all: Vec<&str> = self.own().map(|line| line.text.as_str()).collect();
+        let retried = all.iter().rposition(|line| {
+            line.contains("Certificate invalid") || line.contains("Retry with plain key")
+        });
+        all.get(retried.map_or(0, |at| at + 1)..)
+            .unwrap_or_default()
+            .to_vec()
     }
 
     /// The methods that the server offers, as it names them.
@@ -193,23 +276,37 @@ impl Transcript {
     /// # Errors
     /// [`NoAttempt`] when the end of the run says nothing about the instance.
     pub fn login(&self) -> Result<Login, NoAttempt> {
-        if self.says("Bad configuration option") || self.says("terminating, ") {
-            let first = self.lines.iter().find(|l| !l.text.starts_with("debug"));
+        let options = self.own().any(|line| line.text.starts_with("command-line"));
+        if options || self.says("Bad configuration option") || self.says("terminating, ") {
+            let first = self.own().find(|l| !l.text.starts_with("debug"));
             let text = first.map(|l| l.text.clone()).unwrap_or_default();
             return Err(NoAttempt::Configuration(text));
         }
         if self.says("Host key verification failed") {
             return Ok(Login::HostKeyRefused);
         }
+        if self.mentions_any(PASSWORD_EXPIRED) {
+            return Ok(Login::PasswordExpired);
+        }
         if self.locked() {
             return Ok(Login::Locked);
+        }
+        if self.mentions_any(ACCOUNT_REFUSED) {
+            return Ok(Login::AccountRefused);
         }
         if let Some(authenticated) = self.find("Authenticated to ") {
             return Ok(self.after_authentication(authenticated.at));
         }
+        // The server has seen a key that it takes: what ends the login comes after it.
+        if self.says("Server accepts key") && self.was_closed() {
+            return Ok(Login::KeyAcceptedThenClosed);
+        }
         let Some(offered) = self.offered() else {
             return Ok(Login::NotReached);
         };
+        if self.algorithm_refused() {
+            return Ok(Login::AlgorithmRefused);
+        }
         let usable = ["publickey", "gssapi-with-mic", "hostbased"];
         if !usable.iter().any(|method| offered.contains(method)) {
             return Ok(Login::MethodNotOffered);
@@ -220,26 +317,84 @@ impl Transcript {
         Err(NoAttempt::NoKey)
     }
 
+    fn mentions_any(&self, words: &[&str]) -> bool {
+        words.iter().any(|words| self.mentions(words))
+    }
+
     fn locked(&self) -> bool {
-        [
+        self.mentions_any(&[
             "account locked",
             "account is locked",
             "account has been locked",
             "account has expired",
-        ]
-        .iter()
-        .any(|words| self.mentions(words))
+        ])
+    }
+
+    /// True when the server takes no signature that a key of the operator's can make
+    /// (`server-sig-algs`, RFC 8308 section 3.1).
+    fn algorithm_refused(&self) -> bool {
+        if self.says("no mutual signature algorithm") {
+            return true;
+        }
+        let list = self.find("server-sig-algs=<").and_then(|line| {
+            let (_, rest) = line.text.split_once("server-sig-algs=<")?;
+            Some(rest.split_once('>')?.0)
+        });
+        let Some(list) = list else { return false };
+        let taken = |key: &str| {
+            list.split(',').any(|name| match key {
+                "RSA" => name.starts_with("rsa-sha2-") || name == "ssh-rsa",
+                "ED25519" => name == "ssh-ed25519",
+                "ECDSA" => name.starts_with("ecdsa-sha2-"),
+                "DSA" => name == "ssh-dss",
+                // A certificate or a key on a token: its list is another.
+                _ => true,
+            })
+        };
+        let keys: Vec<&str> = self
+            .own()
+            .filter_map(|line| line.text.split_once("Offering public key: "))
+            .filter_map(|(_, rest)| {
+                let words: Vec<&str> = rest.split_whitespace().collect();
+                let print = words.iter().position(|word| word.starts_with("SHA256:"))?;
+                words.get(print.checked_sub(1)?).copied()
+            })
+            .collect();
+        !keys.is_empty() && !keys.into_iter().any(taken)
+    }
+
+    /// True when a key's own options or the text of a cloud image name a command in place of a shell.
+    fn forced(&self) -> bool {
+        let options = self.own().any(|line| {
+            let options = line.text.split_once("key options: ");
+            options.is_some_and(|(_, names)| names.split_whitespace().any(|n| n == "command"))
+        });
+        options || self.mentions("please login as the user")
+    }
+
+    /// The exit status that the server sent for the session.
+    fn session_status(&self) -> Option<i32> {
+        let line = &self.find("Exit status ")?.text;
+        line.split_once("Exit status ")?.1.trim().parse().ok()
     }
 
     fn after_authentication(&self, at: Duration) -> Login {
-        if self.timed_out {
-            return Login::HungAfterAuth;
-        }
         let turned_out = self.mentions("account is currently not available")
             || self.mentions("resource temporarily unavailable")
             || self.mentions("cannot allocate memory")
             || self.mentions("no space left on device");
-        if turned_out || !self.says("Exit status") {
+        let status = self.session_status();
+        if self.says("PTY allocation request failed") {
+            return Login::NoTerminal;
+        }
+        if self.forced() && status != Some(0) && !turned_out {
+            return Login::ForcedCommand;
+        }
+        if self.timed_out {
+            return Login::HungAfterAuth;
+        }
+        // A session that works ends with 0 when its input ends at once.
+        if turned_out || status != Some(0) {
             return Login::ClosedAfterAuth;
         }
         let keys = self
@@ -287,6 +442,7 @@ mod tests {
                 .lines()
                 .map(|line| Line {
                     at: Duration::from_millis(100),
+                    aside: false,
                     text: line.trim().to_owned(),
                 })
                 .collect(),
@@ -313,10 +469,47 @@ mod tests {
                 "Warning: Permanently added 'x' (ED25519) to the list of known hosts.",
                 Some(HostKey::New),
             ),
+            (
+                "Warning: the ED25519 host key for 'x' differs from the key for the IP address '192.0.2.1'",
+                Some(HostKey::Changed),
+            ),
+            (
+                "@       WARNING: REVOKED HOST KEY DETECTED!               @",
+                Some(HostKey::Revoked),
+            ),
+            (
+                "debug1: Host 'x' is known and matches the ED25519-CERT host certificate.\n\
+                 Certificate invalid: expired\n\
+                 Warning: Permanently added 'x' (ED25519) to the list of known hosts.",
+                Some(HostKey::New),
+            ),
             ("ssh: connect to host x port 22: Connection refused", None),
         ] {
             assert_eq!(transcript(text).host_key(), want);
         }
+    }
+
+    #[test]
+    fn the_line_that_decided_and_words_of_others() {
+        for (text, want) in [
+            ("debug1: Found key in /k/my hosts:3", Some("/k/my hosts:3")),
+            (
+                "Offending ED25519 key in /k/a:12\n  remove with:",
+                Some("/k/a:12"),
+            ),
+            ("debug1: Found CA key in /k/a:1", Some("/k/a:1")),
+            ("debug1: Found key in /k/a", None),
+            ("debug1: Found key in k:1", None),
+        ] {
+            assert_eq!(transcript(text).record(), want, "{text}");
+        }
+        let mut jumped = reached("");
+        for line in &mut jumped.lines {
+            line.aside = true;
+        }
+        assert_eq!(jumped.host_key(), None);
+        assert_eq!(jumped.fingerprint(), None);
+        assert_eq!(jumped.login(), Ok(Login::NotReached));
     }
 
     #[test]
@@ -381,6 +574,42 @@ mod tests {
                 Ok(Login::Locked),
             ),
             (
+                format!(
+                    "{inside}Please login as the user \"ubuntu\" rather than the user \"root\".\ndebug1: Exit status 142"
+                ),
+                Ok(Login::ForcedCommand),
+            ),
+            (
+                format!("{inside}Too many logins for 'alice'.\ndebug1: Exit status 254"),
+                Ok(Login::AccountRefused),
+            ),
+            (
+                format!("{inside}debug1: Exit status 254"),
+                Ok(Login::ClosedAfterAuth),
+            ),
+            (
+                format!("{inside}WARNING: Your password has expired.\ndebug1: Exit status 1"),
+                Ok(Login::PasswordExpired),
+            ),
+            (
+                format!(
+                    "{inside}PTY allocation request failed on channel 0\ndebug1: Exit status 0"
+                ),
+                Ok(Login::NoTerminal),
+            ),
+            (
+                format!(
+                    "{offered}debug1: Server accepts key: k ED25519 SHA256:x\nConnection closed by 192.0.2.1 port 22"
+                ),
+                Ok(Login::KeyAcceptedThenClosed),
+            ),
+            (
+                format!(
+                    "debug1: kex_input_ext_info: server-sig-algs=<rsa-sha2-512>\n{offered}debug1: Offering public key: k ED25519 SHA256:x explicit\nroot@h: Permission denied (publickey)."
+                ),
+                Ok(Login::AlgorithmRefused),
+            ),
+            (
                 "Host key verification failed.".to_owned(),
                 Ok(Login::HostKeyRefused),
             ),
@@ -391,6 +620,11 @@ mod tests {
         ] {
             assert_eq!(reached(&text).login(), want, "{text}");
         }
+    }
+
+    #[test]
+    fn a_login_that_hangs_or_never_began_is_told_apart() {
+        let inside = "Authenticated to 192.0.2.1 ([192.0.2.1]:22) using \"publickey\".\n";
         let refused = transcript("ssh: connect to host 192.0.2.1 port 22: Connection refused");
         assert_eq!(refused.login(), Ok(Login::NotReached));
         let mut hung = reached(inside);

@@ -14,11 +14,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
 use super::execute::Desk;
+use super::said;
 use super::session::{Session, SessionError};
 use super::triage::Triage;
 use crate::action::gate::Access;
 use crate::config::Loaded;
 use crate::domain::instance::Instance;
+use crate::domain::said::Said;
 use crate::store::journal::Journal;
 
 /// Readings that are older say little about the moment before an action.
@@ -53,7 +55,7 @@ pub struct Backend {
     /// The console's live switch; the gate is asked with it.
     read_only: AtomicBool,
     /// What opening the session had to say.
-    warnings: Mutex<Vec<String>>,
+    warnings: Mutex<Vec<Said>>,
 }
 
 impl Backend {
@@ -93,29 +95,27 @@ impl Backend {
                 if let Some(opener) = &self.way.0 {
                     return opener(&self.loaded).await;
                 }
-                let mut said = Vec::new();
-                let session = Session::open(&self.loaded, &mut |warning| said.push(warning)).await;
-                self.lock_warnings().extend(said);
+                let mut told = Vec::new();
+                let session = Session::open(&self.loaded, &mut |warning| told.push(warning)).await;
+                self.lock_warnings().extend(told);
                 session
             })
             .await
     }
 
     /// What opening the session had to say, once.
-    pub fn take_warnings(&self) -> Vec<String> {
+    pub fn take_warnings(&self) -> Vec<Said> {
         std::mem::take(&mut *self.lock_warnings())
     }
 
-    fn lock_warnings(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+    fn lock_warnings(&self) -> std::sync::MutexGuard<'_, Vec<Said>> {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where actions are carried out.
-    pub async fn desk(&self) -> Result<Desk, String> {
-        let session = self.session().await.map_err(|error| error.to_string())?;
-        let cloud = session.cloud.as_ref().ok_or(
-            "there is no cloud to send it to: no credentials were found; see `cvmtop doctor`",
-        )?;
+    pub async fn desk(&self) -> Result<Desk, Said> {
+        let session = self.session().await.map_err(|error| error.said())?;
+        let cloud = session.cloud.as_ref().ok_or_else(said::no_desk)?;
         Ok(Desk::new(cloud.client.clone(), self.journal()))
     }
 
@@ -128,7 +128,7 @@ impl Backend {
     pub fn access(&self) -> Access {
         if self.read_only.load(Ordering::Relaxed) {
             Access::ReadOnly {
-                because: "the console is read-only".to_owned(),
+                because: said::console_read_only(),
             }
         } else {
             Access::ReadWrite

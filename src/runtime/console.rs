@@ -14,7 +14,7 @@ use crate::app::notices::Severity;
 use crate::app::rhythm::Intervals;
 use crate::app::state::State;
 use crate::app::update::start;
-use crate::config::{Glyphs, Overrides, Settings};
+use crate::config::{Glyphs, Overrides, Problem, Settings};
 use crate::terminal::TerminalError;
 use crate::terminal::capability::Capability;
 
@@ -47,9 +47,9 @@ pub async fn run(options: ConsoleOptions) -> Result<End, TerminalError> {
     state.target = options.target;
     let tickets = loaded.paths.state_dir.join("tickets");
     state.ticket_folder = tickets.display().to_string();
-    let warnings = loaded.warnings.iter().map(ToString::to_string);
+    let warnings = loaded.warnings.iter().map(Problem::said);
     for problem in warnings.chain(prepared.problems) {
-        state.tell(Severity::Warning, problem);
+        state.tell_said(Severity::Warning, &problem);
     }
     let reloads = reload::watch(&loaded.paths, options.overrides);
     let (messages, arriving) = mpsc::channel(QUEUE);

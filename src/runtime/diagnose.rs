@@ -35,9 +35,7 @@ pub fn report(session: &Session, instance: &Instance, triage: &Triage, past: &Pa
     report.guides = matched;
     report.elapsed_ms = triage.elapsed.as_millis() as u64;
     if triage.cut_short {
-        report
-            .warnings
-            .push("the time ran out before everything was read".to_owned());
+        report.warnings.push(diagnosis::said::cut_short());
     }
     report
 }

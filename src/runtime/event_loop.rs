@@ -313,7 +313,7 @@ impl Loop<'_> {
             Effect::Suspend => {
                 // Stopped inside; SIGCONT leads to `resume`.
                 if let Err(error) = self.terminal.suspend() {
-                    self.state.tell(Severity::Error, error.to_string());
+                    self.state.tell_said(Severity::Error, &error.said());
                     self.resume();
                 }
             }
@@ -332,7 +332,7 @@ impl Loop<'_> {
                     self.carry_out(effect);
                 }
             }
-            Err(error) => self.state.tell(Severity::Error, error),
+            Err(error) => self.state.tell_said(Severity::Error, &error),
         }
         self.dirty = Dirty::Frame;
     }
@@ -340,10 +340,9 @@ impl Loop<'_> {
     fn copy(&mut self, text: &str) {
         match copy_sequence(text, self.looks.capability.multiplexer) {
             Some(bytes) => self.outbox.extend_from_slice(&bytes),
-            None => self.state.tell(
-                Severity::Error,
-                "the text is too long for the terminal's clipboard; copy a part of it",
-            ),
+            None => self
+                .state
+                .tell_said(Severity::Error, &super::said::too_long_to_copy()),
         }
     }
 

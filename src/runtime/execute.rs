@@ -36,12 +36,14 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use run::Run;
 
+use super::said;
 use crate::action::gate::ApprovedPlan;
 use crate::action::plan::{Completion, Plan, Verification};
 use crate::action::undo::KeptAnswers;
 use crate::cloud::{Client, CloudError, inventory};
 use crate::domain::instance::Instance;
 use crate::domain::report::Report;
+use crate::domain::said::Said;
 use crate::store::StoreError;
 use crate::store::journal::{Author, EntryLock, Event, Journal, Outcome, Place, Record};
 
@@ -93,20 +95,20 @@ pub enum Progress {
     Sending {
         step: usize,
         of: usize,
-        purpose: String,
+        purpose: Said,
     },
     /// Accepted; now its end is waited for.
     Answered { step: usize, request_id: String },
     /// What the operation looks like now.
     Following {
         step: usize,
-        state: String,
+        state: Said,
         seconds: u64,
     },
     Ended {
         step: usize,
         success: bool,
-        detail: String,
+        detail: Said,
     },
     /// Login is being tried again.
     Verifying { looks: Vec<LoginLook>, seconds: u64 },
@@ -116,7 +118,7 @@ pub enum Progress {
 #[derive(Debug)]
 pub struct Handed {
     /// What it is, for example `password of root`.
-    pub what: String,
+    pub what: Said,
     pub value: SecretString,
 }
 
@@ -154,7 +156,7 @@ pub struct Execution {
     /// Where the evidence from before was written.
     pub evidence: Option<PathBuf>,
     /// One or two sentences for a person.
-    pub detail: String,
+    pub detail: Said,
     pub before: Vec<LoginLook>,
     pub after: Vec<LoginLook>,
     /// From the first call to the last look.
@@ -166,19 +168,30 @@ pub struct Execution {
 
 /// Why an execution did not begin. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
+#[error("{}", self.said())]
 pub enum ExecuteError {
-    #[error(transparent)]
     Store(#[from] StoreError),
-    #[error(transparent)]
     Cloud(#[from] CloudError),
-    #[error(transparent)]
     Plan(#[from] crate::action::PlanError),
-    #[error("{0}")]
-    Busy(String),
-    #[error(
-        "entry {entry} belongs to {place}; only its credentials can say what became of it (`--profile`, `--endpoint`)"
-    )]
-    Elsewhere { entry: String, place: Place },
+    Busy(Said),
+    /// Only the credentials of that place can say what became of it.
+    Elsewhere {
+        entry: String,
+        place: Place,
+    },
+}
+
+impl ExecuteError {
+    /// The sentence.
+    pub fn said(&self) -> Said {
+        match self {
+            Self::Store(error) => error.said(),
+            Self::Cloud(error) => error.said(),
+            Self::Plan(error) => error.said(),
+            Self::Busy(why) => why.clone(),
+            Self::Elsewhere { entry, place } => said::entry_elsewhere(entry, place),
+        }
+    }
 }
 
 /// Carries an approved plan out.
@@ -272,19 +285,16 @@ pub async fn execute(
 fn claim(desk: &Desk, plan: &Plan) -> Result<Vec<EntryLock>, ExecuteError> {
     let mut locks = Vec::new();
     for entry in std::iter::once(&plan.entry).chain(&plan.reverses) {
-        let lock = desk.journal.lock_entry(entry)?.ok_or_else(|| {
-            ExecuteError::Busy(format!(
-                "entry {entry} is being carried out or taken back by another program"
-            ))
-        })?;
+        let lock = desk
+            .journal
+            .lock_entry(entry)?
+            .ok_or_else(|| ExecuteError::Busy(said::held_elsewhere(entry)))?;
         locks.push(lock);
     }
     if let Some(original) = &plan.reverses {
         let contents = desk.journal.read()?;
         if let Some(by) = &contents.find(original)?.undone_by {
-            return Err(ExecuteError::Busy(format!(
-                "entry {original} was already taken back by {by}"
-            )));
+            return Err(ExecuteError::Busy(said::already_undone(original, by)));
         }
     }
     Ok(locks)
@@ -292,7 +302,7 @@ fn claim(desk: &Desk, plan: &Plan) -> Result<Vec<EntryLock>, ExecuteError> {
 
 fn save_evidence(desk: &Desk, plan: &Plan, report: &Report) -> Result<PathBuf, ExecuteError> {
     let text = serde_json::to_string(report)
-        .map_err(|error| ExecuteError::Busy(format!("the evidence cannot be written: {error}")))?;
+        .map_err(|error| ExecuteError::Busy(said::evidence_unwritable(error)))?;
     Ok(desk.journal.save_evidence(&plan.entry, &text)?)
 }
 

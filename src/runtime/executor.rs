@@ -95,6 +95,8 @@ impl Executor {
             }
             Effect::Recall
             | Effect::RecallTyped
+            | Effect::RecallWays
+            | Effect::KeepWay { .. }
             | Effect::KeepTyped { .. }
             | Effect::ReadPast { .. }
             | Effect::KeepLogins(_)
@@ -257,7 +259,7 @@ impl Executor {
             } => {
                 let instance = backend.instance(&instance).map(Arc::unwrap_or_clone);
                 self.spawn("action", None, async move {
-                    actions::carry_out(&backend, run, instance, *approved, &out).await;
+                    Box::pin(actions::carry_out(&backend, run, instance, *approved, &out)).await;
                 });
             }
             _ => {}
@@ -328,7 +330,7 @@ async fn list(backend: &Backend, generation: u64, out: &mpsc::Sender<Message>) {
                     Listing::Missing(Missing::Credentials { looked_for })
                 }
                 SessionError::NoRegion => Listing::Missing(Missing::Region),
-                other => Listing::Failed(other.to_string()),
+                other => Listing::Failed(other.said()),
             };
             let _ = send(event).await;
             return;
@@ -380,7 +382,7 @@ async fn list(backend: &Backend, generation: u64, out: &mpsc::Sender<Message>) {
     let (result, ()) = tokio::join!(reading, passing);
     let last = match result {
         Ok(()) => Listing::End,
-        Err(error) => Listing::Failed(error.to_string()),
+        Err(error) => Listing::Failed(error.said()),
     };
     let _ = send(last).await;
 }
@@ -407,11 +409,11 @@ async fn triage_one(
     let (session, instance) = match (backend.session().await, instance) {
         (Ok(session), Some(instance)) => (session, instance),
         (Err(error), _) => {
-            let _ = out.send(ended(Some(error.to_string()), None, None)).await;
+            let _ = out.send(ended(Some(error.said()), None, None)).await;
             return;
         }
         (Ok(_), None) => {
-            let why = "the instance is not listed any more; r lists again".to_owned();
+            let why = super::said::not_listed();
             let _ = out.send(ended(Some(why), None, None)).await;
             return;
         }
@@ -488,7 +490,7 @@ fn save_confirmation(backend: &Backend, cause: &str) -> Option<Message> {
         .err()
         .map(|error| Message::Told {
             severity: Severity::Error,
-            text: error.to_string(),
+            text: error.said(),
         })
 }
 
@@ -516,7 +518,7 @@ fn listing(backend: &Backend, session: &Session, event: InventoryEvent) -> Vec<L
         InventoryEvent::RegionDone { .. } => vec![Listing::RegionDone],
         InventoryEvent::RegionFailed { region, error } => vec![Listing::RegionFailed {
             region,
-            why: error.to_string(),
+            why: error.said(),
         }],
     }
 }

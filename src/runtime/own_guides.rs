@@ -6,8 +6,10 @@ use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
+use super::said;
 use crate::config::Loaded;
 use crate::diagnosis::Knowledge;
+use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 use crate::guide::Lang;
 use crate::guide::library::{self, Library, MAX_GUIDE, OwnFile};
@@ -17,7 +19,7 @@ const MAX_FILES: usize = 500;
 
 /// Reads the folder of own guides and puts them in force. What is wrong with them comes back,
 /// with file and line; a folder that is not there is nothing wrong unless it was named.
-pub fn install(loaded: &Loaded) -> Vec<String> {
+pub fn install(loaded: &Loaded) -> Vec<Said> {
     let named = loaded.settings.guides.as_deref();
     let folder = named.unwrap_or(&loaded.paths.guides_dir);
     if named.is_none() && !folder.is_dir() {
@@ -31,13 +33,13 @@ pub fn install(loaded: &Loaded) -> Vec<String> {
     }
     let knowledge = Knowledge::shipped();
     let (own, errors) = Library::with_own(&files, &|cause| knowledge.cause(cause).is_some());
-    problems.extend(errors.iter().map(ToString::to_string));
+    problems.extend(errors.iter().map(Said::raw));
     library::put_in_force(own);
     problems
 }
 
 /// `FOLDER/{en,ko,zh}/NAME.md`, and `FOLDER/NAME.md` in the language of the session.
-fn read(folder: &Path, lang: Lang, problems: &mut Vec<String>) -> Vec<OwnFile> {
+fn read(folder: &Path, lang: Lang, problems: &mut Vec<Said>) -> Vec<OwnFile> {
     let mut files = Vec::new();
     let mut places = vec![(folder.to_owned(), lang)];
     places.extend(Lang::ALL.map(|lang| (folder.join(lang.as_str()), lang)));
@@ -46,10 +48,7 @@ fn read(folder: &Path, lang: Lang, problems: &mut Vec<String>) -> Vec<OwnFile> {
             Ok(entries) => entries,
             Err(_) if number > 0 => continue,
             Err(error) => {
-                problems.push(format!(
-                    "cannot read guides in {}: {error}",
-                    place.display()
-                ));
+                problems.push(said::guides_unread(place.display(), error));
                 return files;
             }
         };
@@ -60,9 +59,7 @@ fn read(folder: &Path, lang: Lang, problems: &mut Vec<String>) -> Vec<OwnFile> {
                 continue;
             }
             if files.len() == MAX_FILES {
-                problems.push(format!(
-                    "more than {MAX_FILES} guides; the rest is left out"
-                ));
+                problems.push(said::guides_cut(MAX_FILES));
                 return files;
             }
             match read_one(&path) {
@@ -71,7 +68,7 @@ fn read(folder: &Path, lang: Lang, problems: &mut Vec<String>) -> Vec<OwnFile> {
                     lang: *lang,
                     text,
                 }),
-                Err(error) => problems.push(format!("cannot read {}: {error}", path.display())),
+                Err(error) => problems.push(said::guide_unread(path.display(), error)),
             }
         }
     }

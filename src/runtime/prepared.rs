@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use crate::app::command::{Keys, Registry, shipped_keys};
 use crate::app::filter::{FIELDS, Filter};
 use crate::config::Loaded;
+use crate::config::said;
+use crate::domain::said::{List, Said};
 use crate::domain::text::sanitise;
 use crate::input::keymap::Binding;
 use crate::view::theme::Theme;
@@ -20,7 +22,7 @@ pub struct Prepared {
     /// The operator's themes first, then those shipped that they do not stand in for.
     pub themes: Vec<Theme>,
     /// What cannot be used, each with its place and the reason.
-    pub problems: Vec<String>,
+    pub problems: Vec<Said>,
 }
 
 impl Prepared {
@@ -36,21 +38,15 @@ impl Prepared {
         }
         if themes.iter().all(|theme| theme.name != settings.ui.theme) {
             let names: Vec<&str> = themes.iter().map(|theme| theme.name.as_str()).collect();
-            problems.push(format!(
-                "ui.theme: there is no theme `{}`; there are {}",
-                settings.ui.theme,
-                names.join(", ")
-            ));
+            let why = said::no_theme(&settings.ui.theme, List::names(names));
+            problems.push(said::problem_at("ui.theme", why));
         }
         for (name, text) in &settings.filters {
             let filter = Filter::parse(text);
             for field in filter.unknown_fields() {
-                problems.push(format!(
-                    "filters.{}: there is no field `{}`; there are {}",
-                    sanitise(name, 60),
-                    sanitise(field, 60),
-                    FIELDS.join(", ")
-                ));
+                let why = said::no_field(sanitise(field, 60), List::names(FIELDS));
+                let place = format!("filters.{}", sanitise(name, 60));
+                problems.push(said::problem_at(place, why));
             }
         }
         let mut keys = shipped_keys();
@@ -73,7 +69,7 @@ impl Prepared {
 }
 
 /// The operator's themes, and what is wrong with those that cannot be used.
-fn own_themes(directory: &Path) -> (Vec<Theme>, Vec<String>) {
+fn own_themes(directory: &Path) -> (Vec<Theme>, Vec<Said>) {
     let mut themes = Vec::new();
     let mut problems = Vec::new();
     // Nobody has to have a folder of themes.
@@ -90,9 +86,9 @@ fn own_themes(directory: &Path) -> (Vec<Theme>, Vec<String>) {
         match std::fs::read_to_string(&file) {
             Ok(text) => match Theme::parse(&name, &text) {
                 Ok(theme) => themes.push(theme),
-                Err(error) => problems.push(error.to_string()),
+                Err(error) => problems.push(error.said()),
             },
-            Err(error) => problems.push(format!("theme {name} cannot be read: {error}")),
+            Err(error) => problems.push(said::theme_unreadable(&name, error)),
         }
     }
     (themes, problems)

@@ -17,7 +17,8 @@ use crate::app::effect::Effect;
 use crate::app::locale::{Texts, fill};
 use crate::app::notices::Severity;
 use crate::app::state::State;
-use crate::config::{self, Glyphs, Loaded, Overrides, Paths, Settings};
+use crate::config::{self, Glyphs, Loaded, Overrides, Paths, Problem, Settings};
+use crate::domain::said::Said;
 
 /// Editors write a file in several steps; it is read once they have come to rest.
 const REST: Duration = Duration::from_millis(150);
@@ -30,7 +31,7 @@ pub struct Reloaded {
 }
 
 /// News of the files: what they say, or why they cannot be read.
-pub type News = Result<Box<Reloaded>, String>;
+pub type News = Result<Box<Reloaded>, Said>;
 
 /// Watches the config file and the folder of themes. Without a way to watch them nothing ever
 /// arrives.
@@ -74,7 +75,7 @@ pub fn watch(paths: &Paths, overrides: Overrides) -> mpsc::Receiver<News> {
             while let Ok(Some(())) = tokio::time::timeout(REST, changes.recv()).await {}
             let overrides = overrides.clone();
             let read = tokio::task::spawn_blocking(move || read(&overrides)).await;
-            let news = read.unwrap_or_else(|error| Err(error.to_string()));
+            let news = read.unwrap_or_else(|error| Err(Said::raw(error)));
             if out.send(news).await.is_err() {
                 return;
             }
@@ -90,7 +91,7 @@ fn folder_of(file: &Path) -> PathBuf {
 }
 
 fn read(overrides: &Overrides) -> News {
-    let loaded = config::load(overrides).map_err(|error| error.to_string())?;
+    let loaded = config::load(overrides).map_err(|error| error.said())?;
     let prepared = Prepared::of(&loaded);
     Ok(Box::new(Reloaded { loaded, prepared }))
 }
@@ -151,12 +152,12 @@ fn tell(state: &mut State, old: &Settings, reloaded: &Reloaded) {
         fill(&ui.reloaded_in_part, &[("file", &file)])
     };
     state.tell(Severity::Good, told);
-    let problems = reloaded.loaded.warnings.iter().map(ToString::to_string);
-    let problems: Vec<String> = problems
+    let problems = reloaded.loaded.warnings.iter().map(Problem::said);
+    let problems: Vec<Said> = problems
         .chain(reloaded.prepared.problems.iter().cloned())
         .collect();
     for problem in problems {
-        state.tell(Severity::Warning, problem);
+        state.tell_said(Severity::Warning, &problem);
     }
 }
 

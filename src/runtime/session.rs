@@ -8,28 +8,29 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::clock;
+use super::said;
 use crate::cloud::credentials::{self, Search};
 use crate::cloud::{Client, ClientConfig, CloudError, Proxies};
 use crate::config::{Lang, Loaded, Settings};
 use crate::diagnosis::{Knowledge, learn};
 use crate::domain::instance::Instance;
+use crate::domain::said::Said;
+use crate::domain::site::Site;
 use crate::domain::text::sanitise;
 use crate::store::outcomes::Outcomes;
 
 /// Why a session cannot be opened.
 #[derive(Debug, Error)]
+#[error("{}", self.said())]
 pub enum SessionError {
-    #[error(transparent)]
     Credentials(#[from] credentials::CredentialsError),
-    #[error(transparent)]
     Cloud(#[from] CloudError),
-    #[error("the demo cloud did not start: {0}")]
+    /// The demo cloud did not start.
     Demo(String),
-    #[error("knowledge file {path}: {reason}")]
-    Knowledge { path: String, reason: String },
-    #[error(
-        "no region is set; give --region (repeatable, or `all`), or cloud.regions in the config"
-    )]
+    Knowledge {
+        path: String,
+        reason: String,
+    },
     NoRegion,
 }
 
@@ -46,8 +47,10 @@ pub struct Cloud {
 #[derive(Debug, Clone)]
 pub struct Session {
     pub settings: Arc<Settings>,
-    /// `None` when there are no credentials; static hosts work all the same.
+    /// `None` when there are no credentials; static hosts and bare addresses work all the same.
     pub cloud: Option<Cloud>,
+    /// Why there is no cloud.
+    pub no_cloud: Option<Said>,
     /// What is weighed with: `taught` with the priors that confirmed outcomes had moved when the
     /// session was opened.
     pub knowledge: Arc<Knowledge>,
@@ -64,24 +67,41 @@ impl Session {
     /// [`SessionError`]; missing credentials are an error only if there are no static hosts.
     pub async fn open(
         loaded: &Loaded,
-        warn: &mut (dyn FnMut(String) + Send),
+        warn: &mut (dyn FnMut(Said) + Send),
     ) -> Result<Self, SessionError> {
         let settings = &loaded.settings;
         let taught = Arc::new(knowledge(settings)?);
-        let cloud = match find_cloud(settings).await {
+        let (cloud, no_cloud) = match find_cloud(settings).await {
             Ok((cloud, warnings)) => {
                 warnings.into_iter().for_each(&mut *warn);
-                Some(cloud)
+                (Some(cloud), None)
             }
             Err(error) if settings.hosts.is_empty() => return Err(error),
             Err(error) => {
-                warn(format!("only the hosts of the config can be seen: {error}"));
-                None
+                warn(said::hosts_only(error.said()));
+                (None, Some(error.said()))
             }
         };
         Ok(Self {
             settings: Arc::new(settings.clone()),
             cloud,
+            no_cloud,
+            knowledge: learnt(&taught, &loaded.paths.state_dir),
+            taught,
+            host: host_name(),
+        })
+    }
+
+    /// A session that can look from outside only, where the cloud cannot be asked; `why` says so.
+    ///
+    /// # Errors
+    /// The knowledge override of the settings cannot be used.
+    pub fn without_cloud(loaded: &Loaded, why: Said) -> Result<Self, SessionError> {
+        let taught = Arc::new(knowledge(&loaded.settings)?);
+        Ok(Self {
+            settings: Arc::new(loaded.settings.clone()),
+            cloud: None,
+            no_cloud: Some(why),
             knowledge: learnt(&taught, &loaded.paths.state_dir),
             taught,
             host: host_name(),
@@ -113,10 +133,29 @@ impl Session {
         Ok(Self {
             settings: Arc::new(settings),
             cloud: Some(cloud),
+            no_cloud: None,
             knowledge: taught.clone(),
             taught,
             host: host_name(),
         })
+    }
+}
+
+impl SessionError {
+    /// The sentence.
+    pub fn said(&self) -> Said {
+        match self {
+            Self::Credentials(error) => error.said(),
+            Self::Cloud(error) => error.said(),
+            Self::Demo(why) => said::demo_failed(why),
+            Self::Knowledge { path, reason } => said::knowledge_file(path, reason),
+            Self::NoRegion => said::no_region(),
+        }
+    }
+
+    /// True if the cloud cannot be asked, for whatever reason; false if the settings are wrong.
+    pub fn is_lack_of_cloud(&self) -> bool {
+        matches!(self, Self::Credentials(_) | Self::Cloud(_) | Self::NoRegion)
     }
 }
 
@@ -136,7 +175,7 @@ fn learnt(taught: &Arc<Knowledge>, state_dir: &Path) -> Arc<Knowledge> {
 }
 
 /// Finds credentials and builds the client; warnings beside it.
-async fn find_cloud(settings: &Settings) -> Result<(Cloud, Vec<String>), SessionError> {
+async fn find_cloud(settings: &Settings) -> Result<(Cloud, Vec<Said>), SessionError> {
     let variable = |name: &str| std::env::var(name).ok();
     let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());
     let mut search = Search::new(&variable, home);
@@ -160,7 +199,17 @@ async fn find_cloud(settings: &Settings) -> Result<(Cloud, Vec<String>), Session
     if regions.is_empty() {
         return Err(SessionError::NoRegion);
     }
-    let mut config = ClientConfig::new(&wanted.endpoint, found.provider);
+    let set = wanted.site.site().or(found.site);
+    let mut config = if wanted.endpoint == Site::China.endpoint() {
+        let site = set.unwrap_or(Site::China);
+        ClientConfig::new(site.endpoint(), found.provider)
+    } else {
+        ClientConfig::new(&wanted.endpoint, found.provider)
+    };
+    if set.is_none() && config.endpoint == Site::China.endpoint() {
+        config.other_endpoint = Some(Site::International.endpoint().to_owned());
+    }
+    config.site = wanted.site.site();
     config.ca_bundle.clone_from(&wanted.ca_bundle);
     config.insecure_endpoint = wanted.insecure_endpoint;
     config.proxies = Proxies::from_environment(&variable);

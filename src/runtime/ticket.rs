@@ -6,6 +6,7 @@
 
 mod mask;
 mod report;
+pub mod said;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,8 +17,10 @@ use serde_json::json;
 
 use self::mask::Masks;
 pub use self::report::form_text;
+use crate::app::locale::Texts;
 use crate::cloud::tap::RawAnswer;
 use crate::domain::report::Report;
+use crate::domain::said::Said;
 use crate::domain::text::sanitise_block;
 use crate::store::journal::Entry;
 
@@ -38,6 +41,8 @@ pub struct Material<'a> {
     pub made_at: Timestamp,
     /// Replace addresses, ids and names by placeholders.
     pub mask: bool,
+    /// The language of the report and the form.
+    pub texts: &'static Texts,
 }
 
 /// A file of the bundle.
@@ -49,10 +54,17 @@ pub struct BundleFile {
 
 /// Why a bundle was not written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the ticket bundle to {path}: {source}; choose another --output")]
+#[error("{}", self.said())]
 pub struct TicketError {
     pub path: PathBuf,
     pub source: io::Error,
+}
+
+impl TicketError {
+    /// The sentence.
+    pub fn said(&self) -> Said {
+        super::said::ticket_unwritable(self.path.display(), &self.source)
+    }
 }
 
 /// The files of the bundle; pure.

@@ -3,9 +3,11 @@
 //! Readings are handed on as they arrive, so that a screen can show them; at the end they are
 //! put in order, numbered and returned. Must not live here: what they mean (`diagnosis`).
 
+mod called;
 mod inside;
 mod memory;
 mod prepare;
+pub mod said;
 mod set_aside;
 
 use std::net::IpAddr;
@@ -14,22 +16,27 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::session::Session;
+use crate::client_text;
 use crate::cloud::facts::{self, CloudFacts};
 use crate::cloud::tap::{RawAnswer, Tap};
+use crate::cloud::{CloudError, Pool};
 use crate::config::VantageSetting;
-use crate::domain::evidence::{Path, Reading, Status};
+use crate::domain::evidence::{Path, Reading, place};
 use crate::domain::instance::Instance;
 use crate::domain::report::{InstanceSummary, Vantage};
 use crate::domain::statement::Statements;
-use crate::guide::error_text;
-use crate::probe;
+use crate::probe::{self, budget};
 
 /// Readings under way between producers and collector.
 const QUEUE: usize = 64;
+
+/// Instances whose addresses are probed at the same time; the cloud is asked about all at once.
+const AT_ONCE: usize = 32;
+static PROBED_AT_ONCE: Semaphore = Semaphore::const_new(AT_ONCE);
 
 /// How far a triage may go.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +65,10 @@ pub struct TriageOptions {
     pub memory: Option<PathBuf>,
     /// End with what is there after this time.
     pub timeout: Option<Duration>,
+    /// Why the cloud cannot be asked; then only what can be seen from outside is read.
+    pub unasked: Option<CloudError>,
+    /// Shares the cloud's answers with the triages of other instances.
+    pub pool: Option<Pool>,
 }
 
 /// Everything that was read.
@@ -87,8 +98,13 @@ pub async fn run(
     let mut session = session.clone();
     if let Some(cloud) = &mut session.cloud {
         cloud.client = cloud.client.tapped(&tap);
+        if let Some(pool) = &options.pool {
+            cloud.client = cloud.client.pooled(pool);
+        }
     }
     let session = &session;
+    // The first of a process decides for all: the pace is one.
+    budget::set_rate(session.settings.probe.rate);
     let user_source = options.user_source.or(session.settings.probe.user_source);
     let paths = prepare::paths(session, instance, options);
     let (queue, mut arriving) = mpsc::channel::<Reading>(QUEUE);
@@ -97,20 +113,24 @@ pub async fn run(
     if let (None, Some(directory)) = (options.onset, memory) {
         options.onset = memory::onset(directory, &instance.id).await;
     }
+    if let (None, Some(directory)) = (options.statements.way, memory) {
+        options.statements.way = memory::way(directory, instance.network()).await;
+    }
     let options = &options;
     let mut work = start(session, instance, options, &paths, user_source, &queue);
     drop(queue);
 
     let mut triage = Triage::default();
     let deadline = options.timeout.map(|t| tokio::time::Instant::now() + t);
+    let mut held = Vec::new();
     let collect = async {
         while let Some(mut reading) = arriving.recv().await {
-            set_aside::unreachable(instance, &mut reading);
+            held.extend(set_aside::unreachable(instance, &mut reading));
             if let Some(directory) = memory {
                 memory::compare(directory, &mut reading).await;
             }
             let _ = sink.send(reading.clone()).await;
-            keep(&mut triage.readings, reading);
+            place(&mut triage.readings, reading);
         }
         while let Some(done) = work.join_next().await {
             // A task that panicked lost its readings, which then stay unknown.
@@ -125,8 +145,16 @@ pub async fn run(
         }
         None => collect.await,
     }
-    for changed in set_aside::answered_by_this_machine(instance, &mut triage.readings) {
-        let _ = sink.send(changed).await;
+    let facts = triage.facts.as_ref();
+    let mut changed = set_aside::answered_by_this_machine(instance, &mut triage.readings);
+    changed.extend(set_aside::off_the_path(
+        instance,
+        facts,
+        held,
+        &mut triage.readings,
+    ));
+    for reading in changed {
+        let _ = sink.send(reading).await;
     }
     number(&mut triage.readings);
     triage.raw = tap.take();
@@ -134,6 +162,7 @@ pub async fn run(
         host: session.host.clone(),
         paths,
         user_source: user_source.map(|a| a.to_string()),
+        user_way: options.statements.way,
     };
     triage.elapsed = started.elapsed();
     triage
@@ -150,15 +179,29 @@ fn start(
 ) -> JoinSet<Option<CloudFacts>> {
     let mut work = JoinSet::new();
     let (known, arriving) = watch::channel(None);
-    let plan = prepare::probe_plan(session, instance, options, paths);
+    let mut plan = prepare::probe_plan(session, instance, options, paths);
     if !plan.targets.is_empty() {
         let queue = queue.clone();
+        let (config, target) = (session.settings.ssh_config.clone(), instance.clone());
         work.spawn(async move {
+            called::name(&mut plan, config, target).await;
+            // A burst of handshakes would make this host slow, and every target look so.
+            let _turn = PROBED_AT_ONCE.acquire().await;
+            budget::turn().await;
             probe::run_with(&plan, &arriving, queue).await;
             None
         });
     }
-    if let Some(cloud) = session.cloud.clone().filter(|_| !instance.is_static) {
+    let cloud = session.cloud.clone().filter(|_| !instance.is_static);
+    if let Some(error) = &options.unasked {
+        let (unasked, queue) = (facts::unasked(error), queue.clone());
+        work.spawn(async move {
+            for reading in unasked {
+                let _ = queue.send(reading.at(Timestamp::now(), 0)).await;
+            }
+            None
+        });
+    } else if let Some(cloud) = cloud {
         let request = prepare::fact_request(instance, options, user_source);
         let limit = session.settings.probe.guest_timeout;
         let (client, target, facts_queue) = (cloud.client.clone(), instance.clone(), queue.clone());
@@ -182,7 +225,9 @@ fn start(
             });
         }
     }
-    let pasted = options.error_text.as_deref().map(error_text::readings);
+    let named = summary(instance);
+    let pasted = options.error_text.as_deref();
+    let pasted = pasted.map(|text| client_text::evidence(text, &named));
     let said = options.statements.readings();
     let now = Timestamp::now();
     for reading in pasted.into_iter().flatten().chain(said) {
@@ -197,19 +242,6 @@ pub fn summary(instance: &Instance) -> InstanceSummary {
     InstanceSummary::of(instance)
 }
 
-/// A later reading of the same group and path replaces the earlier one; pasted errors add up.
-fn keep(readings: &mut Vec<Reading>, new: Reading) {
-    let same = |old: &Reading| {
-        old.key() == new.key() && (new.id != "pasted-error" || old.state == new.state)
-    };
-    match readings.iter_mut().find(|old| same(old)) {
-        // A value beats the lack of one, whichever came first.
-        Some(old) if old.status == Status::Observed && new.status != Status::Observed => {}
-        Some(old) => *old = new,
-        None => readings.push(new),
-    }
-}
-
 /// Gives each reading the key under which explanations cite it.
 fn number(readings: &mut [Reading]) {
     readings.sort_by(|a, b| {
@@ -217,41 +249,5 @@ fn number(readings: &mut [Reading]) {
     });
     for (n, reading) in readings.iter_mut().enumerate() {
         reading.observation = format!("o-{}", n + 1);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::evidence::Source;
-
-    fn reach(state: &str) -> Reading {
-        Reading::observed("reach", Source::Probe, state, "").on_path(Path::Private)
-    }
-
-    #[test]
-    fn a_later_reading_wins_but_an_unknown_does_not_erase_a_value() {
-        let mut readings = Vec::new();
-        keep(&mut readings, reach("refused"));
-        keep(&mut readings, reach("open"));
-        keep(
-            &mut readings,
-            Reading::without_state("reach", Source::Probe, Status::ProbeFailed, "")
-                .on_path(Path::Private),
-        );
-        assert_eq!(readings.len(), 1);
-        assert_eq!(readings[0].observed_state(), Some("open"));
-    }
-
-    #[test]
-    fn several_pasted_errors_stand_side_by_side() {
-        let pasted = |s: &str| Reading::observed("pasted-error", Source::Operator, s, "");
-        let mut readings = Vec::new();
-        for state in ["banner-timeout", "slow-login", "slow-login"] {
-            keep(&mut readings, pasted(state));
-        }
-        number(&mut readings);
-        assert_eq!(readings.len(), 2);
-        assert_eq!(readings[1].observation, "o-2");
     }
 }

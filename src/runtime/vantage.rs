@@ -44,11 +44,15 @@ pub fn is_own(target: IpAddr) -> bool {
 pub fn certain_own_source(instance: &Instance) -> Option<IpAddr> {
     let target = instance.address()?;
     let own = own_source(target)?;
-    let is_private = |address: IpAddr| match address {
-        IpAddr::V4(v4) => v4.is_private() || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64),
-        IpAddr::V6(v6) => v6.segments()[0] & 0xfe00 == 0xfc00,
-    };
     (!is_private(own) || is_private(target)).then_some(own)
+}
+
+/// True for an address of a private network, or of a provider's own between NATs.
+pub fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_private() || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64),
+        IpAddr::V6(v6) => v6.is_unique_local(),
+    }
 }
 
 /// True for an address of the Internet.

@@ -1,10 +1,11 @@
-//! Past cases of each instance, since when its login is as it is, and how paths to it were, in a
-//! small SQLite file (WAL); forgotten after a while.
+//! Past cases of each instance, since when its login is as it is, how paths to it were, and which
+//! way users come to its network, in a small SQLite file (WAL); forgotten after a while.
 //!
 //! Several programs of one state directory may use it at once. Must not live here: confirmed
 //! outcomes, which hold no id and have a file of their own (`outcomes`).
 
 mod paths;
+mod ways;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -105,6 +106,7 @@ impl History {
              COMMIT;",
         )?;
         connection.execute_batch(paths::TABLE)?;
+        connection.execute_batch(ways::TABLE)?;
         Ok(Self {
             connection,
             path: path.to_owned(),

@@ -13,11 +13,16 @@ use crate::input::chord::{Chord, Key};
 pub fn message(event: Event) -> Option<Message> {
     match event {
         Event::Key(key) => chord(key).map(Message::Key),
-        Event::Paste(text) => Some(Message::Pasted(text)),
+        Event::Paste(text) => Some(Message::Pasted(line_feeds(&text))),
         Event::Mouse(mouse) => mouse_message(mouse),
         Event::Resize(width, height) => Some(Message::Resized { width, height }),
         Event::FocusGained | Event::FocusLost => None,
     }
+}
+
+/// Most terminals send a carriage return for each line end of a bracketed paste.
+fn line_feeds(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
 }
 
 fn chord(event: KeyEvent) -> Option<Chord> {
@@ -85,5 +90,15 @@ mod tests {
         assert_eq!(chord(back), Chord::parse("shift-tab").ok());
         let capital = KeyEvent::new(KeyCode::Char('J'), KeyModifiers::SHIFT);
         assert_eq!(chord(capital), Some(Chord::char('J')));
+    }
+
+    #[test]
+    fn a_bracketed_paste_keeps_its_lines() {
+        for sent in ["one\rtwo\rthree", "one\r\ntwo\r\nthree", "one\ntwo\nthree"] {
+            let Some(Message::Pasted(text)) = message(Event::Paste(sent.to_owned())) else {
+                panic!("{sent:?} is no paste");
+            };
+            assert_eq!(text, "one\ntwo\nthree");
+        }
     }
 }

@@ -5,6 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use super::said;
+use crate::domain::said::Said;
+
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 
@@ -40,10 +43,17 @@ pub struct Theme {
 
 /// A theme file that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("theme {file}: {what}")]
+#[error("{}", self.said())]
 pub struct ThemeError {
     pub file: String,
-    pub what: String,
+    pub what: Said,
+}
+
+impl ThemeError {
+    /// The sentence.
+    pub fn said(&self) -> Said {
+        said::theme_fault(&self.file, &self.what)
+    }
 }
 
 #[derive(Deserialize)]
@@ -121,7 +131,7 @@ impl Theme {
 
     /// Reads a theme file; the error names the file, and the line where there is one.
     pub fn parse(file: &str, text: &str) -> Result<Self, ThemeError> {
-        let fault = |what: String| ThemeError {
+        let fault = |what: Said| ThemeError {
             file: file.to_owned(),
             what,
         };
@@ -129,19 +139,17 @@ impl Theme {
             let line = error.span().map_or(1, |s| {
                 text[..s.start.min(text.len())].lines().count().max(1)
             });
-            fault(format!("line {line}: {}", error.message()))
+            fault(said::theme_line(line, error.message()))
         })?;
         let mut theme = Self::blank();
         theme.name = parsed.name;
         for (role, value) in &parsed.roles {
-            let style = value.style().map_err(|colour| {
-                fault(format!(
-                    "role `{role}`: `{colour}` is not a colour; write an ANSI name, 0-255 or #rrggbb"
-                ))
-            })?;
+            let style = value
+                .style()
+                .map_err(|colour| fault(said::theme_no_colour(role, colour)))?;
             let slot = theme
                 .slot(role)
-                .ok_or_else(|| fault(format!("there is no role `{role}`")))?;
+                .ok_or_else(|| fault(said::theme_no_role(role)))?;
             *slot = style;
         }
         Ok(theme)

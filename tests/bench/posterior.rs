@@ -6,6 +6,7 @@ use cvmtop::diagnosis::{Case, Knowledge, diagnose};
 use cvmtop::domain::evidence::{Path, Reading, Source};
 use cvmtop::domain::instance::Os;
 use cvmtop::domain::report::InstanceSummary;
+use cvmtop::domain::said::Said;
 
 fn main() {
     divan::main();
@@ -23,7 +24,7 @@ fn everything(os: Os) -> Vec<Reading> {
             &group.id,
             Source::Probe,
             &group.states[group.states.len() - 1],
-            "",
+            Said::default(),
         );
         if group.paths {
             readings.push(reading.clone().on_path(Path::Public));

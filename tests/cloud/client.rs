@@ -4,10 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::response::{IntoResponse, Response};
+use cvmtop::action::Parameters;
 use cvmtop::cloud::error::NetworkFailure;
 use cvmtop::cloud::sign::Authorization;
 use cvmtop::cloud::{Client, CloudError, Proxies};
+use cvmtop::domain::action::ActionId;
 use cvmtop::domain::api_call::ApiCall;
+use cvmtop::domain::instance::Instance;
+use cvmtop::runtime::execute::{Desk, PrepareOptions, prepare_plan};
+use cvmtop::store::journal::Journal;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -48,6 +53,39 @@ async fn a_read_survives_throttling_server_faults_and_broken_answers() {
         assert_eq!(answer.response["TotalCount"], 7);
         assert_eq!(server.count(), 3);
     }
+}
+
+#[tokio::test]
+async fn keys_of_the_other_site_are_taken_there_once_and_a_write_is_not() {
+    let unknown = |_: &Request| refused("AuthFailure.SecretIdNotFound");
+    let (china, abroad) = (
+        Server::start(unknown).await,
+        Server::start(|_: &Request| ok(json!({"TotalCount": 7}))).await,
+    );
+    let both = || {
+        let mut config = config(&china.endpoint);
+        config.other_endpoint = Some(abroad.endpoint.clone());
+        Client::new(config).expect("client")
+    };
+    let client = both();
+    client.call(&write()).await.expect_err("sent once");
+    assert_eq!((china.count(), abroad.count()), (1, 0));
+    for _ in 0..2 {
+        client.call(&read()).await.expect("answered abroad");
+    }
+    // From then on the right one is asked, writes with it.
+    client.call(&write()).await.expect("answered abroad");
+    assert_eq!((china.count(), abroad.count()), (2, 3));
+    assert!(client.moved_to_other_site());
+    assert_eq!(client.endpoint(), abroad.endpoint);
+    // Where neither knows the keys, the refusal is told.
+    let neither = Server::start(unknown).await;
+    let mut config = config(&china.endpoint);
+    config.other_endpoint = Some(neither.endpoint.clone());
+    let error = Client::new(config).expect("client").call(&read()).await;
+    let error = error.expect_err("unknown everywhere");
+    assert_eq!(error.code(), Some("AuthFailure.SecretIdNotFound"));
+    assert_eq!(neither.count(), 1);
 }
 
 #[tokio::test]
@@ -171,7 +209,10 @@ async fn a_missing_permission_names_its_action_and_stops_nothing_else() {
     let client = server.client();
     let call = ApiCall::new("vpc", "DescribeNetworkAcls", "ap-seoul", json!({}));
     let error = client.call(&call).await.expect_err("not permitted");
-    assert_eq!(error.missing_permission(), Some("vpc:DescribeNetworkAcls"));
+    assert_eq!(
+        error.missing_permission().as_deref(),
+        Some("vpc:DescribeNetworkAcls")
+    );
     assert_eq!(server.count(), 1, "a refusal is not repeated");
     client.call(&read()).await.expect("permitted");
 }
@@ -393,4 +434,81 @@ async fn a_ca_bundle_makes_a_private_endpoint_trusted() {
     empty.ca_bundle = Some(bundle);
     let text = Client::new(empty).expect_err("no certificate").to_string();
     assert!(text.contains("ca.pem"), "{text}");
+}
+
+/// Two hundred and one free addresses, all but the last one blocked.
+fn many_addresses(request: &Request) -> Response {
+    let row = |n: u64| {
+        json!({
+            "AddressId": format!("eip-{n:08}"), "AddressIp": "203.0.113.9", "AddressType": "EIP",
+            "AddressStatus": "UNBIND", "IsBlocked": n < 200, "IsArrears": false,
+        })
+    };
+    match request.action.as_str() {
+        "DescribeAddresses" => {
+            let ids = request.body["AddressIds"].as_array();
+            let rows: Vec<_> = match ids {
+                Some(ids) => {
+                    let text = ids[0].as_str().expect("an id").trim_start_matches("eip-");
+                    text.parse().ok().map(row).into_iter().collect()
+                }
+                None => {
+                    let from = request.body["Offset"].as_u64().expect("a place");
+                    (from..201).take(100).map(row).collect()
+                }
+            };
+            ok(json!({"TotalCount": 201, "AddressSet": rows}))
+        }
+        "DescribeNetworkAccountType" => ok(json!({"NetworkAccountType": "STANDARD"})),
+        _ => refused("InvalidAction"),
+    }
+}
+
+#[tokio::test]
+async fn a_free_address_is_found_on_a_later_page_and_a_named_one_by_its_id() {
+    let server = Server::start(many_addresses).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let desk = Desk::new(server.client(), Journal::in_directory(folder.path()));
+    let instance = Instance {
+        id: "ins-1".to_owned(),
+        region: "ap-seoul".to_owned(),
+        state: "STOPPED".to_owned(),
+        ..Instance::default()
+    };
+    let options = PrepareOptions {
+        instance_is_fresh: true,
+        ..PrepareOptions::default()
+    };
+    let planned = async |words: &[&str]| {
+        let parameters = Parameters::from_words(ActionId::AssociateAddress, words).expect("words");
+        prepare_plan(
+            &desk,
+            &instance,
+            ActionId::AssociateAddress,
+            &parameters,
+            &options,
+        )
+        .await
+    };
+    let first = planned(&[]).await.expect("a plan").plan;
+    assert_eq!(first.steps[0].call.parameters["AddressId"], "eip-00000200");
+    let asked = server.seen.lock().expect("log").len();
+    let named = planned(&["address=eip-00000200"])
+        .await
+        .expect("a plan")
+        .plan;
+    assert_eq!(named.steps[0].call.parameters["AddressId"], "eip-00000200");
+    let later = server.seen.lock().expect("log")[asked..].to_vec();
+    let pages = later
+        .iter()
+        .filter(|r| r.action == "DescribeAddresses")
+        .count();
+    assert_eq!(pages, 1, "a named address is asked for by its id");
+    let blocked = planned(&["address=eip-00000007"])
+        .await
+        .expect_err("blocked");
+    assert!(
+        blocked.to_string().contains("blocked because of an attack"),
+        "{blocked}"
+    );
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use cvmtop::cloud::credentials::{Credentials, Provider};
-use cvmtop::cloud::facts::{self, CloudFacts, FactRequest, GROUPS};
+use cvmtop::cloud::facts::{self, CloudFacts, FactRequest, GROUPS, RunInGuest};
 use cvmtop::cloud::{Client, ClientConfig, inventory};
 use cvmtop::demo::{self, DemoCloud, DemoOptions, Fault, Faults};
 use cvmtop::domain::evidence::{Path, Reading, Status};
@@ -278,7 +278,7 @@ async fn a_command_runs_in_the_guest_only_with_consent() {
             .as_deref()
             .is_some_and(|n| n.contains("consent"))
     );
-    asked.run_in_guest = true;
+    asked.run_in_guest = RunInGuest::Trivial;
     lab.facts("shop-web-01", &asked).await;
     asked.onset = Some(Timestamp::now());
     let facts = lab.facts("shop-web-01", &asked).await;
@@ -458,4 +458,63 @@ async fn every_read_that_is_sent_is_one_that_doctor_names() {
             "doctor does not name {action}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_found_by_the_id_of_what_was_changed() {
+    let lab = Lab::start(DemoOptions::default()).await;
+    for (name, action) in [
+        ("orders-db-01", "ModifyNetworkAclEntries"),
+        ("partner-app-01", "ReplaceRoutes"),
+        ("docs-01", "ModifyAddressesBandwidth"),
+        ("office-ad-01", "CreateSecurityGroupPolicies"),
+        ("shop-api-01", "DisassociateSecurityGroups"),
+    ] {
+        let onset = Timestamp::now();
+        let request = FactRequest {
+            onset: Some(onset),
+            ..request()
+        };
+        let facts = lab.facts(name, &request).await;
+        let change = facts.readings.iter().find(|r| r.id == "recent-change");
+        let change = change.expect("a reading");
+        assert_eq!(
+            change.state.as_deref(),
+            Some("relevant-before-onset"),
+            "{name}: {change:?}"
+        );
+        assert!(
+            change.detail.to_string().contains(action),
+            "{name}: {change:?}"
+        );
+    }
+    // What could not be read could not be looked up, so that nothing is denied.
+    let refused = Faults::default().with("DescribeSubnets", Fault::Unauthorised, 99);
+    lab.cloud.set_faults(refused);
+    let facts = lab.facts("shop-web-02", &request()).await;
+    let change = facts.readings.iter().find(|r| r.id == "recent-change");
+    let change = change.expect("a reading");
+    assert_eq!(
+        (change.state.as_deref(), change.status),
+        (None, Status::NotAttempted),
+        "{change:?}"
+    );
+    // The platform's own events that nobody may see any more are said to be unseen.
+    let offline = Faults::default().with(
+        "DescribeProductEventList",
+        Fault::Refused("ActionOffline"),
+        99,
+    );
+    lab.cloud.set_faults(offline);
+    let facts = lab.facts("shop-web-02", &request()).await;
+    let event = facts
+        .readings
+        .iter()
+        .find(|r| r.id == "platform-event")
+        .expect("a reading");
+    assert_eq!(event.state.as_deref(), Some("none"), "{event:?}");
+    assert!(
+        event.detail.to_string().contains("could not be seen"),
+        "{event:?}"
+    );
 }

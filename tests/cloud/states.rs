@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
-use cvmtop::cloud::facts::{self, CloudFacts, FactRequest, GROUPS};
+use cvmtop::cloud::facts::{self, CloudFacts, FactRequest, GROUPS, RunInGuest};
 use cvmtop::diagnosis::Knowledge;
 use cvmtop::domain::evidence::{Path, Reading, Status};
 use cvmtop::domain::instance::Instance;
@@ -98,7 +98,7 @@ fn change(minutes: i64) -> Value {
 }
 
 /// What an instance in order answers.
-fn base() -> Map<String, Value> {
+pub(crate) fn base() -> Map<String, Value> {
     let answers = json!({
         "DescribeAddresses": address(&json!({})),
         "DescribeNetworkAccountType": {"NetworkAccountType": "STANDARD"},
@@ -458,7 +458,7 @@ fn rows() -> Vec<Row> {
     row("recent-change", "none", none());
     // The program's own checks inside the guest change nothing.
     let looked = json!({"Events": [{"EventName": "RunCommand", "EventTime": minutes_ago(60).to_string(), "Username": "ops",
-        "CloudAuditEvent": "{\"requestParameters\":\"{\\\"CommandName\\\":\\\"cvmtop guest check\\\"}\"}"}]});
+        "CloudAuditEvent": "{\"requestParameters\":\"{\\\"CommandName\\\":\\\"cvmtop-guest-check\\\"}\"}"}]});
     row("recent-change", "none", json!({"DescribeEvents": looked}));
     row(
         "recent-change",
@@ -487,7 +487,7 @@ fn rows() -> Vec<Row> {
 }
 
 /// Serves the base with changes. `refuse` is an action and the code of its refusal.
-async fn serve(fields: &Value, answers: &Value, refuse: Option<(&str, &str)>) -> Server {
+pub(crate) async fn serve(fields: &Value, answers: &Value, refuse: Option<(&str, &str)>) -> Server {
     let mut all = base();
     for (key, value) in answers.as_object().expect("an object") {
         all.insert(key.clone(), value.clone());
@@ -519,14 +519,14 @@ async fn serve(fields: &Value, answers: &Value, refuse: Option<(&str, &str)>) ->
     .await
 }
 
-async fn read(server: &Server, answers: &Value) -> CloudFacts {
+pub(crate) async fn read(server: &Server, answers: &Value) -> CloudFacts {
     let from = answers["from"].as_str();
     let source = from.unwrap_or("203.0.113.7").parse().expect("an address");
     let request = FactRequest {
         user_source: Some(source),
         own_sources: vec![(Path::Public, "203.0.113.7".parse().expect("an address"))],
         onset: Timestamp::from_second(minutes_ago(60)).ok(),
-        run_in_guest: true,
+        run_in_guest: RunInGuest::Trivial,
         time_limit: Duration::from_secs(20),
         ..FactRequest::default()
     };

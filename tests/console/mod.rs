@@ -10,9 +10,12 @@ use cvmtop::app::locale::Lang;
 use cvmtop::app::message::{Listing, Look, Message};
 use cvmtop::app::state::State;
 use cvmtop::app::update::{start, update};
+use cvmtop::cloud::said;
 use cvmtop::diagnosis::Knowledge;
 use cvmtop::domain::evidence::{Path, Reading, Source, Status};
 use cvmtop::domain::instance::{Instance, Os};
+use cvmtop::domain::said::{List, Said, Table, Word};
+use cvmtop::domain::security_group::said::matches_none;
 use cvmtop::input::chord::Chord;
 use jiff::Timestamp;
 
@@ -132,13 +135,14 @@ pub fn list(state: &mut State) {
 /// Readings of an instance whose security group lets nobody in.
 pub fn blocked_readings() -> Vec<Reading> {
     let probe = |id: &str, state: &str, detail: &str| {
-        Reading::observed(id, Source::Probe, state, detail).at(at(1), 3_010)
+        Reading::observed(id, Source::Probe, state, Said::raw(detail)).at(at(1), 3_010)
     };
-    let cloud = |id: &str, state: &str, detail: &str| {
+    let cloud = |id: &str, state: &str, detail: Said| {
         Reading::observed(id, Source::Cloud, state, detail).at(at(1), 120)
     };
     let not_reached = |id: &str| {
-        Reading::without_state(id, Source::Probe, Status::NotAttempted, "").on_path(Path::Public)
+        Reading::without_state(id, Source::Probe, Status::NotAttempted, Said::raw(""))
+            .on_path(Path::Public)
     };
     vec![
         probe(
@@ -151,31 +155,35 @@ pub fn blocked_readings() -> Vec<Reading> {
         probe("banner", "fast", "OpenSSH_9.6 after 4 ms").on_path(Path::Private),
         probe("kex", "common", "curve25519-sha256").on_path(Path::Private),
         not_reached("banner"),
-        cloud("instance-state", "running", "the instance is RUNNING"),
-        cloud("restriction", "normal", "RestrictState is NORMAL"),
-        cloud("public-address", "present", "public address 203.0.113.7"),
+        cloud(
+            "instance-state",
+            "running",
+            said::instance_is(Word::new(Table::InstanceState, "RUNNING")),
+        ),
+        cloud("restriction", "normal", said::restrictstate_normal()),
+        cloud(
+            "public-address",
+            "present",
+            said::public_address(List::names(["203.0.113.7"])),
+        ),
         cloud(
             "public-bandwidth",
             "nonzero",
-            "the outbound cap is 5 Mbit/s",
+            Said::raw("the outbound cap is 5 Mbit/s"),
         ),
         cloud(
             "security-group",
             "deny-default",
-            "198.51.100.4 to TCP 22 matches no rule of sg-1, so it is refused",
+            matches_none(said::tcp("198.51.100.4", 22)),
         ),
-        cloud(
-            "network-acl",
-            "none",
-            "no network ACL is bound to the subnet",
-        ),
+        cloud("network-acl", "none", said::no_network_acl()),
         Reading::without_state(
             "account-balance",
             Source::Cloud,
             Status::NotPermitted,
-            "UnauthorizedOperation",
+            Said::raw("UnauthorizedOperation"),
         )
-        .needing("billing:DescribeAccountBalance"),
+        .needing(Said::raw("billing:DescribeAccountBalance")),
     ]
 }
 

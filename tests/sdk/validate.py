@@ -1,7 +1,7 @@
-"""Validates recorded exchanges, and the demo's own list of parameters, against the official specification.
+"""Validates recorded exchanges, and the demo's own tables of parameters, against the official specification.
 
 Arguments: the wheel of the vendor's command line (its api.json files are the specification), the
-record (one JSON object a line), the demo's parameters.toml.
+record (one JSON object a line), the demo's parameters.toml and constraints.toml.
 """
 
 import json
@@ -12,6 +12,11 @@ import zipfile
 
 # Words in a field's description that introduce a closed list of values.
 LISTING = re.compile("取值|可选值|包括：|包含|类型有|状态（|支持传入")
+# Words in a parameter's description that limit its value beyond its type.
+LIMIT = re.compile(
+    "上限|最大值|最小值|最多|最大|小于|取值|不能超|不超过|不得超过|不支持同时|不可同时|不可以与|只支持|仅支持|当前只|"
+    "目前支持|支持：|互斥|可选值|格式|必须|仅允许|以外|\\[\\d+, ?\\d+\\]"
+)
 KINDS = {
     "string": str,
     "binary": str,
@@ -164,6 +169,29 @@ def check_catalogue(specification, catalogue):
     return failures
 
 
+def check_constraints(specification, catalogue, constraints):
+    """Each parameter whose text holds a limit has a row, and each row belongs to a parameter."""
+    failures, known, limited = [], set(), 0
+    for mark, table in ((":", catalogue["actions"]), ("#", catalogue["types"])):
+        for key, entries in table.items():
+            service = specification.service(*key.split(" "))
+            for name in entries:
+                structure = service["actions"][name]["input"] if mark == ":" else name
+                where = "%s%s%s" % (key.split(" ")[0], mark, name)
+                for member in service["objects"][structure]["members"]:
+                    known.add((where, member["name"]))
+                    text = re.sub("<[^>]+>", " ", member.get("document") or "")
+                    if member["member"] in ("bool", "boolean") or not LIMIT.search(text):
+                        continue
+                    limited += 1
+                    if member["name"] not in constraints.get(where, {}):
+                        failures.append("no row for %s.%s: %s" % (where, member["name"], text[:120]))
+    rows = {(where, field) for where, fields in constraints.items() for field in fields}
+    failures += ["a row for %s.%s, which does not exist" % row for row in sorted(rows - known)]
+    print("%d parameters with a limit in their text, %d rows" % (limited, len(rows)))
+    return failures
+
+
 def compare(failures, where, structure, fields):
     official = {m["name"]: type_of(m) for m in structure["members"]}
     if official != fields:
@@ -171,7 +199,7 @@ def compare(failures, where, structure, fields):
 
 
 def main():
-    wheel, record, catalogue_path = sys.argv[1:]
+    wheel, record, catalogue_path, constraints_path = sys.argv[1:]
     specification = Specification(wheel)
     with open(catalogue_path, "rb") as file:
         catalogue = tomllib.load(file)
@@ -179,6 +207,8 @@ def main():
         failures, seen = check_record(specification, file)
     lines = ["%s: %s (%d times)" % (*key, count) for key, count in sorted(failures.items())]
     lines += check_catalogue(specification, catalogue)
+    with open(constraints_path, "rb") as file:
+        lines += check_constraints(specification, catalogue, tomllib.load(file))
     offered = {(*key.split(" "), action) for key, actions in catalogue["actions"].items() for action in actions}
     lines += ["no accepted exchange of %s %s %s was recorded" % missing for missing in sorted(offered - seen)]
     print("\n".join(lines) or "%d actions agree with the specification" % len(seen))

@@ -26,6 +26,8 @@ type Alter = fn(&str, Vec<u8>) -> Vec<u8>;
 struct Shared {
     alter: Mutex<Option<Alter>>,
     seen: Mutex<Vec<String>>,
+    /// The same as `service:Action`, by the scope of the signature.
+    named: Mutex<Vec<String>>,
     trap: Mutex<Option<(String, Moment)>>,
     armed: Mutex<bool>,
     victim: AtomicU32,
@@ -63,6 +65,12 @@ impl Gateway {
     /// Every action seen so far, in order.
     pub fn seen(&self) -> Vec<String> {
         self.shared.seen.lock().expect("no panic").clone()
+    }
+
+    #[allow(dead_code)] // each test file uses a part
+    /// Every call seen so far, in order, as `service:Action`.
+    pub fn named(&self) -> Vec<String> {
+        self.shared.named.lock().expect("no panic").clone()
     }
 
     /// Those that change something.
@@ -112,14 +120,16 @@ impl Shared {
 fn serve(mut client: TcpStream, upstream: SocketAddr, shared: &Shared) {
     let mut server = TcpStream::connect(upstream).expect("the demo cloud listens");
     while let Some((head, message)) = read_message(&mut client) {
-        let action = head
-            .lines()
-            .find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("x-tc-action")
-                    .then(|| value.trim().to_owned())
-            })
-            .unwrap_or_default();
+        let header = |wanted: &str| {
+            let mut lines = head.lines().filter_map(|line| line.split_once(':'));
+            let found = lines.find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+            found.map_or(String::new(), |(_, value)| value.trim().to_owned())
+        };
+        let action = header("x-tc-action");
+        let scope = header("authorization");
+        let service = scope.split('/').nth(2).unwrap_or_default();
+        let named = format!("{service}:{action}");
+        shared.named.lock().expect("no panic").push(named);
         if std::mem::take(&mut *shared.armed.lock().expect("no panic")) {
             shared.kill();
             return;

@@ -47,17 +47,33 @@ pub fn sdk() -> PathBuf {
     python
 }
 
+/// A wheel of the package index, downloaded once and kept.
 #[allow(dead_code, reason = "not every test needs the specification")]
-/// The wheel of the vendor's command line, whose `api.json` files are the specification.
-pub fn specification() -> PathBuf {
-    const VERSION: &str = "3.1.189.1";
-    let directory = target().join("vendor-specification");
-    let wheel = directory.join(format!("tccli-{VERSION}-py2.py3-none-any.whl"));
+fn wheel(folder: &str, name: &str, version: &str) -> PathBuf {
+    let directory = target().join(folder);
+    let file = name.replace('-', "_");
+    let wheel = directory.join(format!("{file}-{version}-py2.py3-none-any.whl"));
     if !wheel.exists() {
         run(Command::new("python3")
             .args(["-m", "pip", "download", "--quiet", "--no-deps", "--dest"])
             .arg(&directory)
-            .arg(format!("tccli=={VERSION}")));
+            .arg(format!("{name}=={version}")));
     }
     wheel
+}
+
+/// The wheel of the vendor's command line, whose `api.json` files are the specification.
+#[allow(dead_code, reason = "not every test needs the specification")]
+pub fn specification() -> PathBuf {
+    wheel("vendor-specification", "tccli", "3.1.189.1")
+}
+
+/// The wheel of the international site's SDK.
+#[allow(dead_code, reason = "not every test needs the specification")]
+pub fn international() -> PathBuf {
+    wheel(
+        "vendor-international",
+        "tencentcloud-sdk-python-intl-en",
+        "3.1.193",
+    )
 }

@@ -1,7 +1,10 @@
 # Unlocks ACCOUNT: failure counters of faillock and pam_tally2, and a lock set with passwd -l.
 # The password, the expiry date and the shell stay as they are and are only reported.
 shadow="$ROOT/etc/shadow"
-grep -q "^$ACCOUNT:" "$ROOT/etc/passwd" 2>/dev/null || fail "there is no account $ACCOUNT"
+# field FILE NUMBER: a field of the account's line; the name is data, never a pattern.
+field() { N="$ACCOUNT" awk -F: -v f="$2" '$1 == ENVIRON["N"] { print $f; exit }' "$1" 2>/dev/null; }
+case $ACCOUNT in '' | -*) fail "no account was named" ;; esac
+[ -n "$(field "$ROOT/etc/passwd" 1)" ] || fail "there is no account $ACCOUNT"
 
 if [ "$MODE" = undo ]; then
     if [ -e "$KEEP/passwd-lock" ]; then
@@ -20,12 +23,12 @@ if have faillock; then
         same "faillock counts no failure of $ACCOUNT"
     fi
 fi
-if have pam_tally2 && pam_tally2 -u "$ACCOUNT" 2>/dev/null | awk -v u="$ACCOUNT" '$1 == u && $2 > 0 { found = 1 } END { exit !found }'; then
+if have pam_tally2 && pam_tally2 -u "$ACCOUNT" 2>/dev/null | N="$ACCOUNT" awk '$1 == ENVIRON["N"] && $2 > 0 { found = 1 } END { exit !found }'; then
     pam_tally2 -u "$ACCOUNT" -r >/dev/null || fail "pam_tally2 did not reset $ACCOUNT"
     changed "pam_tally2: reset the failures of $ACCOUNT"
 fi
 
-hash=$(sed -n "s/^$ACCOUNT:\([^:]*\):.*/\1/p" "$shadow" 2>/dev/null)
+hash=$(field "$shadow" 2)
 case "$hash" in
 '!'[\$]*)
     # Only the fact is recorded: a copy of the hashes would be one more thing to guard.
@@ -38,8 +41,8 @@ case "$hash" in
 *) same "the password of $ACCOUNT is not locked" ;;
 esac
 # Days since 1970 in the eighth field; empty means never.
-expiry=$(sed -n "s/^$ACCOUNT:\([^:]*:\)\{6\}\([^:]*\):.*/\2/p" "$shadow" 2>/dev/null)
+expiry=$(field "$shadow" 8)
 [ -n "$expiry" ] && [ "$expiry" -lt $(($(date +%s) / 86400)) ] && note "the account expired on day $expiry since 1970: chage -E -1 $ACCOUNT renews it"
-shell=$(sed -n "s/^$ACCOUNT:.*:\([^:]*\)\$/\1/p" "$ROOT/etc/passwd")
+shell=$(field "$ROOT/etc/passwd" 7)
 case "$shell" in */nologin | */false) note "the login shell is $shell: usermod -s /bin/bash $ACCOUNT gives one" ;; esac
 finish

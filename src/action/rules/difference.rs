@@ -4,32 +4,31 @@
 
 use super::super::context::GroupFacts;
 use super::super::plan::{Affected, RuleDifference, RuleLine};
+use super::super::said;
 use super::Decided;
+use crate::domain::said::{Joint, List};
 use crate::domain::security_group::{Rule, SecurityGroup};
-use crate::domain::text::counted;
 
 /// Other users of a group as the preview names them.
 pub(in crate::action) fn affected(facts: &GroupFacts) -> Affected {
     let id = &facts.group.id;
-    let beside = if facts.other_users.is_empty() {
-        String::new()
-    } else {
-        format!(" and {}", facts.other_users.join(", "))
-    };
+    let beside = &facts.other_users;
     match &facts.others {
         Some(others) if others.count == 0 && beside.is_empty() => Affected::nobody_else(),
         Some(others) => Affected {
             count: Some(others.count),
             names: others.names.clone(),
-            note: format!(
-                "{}{beside} bound to {id}",
-                counted(others.count, "other instance")
-            ),
+            note: if beside.is_empty() {
+                said::others_bound(others.count, id)
+            } else {
+                let users = List::said(Joint::Names, beside.iter().cloned());
+                said::others_bound_and(others.count, users, id)
+            },
         },
         None => Affected {
             count: None,
             names: Vec::new(),
-            note: format!("every instance bound to {id}; how many could not be read"),
+            note: said::every_instance_bound(id),
         },
     }
 }
@@ -86,8 +85,8 @@ pub(in crate::action) fn removal_difference(
         group: group.id.clone(),
         group_name: group.name.clone(),
         version: group.version.clone(),
-        decided_before: "see the rules".to_owned(),
-        decided_after: "see the rules".to_owned(),
+        decided_before: said::see_rules(),
+        decided_after: said::see_rules(),
         before,
         after: rule_lines(&with_added(&kept, &[]), None),
     }

@@ -18,12 +18,13 @@ use crate::app::overlay::{Overlay, Preview, Reading};
 use crate::app::state::State;
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::report::RankedAction;
+use crate::domain::said::Said;
 
 /// An action that no diagnosis offers, in the form of one that does.
 pub fn unranked(state: &State, id: ActionId, parameters: Map<String, Value>) -> RankedAction {
     RankedAction {
         id: id.as_str().to_owned(),
-        title: state.texts.action(id.as_str(), id.as_str()).to_owned(),
+        title: Said::raw(state.texts.action(id.as_str(), id.as_str())),
         parameters,
         cures: Vec::new(),
         probability_cures: 0.0,
@@ -68,8 +69,8 @@ pub fn prepare_ranked(
             .and_then(serde_json::Value::as_str)
             .unwrap_or_default();
         let texts = state.texts;
-        let body = format!("{}\n\n{}", texts.say(advice), texts.ui.no_advice);
-        let title = texts.say(&ranked.title).into_owned();
+        let body = format!("{}\n\n{}", texts.known(advice), texts.ui.no_advice);
+        let title = texts.said(&ranked.title);
         state
             .overlays
             .push(Overlay::Reader(Reading::new(title, &body)));
@@ -96,7 +97,7 @@ pub fn prepare_ranked(
         });
         return None;
     }
-    let title = state.texts.action(&ranked.id, &ranked.title).to_owned();
+    let title = Said::raw(state.texts.offer(&ranked));
     let run = begin(state, &instance, Some(action), title);
     effects.push(Effect::Prepare {
         run,
@@ -120,7 +121,8 @@ pub fn prepare_undo(state: &mut State, effects: &mut Vec<Effect>) {
     }) else {
         return;
     };
-    let title = fill(&state.texts.ui.job_undo, &[("title", &title)]);
+    let title = state.texts.said(&title);
+    let title = Said::raw(fill(&state.texts.ui.job_undo, &[("title", &title)]));
     let run = begin(state, &instance, None, title);
     if let Some(job) = state.jobs.get_mut(run) {
         job.reverses = Some(entry.clone());
@@ -129,13 +131,18 @@ pub fn prepare_undo(state: &mut State, effects: &mut Vec<Effect>) {
 }
 
 /// A job of its own for something that is begun.
-pub fn begin(state: &mut State, instance: &str, action: Option<ActionId>, title: String) -> RunId {
+pub fn begin(
+    state: &mut State,
+    instance: &str,
+    action: Option<ActionId>,
+    title: impl Into<Said>,
+) -> RunId {
     let run = state.new_run();
     state.jobs.push(Job {
         run,
         instance: instance.to_owned(),
         action,
-        title,
+        title: title.into(),
         state: JobState::Preparing,
         started_at: state.now,
         ended_at: None,
@@ -148,7 +155,7 @@ pub fn begin(state: &mut State, instance: &str, action: Option<ActionId>, title:
 }
 
 /// The preview is there, or the reason why there is none.
-pub fn planned(state: &mut State, run: RunId, result: Result<Box<Plan>, String>) -> Dirty {
+pub fn planned(state: &mut State, run: RunId, result: Result<Box<Plan>, Said>) -> Dirty {
     let Some(job) = state.jobs.get_mut(run) else {
         return Dirty::Nothing;
     };
@@ -166,7 +173,10 @@ pub fn planned(state: &mut State, run: RunId, result: Result<Box<Plan>, String>)
         Err(why) => {
             let text = fill(
                 &state.texts.ui.plan_failed,
-                &[("action", &job.title), ("why", &why)],
+                &[
+                    ("action", &state.texts.said(&job.title)),
+                    ("why", &state.texts.said(&why)),
+                ],
             );
             state.jobs.forget(run);
             state.tell(Severity::Error, text);
@@ -179,7 +189,7 @@ pub fn planned(state: &mut State, run: RunId, result: Result<Box<Plan>, String>)
 pub fn access(state: &State) -> Access {
     if state.read_only {
         Access::ReadOnly {
-            because: state.texts.ui.badge_read_only.clone(),
+            because: Said::raw(&state.texts.ui.badge_read_only),
         }
     } else {
         Access::ReadWrite
@@ -209,14 +219,14 @@ pub fn confirm(
             });
         }
         Err(refusal) => {
-            preview.refused = Some(refusal.to_string());
+            preview.refused = Some(refusal.said());
             state.overlays.push(Overlay::Preview(preview));
         }
     }
 }
 
 /// A step of a running action.
-pub fn progressed(state: &mut State, run: RunId, note: String) -> Dirty {
+pub fn progressed(state: &mut State, run: RunId, note: Said) -> Dirty {
     let Some(job) = state.jobs.get_mut(run) else {
         return Dirty::Nothing;
     };
@@ -228,7 +238,7 @@ pub fn progressed(state: &mut State, run: RunId, note: String) -> Dirty {
 pub fn executed(
     state: &mut State,
     run: RunId,
-    result: Result<Box<Executed>, String>,
+    result: Result<Box<Executed>, Said>,
     effects: &mut Vec<Effect>,
 ) -> Dirty {
     let now = state.now;
@@ -241,12 +251,16 @@ pub fn executed(
         Ok(executed) => {
             let executed = *executed;
             job.state = JobState::Ended(executed.ending, executed.detail.clone());
-            job.steps.extend(executed.output);
+            job.steps.extend(executed.output.iter().map(Said::raw));
             job.soft_restart_failed = executed.soft_restart_failed;
             let again = (job.action, job.title.clone(), job.reverses.clone());
             job.undo_entry = executed.undo_entry;
             let severity = severity_of(executed.ending);
-            let text = format!("{}: {}", job.title, executed.detail);
+            let text = format!(
+                "{}: {}",
+                state.texts.said(&job.title),
+                state.texts.said(&executed.detail)
+            );
             let reversed = job.reverses.clone();
             if let Some(entry) = reversed {
                 state.jobs.taken_back(&entry);
@@ -269,8 +283,12 @@ pub fn executed(
             }
         }
         Err(why) => {
-            job.state = JobState::Ended(Ending::Failed, why.clone());
-            let text = format!("{}: {why}", job.title);
+            job.state = JobState::Ended(Ending::Failed, Said::from(&why));
+            let text = format!(
+                "{}: {}",
+                state.texts.said(&job.title),
+                state.texts.said(&why)
+            );
             state.tell(Severity::Error, text);
         }
     }
@@ -281,8 +299,8 @@ pub fn executed(
 fn show_anew(
     state: &mut State,
     instance: &str,
-    (action, title, reverses): (Option<ActionId>, String, Option<String>),
-    replanned: Result<Box<Plan>, String>,
+    (action, title, reverses): (Option<ActionId>, Said, Option<String>),
+    replanned: Result<Box<Plan>, Said>,
 ) {
     let run = begin(state, instance, action, title);
     if let Some(job) = state.jobs.get_mut(run) {

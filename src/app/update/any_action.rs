@@ -11,6 +11,7 @@ use crate::app::line_edit::LineEdit;
 use crate::app::overlay::Overlay;
 use crate::app::state::State;
 use crate::domain::action::ActionId;
+use crate::domain::said::Said;
 use crate::input::chord::{Chord, Key};
 
 /// Opens the pick.
@@ -74,7 +75,7 @@ pub fn edit(question: &mut AnyAction, change: impl FnOnce(&mut LineEdit)) {
     }
 }
 
-fn parameters(action: ActionId, text: &str) -> Result<Parameters, String> {
+fn parameters(action: ActionId, text: &str) -> Result<Parameters, Said> {
     let words: Vec<&str> = text.split_whitespace().collect();
-    Parameters::from_words(action, &words).map_err(|error| error.to_string())
+    Parameters::from_words(action, &words).map_err(|error| error.0)
 }

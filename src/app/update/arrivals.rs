@@ -16,6 +16,7 @@ use crate::diagnosis::learn::confirmed_lately;
 use crate::diagnosis::{Case, diagnose};
 use crate::domain::evidence::Reading;
 use crate::domain::report::{InstanceSummary, Vantage, Verdict};
+use crate::domain::statement::Statements;
 use crate::guide;
 
 /// What comes by itself and can wait while the display is frozen.
@@ -151,6 +152,14 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
             state.fleet.recall(spans);
             Dirty::Frame
         }
+        Message::Ways(ways) => {
+            for (network, way) in ways {
+                // What was told in this run is newer.
+                state.ways.entry(network).or_insert(way);
+            }
+            weigh_selected(state);
+            Dirty::Frame
+        }
         Message::Typed(lines) => {
             for (line, texts) in lines {
                 state.typed.recall(line, texts);
@@ -166,7 +175,7 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
             Dirty::when(state.fleet.selected_id() == Some(instance.as_str()))
         }
         Message::Told { severity, text } => {
-            state.tell(severity, text);
+            state.tell_said(severity, &text);
             Dirty::Frame
         }
         Message::Fetched { title, body } => {
@@ -185,7 +194,7 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
             done,
             all,
             stopped,
-        } => batch::ended(state, &title, (done, all), stopped.as_deref()),
+        } => batch::ended(state, &title, (done, all), stopped.as_ref()),
         Message::StepsTicked { instance, steps } => super::reader::ticked(state, &instance, steps),
         Message::TicketWritten { run, result } => {
             super::ticket::written(state, run, result, effects)
@@ -210,7 +219,7 @@ fn listed(state: &mut State, generation: u64, event: Listing, effects: &mut Vec<
         }
         Listing::RegionDone => state.fleet.loading.regions_done += 1,
         Listing::RegionFailed { region, why } => {
-            let text = format!("{region}: {why}");
+            let text = format!("{region}: {}", state.texts.said(&why));
             if !state.fleet.failed_so_before(&text) {
                 state.tell(Severity::Warning, text.clone());
             }
@@ -223,6 +232,7 @@ fn listed(state: &mut State, generation: u64, event: Listing, effects: &mut Vec<
             state.rhythm.listing_is_pointless();
         }
         Listing::Failed(why) => {
+            let why = state.texts.said(&why);
             if !state.fleet.failed_so_before(&why) {
                 state.tell(Severity::Error, why.clone());
             }
@@ -327,6 +337,11 @@ pub fn look_again(state: &mut State, instance: &str, effects: &mut Vec<Effect>) 
         .get(instance)
         .and_then(|row| row.track().onset())
         .map(|(since, _)| since);
+    let way = state
+        .fleet
+        .get(instance)
+        .and_then(|row| state.ways.get(row.instance.network()))
+        .copied();
     let known = state.cases.contains_key(instance);
     let case = state.cases.entry(instance.to_owned()).or_default();
     if !state.demo && (!known || case.past.is_empty()) {
@@ -343,7 +358,10 @@ pub fn look_again(state: &mut State, instance: &str, effects: &mut Vec<Effect>) 
         deep: case.deep,
         user_source,
         error_text: case.pasted.clone(),
-        statements: case.statements.clone(),
+        statements: Statements {
+            way,
+            ..case.statements.clone()
+        },
         onset,
     });
 }
@@ -376,6 +394,7 @@ fn weigh(state: &mut State, instance: &str) {
     let vantage = Vantage {
         host: state.vantage.clone(),
         user_source: state.user_source.map(|address| address.to_string()),
+        user_way: state.ways.get(row.instance.network()).copied(),
         ..case.vantage.clone().unwrap_or_default()
     };
     let mut report = diagnose(

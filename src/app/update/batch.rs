@@ -15,6 +15,7 @@ use crate::app::locale::fill;
 use crate::app::notices::Severity;
 use crate::app::overlay::Overlay;
 use crate::app::state::State;
+use crate::domain::said::Said;
 use crate::input::chord::{Chord, Key};
 
 /// Keys of the pick.
@@ -79,7 +80,7 @@ pub fn planned(
     state: &mut State,
     run: RunId,
     choice: Choice,
-    result: Result<Box<Batch>, String>,
+    result: Result<Box<Batch>, Said>,
 ) -> Dirty {
     if state.batch != Some(run) {
         return Dirty::Nothing;
@@ -97,7 +98,7 @@ pub fn planned(
                 refused: None,
             })));
         }
-        Err(why) => state.tell(Severity::Error, why),
+        Err(why) => state.tell_said(Severity::Error, &why),
     }
     Dirty::Frame
 }
@@ -176,7 +177,7 @@ fn confirm(
             });
         }
         Err(refusal) => {
-            preview.refused = Some(refusal.to_string());
+            preview.refused = Some(refusal.said());
             state.overlays.push(Overlay::Batch(preview));
         }
     }
@@ -187,14 +188,15 @@ pub fn ended(
     state: &mut State,
     title: &str,
     (done, all): (usize, usize),
-    stopped: Option<&str>,
+    stopped: Option<&Said>,
 ) -> Dirty {
     let ui = &state.texts.ui;
     let (done, all) = (done.to_string(), all.to_string());
     let mut values = vec![("title", title), ("done", &done), ("n", &all)];
     let (text, severity) = match stopped {
         Some(why) => {
-            values.push(("why", why));
+            let why = state.texts.said(why);
+            values.push(("why", &why));
             (fill(&ui.batch_stopped, &values), Severity::Error)
         }
         None => (fill(&ui.batch_ended, &values), Severity::Good),

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Dirty, actions, any_action, movement, paste, reader, ticket, timed};
+use super::{Dirty, actions, any_action, movement, reader, ticket, timed};
 use crate::app::command::{Command, Why};
 use crate::app::effect::Effect;
 use crate::app::fleet::Sort;
@@ -16,7 +16,9 @@ use crate::app::overlay::{AskCause, Overlay, Reading as ReadingOverlay};
 use crate::app::reading::{LineLook, TextLine};
 use crate::app::rhythm;
 use crate::app::state::{Pane, State};
+use crate::client_text;
 use crate::domain::evidence::Reading;
+use crate::domain::report::InstanceSummary;
 
 /// Runs a command, or says why it is not available.
 pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Dirty {
@@ -209,14 +211,16 @@ pub fn triage(state: &mut State, deep: bool, effects: &mut Vec<Effect>) {
 /// Takes the pasted error text as evidence, at once and for every later triage.
 pub fn take_pasted(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
     let now = state.now;
-    let readings: Vec<Reading> = paste::recognised(text)
+    let Some(instance) = state.selected_instance().map(InstanceSummary::of) else {
+        return;
+    };
+    let readings: Vec<Reading> = client_text::evidence(text, &instance)
         .into_iter()
         .map(|reading| reading.at(now, 0))
         .collect();
-    let told = fill(
-        &state.texts.ui.paste_taken,
-        &[("n", &readings.len().to_string())],
-    );
+    let is_known = |r: &&Reading| r.state.as_deref() != Some(client_text::UNRECOGNISED);
+    let known = readings.iter().filter(is_known).count();
+    let told = fill(&state.texts.ui.paste_taken, &[("n", &known.to_string())]);
     let Some(case) = state.selected_case_mut() else {
         return;
     };

@@ -68,7 +68,7 @@ pub fn key(state: &mut State, chord: Chord, effects: &mut Vec<Effect>) -> Dirty 
         Overlay::PickCause { selected, ask } => {
             pick_cause_key(state, selected, ask, chord, effects);
         }
-        Overlay::Tell { selected } => tell::key(state, selected, chord),
+        Overlay::Tell { selected } => tell::key(state, selected, chord, effects),
         Overlay::Preview(preview) => preview_key(state, preview, chord, effects),
         Overlay::AnyAction(question) => any_action::key(state, question, chord, effects),
         Overlay::Keep { selected } => timed::key(state, selected, chord, effects),

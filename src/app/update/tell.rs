@@ -1,17 +1,23 @@
-//! What a person can tell of the failure: who is affected, how the user's own network fares, what
-//! the console shows. Nothing is asked for by force.
+//! What a person can tell of the failure: which way the users come, who is affected, how the user's
+//! own network fares, what the console shows. Nothing is asked for by force.
 //!
 //! Must not live here: what an answer is worth (`diagnosis`).
 
 use super::arrivals;
+use crate::app::effect::Effect;
 use crate::app::overlay::Overlay;
 use crate::app::state::State;
 use crate::diagnosis::Knowledge;
+use crate::domain::evidence::Path;
+use crate::domain::instance::Instance;
 use crate::domain::statement::{CONSOLE, SCOPE, USER_PATH};
 use crate::input::chord::{Chord, Key};
 
 /// Groups that a person can speak of here, in order.
 const GROUPS: [&str; 3] = [SCOPE, USER_PATH, CONSOLE];
+
+/// Stands for the way in among the groups; no evidence group, as it weighs nothing by itself.
+const WAY: &str = "user-way";
 
 /// Every answer that can be given: group and state.
 pub fn answers(state: &State) -> Vec<(&'static str, String)> {
@@ -22,11 +28,25 @@ pub fn answers(state: &State) -> Vec<(&'static str, String)> {
         let states = known.map(|group| group.states.clone()).unwrap_or_default();
         states.into_iter().map(move |state| (group, state))
     };
-    GROUPS.into_iter().flat_map(states).collect()
+    let ways = [Path::Public, Path::Private].map(|way| (WAY, way.as_str().to_owned()));
+    ways.into_iter()
+        .chain(GROUPS.into_iter().flat_map(states))
+        .collect()
+}
+
+/// Whether an answer is given for the selected instance.
+pub fn is_given(state: &State, group: &str, answer: &str) -> bool {
+    if group == WAY {
+        let network = state.selected_instance().map(Instance::network);
+        let way = network.and_then(|network| state.ways.get(network));
+        return way.is_some_and(|way| way.as_str() == answer);
+    }
+    let case = state.selected_case();
+    case.is_some_and(|case| case.statements.state_of(group) == Some(answer))
 }
 
 /// A key while the answers are open.
-pub(super) fn key(state: &mut State, selected: usize, chord: Chord) {
+pub(super) fn key(state: &mut State, selected: usize, chord: Chord, effects: &mut Vec<Effect>) {
     let answers = answers(state);
     let last = answers.len().saturating_sub(1);
     let selected = match chord.key {
@@ -35,7 +55,7 @@ pub(super) fn key(state: &mut State, selected: usize, chord: Chord) {
         Key::Down | Key::Char('j') => (selected + 1).min(last),
         Key::Enter | Key::Char(' ') => {
             if let Some((group, answer)) = answers.get(selected) {
-                toggle(state, group, answer);
+                toggle(state, group, answer, effects);
             }
             selected
         }
@@ -45,13 +65,26 @@ pub(super) fn key(state: &mut State, selected: usize, chord: Chord) {
 }
 
 /// Gives an answer; the same again takes it back.
-fn toggle(state: &mut State, group: &str, answer: &str) {
+fn toggle(state: &mut State, group: &str, answer: &str, effects: &mut Vec<Effect>) {
     let now = state.now;
-    let Some(id) = state.fleet.selected_id().map(str::to_owned) else {
+    let given = is_given(state, group, answer);
+    let Some(instance) = state.selected_instance() else {
         return;
     };
-    let case = state.cases.entry(id).or_default();
-    let said = case.statements.state_of(group) == Some(answer);
-    case.say(group, (!said).then_some(answer), now);
+    if group == WAY {
+        let network = instance.network().to_owned();
+        let way = Path::parse(answer).filter(|_| !given);
+        match way {
+            Some(way) => state.ways.insert(network.clone(), way),
+            None => state.ways.remove(&network),
+        };
+        if !state.demo {
+            effects.push(Effect::KeepWay { network, way });
+        }
+    } else {
+        let id = instance.id.clone();
+        let case = state.cases.entry(id).or_default();
+        case.say(group, (!given).then_some(answer), now);
+    }
     arrivals::weigh_selected(state);
 }

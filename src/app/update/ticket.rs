@@ -13,6 +13,7 @@ use crate::app::notices::Severity;
 use crate::app::overlay::{Overlay, Reading, TicketQuestion};
 use crate::app::state::State;
 use crate::domain::action::ActionId;
+use crate::domain::said::Said;
 use crate::input::chord::{Chord, Key};
 
 /// Asks where to; a masked screen asks for a masked bundle.
@@ -59,7 +60,7 @@ fn write(state: &mut State, question: &TicketQuestion, effects: &mut Vec<Effect>
         return;
     };
     let error_text = case.pasted.clone();
-    let title = state.texts.ui.ticket_job.clone();
+    let title = Said::raw(&state.texts.ui.ticket_job);
     let run = actions::begin(state, &report.instance.id, Some(ActionId::Ticket), title);
     if let Some(job) = state.jobs.get_mut(run) {
         job.state = JobState::Running;
@@ -83,7 +84,7 @@ fn write(state: &mut State, question: &TicketQuestion, effects: &mut Vec<Effect>
 pub fn written(
     state: &mut State,
     run: RunId,
-    result: Result<TicketMade, String>,
+    result: Result<TicketMade, Said>,
     effects: &mut Vec<Effect>,
 ) -> Dirty {
     let now = state.now;
@@ -94,7 +95,7 @@ pub fn written(
     let instance = job.instance.clone();
     match result {
         Ok(made) => {
-            job.state = JobState::Ended(Ending::Done, made.path.clone());
+            job.state = JobState::Ended(Ending::Done, Said::raw(&made.path));
             let ui = &state.texts.ui;
             let body = fill(
                 &ui.ticket_done_text,
@@ -114,7 +115,7 @@ pub fn written(
         }
         Err(why) => {
             job.state = JobState::Ended(Ending::Failed, why.clone());
-            state.tell(Severity::Error, why);
+            state.tell_said(Severity::Error, &why);
         }
     }
     Dirty::Frame

@@ -13,9 +13,11 @@ use crate::action::gate::{Access, Given, approve_batch};
 use crate::action::plan::Target;
 use crate::action::preview;
 use crate::cli::args::TextOrJson;
-use crate::cli::output::{print, say};
+use crate::cli::output::{print, said, texts};
+use crate::cli::said as words;
 use crate::cli::{EXIT_NOTHING, EXIT_USAGE};
 use crate::domain::instance::Instance;
+use crate::domain::said::Said;
 use crate::runtime::execute::{
     BatchEnd, BatchInputs, ItemEnd, LoginProbe, execute_batch, prepare_batch,
 };
@@ -23,7 +25,7 @@ use crate::runtime::execute::{
 pub(super) async fn run(work: &Work<'_>, instances: &[Instance]) -> anyhow::Result<u8> {
     // Refused before anything is looked at.
     if let Err(error) = batch::check(instances) {
-        return refuse(EXIT_USAGE, &error.to_string());
+        return refuse(EXIT_USAGE, error.said());
     }
     let reports = futures_util::future::join_all(instances.iter().map(|i| work.before(i))).await;
     let each = instances.iter().zip(&reports);
@@ -38,7 +40,7 @@ pub(super) async fn run(work: &Work<'_>, instances: &[Instance]) -> anyhow::Resu
     };
     let batch = match prepare_batch(&work.desk, &inputs).await {
         Ok(batch) => batch,
-        Err(error) => return refuse(EXIT_USAGE, &error.to_string()),
+        Err(error) => return refuse(EXIT_USAGE, error.said()),
     };
     let args = work.args;
     if args.dry_run {
@@ -46,10 +48,7 @@ pub(super) async fn run(work: &Work<'_>, instances: &[Instance]) -> anyhow::Resu
         return Ok(0);
     }
     if batch.plans().next().is_none() {
-        return refuse(
-            EXIT_NOTHING,
-            &format!("nothing was sent\n{}", batch.summary().join("\n")),
-        );
+        return refuse(EXIT_NOTHING, nothing_sent(&batch));
     }
     let given = if matches!(work.access, Access::ReadOnly { .. }) {
         Some(Given::Nothing)
@@ -57,14 +56,11 @@ pub(super) async fn run(work: &Work<'_>, instances: &[Instance]) -> anyhow::Resu
         acting::confirm_batch(&batch, args.yes)?
     };
     let Some(given) = given else {
-        return refuse(
-            EXIT_NOTHING,
-            "the batch was not confirmed and nothing was sent; add --yes, or run it on a terminal",
-        );
+        return refuse(EXIT_NOTHING, words::batch_unconfirmed());
     };
     let approved = match approve_batch(batch, &work.access, &given, &args.targets) {
         Ok(approved) => approved,
-        Err(refusal) => return refuse(EXIT_NOTHING, &refusal.to_string()),
+        Err(refusal) => return refuse(EXIT_NOTHING, refusal.said()),
     };
     let (sink, task) = printing();
     let probe = |instance: &Instance| {
@@ -102,16 +98,30 @@ pub(super) async fn run(work: &Work<'_>, instances: &[Instance]) -> anyhow::Resu
     Ok(status(&end, args.wait))
 }
 
+/// That there was nothing to send, and the summary that says why.
+fn nothing_sent(batch: &Batch) -> Said {
+    Said::raw(format!(
+        "{}\n{}",
+        said(&words::nothing_sent()),
+        lines(batch)
+    ))
+}
+
+/// The summary, one item a line.
+fn lines(batch: &Batch) -> String {
+    let lines: Vec<String> = batch.summary().iter().map(said).collect();
+    lines.join("\n")
+}
+
 /// Every plan, then the summary.
 fn shown(batch: &Batch, format: TextOrJson) -> String {
-    let summary = batch.summary();
     match format {
         TextOrJson::Text => {
             let mut text: String = batch
                 .plans()
-                .map(|plan| preview::text_in(plan, &say) + "\n")
+                .map(|plan| preview::text_in(plan, texts()) + "\n")
                 .collect();
-            text.push_str(&summary.join("\n"));
+            text.push_str(&lines(batch));
             text.push('\n');
             text
         }
@@ -136,7 +146,7 @@ fn shown(batch: &Batch, format: TextOrJson) -> String {
             let closing = json!({
                 "schema_version": 1,
                 "dry_run": true,
-                "summary": summary,
+                "summary": batch.summary().iter().map(Said::as_str).collect::<Vec<_>>(),
                 "without_plan": left,
             });
             let _ = writeln!(text, "{closing}");
@@ -149,9 +159,9 @@ fn item_text(instance: &Instance, ended: &ItemEnd, told: Option<&Told<'_>>) -> S
     let label = Target::of(instance).label();
     match (ended, told) {
         (_, Some(told)) => told.text(),
-        (ItemEnd::NotNeeded(why), _) => format!("{label}: nothing was sent: {why}\n"),
-        (ItemEnd::Refused(why), _) => format!("{label}: refused, nothing was sent: {why}\n"),
-        _ => format!("{label}: not reached\n"),
+        (ItemEnd::NotNeeded(why), _) => said(&words::not_needed(label, why)) + "\n",
+        (ItemEnd::Refused(why), _) => said(&words::refused(label, why)) + "\n",
+        _ => said(&words::not_reached(label)) + "\n",
     }
 }
 
@@ -183,17 +193,18 @@ fn closing(end: &BatchEnd, format: TextOrJson) -> String {
                 "schema_version": 1,
                 "executed": executed,
                 "not_reached": left,
-                "stopped": end.stopped,
+                "stopped": end.stopped.as_deref(),
             });
             format!("{object}\n")
         }
-        TextOrJson::Text => match &end.stopped {
-            Some(why) => format!(
-                "{executed} of {} carried out; stopped: {why}; {left} not reached\n",
-                end.items.len()
-            ),
-            None => format!("{executed} of {} carried out\n", end.items.len()),
-        },
+        TextOrJson::Text => {
+            let of = end.items.len();
+            let text = match &end.stopped {
+                Some(why) => words::stopped_at(executed, of, why, left),
+                None => words::carried_out(executed, of),
+            };
+            said(&text) + "\n"
+        }
     }
 }
 

@@ -9,9 +9,12 @@ use serde_json::{Value, json};
 
 use crate::action::plan::{Plan, Undo};
 use crate::action::{offer, preview};
+use crate::app::locale::Lang;
 use crate::cli::args::TextOrJson;
-use crate::cli::output::{print, say};
+use crate::cli::output::{self, print, said, texts};
+use crate::cli::said as words;
 use crate::domain::report::RankedAction;
+use crate::domain::said::{List, Said, Word};
 use crate::runtime::aftermath::Next;
 use crate::runtime::execute::{Execution, LoginLook};
 use crate::store::journal::Outcome;
@@ -19,7 +22,7 @@ use crate::store::journal::Outcome;
 /// The preview as text, or as one JSON object.
 pub fn dry_run(plan: &Plan, format: TextOrJson) -> String {
     match format {
-        TextOrJson::Text => preview::text_in(plan, &say),
+        TextOrJson::Text => preview::text_in(plan, texts()),
         TextOrJson::Json => format!("{}\n", plan_json(plan)),
     }
 }
@@ -52,11 +55,8 @@ impl Told<'_> {
             TextOrJson::Json => {
                 // Secrets stay out of JSON, which ends up in files.
                 for handed in &self.execution.handed {
-                    eprintln!(
-                        "{} (shown once, stored nowhere): {}",
-                        handed.what,
-                        handed.value.expose_secret()
-                    );
+                    let line = words::handed(&handed.what, handed.value.expose_secret());
+                    output::note(&line);
                 }
                 print(&format!("{}\n", self.json()))
             }
@@ -67,47 +67,47 @@ impl Told<'_> {
         let Self {
             plan, execution, ..
         } = self;
-        let mut text = format!(
-            "{}: {}\n{}\njournal entry {}\n",
-            plan.title,
-            execution.outcome.as_str(),
-            execution.detail,
-            execution.entry
+        let mut lines = vec![
+            words::result(&plan.title, execution.outcome.said()),
+            execution.detail.clone(),
+            words::entry(&execution.entry),
+        ];
+        lines.extend(
+            execution
+                .output
+                .iter()
+                .map(|line| Said::raw(format!("  {line}"))),
         );
-        for line in &execution.output {
-            let _ = writeln!(text, "  {line}");
-        }
-        print_looks(&mut text, "before", &execution.before);
-        print_looks(&mut text, "after", &execution.after);
+        let looks = |of: &'_ [LoginLook]| of.iter().map(LoginLook::sentence).collect::<Vec<_>>();
+        lines.extend(
+            looks(&execution.before)
+                .into_iter()
+                .map(words::login_before),
+        );
+        lines.extend(looks(&execution.after).into_iter().map(words::login_after));
         if let Some(path) = &execution.evidence {
-            let _ = writeln!(text, "evidence from before: {}", path.display());
+            lines.push(words::evidence_kept(path.display()));
         }
         if let Some(cause) = self.learnt {
-            let _ = writeln!(text, "confirmed cause: {cause} (counts in later diagnoses)");
+            lines.push(words::confirmed_cause(cause));
         }
-        let _ = writeln!(text, "undo: {}", plan.undo.sentence());
+        lines.push(words::undo(plan.undo.sentence()));
         if !matches!(plan.undo, Undo::None { .. }) && execution.outcome != Outcome::Failed {
-            let _ = writeln!(
-                text,
-                "      cvmtop journal --undo {} --yes",
-                execution.entry
-            );
+            let command = format!("      cvmtop journal --undo {} --yes", execution.entry);
+            lines.push(Said::raw(command));
         }
         if plan.expires_after_minutes.is_some() {
-            let _ = writeln!(
-                text,
-                "keep: cvmtop journal --keep {} lets it stay beyond its time",
-                execution.entry
-            );
+            lines.push(words::keep(&execution.entry));
+        }
+        let mut text = String::new();
+        for line in lines {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{}", said(&line));
         }
         self.next_lines(&mut text);
         for handed in &execution.handed {
-            let _ = writeln!(
-                text,
-                "{} (shown once, stored nowhere): {}",
-                handed.what,
-                handed.value.expose_secret()
-            );
+            let line = words::handed(&handed.what, handed.value.expose_secret());
+            let _ = writeln!(text, "{}", said(&line));
         }
         text
     }
@@ -118,40 +118,35 @@ impl Told<'_> {
             if soft_failed && offer::is_soft_restart(self.plan) {
                 let _ = writeln!(
                     text,
-                    "next: a hard restart cuts the power, as the soft one did not get through\n      cvmtop act {} restart --set mode=hard",
+                    "{}\n      cvmtop act {} restart --set mode=hard",
+                    said(&words::next_hard()),
                     self.target
                 );
             }
             return;
         };
         if !next.tried.is_empty() {
-            let _ = writeln!(
-                text,
-                "with {} not having brought login back, the causes are now",
-                next.tried.join(", ")
-            );
+            let tried = words::with_tried(List::names(&next.tried));
+            let _ = writeln!(text, "{}", said(&tried));
         }
+        let share = |p: f64| format!("{:.0}%", p * 100.0);
         for cause in &next.causes {
-            let was = cause
-                .before
-                .map(|p| format!(" (was {:.0}%)", p * 100.0))
-                .unwrap_or_default();
-            let _ = writeln!(
-                text,
-                "  {:>4.0}%{was}  {}  [{}]",
-                cause.now * 100.0,
-                cause.title,
-                cause.id
-            );
+            let word = Word::cause(&cause.id, &cause.title);
+            let now = format!("{:>5}", share(cause.now));
+            let line = match cause.before {
+                Some(before) => words::cause_was(now, share(before), word, &cause.id),
+                None => words::cause_now(now, word, &cause.id),
+            };
+            let _ = writeln!(text, "  {}", said(&line));
         }
         for action in &next.actions {
-            let _ = writeln!(
-                text,
-                "next: {} (cures with {:.0}%)\n      {}",
-                action.title,
-                action.probability_cures * 100.0,
-                command(self.target, action)
-            );
+            let title = match texts().lang() {
+                Lang::En => action.title.to_string(),
+                _ => texts().offer(action),
+            };
+            let line = words::next_action(title, share(action.probability_cures));
+            let _ = writeln!(text, "{}", said(&line));
+            let _ = writeln!(text, "      {}", command(self.target, action));
         }
     }
 
@@ -166,7 +161,8 @@ impl Told<'_> {
             "instance": plan.target,
             "parameters": plan.parameters,
             "outcome": execution.outcome.as_str(),
-            "detail": execution.detail,
+            "detail": execution.detail.as_str(),
+            "said": execution.detail.tagged(),
             "seconds": execution.seconds,
             "login_before": execution.before,
             "login_after": execution.after,
@@ -180,19 +176,11 @@ impl Told<'_> {
     }
 }
 
-fn print_looks(text: &mut String, when: &str, looks: &[LoginLook]) {
-    for look in looks {
-        let _ = writeln!(text, "login {when}: {}", look.sentence());
-    }
-}
-
 /// The command that does a ranked action, or what it says where a person has to do it.
 fn command(target: &str, action: &RankedAction) -> String {
     if action.id == "advice" {
-        return action.parameters["text"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
+        let advice = action.parameters["text"].as_str().unwrap_or_default();
+        return texts().known(advice).to_owned();
     }
     if action.id == "ticket" {
         return format!("cvmtop ticket {target} --output DIR");

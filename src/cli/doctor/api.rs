@@ -3,12 +3,14 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use super::{Check, Level};
+use super::{Check, Level, said};
 use crate::cli::open;
-use crate::cloud::permissions::{Answered, READS, Sample};
+use crate::cloud::permissions::{Answered, READS, ReadAction, Sample};
 use crate::cloud::{Client, CloudError, wire};
 use crate::config::Loaded;
-use crate::domain::api_call::ApiCall;
+use crate::domain::api_call::{ANY_REGION, ApiCall};
+use crate::domain::said::Said;
+use crate::domain::site::{NOT_ABROAD, Site};
 use crate::runtime::session::{Cloud, SessionError};
 
 /// Above this the cloud refuses every request (`AuthFailure.SignatureExpire`).
@@ -26,17 +28,17 @@ pub(super) async fn checks(loaded: &Loaded) -> Vec<Check> {
         Ok(None) => return checks,
         Err(error) => {
             let remedy = match &error {
-                SessionError::NoRegion => "cvmtop --region ap-guangzhou doctor",
-                _ => "see the message; `cvmtop --demo` works without an account",
+                SessionError::NoRegion => said::region_first(),
+                _ => said::see_message(),
             };
-            checks.push(Check::new(Level::Fail, "credentials", error.to_string()).remedy(remedy));
+            checks.push(Check::new(Level::Fail, "credentials", error.said()).remedy(remedy));
             return checks;
         }
     };
     checks.push(Check::new(
         Level::Ok,
         "credentials",
-        format!("from {}", cloud.origin),
+        said::from_origin(&cloud.origin),
     ));
     checks.push(identity(&cloud.client).await);
     checks.push(clock(&cloud.client));
@@ -46,48 +48,39 @@ pub(super) async fn checks(loaded: &Loaded) -> Vec<Check> {
 
 /// sts `GetCallerIdentity` takes nothing and needs no permission: a pure test of the keys.
 async fn identity(client: &Client) -> Check {
-    let call = ApiCall::new("sts", "GetCallerIdentity", "", json!({}));
+    let call = ApiCall::new("sts", "GetCallerIdentity", ANY_REGION, json!({}));
     match client.call(&call).await {
         Ok(answer) => {
             let text = |name: &str| answer.response[name].as_str().unwrap_or("?").to_owned();
             Check::new(
                 Level::Ok,
                 "identity",
-                format!("{} of account {}", text("Type"), text("AccountId")),
+                said::identity(text("Type"), text("AccountId")),
             )
         }
-        Err(error) if error.is_unserved() => {
-            Check::new(Level::NotTested, "identity", error.to_string())
-        }
+        Err(error) if error.is_unserved() => Check::new(Level::NotTested, "identity", error.said()),
         Err(error) => {
             let remedy = match &error {
-                CloudError::Network { .. } | CloudError::BadAnswer { .. } => {
-                    "check cloud.endpoint, the network and HTTPS_PROXY"
-                }
-                CloudError::ClockSkew { .. } => "set this machine's clock",
-                _ => "check the secret id and key in the CAM console",
+                CloudError::Network { .. } | CloudError::BadAnswer { .. } => said::check_endpoint(),
+                CloudError::ClockSkew { .. } => said::set_clock(),
+                _ => said::check_keys(),
             };
-            Check::new(Level::Fail, "identity", error.to_string()).remedy(remedy)
+            Check::new(Level::Fail, "identity", error.said()).remedy(remedy)
         }
     }
 }
 
 fn clock(client: &Client) -> Check {
-    let remedy = "set the clock, for example with chrony or `timedatectl set-ntp true`";
+    let remedy = said::set_clock_how();
     match client.clock_offset() {
-        None => Check::new(Level::NotTested, "clock", "the cloud gave no time"),
-        Some(offset) if offset.abs() >= REFUSED_SKEW_SECONDS => Check::new(
-            Level::Fail,
-            "clock",
-            format!(
-                "{offset} s off the cloud's; corrected while running, but other tools are refused"
-            ),
-        )
-        .remedy(remedy),
-        Some(offset) if offset.abs() >= NOTICEABLE_SKEW_SECONDS => {
-            Check::new(Level::Warn, "clock", format!("{offset} s off the cloud's")).remedy(remedy)
+        None => Check::new(Level::NotTested, "clock", said::no_time()),
+        Some(offset) if offset.abs() >= REFUSED_SKEW_SECONDS => {
+            Check::new(Level::Fail, "clock", said::clock_far(offset)).remedy(remedy)
         }
-        Some(offset) => Check::new(Level::Ok, "clock", format!("{offset} s off the cloud's")),
+        Some(offset) if offset.abs() >= NOTICEABLE_SKEW_SECONDS => {
+            Check::new(Level::Warn, "clock", said::clock_off(offset)).remedy(remedy)
+        }
+        Some(offset) => Check::new(Level::Ok, "clock", said::clock_off(offset)),
     }
 }
 
@@ -103,31 +96,75 @@ async fn permissions(cloud: &Cloud) -> Vec<Check> {
         ..Sample::default()
     };
     fill(&cloud.client, &mut sample).await;
+    let site = cloud.client.site();
     let answers = join_all(READS.iter().map(|read| read.test(&cloud.client, &sample))).await;
     let mut checks: Vec<Check> = READS
         .iter()
         .zip(answers)
         .map(|(read, answer)| match answer {
-            Answered::Permitted => Check::new(Level::Ok, read.permission, "permitted"),
+            Answered::Permitted => Check::new(Level::Ok, read.permission, said::permitted()),
             Answered::Refused(code) => Check::new(
                 Level::Warn,
                 read.permission,
-                format!("refused ({code}); cannot be told: {}", read.purpose),
+                said::refused(code, Said::known(read.purpose)),
             )
-            .remedy("cvmtop doctor --policy read prints the smallest policy"),
-            Answered::NotTested(why) => Check::new(
-                Level::NotTested,
-                read.permission,
-                format!("not tested: {why}"),
-            ),
+            .remedy(said::smallest_policy()),
+            Answered::Absent(code) => {
+                Check::new(Level::NotTested, read.permission, absent(site, read, &code))
+            }
+            Answered::NotTested(why) => {
+                Check::new(Level::NotTested, read.permission, said::not_tested(why))
+            }
         })
         .collect();
+    checks.insert(0, site_check(&cloud.client, &checks));
+    checks.push(Check::new(
+        Level::NotTested,
+        "monitor quota",
+        said::monitor_quota(),
+    ));
     checks.push(Check::new(
         Level::NotTested,
         "actions",
-        "not tested, since that would change something; `doctor --policy ACTION` prints what each needs",
+        said::actions_untested(),
     ));
     checks
+}
+
+/// What is missing where a read is not served.
+fn absent(site: Option<Site>, read: &ReadAction, code: &str) -> Said {
+    if site.is_some_and(|site| site.lacks(read.permission)) {
+        said::not_on_site(code, Said::known(read.purpose))
+    } else {
+        said::not_served(code, Said::known(read.purpose))
+    }
+}
+
+/// Which of the vendor's sites answers: by the settings or the endpoint's name, else by what it does
+/// not serve.
+fn site_check(client: &Client, reads: &[Check]) -> Check {
+    let answers = |permission: &str| {
+        let check = reads.iter().find(|check| check.subject == permission);
+        check.is_some_and(|check| check.level != Level::NotTested)
+    };
+    let endpoint = client.endpoint();
+    let lacking = NOT_ABROAD
+        .iter()
+        .filter(|name| reads.iter().any(|check| check.subject == **name) && !answers(name));
+    let like_abroad = reads.iter().any(|check| check.level == Level::Ok) && lacking.count() > 0;
+    let detail = match client.site() {
+        Some(site) => said::site_at(site.as_str(), endpoint),
+        None if like_abroad => said::site_like_abroad(endpoint),
+        None => said::site_untold(endpoint),
+    };
+    if client.moved_to_other_site() {
+        return Check::new(Level::Warn, "site", said::site_moved(detail))
+            .remedy(said::set_international());
+    }
+    match client.site() {
+        Some(_) => Check::new(Level::Ok, "site", detail),
+        None => Check::new(Level::NotTested, "site", detail).remedy(said::set_site()),
+    }
 }
 
 /// Ids of some instance, for calls that need them.

@@ -3,8 +3,9 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
-use super::{Check, Level};
+use super::{Check, Level, said};
 use crate::config::{Loaded, Severity};
+use crate::domain::said::Said;
 
 pub(super) fn settings(loaded: &Loaded) -> Vec<Check> {
     let file = &loaded.paths.config_file;
@@ -16,28 +17,19 @@ pub(super) fn settings(loaded: &Loaded) -> Vec<Check> {
                 Severity::Warning => Level::Warn,
                 Severity::Error => Level::Fail,
             };
-            Check::new(level, "config", problem.to_string())
-                .remedy("correct the line; `cvmtop config default` shows every key")
+            Check::new(level, "config", problem.said()).remedy(said::correct_line())
         })
         .collect();
     if checks.is_empty() {
-        let state = if file.exists() {
-            "no mistakes"
+        let text = if file.exists() {
+            said::config_fine(file.display())
         } else {
-            "not there, defaults are in force"
+            said::config_absent(file.display())
         };
-        checks.push(Check::new(
-            Level::Ok,
-            "config",
-            format!("{}: {state}", file.display()),
-        ));
+        checks.push(Check::new(Level::Ok, "config", text));
     }
     if loaded.settings.read_only {
-        checks.push(Check::new(
-            Level::Ok,
-            "read-only",
-            "no action is available; that is set on purpose",
-        ));
+        checks.push(Check::new(Level::Ok, "read-only", said::read_only()));
     }
     checks
 }
@@ -64,14 +56,9 @@ fn writable(subject: &str, directory: &Path) -> Check {
         .is_ok()
     });
     if possible {
-        Check::new(Level::Ok, subject, format!("{shown} can be written"))
+        Check::new(Level::Ok, subject, said::writable(shown))
     } else {
-        Check::new(
-            Level::Fail,
-            subject,
-            format!("{shown} cannot be written, so nothing can be journalled"),
-        )
-        .remedy("set CVMTOP_STATE_DIR to a directory of your own, or correct its permissions")
+        Check::new(Level::Fail, subject, said::not_writable(shown)).remedy(said::set_state_dir())
     }
 }
 
@@ -82,13 +69,9 @@ pub(super) fn icmp() -> Check {
         Some(socket2::Protocol::ICMPV4),
     );
     match socket {
-        Ok(_) => Check::new(Level::Ok, "icmp", "echo requests are permitted"),
-        Err(error) => Check::new(
-            Level::Warn,
-            "icmp",
-            format!("echo requests are not permitted ({error}); those readings stay unknown"),
-        )
-        .remedy("sysctl -w net.ipv4.ping_group_range=\"0 2147483647\", as root"),
+        Ok(_) => Check::new(Level::Ok, "icmp", said::echo_permitted()),
+        Err(error) => Check::new(Level::Warn, "icmp", said::echo_not_permitted(error))
+            .remedy(said::allow_echo()),
     }
 }
 
@@ -99,30 +82,25 @@ pub(super) fn terminal() -> Vec<Check> {
         return vec![Check::new(
             Level::NotTested,
             "terminal",
-            "standard output is not a terminal",
+            said::no_terminal(),
         )];
     }
     let mut checks = Vec::new();
     let size = crossterm::terminal::size().unwrap_or((0, 0));
     checks.push(if term.is_empty() || term == "dumb" {
-        Check::new(
-            Level::Fail,
-            "terminal",
-            format!("TERM is `{term}`, which cannot show a screen"),
-        )
-        .remedy("set TERM, for example to xterm-256color")
+        Check::new(Level::Fail, "terminal", said::term_dumb(&term)).remedy(said::set_term())
     } else if size.0 < 60 || size.1 < 16 {
         Check::new(
             Level::Warn,
             "terminal",
-            format!("{term}, {}x{}", size.0, size.1),
+            said::term_size(&term, size.0, size.1),
         )
-        .remedy("make it at least 60x16; 120 columns show three panes")
+        .remedy(said::make_larger())
     } else {
         Check::new(
             Level::Ok,
             "terminal",
-            format!("{term}, {}x{}", size.0, size.1),
+            said::term_size(&term, size.0, size.1),
         )
     });
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
@@ -132,14 +110,10 @@ pub(super) fn terminal() -> Vec<Check> {
         .unwrap_or_default();
     let lower = locale.to_lowercase();
     checks.push(if lower.contains("utf-8") || lower.contains("utf8") {
-        Check::new(Level::Ok, "locale", locale)
+        Check::new(Level::Ok, "locale", Said::raw(locale))
     } else {
-        Check::new(
-            Level::Warn,
-            "locale",
-            format!("`{locale}` does not name UTF-8"),
-        )
-        .remedy("set LANG to a UTF-8 locale, or ui.glyphs = \"ascii\"")
+        Check::new(Level::Warn, "locale", said::locale_without_utf8(locale))
+            .remedy(said::set_lang())
     });
     checks
 }

@@ -12,6 +12,8 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use super::{Credentials, CredentialsError};
+use crate::cloud::said;
+use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 
 /// Resolves only inside the cloud.
@@ -23,9 +25,8 @@ const MAX_ANSWER: usize = 64 * 1024;
 
 /// Keys and the second at which they expire, from the metadata service's answer.
 pub fn read_answer(text: &str) -> Result<(Credentials, i64), CredentialsError> {
-    let answer: RoleAnswer = serde_json::from_str(text).map_err(|_| {
-        CredentialsError::Role("the metadata service's answer is not understood".to_owned())
-    })?;
+    let answer: RoleAnswer =
+        serde_json::from_str(text).map_err(|_| CredentialsError::Role(said::cred_role_unread()))?;
     match (answer.code.as_str(), answer.tmp_secret_key) {
         ("Success", Some(secret_key)) if !answer.tmp_secret_id.is_empty() => Ok((
             Credentials {
@@ -35,10 +36,9 @@ pub fn read_answer(text: &str) -> Result<(Credentials, i64), CredentialsError> {
             },
             answer.expired_time,
         )),
-        (code, _) => Err(CredentialsError::Role(format!(
-            "the metadata service answered `{}`",
-            sanitise(code, 60)
-        ))),
+        (code, _) => Err(CredentialsError::Role(said::cred_role_answered(sanitise(
+            code, 60,
+        )))),
     }
 }
 
@@ -110,13 +110,11 @@ impl Role {
             .timeout(self.timeout)
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .map_err(|error| CredentialsError::Role(error.to_string()))?;
+            .map_err(|error| CredentialsError::Role(Said::raw(error)))?;
         let name = self.get(&http, "").await?;
         let name = name.lines().next().unwrap_or_default().trim();
         if name.is_empty() || name.contains(['/', '?', '#', '<']) {
-            return Err(CredentialsError::Role(
-                "the metadata service names no role".to_owned(),
-            ));
+            return Err(CredentialsError::Role(said::cred_role_none()));
         }
         let answer = self.get(&http, name).await?;
         let (credentials, expires_at) = read_answer(&answer)?;
@@ -129,25 +127,24 @@ impl Role {
     async fn get(&self, http: &reqwest::Client, name: &str) -> Result<String, CredentialsError> {
         let fail = |error: reqwest::Error| {
             let what = if error.is_timeout() {
-                "no answer in time"
+                said::cred_role_late()
             } else {
-                "no connection to the metadata service"
+                said::cred_role_unreached()
             };
-            CredentialsError::Role(what.to_owned())
+            CredentialsError::Role(what)
         };
         let url = format!("{}/{ROLE_PATH}{name}", self.base);
         let mut response = http.get(&url).send().await.map_err(fail)?;
         if !response.status().is_success() {
-            return Err(CredentialsError::Role(format!(
-                "the metadata service answered with HTTP status {}",
-                response.status().as_u16()
+            return Err(CredentialsError::Role(said::cred_role_status(
+                response.status().as_u16(),
             )));
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(fail)? {
             body.extend_from_slice(&chunk);
             if body.len() > MAX_ANSWER {
-                return Err(CredentialsError::Role("the answer is too long".to_owned()));
+                return Err(CredentialsError::Role(said::cred_role_long()));
             }
         }
         Ok(String::from_utf8_lossy(&body).into_owned())

@@ -5,9 +5,11 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::Gatherer;
+use crate::cloud::said;
 use crate::cloud::wire::figure;
 use crate::domain::api_call::ApiCall;
 use crate::domain::evidence::{Reading, Status};
+use crate::domain::said::{Figure, Unit};
 
 const ID: &str = "account-balance";
 
@@ -18,18 +20,19 @@ pub(super) async fn read(gatherer: &Gatherer) -> Vec<Reading> {
         Err(error) => gatherer.failed(ID, &error),
         // A negative cash balance is no arrears while credit covers it.
         Ok(answer) => {
-            match figure(&answer["RealCreditBalance"]).or_else(|| figure(&answer["RealBalance"])) {
+            // One that is there and not understood is not replaced by the other.
+            let field = match &answer["RealCreditBalance"] {
+                serde_json::Value::Null => "RealBalance",
+                _ => "RealCreditBalance",
+            };
+            match figure(&answer[field]) {
                 Some(cents) if cents < 0.0 => gatherer.observed(
                     ID,
                     "negative",
-                    format!("available balance with credit is {:.2}", cents / 100.0),
+                    said::available_balance_credit(Figure::new(cents / 100.0, 2, Unit::None)),
                 ),
-                Some(_) => gatherer.observed(ID, "positive", "balance with credit is not negative"),
-                None => gatherer.without_state(
-                    ID,
-                    Status::ProbeFailed,
-                    "the answer of billing:DescribeAccountBalance holds no balance",
-                ),
+                Some(_) => gatherer.observed(ID, "positive", said::balance_credit_not()),
+                None => gatherer.without_state(ID, Status::ProbeFailed, said::no_balance()),
             }
         }
     };

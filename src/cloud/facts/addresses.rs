@@ -10,8 +10,10 @@ use serde_json::json;
 
 use super::{Gatherer, attack};
 use crate::cloud::error::CloudError;
+use crate::cloud::said;
 use crate::cloud::wire::{self, AddressItem};
 use crate::domain::evidence::{Reading, Status};
+use crate::domain::said::{List, Said};
 
 /// Addresses and what follows from them.
 #[derive(Default)]
@@ -24,6 +26,16 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
+    /// Ids of the addresses, for the audit log; `None` if they could not be read.
+    pub fn ids(&self) -> Option<Vec<String>> {
+        let ids = self
+            .bound
+            .as_ref()?
+            .iter()
+            .map(|address| &address.address_id);
+        Some(ids.filter(|id| !id.is_empty()).cloned().collect())
+    }
+
     /// Bandwidth caps in Mbit/s that apply to the instance; empty if none is known.
     pub fn caps(&self, gatherer: &Gatherer) -> Vec<u64> {
         let bound = self.bound.as_deref().unwrap_or_default();
@@ -97,7 +109,7 @@ async fn query(gatherer: &Gatherer, kind: Option<&str>) -> Result<Vec<AddressIte
     }
     let parameters = json!({"Filters": filters, "Offset": 0, "Limit": 100});
     let answer = gatherer.ask("vpc", "DescribeAddresses", parameters).await?;
-    let (mut list, _) = wire::list::<AddressItem>(&answer, "AddressSet");
+    let mut list = wire::whole::<AddressItem>(&answer, "AddressSet", "vpc:DescribeAddresses")?;
     // An answer that ignores the filter holds the addresses of others too.
     let instance = &gatherer.instance;
     list.retain(|address| match address.instance_id.as_str() {
@@ -116,37 +128,44 @@ pub(super) fn has_public(gatherer: &Gatherer, found: &Addresses) -> bool {
 }
 
 fn is_bound(address: &AddressItem) -> bool {
-    matches!(address.address_status.as_str(), "BIND" | "BIND_ENI" | "")
+    matches!(address.address_status.as_str(), "BIND" | "BIND_ENI")
 }
 
 fn public_address(gatherer: &Gatherer, found: &Addresses, failure: Option<&CloudError>) -> Reading {
     let id = "public-address";
     let addresses = found.bound.as_deref().unwrap_or_default();
     if let Some(address) = addresses.iter().find(|a| a.is_arrears == Some(true)) {
-        return gatherer.observed(
-            id,
-            "arrears",
-            format!("{} is isolated for arrears", named(address)),
-        );
+        return gatherer.observed(id, "arrears", said::address_arrears(named(address)));
     }
     if !has_public(gatherer, found) {
         if let Some(address) = addresses.first() {
+            let status = crate::domain::text::sanitise(&address.address_status, 40);
+            let how = match status.as_str() {
+                "UNBIND" => None,
+                // States of seconds; what comes of them is not known yet.
+                "CREATING" | "BINDING" | "UNBINDING" | "OFFLINING" => Some(Status::NotAttempted),
+                _ => Some(Status::ProbeFailed),
+            };
+            if let Some(how) = how {
+                let detail = said::address_changing(named(address), &status);
+                return gatherer.without_state(id, how, detail);
+            }
             return gatherer.observed(
                 id,
                 "unbound",
-                format!(
-                    "{} is {}, not bound",
-                    named(address),
-                    address.address_status
-                ),
+                said::not_bound(named(address), &address.address_status),
             );
         }
-        let hint = if gatherer.instance.stop_charging_mode == "STOP_CHARGING" {
-            "; it was stopped without charge, which releases an ordinary public address"
+        if let Some(error) = failure {
+            return gatherer.failed(id, error);
+        }
+        let released = gatherer.instance.stop_charging_mode == "STOP_CHARGING";
+        let detail = if released {
+            said::no_public_released()
         } else {
-            ""
+            said::no_public_bound()
         };
-        return gatherer.observed(id, "none", format!("no public address is bound{hint}"));
+        return gatherer.observed(id, "none", detail);
     }
     if let Some(error) = failure {
         // That there is one is known, but not whether it works.
@@ -163,7 +182,7 @@ fn public_address(gatherer: &Gatherer, found: &Addresses, failure: Option<&Cloud
     } else {
         list
     };
-    gatherer.observed(id, "present", format!("public address {}", list.join(", ")))
+    gatherer.observed(id, "present", said::public_address(List::names(list)))
 }
 
 fn public_bandwidth(
@@ -173,32 +192,20 @@ fn public_bandwidth(
 ) -> Reading {
     let id = "public-bandwidth";
     if !has_public(gatherer, found) {
-        return gatherer.without_state(id, Status::NotApplicable, "there is no public address");
+        return gatherer.without_state(id, Status::NotApplicable, said::there_no_public());
     }
-    let place = match found.account_type.as_deref() {
-        Some("LEGACY") => "on the instance (legacy account)",
-        _ if found.bound.iter().flatten().any(|a| a.bandwidth.is_some()) => "on the address",
-        _ => "on the instance",
+    let capped: fn(u64) -> Said = match found.account_type.as_deref() {
+        Some("LEGACY") => said::cap_legacy,
+        _ if found.bound.iter().flatten().any(|a| a.bandwidth.is_some()) => said::cap_on_address,
+        _ => said::cap_on_instance,
     };
     let caps = found.caps(gatherer);
     match (caps.iter().max(), failure) {
-        (Some(0), None) => gatherer.observed(
-            id,
-            "zero",
-            format!("the outbound cap is 0 Mbit/s, set {place}"),
-        ),
+        (Some(0), None) => gatherer.observed(id, "zero", capped(0)),
         // Without the addresses a 0 on the instance may be overruled by one of them.
         (Some(0) | None, Some(error)) => gatherer.failed(id, error),
-        (Some(cap), _) => gatherer.observed(
-            id,
-            "nonzero",
-            format!("the outbound cap is {cap} Mbit/s, set {place}"),
-        ),
-        (None, None) => gatherer.without_state(
-            id,
-            Status::ProbeFailed,
-            "the cloud names no bandwidth cap for this instance or its addresses",
-        ),
+        (Some(cap), _) => gatherer.observed(id, "nonzero", capped(*cap)),
+        (None, None) => gatherer.without_state(id, Status::ProbeFailed, said::cloud_names_no()),
     }
 }
 

@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::Gatherer;
+use super::{Gatherer, RunInGuest};
 use crate::cloud::automation::{self, RunEnd};
+use crate::cloud::said;
 use crate::cloud::wire::{self, AgentItem};
 use crate::domain::evidence::{Reading, Status};
+use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 
 const ID: &str = "agent";
@@ -32,17 +34,18 @@ pub(super) async fn read(gatherer: &Gatherer) -> Vec<Reading> {
                 .find(|row| row.instance_id == gatherer.instance.id);
             match row {
                 Some(row) => state(gatherer, row),
-                None if unreadable > 0 => gatherer.without_state(
-                    ID,
-                    Status::ProbeFailed,
-                    "the answer about the automation agent is not understood",
-                ),
-                None => gatherer.observed(ID, "never", "the automation agent never reported"),
+                None if unreadable > 0 => {
+                    gatherer.without_state(ID, Status::ProbeFailed, said::agent_answer_odd())
+                }
+                None => gatherer.observed(ID, "never", said::automation_agent_never()),
             }
         }
     };
     let online = reading.observed_state().map(|state| state == "online");
     let mut readings = gatherer.emit(started, vec![reading]).await;
+    if gatherer.request.run_in_guest == RunInGuest::GuestCheck {
+        return readings;
+    }
     let started = Instant::now();
     let exec = execute(gatherer, online).await;
     readings.extend(gatherer.emit(started, vec![exec]).await);
@@ -52,53 +55,38 @@ pub(super) async fn read(gatherer: &Gatherer) -> Vec<Reading> {
 fn state(gatherer: &Gatherer, row: &AgentItem) -> Reading {
     let heartbeat = wire::time(row.last_heartbeat_time.as_deref());
     let age = heartbeat.map(|time| gatherer.now().as_second() - time.as_second());
-    let last = heartbeat.map_or("at a time not given".to_owned(), |time| time.to_string());
+    let last = heartbeat.map_or_else(said::at_no_time, Said::raw);
     match (row.agent_status.as_str(), age) {
         ("Online", _) => gatherer.observed(
             ID,
             "online",
-            format!("agent {} reported {last}", sanitise(&row.version, 40)),
+            said::agent_reported(sanitise(&row.version, 40), last),
         ),
         ("Offline", Some(age)) if age < RECENT_SECONDS => gatherer.observed(
             ID,
             "offline-recent",
-            format!("the agent last reported {last}, {} min ago", age / 60),
+            said::agent_last_reported(last, age / 60),
         ),
-        ("Offline", _) => gatherer.observed(
-            ID,
-            "offline-long",
-            format!("the agent last reported {last}"),
-        ),
+        ("Offline", _) => gatherer.observed(ID, "offline-long", said::agent_last_reported_2(last)),
         (other, _) => gatherer.without_state(
             ID,
             Status::ProbeFailed,
-            format!(
-                "the agent has a status that is not known here: `{}`",
-                sanitise(other, 40)
-            ),
+            said::agent_status_unknown(sanitise(other, 40)),
         ),
     }
 }
 
 async fn execute(gatherer: &Gatherer, online: Option<bool>) -> Reading {
     if gatherer.is_off() {
-        return gatherer.without_state(EXEC, Status::NotApplicable, "the instance does not run");
+        return gatherer.without_state(EXEC, Status::NotApplicable, said::instance_does_not());
     }
     if online != Some(true) {
-        return gatherer.without_state(
-            EXEC,
-            Status::NotAttempted,
-            "no command can be run: the automation agent is not known to be online",
-        );
+        return gatherer.without_state(EXEC, Status::NotAttempted, said::no_command_can());
     }
-    if !gatherer.request.run_in_guest {
+    if gatherer.request.run_in_guest == RunInGuest::Nothing {
         return gatherer
-            .without_state(
-                EXEC,
-                Status::NotAttempted,
-                "nobody asked to run anything in the guest",
-            )
-            .needing("consent to run a read-only command in the guest");
+            .without_state(EXEC, Status::NotAttempted, said::nobody_asked_run())
+            .needing(said::consent_run_read());
     }
     let limit = Duration::from_secs(10);
     let run = automation::run(
@@ -110,22 +98,20 @@ async fn execute(gatherer: &Gatherer, online: Option<bool>) -> Reading {
     );
     // A guest without memory or disk takes long to start anything, which is what is asked here.
     match tokio::time::timeout(limit + Duration::from_secs(5), run).await {
-        Err(_) => gatherer.observed(EXEC, "timeout", "a trivial command did not end in 15 s"),
+        Err(_) => gatherer.observed(EXEC, "timeout", said::trivial_command_did()),
         Ok(Err(error)) => gatherer.failed(EXEC, &error),
         Ok(Ok(run)) => match run.end {
-            RunEnd::Success => gatherer.observed(EXEC, "ok", "a trivial command ran in the guest"),
-            RunEnd::Failed { exit_code } => gatherer.observed(
-                EXEC,
-                "failed",
-                format!("a trivial command ended with status {exit_code}"),
-            ),
+            RunEnd::Success => gatherer.observed(EXEC, "ok", said::trivial_command_ran()),
+            RunEnd::Failed { exit_code } => {
+                gatherer.observed(EXEC, "failed", said::trivial_command_ended(exit_code))
+            }
+            RunEnd::NotRun { status, why } => {
+                gatherer.observed(EXEC, "failed", said::trivial_not_run(status, why))
+            }
             RunEnd::Timeout { status } => gatherer.observed(
                 EXEC,
                 "timeout",
-                format!(
-                    "a trivial command did not end in time ({})",
-                    sanitise(&status, 40)
-                ),
+                said::trivial_not_in_time(sanitise(&status, 40)),
             ),
         },
     }

@@ -11,9 +11,11 @@ use serde_json::json;
 use super::Gatherer;
 use super::addresses::{Addresses, has_public};
 use crate::cloud::error::CloudError;
+use crate::cloud::said;
 use crate::cloud::wire::{self, BlockRecord, BlockedAddress, KeyValue};
 use crate::domain::api_call::ApiCall;
 use crate::domain::evidence::{Reading, Status};
+use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 
 const ID: &str = "ddos-block";
@@ -21,11 +23,21 @@ const ID: &str = "ddos-block";
 const NEW_VERSION: &str = "2025-09-03";
 
 /// What one source says; later variants are worse.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Said {
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
     Nothing,
-    Attacked(String),
-    Blocked(String),
+    Attacked(Said),
+    Blocked(Said),
+}
+
+impl Told {
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Nothing => 0,
+            Self::Attacked(_) => 1,
+            Self::Blocked(_) => 2,
+        }
+    }
 }
 
 pub(super) async fn read(
@@ -34,7 +46,7 @@ pub(super) async fn read(
     failure: Option<&CloudError>,
 ) -> Reading {
     if !has_public(gatherer, found) {
-        return gatherer.without_state(ID, Status::NotApplicable, "there is no public address");
+        return gatherer.without_state(ID, Status::NotApplicable, said::there_no_public());
     }
     let addresses = public_addresses(gatherer, found);
     let (records, list, status) = tokio::join!(
@@ -45,21 +57,21 @@ pub(super) async fn read(
     let mut answers = vec![records, list, status];
     if let Some(list) = &found.bound {
         answers.push(Ok(match list.iter().find(|a| a.is_blocked == Some(true)) {
-            Some(address) => Said::Blocked(format!(
-                "{} is blocked (DescribeAddresses)",
-                sanitise(&address.address_ip, 60)
-            )),
-            None => Said::Nothing,
+            Some(address) => Told::Blocked(said::blocked_describeaddresses(sanitise(
+                &address.address_ip,
+                60,
+            ))),
+            None => Told::Nothing,
         }));
     }
     let worst = answers
         .iter()
         .filter_map(|answer| answer.as_ref().ok())
-        .max();
+        .max_by_key(|told| told.rank());
     match worst {
-        Some(Said::Blocked(detail)) => gatherer.observed(ID, "blocked", detail),
-        Some(Said::Attacked(detail)) => gatherer.observed(ID, "attacked", detail),
-        Some(Said::Nothing) => gatherer.observed(ID, "none", "no source names a block or attack"),
+        Some(Told::Blocked(detail)) => gatherer.observed(ID, "blocked", detail),
+        Some(Told::Attacked(detail)) => gatherer.observed(ID, "attacked", detail),
+        Some(Told::Nothing) => gatherer.observed(ID, "none", said::no_source_names()),
         None => {
             let errors = answers.iter().filter_map(|answer| answer.as_ref().err());
             // A missing permission is what the operator can do something about.
@@ -68,7 +80,7 @@ pub(super) async fn read(
                 .chain(errors)
                 .max_by_key(|error| error.missing_permission().is_some());
             error.map_or_else(
-                || gatherer.without_state(ID, Status::ProbeFailed, "no source answered"),
+                || gatherer.without_state(ID, Status::ProbeFailed, said::no_source_answered()),
                 |error| gatherer.failed(ID, error),
             )
         }
@@ -93,7 +105,7 @@ fn is_ours(text: &str, addresses: &[IpAddr]) -> bool {
         .is_ok_and(|address| addresses.contains(&address))
 }
 
-async fn block_records(gatherer: &Gatherer, addresses: &[IpAddr]) -> Result<Said, CloudError> {
+async fn block_records(gatherer: &Gatherer, addresses: &[IpAddr]) -> Result<Told, CloudError> {
     let now = gatherer.now();
     let start = now.checked_sub((24 * 30).hours()).unwrap_or(now);
     let stamp = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
@@ -107,39 +119,44 @@ async fn block_records(gatherer: &Gatherer, addresses: &[IpAddr]) -> Result<Said
     let call = ApiCall::new("antiddos", "DescribeDDoSBlockRecords", "", parameters)
         .with_version(NEW_VERSION);
     let answer = gatherer.call(&call).await?;
-    let (records, _) = wire::list::<BlockRecord>(&answer, "BlockRecords");
-    Ok(records
+    let action = call.permission();
+    let records = wire::whole::<BlockRecord>(&answer, "BlockRecords", &action)?;
+    let ours: Vec<&BlockRecord> = records
         .iter()
         .filter(|record| is_ours(&record.resource, addresses))
-        .find(|record| matches!(record.status.as_str(), "Blocked" | "Unblocking"))
-        .map_or(Said::Nothing, |record| {
-            Said::Blocked(format!(
-                "{} is {} since {}",
-                sanitise(&record.resource, 60),
-                record.status.to_lowercase(),
-                sanitise(&record.block_time, 40)
-            ))
-        }))
+        .collect();
+    let is_blocked =
+        |record: &&&BlockRecord| matches!(record.status.as_str(), "Blocked" | "Unblocking");
+    let blocked = ours.iter().find(is_blocked);
+    if blocked.is_none() && ours.iter().any(|record| record.status != "Unblocked") {
+        return Err(wire::not_understood(&action, said::what_block_status()));
+    }
+    Ok(blocked.map_or(Told::Nothing, |record| {
+        Told::Blocked(said::block_since(
+            sanitise(&record.resource, 60),
+            record.status.to_lowercase(),
+            sanitise(&record.block_time, 40),
+        ))
+    }))
 }
 
-async fn block_list(gatherer: &Gatherer, addresses: &[IpAddr]) -> Result<Said, CloudError> {
+async fn block_list(gatherer: &Gatherer, addresses: &[IpAddr]) -> Result<Told, CloudError> {
     let call = ApiCall::new("antiddos", "DescribeIpBlockList", "", json!({}));
     let answer = gatherer.call(&call).await?;
-    let (list, _) = wire::list::<BlockedAddress>(&answer, "List");
+    let list = wire::whole::<BlockedAddress>(&answer, "List", &call.permission())?;
     Ok(list
         .iter()
         .find(|row| is_ours(&row.ip, addresses))
-        .map_or(Said::Nothing, |row| {
-            Said::Blocked(format!(
-                "{} is {}; release is expected at {}",
+        .map_or(Told::Nothing, |row| {
+            Told::Blocked(said::block_until(
                 sanitise(&row.ip, 60),
                 sanitise(&row.status, 40).to_lowercase(),
-                sanitise(&row.un_block_time, 40)
+                sanitise(&row.un_block_time, 40),
             ))
         }))
 }
 
-async fn live_status(gatherer: &Gatherer, addresses: &[IpAddr]) -> Result<Said, CloudError> {
+async fn live_status(gatherer: &Gatherer, addresses: &[IpAddr]) -> Result<Told, CloudError> {
     let call = ApiCall::new(
         "antiddos",
         "DescribeBasicDeviceStatus",
@@ -147,15 +164,18 @@ async fn live_status(gatherer: &Gatherer, addresses: &[IpAddr]) -> Result<Said, 
         json!({"IpList": addresses}),
     );
     let answer = gatherer.call(&call).await?;
-    let (rows, _) = wire::list::<KeyValue>(&answer, "Data");
-    Ok(rows
+    let action = call.permission();
+    let rows = wire::whole::<KeyValue>(&answer, "Data", &action)?;
+    // 1 blocked, 2 in order, 3 attacked.
+    let said = rows
         .iter()
         .filter(|row| is_ours(&row.key, addresses))
-        .map(|row| match row.value.trim() {
-            "1" => Said::Blocked(format!("{} is blocked", sanitise(&row.key, 60))),
-            "3" => Said::Attacked(format!("{} is under attack", sanitise(&row.key, 60))),
-            _ => Said::Nothing,
-        })
-        .max()
-        .unwrap_or(Said::Nothing))
+        .filter_map(|row| match row.value.trim() {
+            "1" => Some(Told::Blocked(said::blocked(sanitise(&row.key, 60)))),
+            "2" => Some(Told::Nothing),
+            "3" => Some(Told::Attacked(said::under_attack(sanitise(&row.key, 60)))),
+            _ => None,
+        });
+    said.max_by_key(Told::rank)
+        .ok_or_else(|| wire::not_understood(&action, said::what_address_status()))
 }

@@ -1,20 +1,25 @@
 //! `recent-change`: who changed what about the instance (cloudaudit `DescribeEvents`), against
 //! the time since when login fails.
 //!
-//! Must not live here: changes inside the guest.
+//! A resource is asked about by its own id: instance, groups, templates, addresses, subnet, ACL,
+//! route table. Must not live here: changes inside the guest.
 
 use std::time::Instant;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use super::Gatherer;
+use crate::cloud::audit_log::{self, ACTION, PAGE, RELEVANT};
 use crate::cloud::automation;
 use crate::cloud::error::CloudError;
+use crate::cloud::said;
 use crate::cloud::wire::{self, AuditEvent};
 use crate::domain::api_call::ApiCall;
 use crate::domain::evidence::{Reading, Status};
+use crate::domain::said::{Joint, List, Said};
 use crate::domain::text::sanitise;
 
 const ID: &str = "recent-change";
@@ -23,62 +28,105 @@ const BEFORE_SECONDS: i64 = 24 * 3600;
 /// The audit log answers for less than 30 days at once.
 const MOST_SECONDS: i64 = 29 * 24 * 3600;
 
-/// Calls that change who can log in, or how.
-const RELEVANT: &[&str] = &[
-    "CreateSecurityGroupPolicies",
-    "CreateSecurityGroupWithPolicies",
-    "DeleteSecurityGroupPolicies",
-    "ModifySecurityGroupPolicies",
-    "ReplaceSecurityGroupPolicy",
-    "ReplaceSecurityGroupPolicies",
-    "ModifySecurityGroupAttribute",
-    "AssociateSecurityGroups",
-    "DisassociateSecurityGroups",
-    "ModifyInstancesAttribute",
-    "ModifyInstanceAttributes",
-    "ResetInstance",
-    "ResetInstances",
-    "ResetInstancesPassword",
-    "AssociateInstancesKeyPairs",
-    "DisassociateInstancesKeyPairs",
-    "ResetInstancesInternetMaxBandwidth",
-    "ResetInstancesType",
-    "ModifyInstancesVpcAttribute",
-    "ModifyAddressesBandwidth",
-    "DisassociateAddress",
-    "AssociateAddress",
-    "TransformAddress",
-    "ModifyNetworkAclEntries",
-    "ModifyNetworkAclQuintupleEntries",
-    "CreateNetworkAclQuintupleEntries",
-    "DeleteNetworkAclQuintupleEntries",
-    "AssociateNetworkAclSubnets",
-    "ReplaceRoutes",
-    "DeleteRoutes",
-    "DisableRoutes",
-    "ReplaceRouteTableAssociation",
-    "EnterRescueMode",
-    "ExitRescueMode",
-    "RunCommand",
-    "InvokeCommand",
+const MOST_PAGES: usize = 10;
+/// The regions that the audit log is served in; each tells of all regions (vendor page 1021/42703).
+const AUDIT_REGIONS: [&str; 6] = [
+    "ap-guangzhou",
+    "ap-hongkong",
+    "ap-seoul",
+    "ap-singapore",
+    "ap-tokyo",
+    "eu-frankfurt",
 ];
 
-pub(super) async fn read(gatherer: &Gatherer) -> Vec<Reading> {
+/// Ids of what else decides about a login; `None` where they could not be read.
+type Ids = Option<Vec<String>>;
+
+/// Where the other facts tell them, as soon as they know.
+pub(super) struct Tell {
+    pub addresses: oneshot::Sender<Ids>,
+    pub subnet: oneshot::Sender<Ids>,
+    pub templates: oneshot::Sender<Ids>,
+}
+
+/// Where they are waited for; a teller that is gone told nothing.
+pub(super) struct Related {
+    addresses: oneshot::Receiver<Ids>,
+    subnet: oneshot::Receiver<Ids>,
+    templates: oneshot::Receiver<Ids>,
+}
+
+pub(super) fn related() -> (Tell, Related) {
+    let (addresses, from_addresses) = oneshot::channel();
+    let (subnet, from_subnet) = oneshot::channel();
+    let (templates, from_templates) = oneshot::channel();
+    (
+        Tell {
+            addresses,
+            subnet,
+            templates,
+        },
+        Related {
+            addresses: from_addresses,
+            subnet: from_subnet,
+            templates: from_templates,
+        },
+    )
+}
+
+pub(super) async fn read(gatherer: &Gatherer, related: Related) -> Vec<Reading> {
     let started = Instant::now();
     let now = gatherer.now();
     let onset = gatherer.request.onset;
     let from = onset.unwrap_or(now).as_second() - BEFORE_SECONDS;
     let from = from.max(now.as_second() - MOST_SECONDS);
     let instance = &gatherer.instance;
-    let resources = std::iter::once(instance.id.as_str())
-        .chain(instance.security_group_ids.iter().map(String::as_str));
-    let answers = join_all(resources.map(|id| events(gatherer, id, from, now.as_second()))).await;
-    let answers: Result<Vec<_>, CloudError> = answers.into_iter().collect();
-    let reading = match answers {
+    let until = now.as_second();
+    let of = async |ids: Vec<String>| {
+        let each = ids.iter().map(|id| events(gatherer, id, from, until));
+        let lists: Result<Vec<_>, CloudError> = join_all(each).await.into_iter().collect();
+        lists.map(|lists| lists.concat())
+    };
+    // Conditions are ANDed, so each resource is asked about by its own id, as soon as it is known.
+    let later = async |ids: oneshot::Receiver<Ids>| match ids.await {
+        Ok(Some(ids)) => of(ids).await.map(Some),
+        _ => Ok(None),
+    };
+    let own = std::iter::once(&instance.id).chain(&instance.security_group_ids);
+    let (own, addresses, subnet, templates) = tokio::join!(
+        of(own.cloned().collect()),
+        later(related.addresses),
+        later(related.subnet),
+        later(related.templates),
+    );
+    let reading = match whole(own, addresses, subnet, templates) {
         Err(error) => gatherer.failed(ID, &error),
-        Ok(lists) => judge(gatherer, &lists.concat(), onset),
+        Ok((events, unseen)) => judge(gatherer, &events, unseen, onset),
     };
     gatherer.emit(started, vec![reading]).await
+}
+
+type Found = Result<Option<Vec<AuditEvent>>, CloudError>;
+
+/// All events, and what could not be looked up.
+fn whole(
+    own: Result<Vec<AuditEvent>, CloudError>,
+    addresses: Found,
+    subnet: Found,
+    templates: Found,
+) -> Result<(Vec<AuditEvent>, Vec<Said>), CloudError> {
+    let (mut events, mut unseen) = (own?, Vec::new());
+    for (found, what) in [
+        (addresses?, said::the_addresses()),
+        (subnet?, said::the_subnet()),
+        (templates?, said::the_templates()),
+    ] {
+        match found {
+            Some(found) => events.extend(found),
+            None => unseen.push(what),
+        }
+    }
+    Ok((events, unseen))
 }
 
 async fn events(
@@ -103,13 +151,44 @@ async fn look_up(
     let parameters = json!({
         "StartTime": from,
         "EndTime": until,
-        "MaxResults": 50,
+        "MaxResults": PAGE,
         "LookupAttributes": attributes,
     });
-    let region = &gatherer.instance.region;
-    let call = ApiCall::new("cloudaudit", "DescribeEvents", region, parameters);
-    let answer = gatherer.call(&call).await?;
-    Ok(wire::list(&answer, "Events").0)
+    let own = gatherer.instance.region.as_str();
+    let tries = if AUDIT_REGIONS.contains(&own) {
+        vec![own]
+    } else {
+        vec![AUDIT_REGIONS[0], "ap-singapore"]
+    };
+    let mut last = None;
+    for region in tries {
+        match pages(gatherer, region, parameters.clone()).await {
+            Err(error) if error.is_unserved() => last = Some(error),
+            other => return other,
+        }
+    }
+    Err(last.unwrap_or_else(|| wire::not_understood(ACTION, said::what_region())))
+}
+
+/// Every page of an answer.
+async fn pages(
+    gatherer: &Gatherer,
+    region: &str,
+    mut parameters: Value,
+) -> Result<Vec<AuditEvent>, CloudError> {
+    let mut events: Vec<AuditEvent> = Vec::new();
+    for _ in 0..MOST_PAGES {
+        let call = ApiCall::new("cloudaudit", "DescribeEvents", region, parameters.clone());
+        let answer = gatherer.call(&call).await?;
+        let page = wire::whole::<AuditEvent>(&answer, "Events", ACTION)?;
+        let next = audit_log::next_page(&answer, page.len())?;
+        events.extend(page);
+        match next {
+            Some(next) => parameters["NextToken"] = next,
+            None => return Ok(events),
+        }
+    }
+    Err(wire::not_understood(ACTION, said::what_long_log()))
 }
 
 /// When the request of that id was made, if the audit log tells.
@@ -120,7 +199,12 @@ pub(super) async fn time_of_request(gatherer: &Gatherer, request_id: &str) -> Op
     events.ok()?.iter().find_map(AuditEvent::time)
 }
 
-fn judge(gatherer: &Gatherer, events: &[AuditEvent], onset: Option<Timestamp>) -> Reading {
+fn judge(
+    gatherer: &Gatherer,
+    events: &[AuditEvent],
+    unseen: Vec<Said>,
+    onset: Option<Timestamp>,
+) -> Reading {
     let mut relevant: Vec<(Timestamp, &AuditEvent)> = events
         .iter()
         .filter(|event| RELEVANT.contains(&event.event_name.as_str()))
@@ -129,37 +213,28 @@ fn judge(gatherer: &Gatherer, events: &[AuditEvent], onset: Option<Timestamp>) -
         .collect();
     relevant.sort_by_key(|(time, _)| *time);
     let Some(last) = relevant.last() else {
-        return gatherer.observed(
-            ID,
-            "none",
-            "the audit log names no change of rules, addresses, keys or passwords in the last day",
-        );
+        if unseen.is_empty() {
+            return gatherer.observed(ID, "none", said::no_change());
+        }
+        let unseen = said::change_unseen(List::said(Joint::Commas, unseen));
+        return gatherer.without_state(ID, Status::NotAttempted, unseen);
     };
     let Some(onset) = onset else {
         return gatherer
             .without_state(
                 ID,
                 Status::NotAttempted,
-                format!(
-                    "{} changes in the last day, last {}; not weighed, since it is not known when \
-                     login began to fail",
-                    relevant.len(),
-                    named(last)
-                ),
+                said::changes_not_weighed(relevant.len(), named(last)),
             )
-            .needing("the time since when login fails");
+            .needing(said::onset_needed());
     };
     match relevant.iter().rev().find(|(time, _)| *time <= onset) {
         Some(before) => gatherer.observed(
             ID,
             "relevant-before-onset",
-            format!("before login began to fail at {onset}: {}", named(before)),
+            said::change_before(onset, named(before)),
         ),
-        None => gatherer.observed(
-            ID,
-            "after-onset",
-            format!("only after login began to fail at {onset}: {}", named(last)),
-        ),
+        None => gatherer.observed(ID, "after-onset", said::change_after(onset, named(last))),
     }
 }
 
@@ -171,11 +246,11 @@ fn only_looked(event: &AuditEvent) -> bool {
             .any(|name| event.mentions(name))
 }
 
-fn named((time, event): &(Timestamp, &AuditEvent)) -> String {
-    format!(
-        "{} by {} from {} at {time}",
+fn named((time, event): &(Timestamp, &AuditEvent)) -> Said {
+    said::change_by(
         sanitise(&event.event_name, 60),
         sanitise(&event.username, 60),
-        sanitise(&event.source_ip_address, 60)
+        sanitise(&event.source_ip_address, 60),
+        time,
     )
 }

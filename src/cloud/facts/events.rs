@@ -11,8 +11,10 @@ use serde_json::json;
 
 use super::Gatherer;
 use crate::cloud::error::CloudError;
+use crate::cloud::said;
 use crate::cloud::wire::{self, AccidentItem, ProductEvent, RepairTaskItem};
 use crate::domain::evidence::Reading;
+use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 
 const ID: &str = "platform-event";
@@ -24,10 +26,10 @@ const RECENT_SECONDS: i64 = 2 * 3600;
 /// Product events that speak of the guest; the text says when.
 #[derive(Debug, Default)]
 pub(super) struct Product {
-    pub out_of_memory: Option<String>,
-    pub read_only_disk: Option<String>,
-    reboot: Option<String>,
-    crash: Option<String>,
+    pub out_of_memory: Option<Said>,
+    pub read_only_disk: Option<Said>,
+    reboot: Option<Said>,
+    crash: Option<Said>,
 }
 
 #[derive(Default)]
@@ -41,8 +43,17 @@ pub(super) async fn read(gatherer: &Gatherer) -> Events {
     let started = Instant::now();
     let (tasks, accidents, product) =
         tokio::join!(tasks(gatherer), accidents(gatherer), product(gatherer));
-    let product = product.unwrap_or_default();
-    let reading = judge(gatherer, &tasks, &accidents, &product);
+    let (product, unseen) = match product {
+        Ok(product) => (product, None),
+        Err(error) => (Product::default(), Some(said::product_events_unseen(error))),
+    };
+    let mut reading = judge(gatherer, &tasks, &accidents, &product);
+    // What was seen needs no word of what was not.
+    if reading.state.as_deref() == Some("none")
+        && let Some(unseen) = unseen
+    {
+        reading.detail = reading.detail.and(unseen);
+    }
     let open_tasks = tasks
         .unwrap_or_default()
         .into_iter()
@@ -75,7 +86,8 @@ async fn tasks(gatherer: &Gatherer) -> Result<Vec<RepairTaskItem>, CloudError> {
         "Limit": 20,
     });
     let answer = gatherer.ask("cvm", "DescribeTaskInfo", parameters).await?;
-    let (tasks, _) = wire::list::<RepairTaskItem>(&answer, "RepairTaskInfoSet");
+    let tasks =
+        wire::whole::<RepairTaskItem>(&answer, "RepairTaskInfoSet", "cvm:DescribeTaskInfo")?;
     Ok(tasks
         .into_iter()
         .filter(|task| task.instance_id.is_empty() || task.instance_id == gatherer.instance.id)
@@ -95,7 +107,7 @@ async fn accidents(gatherer: &Gatherer) -> Result<Vec<AccidentItem>, CloudError>
     let answer = gatherer
         .ask("monitor", "DescribeAccidentEventList", parameters)
         .await?;
-    Ok(wire::list(&answer, "Alarms").0)
+    wire::whole(&answer, "Alarms", "monitor:DescribeAccidentEventList")
 }
 
 async fn product(gatherer: &Gatherer) -> Result<Product, CloudError> {
@@ -120,8 +132,7 @@ async fn product(gatherer: &Gatherer) -> Result<Product, CloudError> {
         }
         let at = event.start_time.unwrap_or(now);
         let is_recent = now - at <= RECENT_SECONDS || event.status == "alarm";
-        let when =
-            Timestamp::from_second(at).map_or_else(|_| "recently".to_owned(), |t| t.to_string());
+        let when = Timestamp::from_second(at).map_or_else(|_| said::recently(), Said::raw);
         let name = if event.event_name.is_empty() {
             &event.event_e_name
         } else {
@@ -148,11 +159,10 @@ fn judge(
     let known_tasks = tasks.as_deref().unwrap_or_default();
     let task = |fits: &dyn Fn(&RepairTaskItem) -> bool| {
         known_tasks.iter().find(|task| fits(task)).map(|task| {
-            format!(
-                "repair task {}: {} ({})",
+            said::repair_task(
                 sanitise(&task.task_id, 40),
                 sanitise(&task.task_type_name, 80),
-                sanitise(&task.create_time, 30)
+                sanitise(&task.create_time, 30),
             )
         })
     };
@@ -162,10 +172,9 @@ fn judge(
         .iter()
         .find(|item| item.event_status == Some(1) && item.affect_resource == gatherer.instance.id)
         .map(|item| {
-            format!(
-                "platform incident not recovered: {} ({})",
+            said::platform_incident_not(
                 sanitise(&item.accident_type_desc, 80),
-                sanitise(&item.occur_time, 30)
+                sanitise(&item.occur_time, 30),
             )
         });
     let open = |task: &RepairTaskItem| matches!(task.task_status, Some(1 | 2 | 4));
@@ -178,17 +187,11 @@ fn judge(
         ("fault", incident.or_else(|| task(&broken))),
         (
             "guest-crash",
-            product
-                .crash
-                .as_ref()
-                .map(|at| format!("the guest's kernel failed at {at}")),
+            product.crash.as_ref().map(said::guest_kernel_failed),
         ),
         (
             "guest-reboot",
-            product
-                .reboot
-                .as_ref()
-                .map(|at| format!("the guest restarted at {at}")),
+            product.reboot.as_ref().map(said::guest_restarted),
         ),
         ("maintenance", task(&|task| task.task_status == Some(2))),
         (
@@ -201,9 +204,43 @@ fn judge(
             return gatherer.observed(ID, state, detail);
         }
     }
-    // Without both lists nobody can say that there is nothing.
+    let odd = known_tasks
+        .iter()
+        .any(|task| !matches!(task.task_status, Some(1..=6)));
+    let incidents = accidents.as_deref().unwrap_or_default();
+    let odd = odd
+        || incidents.iter().any(|item| {
+            item.affect_resource == gatherer.instance.id
+                && !matches!(item.event_status, Some(0 | 1))
+        });
+    nothing(gatherer, tasks, accidents, odd)
+}
+
+/// The reading where nothing is named.
+fn nothing(
+    gatherer: &Gatherer,
+    tasks: &Result<Vec<RepairTaskItem>, CloudError>,
+    accidents: &Result<Vec<AccidentItem>, CloudError>,
+    odd: bool,
+) -> Reading {
+    // What could not be read leaves it open whether there is anything; a list that this site of
+    // the vendor does not have is not missing, and the other one speaks alone.
+    let absent = |error: &CloudError| matches!(error, CloudError::Unserved { .. });
     match (tasks, accidents) {
-        (Err(error), _) | (_, Err(error)) => gatherer.failed(ID, error),
-        _ => gatherer.observed(ID, "none", "no repair task or platform incident is open"),
+        (Err(error), Err(_)) => gatherer.failed(ID, error),
+        (Err(error), _) | (_, Err(error)) if !absent(error) => gatherer.failed(ID, error),
+        _ if odd => gatherer.failed(
+            ID,
+            &wire::not_understood("cvm:DescribeTaskInfo", said::what_task_status()),
+        ),
+        (Err(_), _) => {
+            let here = said::tasks_not_here("cvm:DescribeTaskInfo");
+            gatherer.observed(ID, "none", said::no_incident().and(here))
+        }
+        (_, Err(_)) => {
+            let here = said::incidents_not_here("monitor:DescribeAccidentEventList");
+            gatherer.observed(ID, "none", said::no_repair_task().and(here))
+        }
+        _ => gatherer.observed(ID, "none", said::no_platform_event()),
     }
 }

@@ -12,9 +12,11 @@ use serde_json::{Value, json};
 
 use super::Gatherer;
 use crate::cloud::error::CloudError;
+use crate::cloud::said;
 use crate::cloud::wire::{self, InstanceSetItem};
 use crate::domain::evidence::{Family, Path, Reading, Status};
 use crate::domain::ports::Transport;
+use crate::domain::said::Said;
 use crate::domain::security_group::{
     self, Decision, References, SecurityGroup, Verdict, evaluate, evaluate_unknown,
 };
@@ -38,6 +40,15 @@ pub(super) struct Groups {
     pub references: References,
 }
 
+impl Groups {
+    /// Ids of the templates that the rules refer to; `None` if the rules could not be read.
+    pub fn template_ids(&self) -> Option<Vec<String>> {
+        let groups = self.rules.as_ref()?.iter().map(|rule| rule.group.clone());
+        let (_, addresses, services) = security_group::referenced(&groups.collect::<Vec<_>>());
+        Some(addresses.into_iter().chain(services).collect())
+    }
+}
+
 pub(super) async fn read(gatherer: &Gatherer) -> Groups {
     let started = Instant::now();
     let ids = &gatherer.instance.security_group_ids;
@@ -50,11 +61,7 @@ pub(super) async fn read(gatherer: &Gatherer) -> Groups {
     let mut found = Groups::default();
     if ids.is_empty() {
         found.readings = unknown(gatherer, |id| {
-            gatherer.without_state(
-                id,
-                Status::NotApplicable,
-                "no security group is bound to the instance",
-            )
+            gatherer.without_state(id, Status::NotApplicable, said::no_group_bound())
         });
         found.readings = gatherer.emit(started, found.readings).await;
         return found;
@@ -101,7 +108,7 @@ async fn policies(gatherer: &Gatherer, id: &str) -> Result<GroupRules, CloudErro
         .ok_or_else(|| CloudError::BadAnswer {
             action: format!("vpc:{action}"),
             host: "the cloud".to_owned(),
-            reason: format!("the rules of {id} are not understood"),
+            reason: Box::new(said::odd_rules(id)),
         })?;
     Ok(GroupRules { group, policy_set })
 }
@@ -267,7 +274,7 @@ fn judge(gatherer: &Gatherer, groups: &[SecurityGroup], references: &References)
             (decision, behind_nat(*source, port))
         } else {
             let decision = evaluate(groups, references, *source, Transport::Tcp, port);
-            (decision, format!("this host ({source}) to TCP {port}"))
+            (decision, said::host_tcp(source, port))
         };
         (decision, question, *path, Family::of(*source))
     };
@@ -275,7 +282,7 @@ fn judge(gatherer: &Gatherer, groups: &[SecurityGroup], references: &References)
     for own in &gatherer.request.own_sources {
         let (decision, question, path, family) = here(own);
         readings.push(
-            reading(gatherer, "security-group-here", &decision, &question)
+            reading(gatherer, "security-group-here", &decision, question)
                 .on_path(path)
                 .in_family(family),
         );
@@ -292,33 +299,33 @@ fn for_user(gatherer: &Gatherer, groups: &[SecurityGroup], references: &Referenc
             .find(|(p, _)| *p == path)
             .map(|(_, source)| *source)
     };
-    let (source, note) = match (gatherer.request.user_source, own(Path::Public)) {
-        (Some(source), _) => (Some(source), String::new()),
-        (None, Some(source)) if !is_translated(source) => (
-            Some(source),
-            " (the user's address is not known; judged for this host instead)".to_owned(),
-        ),
-        _ => (None, String::new()),
+    let (source, is_ours) = match (gatherer.request.user_source, own(Path::Public)) {
+        (Some(source), _) => (Some(source), false),
+        (None, Some(source)) if !is_translated(source) => (Some(source), true),
+        _ => (None, false),
     };
     let id = "security-group";
     if let Some(source) = source {
         let decision = evaluate(groups, references, source, Transport::Tcp, port);
-        let question = format!("{source} to TCP {port}{note}");
-        reading(gatherer, id, &decision, &question).in_family(Family::of(source))
+        let question = said::tcp(source, port);
+        let question = if is_ours {
+            said::user_unknown_here(question)
+        } else {
+            question
+        };
+        reading(gatherer, id, &decision, question).in_family(Family::of(source))
     } else {
         let decision = evaluate_unknown(groups, references, false, Transport::Tcp, port);
-        let question =
-            format!("a source on the Internet to TCP {port} (the user's address is not known)");
-        reading(gatherer, id, &decision, &question)
+        let question = said::source_internet_tcp(port);
+        reading(gatherer, id, &decision, question)
     }
 }
 
-fn reading(gatherer: &Gatherer, id: &str, decision: &Decision, question: &str) -> Reading {
+fn reading(gatherer: &Gatherer, id: &str, decision: &Decision, question: Said) -> Reading {
     let detail = match (decision.verdict, decision.undecided.first()) {
-        (Verdict::Unresolved, Some(rule)) => format!(
-            "{question} depends on {} rule {} ({})",
-            rule.group_id, rule.index, rule.text
-        ),
+        (Verdict::Unresolved, Some(rule)) => {
+            said::depends_rule(question, &rule.group_id, rule.index, &rule.text)
+        }
         _ => decision.sentence(question),
     };
     gatherer.observed(id, decision.verdict.as_str(), detail)
@@ -332,6 +339,6 @@ fn is_translated(source: IpAddr) -> bool {
     }
 }
 
-fn behind_nat(source: IpAddr, port: u16) -> String {
-    format!("this host (public address behind {source} not known) to TCP {port}")
+fn behind_nat(source: IpAddr, port: u16) -> Said {
+    said::host_public_address(source, port)
 }

@@ -14,8 +14,10 @@ use super::Gatherer;
 use super::addresses::{Addresses, has_public};
 use super::events::Product;
 use crate::cloud::error::CloudError;
+use crate::cloud::said;
 use crate::cloud::wire::{self, DataPoint, DiskItem};
 use crate::domain::evidence::{Reading, Status};
+use crate::domain::said::{Figure, Joint, List, Said, Unit};
 use crate::domain::text::sanitise;
 
 /// History asked for, in minutes.
@@ -58,26 +60,26 @@ impl Series {
     }
 
     /// What a person wants to know beside the level: how it was an hour ago, and what is missing.
-    fn remarks(&self, now: i64) -> String {
+    fn remarked(&self, told: Said, now: i64) -> Said {
         let old: Vec<f64> = self
             .points
             .iter()
             .filter(|(time, _)| now - time > (HISTORY_MINUTES - 15) * 60)
             .map(|(_, value)| *value)
             .collect();
-        let mut text = String::new();
+        let mut told = told;
         if !old.is_empty() {
             let before = old.iter().sum::<f64>() / old.len() as f64;
-            text = format!(", {before:.0} % an hour ago");
+            told = said::hour_ago(told, percent(before));
         }
         let first = self.points.first().map_or(now, |(time, _)| *time);
         // The newest minutes may still be under way.
         let expected = (now - first) / 60 - 3;
         let missing = expected - self.points.len() as i64;
         if missing >= 3 {
-            text.push_str(&format!("; {missing} minutes of the last hour are missing"));
+            told = said::minutes_missing(told, missing);
         }
-        text
+        told
     }
 
     /// Difference of the largest and smallest of the newest points.
@@ -91,6 +93,10 @@ impl Series {
 }
 
 type Measured = Result<Series, CloudError>;
+
+fn percent(value: f64) -> Figure {
+    Figure::new(value, 0, Unit::Percent)
+}
 
 #[derive(Default)]
 pub(super) struct Metrics {
@@ -142,9 +148,9 @@ pub(super) async fn read(
 ) -> Metrics {
     let mut metrics = Metrics::default();
     let Some(fetched) = fetched else {
-        let why = "the instance does not run";
+        let why = said::instance_does_not();
         let readings = ["cpu", "memory", "disk", "disk-io"]
-            .map(|id| gatherer.without_state(id, Status::NotApplicable, why))
+            .map(|id| gatherer.without_state(id, Status::NotApplicable, &why))
             .to_vec();
         metrics.readings = gatherer.emit(Instant::now(), readings).await;
         return metrics;
@@ -210,7 +216,11 @@ async fn series(
     let answer: Value = gatherer
         .ask("monitor", "GetMonitorData", parameters)
         .await?;
-    let (points, _) = wire::list::<DataPoint>(&answer, "DataPoints");
+    let action = "monitor:GetMonitorData";
+    let points = wire::whole::<DataPoint>(&answer, "DataPoints", action)?;
+    if points.iter().any(|point| !point.is_understood()) {
+        return Err(wire::not_understood(action, said::what_series()));
+    }
     Ok(Series {
         points: points
             .iter()
@@ -231,21 +241,19 @@ fn cpu(gatherer: &Gatherer, metrics: &Metrics) -> Reading {
     let Some(level) = host_value.or(guest_value) else {
         return match (base, guest) {
             (Some(Err(error)), _) | (_, Some(Err(error))) => gatherer.failed(id, error),
-            _ => gatherer.observed(id, "no-data", "neither host nor agent gives a CPU figure"),
+            _ => gatherer.observed(id, "no-data", said::neither_host_nor()),
         };
     };
     let mut detail = match (host_value, guest_value) {
-        (Some(host), Some(guest)) => {
-            format!("CPU {host:.0} % seen by the host, {guest:.0} % by the agent, last 5 min")
-        }
-        (Some(host), None) => format!("CPU {host:.0} % seen by the host, last 5 min"),
-        _ => format!("CPU {level:.0} % seen by the agent, last 5 min"),
+        (Some(host), Some(guest)) => said::cpu_seen_host(percent(host), percent(guest)),
+        (Some(host), None) => said::cpu_seen_host_last(percent(host)),
+        _ => said::cpu_seen_agent(percent(level)),
     };
     if let Some(Ok(series)) = if host_value.is_some() { &base } else { &guest } {
-        detail.push_str(&series.remarks(gatherer.now().as_second()));
+        detail = series.remarked(detail, gatherer.now().as_second());
     }
     if host_value.is_some() && guest_value.is_none() && matches!(guest, Some(Ok(_))) {
-        detail.push_str("; the agent's own figures are missing");
+        detail = said::agent_figures_missing(detail);
     }
     // A guest that is always busy while its host grants it a steady part only is held back.
     let held = match (host_value, guest_value, &base) {
@@ -269,18 +277,24 @@ fn cpu(gatherer: &Gatherer, metrics: &Metrics) -> Reading {
 fn memory(gatherer: &Gatherer, metrics: &Metrics, product: &Product) -> Reading {
     let id = "memory";
     if let Some(when) = &product.out_of_memory {
-        let detail = format!("the guest ran out of memory ({when})");
+        let detail = said::guest_ran_out(when);
         return gatherer.observed(id, "exhausted", detail);
     }
-    share(gatherer, id, metrics.get("MemUsage"), "memory", |value| {
-        if value >= 97.0 {
-            "exhausted"
-        } else if value >= 90.0 {
-            "high"
-        } else {
-            "normal"
-        }
-    })
+    share(
+        gatherer,
+        id,
+        metrics.get("MemUsage"),
+        said::memory(),
+        |value| {
+            if value >= 97.0 {
+                "exhausted"
+            } else if value >= 90.0 {
+                "high"
+            } else {
+                "normal"
+            }
+        },
+    )
 }
 
 fn disk(
@@ -291,10 +305,10 @@ fn disk(
 ) -> Reading {
     let id = "disk";
     if let Some(when) = &product.read_only_disk {
-        let detail = format!("a disk turned read-only ({when})");
+        let detail = said::disk_turned_read(when);
         return gatherer.observed(id, "read-only", detail);
     }
-    let what = "disk use over all disks together";
+    let what = said::disk_use_over();
     let mut reading = share(gatherer, id, metrics.get("CvmDiskUsage"), what, |value| {
         if value >= 99.0 {
             "full"
@@ -305,8 +319,7 @@ fn disk(
         }
     });
     for note in disks.map(|disks| &disks.notes).into_iter().flatten() {
-        reading.detail.push_str("; ");
-        reading.detail.push_str(note);
+        reading.detail = reading.detail.and(note);
     }
     reading
 }
@@ -316,24 +329,20 @@ fn share(
     gatherer: &Gatherer,
     id: &str,
     measured: Option<Result<&Series, &CloudError>>,
-    what: &str,
+    what: Said,
     state: impl Fn(f64) -> &'static str,
 ) -> Reading {
     match measured {
         Some(Err(error)) => gatherer.failed(id, error),
         Some(Ok(series)) => match series.recent(gatherer.now().as_second()) {
             Some(value) => {
-                let remarks = series.remarks(gatherer.now().as_second());
-                let detail = format!("{what} {value:.0} %, last 5 min{remarks}");
+                let told = said::share_now(what, percent(value));
+                let detail = series.remarked(told, gatherer.now().as_second());
                 gatherer.observed(id, state(value), detail)
             }
-            None => gatherer.observed(
-                id,
-                "no-data",
-                format!("no figure for {what}: the monitoring agent is silent"),
-            ),
+            None => gatherer.observed(id, "no-data", said::no_figure_monitoring(what)),
         },
-        None => gatherer.without_state(id, Status::NotAttempted, "not asked for"),
+        None => gatherer.without_state(id, Status::NotAttempted, said::not_asked()),
     }
 }
 
@@ -343,11 +352,14 @@ struct MeasuredDisk {
     wait: Measured,
 }
 
+/// The sentence about a disk.
+type SaidOf = fn(String) -> Said;
+
 #[derive(Default)]
 struct Disks {
     measured: Vec<MeasuredDisk>,
     /// Sentences about disks that are in a bad state.
-    notes: Vec<String>,
+    notes: Vec<Said>,
 }
 
 /// Disks of the instance (cbs `DescribeDisks`) with their load.
@@ -355,22 +367,26 @@ async fn disks(gatherer: &Gatherer) -> Result<Disks, CloudError> {
     let parameters = json!({
         "Filters": [{"Name": "instance-id", "Values": [gatherer.instance.id]}],
         "Offset": 0,
-        "Limit": 20,
+        "Limit": 100,
     });
     let answer = gatherer.ask("cbs", "DescribeDisks", parameters).await?;
-    let (mut items, _) = wire::list::<DiskItem>(&answer, "DiskSet");
+    let mut items = wire::whole::<DiskItem>(&answer, "DiskSet", "cbs:DescribeDisks")?;
     let own = &gatherer.instance.id;
     items.retain(|item| item.instance_id.is_empty() || item.instance_id == *own);
     let mut disks = Disks::default();
     for item in &items {
         let id = sanitise(&item.disk_id, 60);
-        for (flag, what) in [
-            (item.deadline_error, "has expired"),
-            (item.rollbacking, "is being rolled back"),
-            (item.migrating, "is being migrated"),
-        ] {
+        let bad: [(Option<bool>, SaidOf); 4] = [
+            (Some(item.disk_state == "TORECYCLE"), |id| {
+                said::disk_recycled(id)
+            }),
+            (item.deadline_error, said::disk_expires),
+            (item.rollbacking, said::disk_rolled_back),
+            (item.migrating, said::disk_migrated),
+        ];
+        for (flag, what) in bad {
             if flag == Some(true) {
-                disks.notes.push(format!("disk {id} {what}"));
+                disks.notes.push(what(id.clone()));
             }
         }
     }
@@ -408,14 +424,20 @@ fn disk_io(gatherer: &Gatherer, disks: &Result<Disks, CloudError>) -> Reading {
         .filter_map(|disk| Some((recent(&disk.utilisation)?, recent(&disk.wait), &disk.id)))
         .max_by(|a, b| a.0.total_cmp(&b.0));
     if let Some((busy, wait, disk)) = busiest {
-        let waiting = wait.map_or(String::new(), |ms| format!(", {ms:.0} ms a request"));
         let state = match (busy, wait) {
             (busy, Some(ms)) if busy >= 95.0 && ms >= 10_000.0 => "hang",
             (busy, _) if busy >= 95.0 => "saturated",
             (busy, _) if busy >= 80.0 => "high",
             _ => "normal",
         };
-        return gatherer.observed(id, state, format!("disk {disk} {busy:.0} % busy{waiting}"));
+        let detail = match wait {
+            Some(ms) => {
+                let wait = Figure::new(ms, 0, Unit::Milliseconds);
+                said::disk_busy_waiting(disk, percent(busy), wait)
+            }
+            None => said::disk_busy(disk, percent(busy)),
+        };
+        return gatherer.observed(id, state, detail);
     }
     let failure = disks
         .measured
@@ -423,7 +445,7 @@ fn disk_io(gatherer: &Gatherer, disks: &Result<Disks, CloudError>) -> Reading {
         .find_map(|disk| disk.utilisation.as_ref().err());
     match failure {
         Some(error) => gatherer.failed(id, error),
-        None => gatherer.observed(id, "no-data", "the cloud has no disk figures"),
+        None => gatherer.observed(id, "no-data", said::cloud_no_disk()),
     }
 }
 
@@ -441,10 +463,10 @@ pub(super) async fn bandwidth_use(
 fn judge_bandwidth(gatherer: &Gatherer, metrics: &Metrics, addresses: &Addresses) -> Reading {
     let id = "bandwidth-use";
     if !has_public(gatherer, addresses) {
-        return gatherer.without_state(id, Status::NotApplicable, "there is no public address");
+        return gatherer.without_state(id, Status::NotApplicable, said::there_no_public());
     }
     if gatherer.is_off() {
-        return gatherer.without_state(id, Status::NotApplicable, "the instance does not run");
+        return gatherer.without_state(id, Status::NotApplicable, said::instance_does_not());
     }
     let caps = addresses.caps(gatherer);
     let Some(cap) = caps
@@ -456,26 +478,33 @@ fn judge_bandwidth(gatherer: &Gatherer, metrics: &Metrics, addresses: &Addresses
         if let Some(error) = &addresses.failure {
             return gatherer.failed(id, error);
         }
-        let why = "no bandwidth cap is known to compare the traffic with";
+        let why = said::no_bandwidth_cap();
         return gatherer.without_state(id, Status::ProbeFailed, why);
     };
     let mut shares = Vec::new();
-    for (metric, cap, way) in [
-        ("WanOuttraffic", cap, "out"),
-        ("WanIntraffic", cap.max(LEAST_INBOUND_CAP), "in"),
+    for (metric, cap, is_out) in [
+        ("WanOuttraffic", cap, true),
+        ("WanIntraffic", cap.max(LEAST_INBOUND_CAP), false),
     ] {
         match metrics.get(metric) {
             Some(Err(error)) => return gatherer.failed(id, error),
             Some(Ok(series)) => {
                 if let Some(rate) = series.recent(gatherer.now().as_second()) {
-                    shares.push((rate / cap, format!("{rate:.1} of {cap:.0} Mbit/s {way}")));
+                    let now = Figure::new(rate, 1, Unit::None);
+                    let most = Figure::new(cap, 0, Unit::Mbps);
+                    let told = if is_out {
+                        said::traffic_out(now, most)
+                    } else {
+                        said::traffic_in(now, most)
+                    };
+                    shares.push((rate / cap, told));
                 }
             }
             None => {}
         }
     }
     let Some((share, _)) = shares.iter().max_by(|a, b| a.0.total_cmp(&b.0)) else {
-        return gatherer.observed(id, "no-data", "the cloud has no traffic figures");
+        return gatherer.observed(id, "no-data", said::cloud_no_traffic());
     };
     let state = if *share >= 0.95 {
         "saturated"
@@ -484,8 +513,8 @@ fn judge_bandwidth(gatherer: &Gatherer, metrics: &Metrics, addresses: &Addresses
     } else {
         "low"
     };
-    let texts: Vec<&str> = shares.iter().map(|(_, text)| text.as_str()).collect();
-    gatherer.observed(id, state, format!("{}, last 5 min", texts.join(", ")))
+    let ways = shares.into_iter().map(|(_, told)| told);
+    gatherer.observed(id, state, said::traffic(List::said(Joint::Commas, ways)))
 }
 
 #[cfg(test)]
@@ -499,15 +528,16 @@ mod tests {
         let steady = Series {
             points: minutes(0..15, 20.0).chain(minutes(15..60, 80.0)).collect(),
         };
-        assert_eq!(steady.remarks(3600), ", 20 % an hour ago");
+        let remarked = |series: &Series| series.remarked(Said::raw("CPU"), 3600).to_string();
+        assert_eq!(remarked(&steady), "CPU, 20 % an hour ago");
         let gap = Series {
             points: minutes(0..15, 20.0).chain(minutes(40..60, 80.0)).collect(),
         };
         assert_eq!(
-            gap.remarks(3600),
-            ", 20 % an hour ago; 22 minutes of the last hour are missing"
+            remarked(&gap),
+            "CPU, 20 % an hour ago; 22 minutes of the last hour are missing"
         );
-        assert_eq!(Series::default().remarks(3600), "");
+        assert_eq!(remarked(&Series::default()), "CPU");
     }
 
     #[test]

@@ -9,8 +9,10 @@ use jiff::Timestamp;
 
 use super::{Gatherer, changes};
 use crate::cloud::error::CloudError;
+use crate::cloud::said;
 use crate::domain::evidence::{Reading, Status};
 use crate::domain::instance::LastOperation;
+use crate::domain::said::{Said, Table, Word};
 
 /// Starting, stopping and restarting take minutes; longer means that it hangs.
 const TOO_LONG: Duration = Duration::from_secs(600);
@@ -67,16 +69,18 @@ fn instance_state(gatherer: &Gatherer, since: Option<Timestamp>) -> Reading {
             gatherer.observed(
                 "instance-state",
                 "stuck",
-                format!("{state} for {minutes} min; it normally takes less than ten"),
+                said::state_for_min(Word::new(Table::InstanceState, state.clone()), minutes),
             )
         }
-        Some(class) => {
-            gatherer.observed("instance-state", class, format!("the instance is {state}"))
-        }
+        Some(class) => gatherer.observed(
+            "instance-state",
+            class,
+            said::instance_is(Word::new(Table::InstanceState, state.clone())),
+        ),
         None => gatherer.without_state(
             "instance-state",
             Status::ProbeFailed,
-            format!("the cloud gives a state that is not known here: `{state}`"),
+            said::state_unknown(state),
         ),
     }
 }
@@ -84,7 +88,7 @@ fn instance_state(gatherer: &Gatherer, since: Option<Timestamp>) -> Reading {
 fn last_operation(gatherer: &Gatherer, since: Option<Timestamp>) -> Reading {
     let id = "last-operation";
     let Some(operation) = &gatherer.instance.last_operation else {
-        return gatherer.observed(id, "none", "no operation is recorded");
+        return gatherer.observed(id, "none", said::no_operation_recorded());
     };
     let LastOperation {
         action,
@@ -93,7 +97,7 @@ fn last_operation(gatherer: &Gatherer, since: Option<Timestamp>) -> Reading {
         ..
     } = operation;
     match state.as_str() {
-        "SUCCESS" => gatherer.observed(id, "succeeded", format!("{action} succeeded")),
+        "SUCCESS" => gatherer.observed(id, "succeeded", said::succeeded(action)),
         "FAILED" => {
             let kind = if action == "ResetInstancesPassword" {
                 "failed-password-reset"
@@ -101,29 +105,27 @@ fn last_operation(gatherer: &Gatherer, since: Option<Timestamp>) -> Reading {
                 "failed"
             };
             let why = if error_message.is_empty() {
-                "no reason given"
+                said::no_reason_given()
             } else {
-                error_message.as_str()
+                Said::raw(error_message)
             };
-            gatherer.observed(id, kind, format!("{action} failed: {why}"))
+            gatherer.observed(id, kind, said::failed(action, why))
         }
         "OPERATING" if is_too_long(gatherer, since) => gatherer.observed(
             id,
             "running-too-long",
-            format!(
-                "{action} has been running for {} min",
-                since.map_or(0, |since| age(gatherer, since).as_secs() / 60)
+            said::been_running_min(
+                action,
+                since.map_or(0, |since| age(gatherer, since).as_secs() / 60),
             ),
         ),
-        "OPERATING" => gatherer.without_state(
-            id,
-            Status::NotAttempted,
-            format!("{action} is still running; its end is not known yet"),
-        ),
+        "OPERATING" => {
+            gatherer.without_state(id, Status::NotAttempted, said::still_running_end(action))
+        }
         other => gatherer.without_state(
             id,
             Status::ProbeFailed,
-            format!("{action} is in a state that is not known here: `{other}`"),
+            said::state_of_unknown(action, other),
         ),
     }
 }
@@ -136,32 +138,24 @@ fn restriction(gatherer: &Gatherer) -> Reading {
         instance.isolated_source.as_str(),
     );
     match (restrict, source) {
-        ("PROTECTIVELY_ISOLATED", _) => gatherer.observed(
-            id,
-            "isolated",
-            "RestrictState is PROTECTIVELY_ISOLATED: the vendor's security isolation",
-        ),
-        (_, "ARREAR") => gatherer.observed(
-            id,
-            "arrears",
-            "IsolatedSource is ARREAR: isolated because the account is in arrears",
-        ),
-        ("EXPIRED", _) | (_, "EXPIRE") => {
-            let when = instance
-                .expired_time
-                .map_or(String::new(), |time| format!(" since {time}"));
-            gatherer.observed(id, "expired", format!("the subscription has expired{when}"))
+        ("PROTECTIVELY_ISOLATED", _) => {
+            gatherer.observed(id, "isolated", said::restrictstate_protectively_isolated())
         }
-        (_, "MANMADE") => gatherer.observed(
-            id,
-            "expired",
-            "IsolatedSource is MANMADE: the instance was returned and waits in the recycle bin",
-        ),
-        ("NORMAL", _) => gatherer.observed(id, "normal", "RestrictState is NORMAL"),
-        (other, _) => gatherer.without_state(
+        (_, "ARREAR") => gatherer.observed(id, "arrears", said::isolatedsource_arrear_isolated()),
+        ("EXPIRED", _) | (_, "EXPIRE") => {
+            let detail = instance
+                .expired_time
+                .map_or_else(said::subscription_expired, said::subscription_expired_since);
+            gatherer.observed(id, "expired", detail)
+        }
+        (_, "MANMADE") => gatherer.observed(id, "expired", said::isolatedsource_manmade_instance()),
+        ("NORMAL", "NOTISOLATED" | "") => {
+            gatherer.observed(id, "normal", said::restrictstate_normal())
+        }
+        (restrict, source) => gatherer.without_state(
             id,
             Status::ProbeFailed,
-            format!("the cloud gives a restriction that is not known here: `{other}`"),
+            said::restriction_unknown(restrict, source),
         ),
     }
 }

@@ -1,18 +1,22 @@
 //! `network-acl` and `route`: vpc `DescribeSubnets`, then the subnet's ACL and route table.
 //!
-//! Must not live here: the evaluation of ACLs (`domain::network_acl`).
+//! Must not live here: the evaluation of ACLs (`domain::network_acl`), the judgement of routes
+//! (`route`).
 
 use std::net::IpAddr;
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Gatherer;
+use super::route::{self, Routes};
 use crate::cloud::error::CloudError;
-use crate::cloud::wire::{self, NetworkAclItem, QuintupleEntry, RouteItem, SubnetItem};
+use crate::cloud::said;
+use crate::cloud::wire::{self, NetworkAclItem, QuintupleEntry, SubnetItem};
 use crate::domain::evidence::{Family, Path, Reading, Status};
 use crate::domain::network_acl::{self, NetworkAcl};
 use crate::domain::ports::contains;
+use crate::domain::private_way::PrivateWay;
 use crate::domain::text::sanitise;
 
 const ACL: &str = "network-acl";
@@ -22,19 +26,26 @@ const ROUTE: &str = "route";
 pub(super) struct Subnet {
     pub readings: Vec<Reading>,
     pub acl: Option<NetworkAcl>,
+    /// Whether this host is on the private path; `None` if nobody can say.
+    pub way: Option<PrivateWay>,
+    /// True if `route` speaks of the way back to this host, not to the user.
+    pub route_is_ours: bool,
+    /// Ids of the subnet, its ACL and its route table; `None` if the subnet could not be read.
+    pub ids: Option<Vec<String>>,
 }
 
 pub(super) async fn read(gatherer: &Gatherer) -> Subnet {
     let started = Instant::now();
     let id = &gatherer.instance.subnet_id;
     if id.is_empty() {
-        let why = "the instance is in no VPC subnet";
+        let why = said::instance_no_vpc();
         let readings = [ACL, ROUTE]
-            .map(|group| gatherer.without_state(group, Status::NotApplicable, why))
+            .map(|group| gatherer.without_state(group, Status::NotApplicable, &why))
             .to_vec();
         return Subnet {
             readings: gatherer.emit(started, readings).await,
-            acl: None,
+            ids: Some(Vec::new()),
+            ..Subnet::default()
         };
     }
     let subnet = match subnet(gatherer, id).await {
@@ -45,15 +56,33 @@ pub(super) async fn read(gatherer: &Gatherer) -> Subnet {
                 .to_vec();
             return Subnet {
                 readings: gatherer.emit(started, readings).await,
-                acl: None,
+                ..Subnet::default()
             };
         }
     };
-    let ((acl_reading, acl), route) =
-        tokio::join!(network_acl(gatherer, &subnet), route(gatherer, &subnet));
+    let (acl, routes) = tokio::join!(
+        load_bound_acl(gatherer, &subnet),
+        Routes::of(gatherer, &subnet)
+    );
+    let way = route::own_way(gatherer, &subnet, routes.as_ref());
+    let route_is_ours = route::users_source(gatherer).is_none();
+    let route = route::read(gatherer, &subnet, routes.as_ref(), way.as_ref()).await;
+    let (acl_reading, acl) = match acl {
+        Ok(Some(acl)) => (judge_acl(gatherer, &subnet, &acl, way.as_ref()), Some(acl)),
+        Ok(None) => {
+            let detail = said::no_network_acl();
+            (gatherer.observed(ACL, "none", detail), None)
+        }
+        Err(error) => (gatherer.failed(ACL, &error), None),
+    };
+    let acl_id = subnet.network_acl_id.as_ref();
+    let ids = acl_id.map(|acl_id| vec![id.clone(), acl_id.clone(), subnet.route_table_id.clone()]);
     Subnet {
         readings: gatherer.emit(started, vec![acl_reading, route]).await,
+        ids: ids.map(|ids| ids.into_iter().filter(|id| !id.is_empty()).collect()),
         acl,
+        way,
+        route_is_ours,
     }
 }
 
@@ -68,48 +97,56 @@ async fn subnet(gatherer: &Gatherer, id: &str) -> Result<SubnetItem, CloudError>
         .ok_or_else(|| CloudError::BadAnswer {
             action: "vpc:DescribeSubnets".to_owned(),
             host: "the cloud".to_owned(),
-            reason: format!("subnet {} is not in it", sanitise(id, 40)),
+            reason: Box::new(said::subnet_absent(sanitise(id, 40))),
         })
 }
 
-/// The source to judge for, with words for it: the user's, else ours, else anybody's.
-fn source(gatherer: &Gatherer) -> (IpAddr, String) {
-    let request = &gatherer.request;
-    if let Some(source) = request.user_source {
-        return (source, String::new());
+/// Whose address an ACL is judged for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum JudgedFor {
+    User,
+    ThisHost,
+    Anybody,
+}
+
+/// The source to judge for: the user's, else ours, else anybody's.
+fn source(gatherer: &Gatherer) -> (IpAddr, JudgedFor) {
+    if let Some(source) = gatherer.request.user_source {
+        return (source, JudgedFor::User);
     }
-    let own = request
-        .own_sources
-        .iter()
-        .find(|(path, _)| *path == Path::Public)
-        .or(request.own_sources.first());
+    let own = gatherer
+        .own_source(Path::Public)
+        .or(gatherer.own_source(Path::Private));
     match own {
-        Some((_, source)) => (
-            *source,
-            " (the user's address is not known; judged for this host instead)".to_owned(),
-        ),
+        Some(source) => (source, JudgedFor::ThisHost),
         // From a documentation network (RFC 5737), which no entry names.
-        None => (
-            IpAddr::from([192, 0, 2, 251]),
-            " (the user's address is not known; judged for a source on the Internet)".to_owned(),
-        ),
+        None => (IpAddr::from([192, 0, 2, 251]), JudgedFor::Anybody),
     }
 }
 
-async fn network_acl(gatherer: &Gatherer, subnet: &SubnetItem) -> (Reading, Option<NetworkAcl>) {
-    let id = sanitise(&subnet.network_acl_id, 64);
-    if id.is_empty() {
-        let detail = "no network ACL is bound to the subnet";
-        return (gatherer.observed(ACL, "none", detail), None);
+/// True if the only source to judge for is this host's, on a private path that it is not on.
+fn only_off_path(gatherer: &Gatherer, way: Option<&PrivateWay>) -> bool {
+    gatherer.request.user_source.is_none()
+        && gatherer.own_source(Path::Public).is_none()
+        && gatherer.own_source(Path::Private).is_some()
+        && matches!(way, Some(PrivateWay::Off(_)))
+}
+
+fn judge_acl(
+    gatherer: &Gatherer,
+    subnet: &SubnetItem,
+    acl: &NetworkAcl,
+    way: Option<&PrivateWay>,
+) -> Reading {
+    let id = sanitise(&acl.id, 64);
+    if only_off_path(gatherer, way) {
+        let why = said::acl_not_judged(id);
+        return gatherer.without_state(ACL, Status::NotAttempted, why);
     }
-    let acl = match load_acl(gatherer, &id).await {
-        Ok(acl) => acl,
-        Err(error) => return (gatherer.failed(ACL, &error), None),
-    };
-    let (source, note) = source(gatherer);
+    let (source, judged_for) = source(gatherer);
     let reading = if contains(&subnet.cidr_block, source) == Some(true) {
         // An ACL filters at the subnet's edge only.
-        let detail = format!("{id} does not filter {source}, which is in the same subnet");
+        let detail = said::does_not_filter(id, source);
         gatherer.observed(ACL, "allow", detail)
     } else {
         let local = gatherer
@@ -118,11 +155,33 @@ async fn network_acl(gatherer: &Gatherer, subnet: &SubnetItem) -> (Reading, Opti
             .iter()
             .find(|address| address.is_ipv4() == source.is_ipv4())
             .copied();
-        let decision = network_acl::evaluate(&acl, source, local, gatherer.port(), None);
-        let detail = format!("{}{note}", decision.sentence);
+        let decision = network_acl::evaluate(acl, source, local, gatherer.port(), None);
+        let detail = match judged_for {
+            JudgedFor::User => decision.sentence,
+            JudgedFor::ThisHost => said::user_unknown_here(decision.sentence),
+            JudgedFor::Anybody => said::user_unknown_internet(decision.sentence),
+        };
         gatherer.observed(ACL, decision.verdict.as_str(), detail)
     };
-    (reading.in_family(Family::of(source)), Some(acl))
+    reading.in_family(Family::of(source))
+}
+
+/// The ACL of the subnet; `None` if none is bound.
+async fn load_bound_acl(
+    gatherer: &Gatherer,
+    subnet: &SubnetItem,
+) -> Result<Option<NetworkAcl>, CloudError> {
+    let Some(id) = &subnet.network_acl_id else {
+        return Err(wire::not_understood(
+            "vpc:DescribeSubnets",
+            said::what_subnet_acl(),
+        ));
+    };
+    let id = sanitise(id, 64);
+    if id.is_empty() {
+        return Ok(None);
+    }
+    load_acl(gatherer, &id).await.map(Some)
 }
 
 async fn load_acl(gatherer: &Gatherer, id: &str) -> Result<NetworkAcl, CloudError> {
@@ -134,13 +193,17 @@ async fn load_acl(gatherer: &Gatherer, id: &str) -> Result<NetworkAcl, CloudErro
     let unreadable_acl = || CloudError::BadAnswer {
         action: "vpc:DescribeNetworkAcls".to_owned(),
         host: "the cloud".to_owned(),
-        reason: format!("the entries of {id} are not understood"),
+        reason: Box::new(said::odd_entries(id)),
     };
     if unreadable > 0 {
         return Err(unreadable_acl());
     }
     let item = items.pop().ok_or_else(unreadable_acl)?;
     let quintuple = item.network_acl_type.eq_ignore_ascii_case("QUINTUPLE");
+    // The official example names the type `1`, so the entries themselves tell a triple one.
+    if !quintuple && !item.has_entries() {
+        return Err(unreadable_acl());
+    }
     let mut acl = item.into_domain();
     if quintuple {
         (acl.ingress, acl.egress) = quintuple_entries(gatherer, id).await?;
@@ -161,12 +224,9 @@ async fn quintuple_entries(
         let parameters = json!({"NetworkAclId": id, "Offset": offset, "Limit": 100});
         let answer = gatherer.ask("vpc", action, parameters).await?;
         let (items, unreadable) = wire::list::<QuintupleEntry>(&answer, "NetworkAclQuintupleSet");
-        if unreadable > 0 {
-            return Err(CloudError::BadAnswer {
-                action: format!("vpc:{action}"),
-                host: "the cloud".to_owned(),
-                reason: format!("the entries of {id} are not understood"),
-            });
+        let entries = || said::what_entries(id);
+        if unreadable > 0 || items.iter().any(|item| !item.has_direction()) {
+            return Err(wire::not_understood(&format!("vpc:{action}"), entries()));
         }
         let count = items.len();
         for (place, item) in items.into_iter().enumerate() {
@@ -178,153 +238,11 @@ async fn quintuple_entries(
             side.push(item.into_domain(offset + place));
         }
         offset += count;
-        let total = wire::total(&answer).unwrap_or(0) as usize;
-        if count == 0 || offset >= total {
+        let Some(total) = wire::total(&answer) else {
+            return Err(wire::not_understood(&format!("vpc:{action}"), entries()));
+        };
+        if count == 0 || offset >= total as usize {
             return Ok((ingress, egress));
         }
-    }
-}
-
-/// Whether answers find their way back. A bound public address needs no route; a source on the
-/// private path needs one that covers it.
-async fn route(gatherer: &Gatherer, subnet: &SubnetItem) -> Reading {
-    let request = &gatherer.request;
-    let private = request
-        .own_sources
-        .iter()
-        .filter(|(path, _)| *path == Path::Private)
-        .map(|(_, source)| *source);
-    let user = request.user_source.filter(|source| is_inside(*source));
-    let Some(source) = user.or_else(|| private.into_iter().next()) else {
-        return if gatherer.instance.public_addresses.is_empty() {
-            let why = "nobody is known to come along the private path";
-            gatherer.without_state(ROUTE, Status::NotAttempted, why)
-        } else {
-            let why = "a bound public address needs no route back";
-            gatherer.observed(ROUTE, "ok", why)
-        };
-    };
-    if contains(&subnet.cidr_block, source) == Some(true) {
-        return gatherer.observed(ROUTE, "ok", format!("{source} is in the same subnet"));
-    }
-    let table = sanitise(&subnet.route_table_id, 64);
-    let parameters = json!({"RouteTableIds": [table], "Offset": "0", "Limit": "1"});
-    match gatherer.ask("vpc", "DescribeRouteTables", parameters).await {
-        Err(error) => gatherer.failed(ROUTE, &error),
-        Ok(answer) => judge_routes(gatherer, &answer, &table, source).await,
-    }
-}
-
-async fn judge_routes(gatherer: &Gatherer, answer: &Value, table: &str, source: IpAddr) -> Reading {
-    let routes = answer["RouteTableSet"].get(0).cloned().unwrap_or_default();
-    let (routes, unreadable) = wire::list::<RouteItem>(&routes, "RouteSet");
-    let mut covering: Vec<&RouteItem> = routes
-        .iter()
-        .filter(|route| {
-            contains(&route.destination_cidr_block, source) == Some(true)
-                || contains(&route.destination_ipv6_cidr_block, source) == Some(true)
-        })
-        .collect();
-    // The longest prefix decides.
-    covering.sort_by_key(|route| std::cmp::Reverse(prefix_length(route)));
-    if let Some(route) = covering.iter().find(|route| route.enabled != Some(false)) {
-        let hop = format!(
-            "{} goes to {} {}",
-            named(route),
-            sanitise(&route.gateway_type, 40),
-            sanitise(&route.gateway_id, 60)
-        );
-        return if next_hop_is_down(gatherer, route).await {
-            gatherer.observed(ROUTE, "blackhole", format!("{hop}, which does not run"))
-        } else {
-            gatherer.observed(ROUTE, "ok", format!("{table}: {hop}"))
-        };
-    }
-    if let Some(route) = covering.first() {
-        let detail = format!("{table}: {} for {source} is switched off", named(route));
-        return gatherer.observed(ROUTE, "missing", detail);
-    }
-    if unreadable > 0 {
-        let why = format!("a route of {table} is not understood");
-        return gatherer.without_state(ROUTE, Status::ProbeFailed, why);
-    }
-    match in_vpc(gatherer, source).await {
-        Ok(true) => gatherer.observed(ROUTE, "ok", format!("{source} is in the same VPC")),
-        Ok(false) => gatherer.observed(
-            ROUTE,
-            "missing",
-            format!("{table} has no route back to {source}"),
-        ),
-        Err(error) => gatherer.failed(ROUTE, &error),
-    }
-}
-
-fn named(route: &RouteItem) -> String {
-    let target = if route.destination_cidr_block.is_empty() {
-        &route.destination_ipv6_cidr_block
-    } else {
-        &route.destination_cidr_block
-    };
-    format!("the route {}", sanitise(target, 60))
-}
-
-fn prefix_length(route: &RouteItem) -> u8 {
-    [
-        &route.destination_cidr_block,
-        &route.destination_ipv6_cidr_block,
-    ]
-    .iter()
-    .find_map(|text| text.parse::<ipnet::IpNet>().ok())
-    .map_or(0, |network| network.prefix_len())
-}
-
-/// True if the route points to an instance that is known not to run.
-async fn next_hop_is_down(gatherer: &Gatherer, route: &RouteItem) -> bool {
-    let filter = match route.gateway_type.as_str() {
-        "NORMAL_CVM" => "private-ip-address",
-        "CVM" => "instance-id",
-        _ => return false,
-    };
-    let parameters = json!({
-        "Filters": [
-            {"Name": filter, "Values": [route.gateway_id]},
-            {"Name": "vpc-id", "Values": [gatherer.instance.vpc_id]},
-        ],
-        "Offset": 0,
-        "Limit": 1,
-    });
-    let Ok(answer) = gatherer.ask("cvm", "DescribeInstances", parameters).await else {
-        return false;
-    };
-    let (items, _) = wire::list::<wire::InstanceSetItem>(&answer, "InstanceSet");
-    items
-        .iter()
-        .find(|item| {
-            item.instance_id == route.gateway_id
-                || item.private_ip_addresses.contains(&route.gateway_id)
-        })
-        .is_some_and(|item| matches!(item.instance_state.as_str(), "STOPPED" | "SHUTDOWN"))
-}
-
-/// The VPC's own networks are routed without an entry in the table.
-async fn in_vpc(gatherer: &Gatherer, source: IpAddr) -> Result<bool, CloudError> {
-    let parameters = json!({"VpcIds": [gatherer.instance.vpc_id], "Offset": "0", "Limit": "1"});
-    let answer = gatherer.ask("vpc", "DescribeVpcs", parameters).await?;
-    let vpc = answer["VpcSet"].get(0).cloned().unwrap_or_default();
-    let assistant = vpc["AssistantCidrSet"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
-    Ok([&vpc["CidrBlock"], &vpc["Ipv6CidrBlock"]]
-        .into_iter()
-        .chain(assistant.iter().map(|item| &item["CidrBlock"]))
-        .filter_map(Value::as_str)
-        .any(|network| contains(network, source) == Some(true)))
-}
-
-fn is_inside(source: IpAddr) -> bool {
-    match source {
-        IpAddr::V4(v4) => v4.is_private() || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64),
-        IpAddr::V6(v6) => v6.is_unique_local(),
     }
 }

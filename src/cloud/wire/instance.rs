@@ -9,6 +9,15 @@ use super::{flexible_integer, loose, loose_text};
 use crate::domain::instance::{self as domain, LastOperation, Os};
 use crate::domain::text::sanitise;
 
+/// Text; a value of another kind is there and not understood, which is not the same as absent.
+fn text_or_odd<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::String(text) => text,
+        serde_json::Value::Null => String::new(),
+        _ => "an operation that is not understood".to_owned(),
+    })
+}
+
 /// Longest name, tag or message that is kept.
 const MAX_TEXT: usize = 256;
 
@@ -30,7 +39,7 @@ pub struct InstanceSetItem {
     pub restrict_state: String,
     #[serde(deserialize_with = "loose_text")]
     pub isolated_source: String,
-    #[serde(deserialize_with = "loose_text")]
+    #[serde(deserialize_with = "text_or_odd")]
     pub latest_operation: String,
     #[serde(deserialize_with = "loose_text")]
     pub latest_operation_state: String,
@@ -182,6 +191,7 @@ impl InstanceSetItem {
                 .iter()
                 .map(|tag| (clean(&tag.key), clean(&tag.value)))
                 .collect::<BTreeMap<_, _>>(),
+            ssh_name: String::new(),
             is_static: false,
         }
     }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{flexible_flag, flexible_integer, null_default, text};
+use super::{flexible_flag, flexible_integer, given_text, null_default, objects, text};
 use crate::domain::network_acl::{Entry, NetworkAcl};
 use crate::domain::security_group::{Peer, Rule, RuleAction, SecurityGroup, Service};
 use crate::domain::text::sanitise;
@@ -17,18 +17,18 @@ const MAX_TEXT: usize = 200;
 pub struct PolicyItem {
     #[serde(deserialize_with = "flexible_integer")]
     pub policy_index: Option<i64>,
-    #[serde(deserialize_with = "text")]
-    pub protocol: String,
-    #[serde(deserialize_with = "text")]
-    pub port: String,
+    #[serde(deserialize_with = "given_text")]
+    pub protocol: Option<String>,
+    #[serde(deserialize_with = "given_text")]
+    pub port: Option<String>,
     #[serde(deserialize_with = "null_default")]
     pub service_template: ServiceTemplateReference,
-    #[serde(deserialize_with = "text")]
-    pub cidr_block: String,
-    #[serde(deserialize_with = "text")]
-    pub ipv6_cidr_block: String,
-    #[serde(deserialize_with = "text")]
-    pub security_group_id: String,
+    #[serde(deserialize_with = "given_text")]
+    pub cidr_block: Option<String>,
+    #[serde(deserialize_with = "given_text")]
+    pub ipv6_cidr_block: Option<String>,
+    #[serde(deserialize_with = "given_text")]
+    pub security_group_id: Option<String>,
     #[serde(deserialize_with = "null_default")]
     pub address_template: AddressTemplateReference,
     #[serde(deserialize_with = "text")]
@@ -60,6 +60,36 @@ fn first<'a>(texts: &[&'a String]) -> Option<&'a String> {
     texts.iter().copied().find(|text| !text.trim().is_empty())
 }
 
+/// What stands for a part of a rule that the answer does not give, so that the rule stays undecided.
+const NOT_GIVEN: &str = "?";
+
+/// The network of a rule: the first that is not empty; `ALL` where all that are given are empty, which
+/// the vendor documents as every address (213/10145); not given where no field is.
+fn network(fields: &[&Option<String>]) -> String {
+    let mut given = fields
+        .iter()
+        .filter_map(|field| field.as_deref())
+        .peekable();
+    if given.peek().is_none() {
+        return NOT_GIVEN.to_owned();
+    }
+    given
+        .find(|text| !text.trim().is_empty())
+        .map_or_else(|| "ALL".to_owned(), |text| sanitise(text, MAX_TEXT))
+}
+
+/// The ports of a rule; a field that is not given says nothing unless the protocol has no ports.
+fn ports(field: Option<&String>, protocol: &str) -> String {
+    let has_ports = ["TCP", "UDP"]
+        .iter()
+        .any(|p| protocol.trim().eq_ignore_ascii_case(p));
+    match field {
+        Some(text) => sanitise(text, MAX_TEXT),
+        None if has_ports => NOT_GIVEN.to_owned(),
+        None => String::new(),
+    }
+}
+
 pub(crate) fn rule_action(word: &str) -> Option<RuleAction> {
     match word.trim().to_ascii_uppercase().as_str() {
         "ACCEPT" => Some(RuleAction::Accept),
@@ -77,9 +107,16 @@ impl PolicyItem {
             &self.service_template.service_group_id,
         ])
         .map_or_else(
-            || Service::Plain {
-                protocol: clean(&self.protocol),
-                port: clean(&self.port),
+            || {
+                let port = self.port.as_deref().unwrap_or(NOT_GIVEN).trim();
+                let protocol = match self.protocol.as_deref().map(str::trim) {
+                    // Empty together, they are every protocol (213/10145).
+                    Some("") if port.is_empty() => "ALL".to_owned(),
+                    Some(word) => sanitise(word, MAX_TEXT),
+                    None => NOT_GIVEN.to_owned(),
+                };
+                let port = ports(self.port.as_ref(), &protocol);
+                Service::Plain { protocol, port }
             },
             |id| Service::Template(clean(id)),
         );
@@ -87,14 +124,22 @@ impl PolicyItem {
             &self.address_template.address_id,
             &self.address_template.address_group_id,
         ]);
-        let peer = if let Some(network) = first(&[&self.cidr_block, &self.ipv6_cidr_block]) {
-            Peer::Network(clean(network))
-        } else if let Some(id) = first(&[&self.security_group_id]) {
-            Peer::Group(clean(id))
-        } else if let Some(id) = template {
-            Peer::Template(clean(id))
-        } else {
-            Peer::Unknown
+        let group = self.security_group_id.as_ref();
+        let addresses = [
+            &self.cidr_block,
+            &self.ipv6_cidr_block,
+            &self.security_group_id,
+        ];
+        let peer = match network(&addresses[..2]) {
+            text if text != NOT_GIVEN && text != "ALL" => Peer::Network(text),
+            _ => match (group.filter(|id| !id.trim().is_empty()), template) {
+                (Some(id), _) => Peer::Group(clean(id)),
+                (None, Some(id)) => Peer::Template(clean(id)),
+                (None, None) if addresses.iter().any(|field| field.is_some()) => {
+                    Peer::Network("ALL".to_owned())
+                }
+                (None, None) => Peer::Unknown,
+            },
         };
         Rule {
             index: self
@@ -112,6 +157,10 @@ impl PolicyItem {
 /// that is missing would change every verdict below it.
 pub fn security_group(id: &str, name: &str, set: &Value) -> Option<SecurityGroup> {
     let direction = |field: &str| {
+        // Outbound rules are shown, not judged, and some answers leave them out.
+        if field == "Egress" && set.get(field).is_none_or(Value::is_null) {
+            return Some(Vec::new());
+        }
         let (items, unreadable) = super::list::<PolicyItem>(set, field);
         (unreadable == 0).then(|| {
             items
@@ -170,8 +219,9 @@ pub struct AddressItem {
 pub struct SubnetItem {
     #[serde(deserialize_with = "text")]
     pub subnet_id: String,
-    #[serde(deserialize_with = "text")]
-    pub network_acl_id: String,
+    /// Empty where no ACL is bound; `None` where the answer does not say.
+    #[serde(deserialize_with = "given_text")]
+    pub network_acl_id: Option<String>,
     #[serde(deserialize_with = "text")]
     pub route_table_id: String,
     #[serde(deserialize_with = "text")]
@@ -205,10 +255,11 @@ pub struct NetworkAclItem {
     /// `TRIPLE` or `QUINTUPLE`.
     #[serde(deserialize_with = "text")]
     pub network_acl_type: String,
-    #[serde(deserialize_with = "null_default")]
-    pub ingress_entries: Vec<TripleEntry>,
-    #[serde(deserialize_with = "null_default")]
-    pub egress_entries: Vec<TripleEntry>,
+    /// `None` where the answer does not hold them.
+    #[serde(deserialize_with = "objects")]
+    pub ingress_entries: Option<Vec<TripleEntry>>,
+    #[serde(deserialize_with = "objects")]
+    pub egress_entries: Option<Vec<TripleEntry>>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -216,12 +267,12 @@ pub struct NetworkAclItem {
 pub struct TripleEntry {
     #[serde(deserialize_with = "text")]
     pub protocol: String,
-    #[serde(deserialize_with = "text")]
-    pub port: String,
-    #[serde(deserialize_with = "text")]
-    pub cidr_block: String,
-    #[serde(deserialize_with = "text")]
-    pub ipv6_cidr_block: String,
+    #[serde(deserialize_with = "given_text")]
+    pub port: Option<String>,
+    #[serde(deserialize_with = "given_text")]
+    pub cidr_block: Option<String>,
+    #[serde(deserialize_with = "given_text")]
+    pub ipv6_cidr_block: Option<String>,
     #[serde(deserialize_with = "text")]
     pub action: String,
     #[serde(deserialize_with = "flexible_integer")]
@@ -233,7 +284,7 @@ impl TripleEntry {
     /// way in and outside on the way out.
     fn into_domain(self, place: usize, inbound: bool) -> Entry {
         let clean = |text: &String| sanitise(text, MAX_TEXT);
-        let port = clean(&self.port);
+        let port = ports(self.port.as_ref(), &self.protocol);
         let (local_port, remote_port) = if inbound {
             (port, String::new())
         } else {
@@ -244,9 +295,7 @@ impl TripleEntry {
                 .priority
                 .unwrap_or_else(|| i64::try_from(place + 1).unwrap_or(i64::MAX)),
             protocol: clean(&self.protocol),
-            remote: first(&[&self.cidr_block, &self.ipv6_cidr_block])
-                .map(clean)
-                .unwrap_or_default(),
+            remote: network(&[&self.cidr_block, &self.ipv6_cidr_block]),
             remote_port,
             local: String::new(),
             local_port,
@@ -256,11 +305,17 @@ impl TripleEntry {
 }
 
 impl NetworkAclItem {
+    /// True if the answer holds the triple entries of both directions.
+    pub fn has_entries(&self) -> bool {
+        self.ingress_entries.is_some() && self.egress_entries.is_some()
+    }
+
     /// The ACL with its triple entries.
     pub fn into_domain(self) -> NetworkAcl {
-        let side = |entries: Vec<TripleEntry>, inbound| {
+        let side = |entries: Option<Vec<TripleEntry>>, inbound| {
             entries
                 .into_iter()
+                .flatten()
                 .enumerate()
                 .map(|(place, entry)| entry.into_domain(place, inbound))
                 .collect()
@@ -280,18 +335,18 @@ impl NetworkAclItem {
 pub struct QuintupleEntry {
     #[serde(deserialize_with = "text")]
     pub protocol: String,
-    #[serde(deserialize_with = "text")]
-    pub source_port: String,
-    #[serde(deserialize_with = "text")]
-    pub source_cidr: String,
-    #[serde(rename = "SourceIPv6Cidr", deserialize_with = "text")]
-    pub source_ipv6_cidr: String,
-    #[serde(deserialize_with = "text")]
-    pub destination_port: String,
-    #[serde(deserialize_with = "text")]
-    pub destination_cidr: String,
-    #[serde(rename = "DestinationIPv6Cidr", deserialize_with = "text")]
-    pub destination_ipv6_cidr: String,
+    #[serde(deserialize_with = "given_text")]
+    pub source_port: Option<String>,
+    #[serde(deserialize_with = "given_text")]
+    pub source_cidr: Option<String>,
+    #[serde(rename = "SourceIPv6Cidr", deserialize_with = "given_text")]
+    pub source_ipv6_cidr: Option<String>,
+    #[serde(deserialize_with = "given_text")]
+    pub destination_port: Option<String>,
+    #[serde(deserialize_with = "given_text")]
+    pub destination_cidr: Option<String>,
+    #[serde(rename = "DestinationIPv6Cidr", deserialize_with = "given_text")]
+    pub destination_ipv6_cidr: Option<String>,
     #[serde(deserialize_with = "text")]
     pub action: String,
     #[serde(deserialize_with = "flexible_integer")]
@@ -306,18 +361,22 @@ impl QuintupleEntry {
         self.network_acl_direction.eq_ignore_ascii_case("INGRESS")
     }
 
+    /// True if it says which way it is for.
+    pub fn has_direction(&self) -> bool {
+        self.is_inbound() || self.network_acl_direction.eq_ignore_ascii_case("EGRESS")
+    }
+
     /// The entry with its sides named from the subnet's view.
     pub fn into_domain(self, place: usize) -> Entry {
         let inbound = self.is_inbound();
         let clean = |text: &String| sanitise(text, MAX_TEXT);
-        let side = |v4: &String, v6: &String| first(&[v4, v6]).map(clean).unwrap_or_default();
         let source = (
-            side(&self.source_cidr, &self.source_ipv6_cidr),
-            clean(&self.source_port),
+            network(&[&self.source_cidr, &self.source_ipv6_cidr]),
+            ports(self.source_port.as_ref(), &self.protocol),
         );
         let destination = (
-            side(&self.destination_cidr, &self.destination_ipv6_cidr),
-            clean(&self.destination_port),
+            network(&[&self.destination_cidr, &self.destination_ipv6_cidr]),
+            ports(self.destination_port.as_ref(), &self.protocol),
         );
         let (remote, local) = if inbound {
             (source, destination)

@@ -46,6 +46,15 @@ impl DataPoint {
             .all(|dimension| dimension.value == value)
     }
 
+    /// False if it holds times or values, and none of them can be read; `null` is a gap.
+    pub fn is_understood(&self) -> bool {
+        let readable = |list: &[Value]| {
+            let given: Vec<&Value> = list.iter().filter(|value| !value.is_null()).collect();
+            given.is_empty() || given.iter().any(|value| figure(value).is_some())
+        };
+        readable(&self.timestamps) && readable(&self.values)
+    }
+
     /// Time (UNIX seconds) and value, oldest first, without gaps.
     pub fn series(&self) -> Vec<(i64, f64)> {
         let mut series: Vec<(i64, f64)> = self

@@ -117,7 +117,7 @@ fn block_records(call: &mut Call<'_>) -> Answer {
     if until.as_second() - from.as_second() > 31 * 86_400 {
         return refuse("InvalidParameterValue", "At most 31 days can be listed.");
     }
-    let filters = call.filters(&["Resource", "Status"], 10)?;
+    let filters = call.filters(&["Resource", "Status"], 20)?;
     let since = block_time(call);
     let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
     let stamp = |at: Timestamp| {
@@ -193,7 +193,7 @@ fn balance(call: &mut Call<'_>) -> Answer {
     if !call.shared.options.finance_permission {
         return refuse(
             "UnauthorizedOperation",
-            "You are not authorised to perform billing:DescribeAccountBalance.",
+            "You are not authorised to perform finance:DescribeAccountBalance.",
         );
     }
     Ok(json!({
@@ -272,7 +272,9 @@ fn events(call: &mut Call<'_>) -> Answer {
 fn event(e: &crate::demo::world::AuditEvent) -> Value {
     let detail = json!({
         "eventName": e.name, "userIdentity": {"principalId": e.user},
-        "requestParameters": {"resource": e.resource, "CommandName": e.command}, "sourceIPAddress": e.source,
+        // JSON in a text, as in the real log.
+        "requestParameters": json!({"resource": e.resource, "CommandName": e.command}).to_string(),
+        "sourceIPAddress": e.source,
         "requestID": e.request_id, "apiErrorCode": "",
     });
     json!({
@@ -357,7 +359,9 @@ fn disk(m: &Machine, id: &str) -> Value {
     let more = json!({
         "IsReturnable": Value::Null, "DeadlineTime": "", "Attached": true, "DiskSize": 50,
         "MigratePercent": 0, "DiskUsage": "SYSTEM_DISK", "DiskChargeType": "POSTPAID_BY_HOUR",
-        "Portable": false, "SnapshotAbility": true, "DeadlineError": false,
+        "Portable": false, "SnapshotAbility": true,
+        // Set where the disk would expire before its instance; it works all the same.
+        "DeadlineError": m.charge == "PREPAID",
         "RollbackPercent": 100, "DifferDaysOfDeadline": Value::Null, "ReturnFailCode": 0,
         "Shareable": false, "CreateTime": iso(m.created), "DeleteSnapshot": 0,
         "DiskBackupQuota": 0, "DiskBackupCount": 0, "InstanceType": "CVM",

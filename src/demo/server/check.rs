@@ -8,26 +8,45 @@ use std::collections::BTreeMap;
 use axum::http::{Method, Uri};
 use serde_json::{Map, Value};
 
+use super::constraints::Constraints;
 use super::{Refusal, refuse};
 
 type Fields = BTreeMap<String, String>;
 
 /// Request shapes per `service version`.
 #[derive(Debug, serde::Deserialize)]
-pub(super) struct Catalogue {
+struct Shapes {
     actions: BTreeMap<String, BTreeMap<String, Fields>>,
     types: BTreeMap<String, BTreeMap<String, Fields>>,
 }
 
+/// Everything that can be told of a request without the world.
+#[derive(Debug)]
+pub(super) struct Catalogue {
+    shapes: Shapes,
+    constraints: Constraints,
+}
+
+/// What one service knows while a request of it is checked.
+struct Checker<'a> {
+    service: &'a str,
+    types: &'a BTreeMap<String, Fields>,
+    constraints: &'a Constraints,
+}
+
 impl Catalogue {
     pub fn embedded() -> Self {
-        toml::from_str(include_str!("../../../assets/demo/parameters.toml"))
-            .expect("the embedded catalogue of parameters is well formed, as its test shows")
+        Self {
+            shapes: toml::from_str(include_str!("../../../assets/demo/parameters.toml"))
+                .expect("the embedded catalogue of parameters is well formed, as its test shows"),
+            constraints: Constraints::embedded(),
+        }
     }
 
     /// Whether this version of the service has the action.
     pub fn knows(&self, service: &str, version: &str, action: &str) -> Result<(), Refusal> {
         let versions: Vec<&String> = self
+            .shapes
             .actions
             .keys()
             .filter(|key| key.split(' ').next() == Some(service))
@@ -38,7 +57,7 @@ impl Catalogue {
                 format!("The service {service:?} of the credential scope is not offered here."),
             );
         }
-        let Some(actions) = self.actions.get(&format!("{service} {version}")) else {
+        let Some(actions) = self.shapes.actions.get(&format!("{service} {version}")) else {
             return refuse(
                 "NoSuchVersion",
                 format!("{service} has no version {version:?}."),
@@ -63,75 +82,82 @@ impl Catalogue {
         parameters: &Map<String, Value>,
     ) -> Result<(), Refusal> {
         let key = format!("{service} {version}");
-        let fields = &self.actions[&key][action];
+        let fields = &self.shapes.actions[&key][action];
         let empty = BTreeMap::new();
-        let types = self.types.get(&key).unwrap_or(&empty);
-        check_object("", fields, parameters, types)
-    }
-}
-
-fn check_object(
-    at: &str,
-    fields: &Fields,
-    object: &Map<String, Value>,
-    types: &BTreeMap<String, Fields>,
-) -> Result<(), Refusal> {
-    for (name, value) in object {
-        let path = join(at, name);
-        let Some(kind) = fields.get(name) else {
-            return refuse(
-                "UnknownParameter",
-                format!("The parameter `{path}` is not recognized."),
-            );
+        let checker = Checker {
+            service,
+            types: self.shapes.types.get(&key).unwrap_or(&empty),
+            constraints: &self.constraints,
         };
-        check_value(&path, kind.trim_end_matches('!'), value, types)?;
+        checker.object("", fields, parameters)?;
+        self.constraints
+            .check(&format!("{service}:{action}"), parameters)
     }
-    for (name, kind) in fields {
-        if kind.ends_with('!') && object.get(name).is_none_or(Value::is_null) {
-            return refuse(
-                "MissingParameter",
-                format!(
-                    "The request is missing the required parameter `{}`.",
-                    join(at, name)
-                ),
-            );
-        }
-    }
-    Ok(())
 }
 
-fn check_value(
-    path: &str,
-    kind: &str,
-    value: &Value,
-    types: &BTreeMap<String, Fields>,
-) -> Result<(), Refusal> {
-    let fits = match (kind, value) {
-        (_, Value::Null)
-        | ("string", Value::String(_))
-        | ("bool", Value::Bool(_))
-        | ("float", Value::Number(_)) => true,
-        ("int", Value::Number(number)) => number.is_i64() || number.is_u64(),
-        (list, Value::Array(items)) if list.starts_with('[') => {
-            let element = list.trim_start_matches('[').trim_end_matches(']');
-            for (index, item) in items.iter().enumerate() {
-                check_value(&format!("{path}.{index}"), element, item, types)?;
-            }
-            true
+impl Checker<'_> {
+    fn object(
+        &self,
+        at: &str,
+        fields: &Fields,
+        object: &Map<String, Value>,
+    ) -> Result<(), Refusal> {
+        for (name, value) in object {
+            let path = join(at, name);
+            let Some(kind) = fields.get(name) else {
+                return refuse(
+                    "UnknownParameter",
+                    format!("The parameter `{path}` is not recognized."),
+                );
+            };
+            self.value(&path, kind.trim_end_matches('!'), value)?;
         }
-        (name, Value::Object(object)) => match types.get(name) {
-            Some(fields) => return check_object(path, fields, object, types),
-            None => false,
-        },
-        _ => false,
-    };
-    if fits {
+        for (name, kind) in fields {
+            if kind.ends_with('!') && object.get(name).is_none_or(Value::is_null) {
+                return refuse(
+                    "MissingParameter",
+                    format!(
+                        "The request is missing the required parameter `{}`.",
+                        join(at, name)
+                    ),
+                );
+            }
+        }
         Ok(())
-    } else {
-        refuse(
-            "InvalidParameter",
-            format!("The type of the parameter `{path}` is wrong: {kind} is needed."),
-        )
+    }
+
+    fn value(&self, path: &str, kind: &str, value: &Value) -> Result<(), Refusal> {
+        let fits = match (kind, value) {
+            (_, Value::Null)
+            | ("string", Value::String(_))
+            | ("bool", Value::Bool(_))
+            | ("float", Value::Number(_)) => true,
+            ("int", Value::Number(number)) => number.is_i64() || number.is_u64(),
+            (list, Value::Array(items)) if list.starts_with('[') => {
+                let element = list.trim_start_matches('[').trim_end_matches(']');
+                for (index, item) in items.iter().enumerate() {
+                    self.value(&format!("{path}.{index}"), element, item)?;
+                }
+                true
+            }
+            (name, Value::Object(object)) => match self.types.get(name) {
+                Some(fields) => {
+                    self.object(path, fields, object)?;
+                    let key = format!("{}#{name}", self.service);
+                    return self.constraints.check(&key, object);
+                }
+                None => false,
+            },
+            _ => false,
+        };
+        if fits {
+            Ok(())
+        } else {
+            refuse(
+                "InvalidParameter",
+                format!("The type of the parameter `{path}` is wrong: {kind} is needed."),
+            )
+        }
     }
 }
 

@@ -177,6 +177,8 @@ fn instance(machine: &Machine) -> Value {
     };
     let charge = if bandwidth == 0 && machine.public.is_none() {
         "TRAFFIC_POSTPAID_BY_HOUR"
+    } else if bandwidth > 0 && machine.charge == "PREPAID" {
+        "BANDWIDTH_PREPAID"
     } else {
         "BANDWIDTH_POSTPAID_BY_HOUR"
     };
@@ -304,7 +306,7 @@ fn tasks(call: &mut Call<'_>) -> Answer {
             "TaskDetail": task.detail, "Zone": machine.zone, "Region": machine.region,
             "VpcId": machine.vpc_id, "VpcName": "demo", "SubnetId": machine.subnet_id,
             "SubnetName": "demo", "WanIp": public, "LanIp": machine.private.to_string(),
-            "Product": "CVM", "TaskSubType": "", "AuthType": 2, "AuthSource": if task.status == 1 { "Waiting_auth" } else { "Customer_auth" },
+            "Product": "CVM", "TaskSubType": "", "AuthType": task.auth_type, "AuthSource": if task.status == 1 { "Waiting_auth" } else { "Customer_auth" },
         }));
     }
     let total = set.len();
@@ -351,7 +353,10 @@ fn vnc_url(call: &mut Call<'_>) -> Answer {
     }
     let token = call.world.new_request_id();
     Ok(
-        json!({"InstanceVncUrl": format!("wss://vnc.demo.invalid:26789/vnc?s={token}&password=&isWindows=false&isUbuntu=true")}),
+        // Percent-encoded, as the real one.
+        json!({"InstanceVncUrl": format!(
+            "wss%3A%2F%2Fvnc.demo.invalid%3A26789%2Fvnc%3Fs%3D{token}%26password%3D%26isWindows%3Dfalse%26isUbuntu%3Dtrue"
+        )}),
     )
 }
 

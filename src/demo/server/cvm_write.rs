@@ -342,7 +342,21 @@ fn bandwidth(call: &mut Call<'_>) -> Answer {
             "At most 200 Mbit/s are possible for this type.",
         );
     }
+    let dates = call.str("StartTime").is_some() && call.str("EndTime").is_some();
     for index in &indices {
+        let prepaid = call.world.machines[*index].charge == "PREPAID";
+        if prepaid && !dates {
+            return refuse(
+                "MissingParameter",
+                "A prepaid bandwidth needs StartTime and EndTime.",
+            );
+        }
+        if !prepaid && dates {
+            return refuse(
+                "InvalidParameterCombination",
+                "StartTime and EndTime are for prepaid bandwidth only.",
+            );
+        }
         match &call.world.machines[*index].public {
             Some(public) if !public.elastic => {}
             _ => {
@@ -404,6 +418,13 @@ fn repair(call: &mut Call<'_>) -> Answer {
         return refuse(
             "UnsupportedOperation",
             "Only a task that waits for authorisation can be authorised.",
+        );
+    }
+    // Whether the real one refuses or does nothing is not documented; nothing is erased unasked.
+    if task.auth_type == 8 && call.str("TaskSubMethod") != Some("LossyLocal") {
+        return refuse(
+            "UnsupportedOperation",
+            "This task can only be authorised with TaskSubMethod LossyLocal.",
         );
     }
     let machine = task.machine;

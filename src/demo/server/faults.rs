@@ -26,6 +26,8 @@ pub enum Fault {
     Unauthorised,
     /// `InvalidAction`, as of a cloud that does not offer it.
     NotOffered,
+    /// A refusal with this code.
+    Refused(&'static str),
 }
 
 impl Fault {
@@ -33,6 +35,7 @@ impl Fault {
     pub(super) fn refusal(self, action: &str) -> Answer {
         match self {
             Self::Throttled => refuse("RequestLimitExceeded", "Injected: too many requests."),
+            Self::Refused(code) => refuse(code, "Injected: refused."),
             Self::NotOffered => refuse("InvalidAction", format!("{action} is not offered here.")),
             Self::Unauthorised => refuse(
                 "UnauthorizedOperation.CamNoAuth",

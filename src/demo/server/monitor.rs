@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Call, Refusal, refuse, spaced};
 use crate::demo::world::{Machine, fnv, stable_id};
+use crate::domain::site::Site;
 
 pub(super) fn answer(call: &mut Call<'_>) -> Answer {
     match call.action {
@@ -48,6 +49,8 @@ const DISK_METRICS: &[(&str, &str, bool)] = &[
 ];
 const PERIODS: &[i64] = &[10, 60, 300, 3600, 86_400];
 const MAX_INSTANCES: usize = 50;
+/// On the international site.
+const MAX_INSTANCES_ABROAD: usize = 10;
 const MAX_POINTS: i64 = 7_200;
 
 /// The metrics of a namespace.
@@ -84,10 +87,14 @@ fn data(call: &mut Call<'_>) -> Answer {
     let series = series(call)?;
     let instances = call.parameters["Instances"].as_array();
     let instances = instances.map(Vec::as_slice).unwrap_or_default();
-    if instances.len() > MAX_INSTANCES {
+    let most = match call.shared.options.site {
+        Site::China => MAX_INSTANCES,
+        Site::International => MAX_INSTANCES_ABROAD,
+    };
+    if instances.len() > most {
         return refuse(
             "InvalidParameterValue",
-            format!("At most {MAX_INSTANCES} instances can be given."),
+            format!("At most {most} instances can be given."),
         );
     }
     let mut points = Vec::new();

@@ -9,6 +9,11 @@ use super::{Answer, Call, Refusal, cvm, cvm_write, refuse};
 use crate::demo::world::FreeAddress;
 use crate::demo::world::machine::PublicAddress;
 
+/// Most Mbit/s of an address that is charged by the hour, as those of the demo are.
+const MOST_BY_HOUR: u64 = 100;
+/// What is paid of the list price.
+const DISCOUNT: f64 = 0.9;
+
 pub(super) fn answer(call: &mut Call<'_>) -> Answer {
     match call.action {
         "DescribeAddresses" => addresses(call),
@@ -54,6 +59,7 @@ fn free(a: &FreeAddress) -> Value {
         "",
     );
     value["AddressName"] = json!(a.name);
+    value["AddressType"] = json!(a.kind);
     value["AddressStatus"] = json!("UNBIND");
     value["InstanceType"] = Value::Null;
     value
@@ -98,7 +104,7 @@ fn addresses(call: &mut Call<'_>) -> Answer {
     all.retain(|a| {
         let kind = a["AddressType"].as_str().unwrap_or_default();
         let text = |name: &str| a[name].as_str().unwrap_or_default().to_owned();
-        types.map_or(kind == "EIP", |f| f.any(&[kind]))
+        types.map_or(kind != "WanIP", |f| f.any(&[kind]))
             && (ids.is_empty() || ids.contains(&text("AddressId")))
             && filters.iter().all(|f| match f.name.as_str() {
                 "address-id" => f.any(&[&text("AddressId")]),
@@ -158,11 +164,11 @@ fn modify_bandwidth(call: &mut Call<'_>) -> Answer {
     let ids = call.list("AddressIds").unwrap_or_default();
     let bandwidth = call.parameters["InternetMaxBandwidthOut"]
         .as_u64()
-        .filter(|mbps| (1..=200).contains(mbps));
+        .filter(|mbps| (1..=MOST_BY_HOUR).contains(mbps));
     let Some(bandwidth) = bandwidth else {
         return refuse(
             "InvalidParameterValue.BandwidthOutOfRange",
-            "InternetMaxBandwidthOut must lie between 1 and 200.",
+            format!("InternetMaxBandwidthOut must lie between 1 and {MOST_BY_HOUR}."),
         );
     };
     for id in &ids {
@@ -200,7 +206,8 @@ fn price(call: &mut Call<'_>) -> Answer {
     };
     let price = (price * 1000.0).round() / 1000.0;
     Ok(json!({"Price": {"AddressPrice": {
-        "UnitPrice": price, "DiscountPrice": price, "ChargeUnit": "HOUR",
+        "UnitPrice": price, "DiscountPrice": (price * DISCOUNT * 10_000.0).round() / 10_000.0,
+        "ChargeUnit": "HOUR",
     }}}))
 }
 
@@ -229,6 +236,7 @@ fn allocate(call: &mut Call<'_>) -> Answer {
             ip,
             bandwidth,
             arrears: false,
+            kind: "EIP".to_owned(),
         });
         call.world
             .note(&region, "vpc", call.action, &id, call.request_id);
@@ -261,6 +269,13 @@ fn associate(call: &mut Call<'_>) -> Answer {
         return refuse(
             "InvalidAddressIdState.InArrears",
             "The address is in arrears.",
+        );
+    }
+    let machine = &call.world.machines[index];
+    if machine.state == "STOPPED" && machine.stop_mode == "STOP_CHARGING" {
+        return refuse(
+            "UnsupportedOperation.InstanceStatusNotPermit",
+            "The instance is stopped without charge; no address can be bound.",
         );
     }
     if call.world.machines[index].public.is_some() {
@@ -297,6 +312,7 @@ fn disassociate(call: &mut Call<'_>) -> Answer {
             ip: a.ip,
             bandwidth: a.bandwidth,
             arrears: a.arrears,
+            kind: "EIP".to_owned(),
         });
     }
     call.world

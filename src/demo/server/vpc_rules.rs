@@ -461,10 +461,16 @@ pub(super) fn statistics(call: &mut Call<'_>) -> Answer {
             .iter()
             .filter(|g| g.ingress.iter().any(|rule| rule.group == *id))
             .count();
+        // A machine's own interface is not counted here; this one stands alone.
+        let interfaces = usize::from(bound > 1);
         set.push(json!({
-            "SecurityGroupId": id, "CVM": bound, "CDB": 0, "ENI": 0, "SG": referring, "CLB": 0,
-            "InstanceStatistics": [{"InstanceType": "CVM", "InstanceCount": bound}],
-            "TotalCount": bound + referring,
+            "SecurityGroupId": id, "CVM": bound, "CDB": 0, "ENI": interfaces, "SG": referring,
+            "CLB": 0,
+            "InstanceStatistics": [
+                {"InstanceType": "CVM", "InstanceCount": bound},
+                {"InstanceType": "ENI", "InstanceCount": interfaces},
+            ],
+            "TotalCount": bound + interfaces,
         }));
     }
     Ok(json!({"SecurityGroupAssociationStatisticsSet": set}))

@@ -49,6 +49,7 @@ impl World {
                 ip,
                 bandwidth: spec.bandwidth,
                 arrears: spec.arrears,
+                kind: spec.kind.clone(),
             });
         }
         world.generate(fleet, now);
@@ -193,10 +194,18 @@ impl World {
                 status: *status,
                 detail: detail.clone(),
                 created: shift(now, -1_500),
+                auth_type: spec.repair_auth,
             });
         }
         for (offset, name) in (0_i64..).zip(&spec.changed) {
-            let service = if name.contains("SecurityGroup") || name.contains("Address") {
+            let of_vpc = [
+                "SecurityGroup",
+                "Address",
+                "NetworkAcl",
+                "Routes",
+                "Template",
+            ];
+            let service = if of_vpc.iter().any(|part| name.contains(part)) {
                 "vpc"
             } else {
                 "cvm"
@@ -205,7 +214,7 @@ impl World {
                 region: machine.region.clone(),
                 service: service.to_owned(),
                 name: name.clone(),
-                resource: machine.id.clone(),
+                resource: self.changed_resource(machine, name),
                 user: "deploy-bot".to_owned(),
                 source: "203.0.113.40".to_owned(),
                 request_id: format!(
@@ -216,6 +225,28 @@ impl World {
                 at: shift(now, -3_600 - offset * 60),
             });
         }
+    }
+
+    /// Id of what a change is about: rules, entries, routes and addresses have their own.
+    fn changed_resource(&self, machine: &Machine, name: &str) -> String {
+        let subnet = self.subnets.iter().find(|s| s.id == machine.subnet_id);
+        let of_subnet = |id: fn(&Subnet) -> &String| subnet.map(id).cloned();
+        let found = if name.contains("SecurityGroupPolic") {
+            machine.groups.first().cloned()
+        } else if name.contains("NetworkAcl") {
+            of_subnet(|subnet| &subnet.acl_id)
+        } else if name.contains("Routes") {
+            of_subnet(|subnet| &subnet.route_table_id)
+        } else if name.contains("Address") {
+            machine.public.as_ref().map(|public| public.id.clone())
+        } else if name.contains("Template") {
+            self.address_templates
+                .first()
+                .map(|template| template.id.clone())
+        } else {
+            None
+        };
+        found.unwrap_or_else(|| machine.id.clone())
     }
 
     /// Machines in large numbers: no sockets of their own, one address each.

@@ -198,7 +198,7 @@ impl World {
     /// Asks the agent of a machine to run a script; the result follows in [`World::advance`].
     pub fn invoke(&mut self, mut invocation: Invocation) {
         let machine = &self.machines[invocation.machine];
-        let wait = if machine.agent == Agent::Hanging {
+        let wait = if machine.agent == Agent::Hanging || invocation.hangs {
             Duration::from_secs(invocation.timeout_s.min(60))
         } else {
             self.reboot / 10
@@ -215,7 +215,8 @@ impl World {
                 continue;
             }
             let machine = &mut self.machines[invocation.machine];
-            let (status, exit_code, output) = if machine.agent == Agent::Hanging {
+            let hangs = machine.agent == Agent::Hanging || invocation.hangs;
+            let (status, exit_code, output) = if hangs {
                 ("TASK_TIMEOUT", -1, Vec::new())
             } else if invocation.status == "CANCELLING" {
                 ("CANCELLED", -1, Vec::new())

@@ -77,6 +77,8 @@ pub(super) struct FreeAddressSpec {
     pub bandwidth: u64,
     #[serde(default)]
     pub arrears: bool,
+    #[serde(default = "plain")]
+    pub kind: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -143,6 +145,9 @@ pub(super) struct InstanceSpec {
     /// `TaskTypeId`, `TaskStatus` and text of a repair task.
     #[serde(default)]
     pub repair: Option<(u64, u64, String)>,
+    /// `AuthType` of the repair.
+    #[serde(default = "shut_down")]
+    pub repair_auth: u64,
     /// Names of changes in the audit log, an hour old.
     #[serde(default)]
     pub changed: Vec<String>,
@@ -150,6 +155,12 @@ pub(super) struct InstanceSpec {
     pub tags: BTreeMap<String, String>,
 }
 
+fn plain() -> String {
+    "EIP".to_owned()
+}
+fn shut_down() -> u64 {
+    2
+}
 fn wan() -> String {
     "wan".to_owned()
 }

@@ -53,6 +53,7 @@ struct CausePatch {
     excludes: Option<Vec<String>>,
     with: Option<BTreeMap<String, f64>>,
     alone: Option<bool>,
+    public_side: Option<bool>,
 }
 
 #[derive(Default)]
@@ -139,6 +140,7 @@ impl CausePatch {
         set(&mut self.excludes, other.excludes);
         set(&mut self.with, other.with);
         set(&mut self.alone, other.alone);
+        set(&mut self.public_side, other.public_side);
     }
 
     fn finish(self, problems: &mut Vec<String>) -> Cause {
@@ -177,6 +179,7 @@ impl CausePatch {
             excludes: self.excludes.unwrap_or_default(),
             with: self.with.unwrap_or_default(),
             alone: self.alone.unwrap_or(false),
+            public_side: self.public_side.unwrap_or(false),
             id: self.id,
         }
     }

@@ -1,346 +1,553 @@
-//! Walks the input hooks as `nft -nn list ruleset` prints them.
+//! What a rule of nftables does to a packet.
+//!
+//! Must not live here: the listing's syntax (`nft_text`, `nft_rule`) and the fields (`nft_field`).
 
-use std::collections::BTreeMap;
+use super::nft_field::{self, Kind};
+use super::nft_rule;
+use super::nft_set::{Found, among, find, member};
+use super::said;
+use super::value::{Pattern, Tri, Value};
+use super::walk::{Table, Told, Verdict, Walk};
+use crate::domain::said::Said;
+use crate::domain::text::sanitise;
 
-use super::{
-    Attempt, Fate, Match, Ruling, Walk, both, decided, in_net, in_ports, not, skip_quoted, yes_no,
-};
-
-/// A table of nftables, as printed.
-#[derive(Debug, Default)]
-struct NftTable {
-    family: String,
-    chains: BTreeMap<String, NftChain>,
-    sets: BTreeMap<String, Vec<String>>,
+/// A constant as written; what it means depends on the field that it is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Constant {
+    Word(String),
+    Range(String, String),
+    /// Alternatives or bits: `established,related`, `(fin|syn)`.
+    Flags(Vec<String>),
 }
 
-#[derive(Debug, Default)]
-struct NftChain {
-    input_policy: Option<Fate>,
-    rules: Vec<String>,
+/// A field and what is done to its bits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    pub name: String,
+    pub steps: Vec<(String, Constant)>,
 }
 
-/// Verdict of `nft -nn list ruleset`: every base chain of the input hook must let the attempt
-/// pass. `None` if there is no such chain or one of them is unclear.
-pub fn nft(lines: &[String], attempt: Attempt) -> Option<Ruling> {
-    let mut accepted = None;
-    for table in parse_nft(lines) {
-        let fits = match table.family.as_str() {
-            "ip" => attempt.source.is_ipv4(),
-            "ip6" => attempt.source.is_ipv6(),
-            "inet" => true,
-            _ => false,
-        };
-        if !fits {
-            continue;
-        }
-        for (name, chain) in &table.chains {
-            let Some(policy) = chain.input_policy else {
-                continue;
-            };
-            let ruling = match walk_nft(&table, name, attempt, 0) {
-                Walk::Decided(ruling) => ruling,
-                Walk::Unclear => return None,
-                Walk::Through => Ruling {
-                    fate: policy,
-                    rule: format!("policy of chain {name}"),
-                    names_source: false,
-                },
-            };
-            if ruling.fate != Fate::Accept {
-                return Some(ruling);
-            }
-            accepted = Some(ruling);
+/// One field, or several put together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expression {
+    pub parts: Vec<Part>,
+}
+
+impl Expression {
+    pub fn named(name: String) -> Self {
+        Self {
+            parts: vec![Part {
+                name,
+                steps: Vec::new(),
+            }],
         }
     }
-    accepted
+
+    fn names_source(&self) -> bool {
+        self.parts
+            .iter()
+            .any(|p| matches!(p.name.as_str(), "ip saddr" | "ip6 saddr"))
+    }
 }
 
-fn parse_nft(lines: &[String]) -> Vec<NftTable> {
-    let mut tables: Vec<NftTable> = Vec::new();
-    let mut chain: Option<String> = None;
-    let mut set: Option<String> = None;
-    for line in lines {
-        let line = line.trim();
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words.as_slice() {
-            ["table", family, ..] => {
-                tables.push(NftTable {
-                    family: (*family).to_owned(),
-                    ..NftTable::default()
-                });
-                (chain, set) = (None, None);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operator {
+    /// Equal; for bits: any of them.
+    Implied,
+    Equal,
+    Unequal,
+    NoneOf,
+    Less,
+    More,
+    AtMost,
+    AtLeast,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Right {
+    Constants(Vec<Constant>),
+    /// `syn / fin,syn`.
+    Masked {
+        value: Constant,
+        mask: Constant,
+    },
+    Set(Vec<Element>),
+    Named(String),
+}
+
+/// A member of a set or map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Element {
+    pub key: Vec<Constant>,
+    pub data: Option<Vec<Constant>>,
+    pub verdict: Option<Verdict>,
+    /// True if the member has a rate of its own, which may let it not match.
+    pub limited: bool,
+}
+
+/// What the guest said of one member of a set that is too long to send: the key, and the member
+/// that holds it.
+pub type Asked = (Vec<Constant>, Option<Vec<Element>>);
+
+/// A named set, map, limit or quota.
+#[derive(Debug, Clone, Default)]
+pub struct Set {
+    pub is_map: bool,
+    pub elements: Vec<Element>,
+    pub left_out: bool,
+    pub asked: Vec<Asked>,
+    /// For a limit or quota: does the first packet match?
+    pub object: Option<Tri>,
+}
+
+impl Set {
+    /// A named limit or quota by its text.
+    pub fn object(text: &str) -> Self {
+        let over = text.split_whitespace().any(|w| w == "over");
+        let answer = if text.contains("bytes") && !text.contains("rate") {
+            nft_rule::quota(text)
+        } else {
+            (!over).into()
+        };
+        Self {
+            object: Some(answer),
+            ..Self::default()
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Statement {
+    Match {
+        left: Expression,
+        operator: Operator,
+        right: Right,
+        text: String,
+    },
+    VerdictMap {
+        key: Expression,
+        map: Right,
+    },
+    /// An answer that does not depend on the packet.
+    Fixed(Tri),
+    /// A named limit or quota.
+    Object(String),
+    Untrack,
+    Assign {
+        name: String,
+        /// `None` if the value is not followed.
+        value: Option<Result<Expression, Constant>>,
+    },
+    /// `meta mark set tcp dport map { ... }`.
+    AssignBy {
+        name: String,
+        key: Expression,
+        map: Right,
+    },
+    Add {
+        set: String,
+        adds: bool,
+        key: Option<Expression>,
+        passes: Tri,
+    },
+    Translate {
+        redirects: bool,
+        target: String,
+    },
+    TranslateBy {
+        redirects: bool,
+        only_port: bool,
+        key: Expression,
+        map: Right,
+    },
+    Verdict(Verdict),
+}
+
+#[derive(Debug, Clone)]
+pub struct Rule {
+    pub statements: Vec<Statement>,
+    pub text: String,
+}
+
+impl Rule {
+    /// True for a rule about connections or translation; words in quotes are a person's.
+    pub fn tracks(&self) -> bool {
+        let unquoted = self.text.split('"').step_by(2);
+        unquoted.flat_map(str::split_whitespace).any(|word| {
+            let needs = ["ct", "dnat", "snat", "masquerade", "redirect", "synproxy"];
+            needs.contains(&word)
+        })
+    }
+
+    /// Asks the rule about the packet of a walk and lets it change what it rewrites.
+    pub fn ask(&self, walk: &mut Walk<'_, '_>, table: &Table) -> Told {
+        let mut said = Told {
+            matched: Tri::Yes,
+            verdict: Verdict::None,
+            names_source: false,
+        };
+        for statement in &self.statements {
+            let Some(test) = step(statement, walk, table, &mut said) else {
+                return said;
+            };
+            said.matched = said.matched.and(test);
+            if said.matched == Tri::No {
+                return said;
             }
-            ["chain", name, "{"] => {
-                chain = Some((*name).to_owned());
-                set = None;
+        }
+        said
+    }
+}
+
+/// One statement: does the packet go on in the rule? `None` where the rule ends with its verdict.
+fn step(
+    statement: &Statement,
+    walk: &mut Walk<'_, '_>,
+    table: &Table,
+    said: &mut Told,
+) -> Option<Tri> {
+    Some(match statement {
+        Statement::Match {
+            left,
+            operator,
+            right,
+            text,
+        } => {
+            let names = left.names_source()
+                && !walk.flow.answer
+                && !matches!(operator, Operator::Unequal | Operator::NoneOf);
+            said.names_source |= names;
+            explain(compare(walk, table, left, *operator, right), text)
+        }
+        Statement::VerdictMap { key, map } => {
+            said.names_source |= key.names_source() && !walk.flow.answer;
+            match look_up(walk, table, key, map) {
+                Found::Nothing => return Some(Tri::No),
+                Found::One(element) => said.verdict = element.verdict.unwrap_or(Verdict::None),
+                Found::Unclear(what) => {
+                    said.matched = said.matched.clone().and(Tri::maybe(&what));
+                    said.verdict = Verdict::Unclear(what);
+                }
             }
-            ["set" | "map", name, "{"] => {
-                set = Some((*name).to_owned());
-                chain = None;
+            return None;
+        }
+        Statement::Fixed(answer) => answer.clone(),
+        Statement::Object(name) => {
+            let object = table.sets.get(name).and_then(|s| s.object.clone());
+            object.unwrap_or_else(|| Tri::maybe(said::part(name)))
+        }
+        Statement::Untrack => {
+            walk.untrack(&said.matched);
+            Tri::Yes
+        }
+        Statement::Assign { name, value } => {
+            assign(walk, name, value.as_ref(), &said.matched);
+            Tri::Yes
+        }
+        Statement::AssignBy { name, key, map } => {
+            return Some(assign_found(
+                walk,
+                name,
+                look_up(walk, table, key, map),
+                said,
+            ));
+        }
+        Statement::Add {
+            set,
+            adds,
+            key,
+            passes,
+        } => {
+            let lacks = |p: &Part| evaluate(walk, p).0 == Value::Absent;
+            if key.iter().flat_map(|k| &k.parts).any(lacks) {
+                return Some(Tri::No);
             }
-            ["}"] => (chain, set) = (None, None),
-            _ => {
-                let Some(table) = tables.last_mut() else {
-                    continue;
+            if *adds && (*passes != Tri::No || key.is_some()) {
+                walk.add_to(set, &said.matched);
+            }
+            passes.clone()
+        }
+        Statement::Translate { redirects, target } => {
+            translate(walk, *redirects, target, &said.matched);
+            said.verdict = Verdict::Accept;
+            return None;
+        }
+        Statement::TranslateBy {
+            redirects,
+            only_port,
+            key,
+            map,
+        } => {
+            let found = look_up(walk, table, key, map);
+            return translate_found(walk, *redirects || *only_port, found, said);
+        }
+        Statement::Verdict(verdict) => {
+            said.verdict = verdict.clone();
+            return None;
+        }
+    })
+}
+
+/// `meta mark set KEY map ...`: what the map says.
+fn assign_found(walk: &mut Walk<'_, '_>, name: &str, found: Found, said: &Told) -> Tri {
+    let value = match found {
+        Found::Nothing => return Tri::No,
+        Found::One(element) => element.data.and_then(|d| d.into_iter().next()).map(Err),
+        Found::Unclear(_) => None,
+    };
+    assign(walk, name, value.as_ref(), &said.matched);
+    Tri::Yes
+}
+
+/// `dnat to KEY map ...`: the rule ends here unless the map has nothing for the packet.
+fn translate_found(
+    walk: &mut Walk<'_, '_>,
+    redirects: bool,
+    found: Found,
+    said: &mut Told,
+) -> Option<Tri> {
+    match found {
+        Found::Nothing => return Some(Tri::No),
+        Found::One(element) => translate_by(walk, redirects, &element, &said.matched),
+        Found::Unclear(what) => {
+            let unknown = Value::Unknown(what.clone());
+            walk.translate(Some(unknown.clone()), Some(unknown), &Tri::maybe(what));
+        }
+    }
+    said.verdict = Verdict::Accept;
+    None
+}
+
+/// Names the match that could not be told.
+fn explain(answer: Tri, text: &str) -> Tri {
+    match answer {
+        Tri::Maybe(what) => Tri::Maybe(said::part_because(sanitise(text, 200), what)),
+        certain => certain,
+    }
+}
+
+fn evaluate(walk: &Walk<'_, '_>, part: &Part) -> (Value, Kind) {
+    let (mut value, kind) = nft_field::field(&walk.flow, &part.name);
+    for (operator, constant) in &part.steps {
+        let by = nft_field::number(constant, kind, walk.flow.v6);
+        value = match (operator.as_str(), by, value) {
+            (_, _, Value::Absent) => Value::Absent,
+            ("&", Some(by), value) => value.masked(by),
+            ("|", Some(by), value) => match value.exact() {
+                Some(number) => Value::number(number | by, 128),
+                None => Value::Unknown(Said::raw(&part.name)),
+            },
+            _ => Value::Unknown(Said::raw(&part.name)),
+        };
+    }
+    (value, kind)
+}
+
+fn compare(
+    walk: &Walk<'_, '_>,
+    table: &Table,
+    left: &Expression,
+    operator: Operator,
+    right: &Right,
+) -> Tri {
+    let values: Vec<(Value, Kind)> = left.parts.iter().map(|p| evaluate(walk, p)).collect();
+    if values.iter().any(|(v, _)| *v == Value::Absent) {
+        return Tri::No;
+    }
+    let negated = matches!(operator, Operator::Unequal | Operator::NoneOf);
+    match right {
+        Right::Set(elements) => member(&values, elements, walk.flow.v6).not_if(negated),
+        Right::Named(name) => {
+            let found = match find(walk, table, &values, name) {
+                Found::One(_) => Tri::Yes,
+                Found::Nothing => Tri::No,
+                Found::Unclear(what) => Tri::Maybe(what),
+            };
+            let added = walk.flow.has_added(name).unwrap_or(Tri::No);
+            found.or(added).not_if(negated)
+        }
+        Right::Masked { value, mask } => {
+            let (field, kind) = &values[0];
+            let v6 = walk.flow.v6;
+            match (
+                nft_field::number(value, *kind, v6),
+                nft_field::number(mask, *kind, v6),
+            ) {
+                (Some(value), Some(mask)) => {
+                    Pattern::Bits { value, mask }.matches(field).not_if(negated)
+                }
+                _ => Tri::maybe(said::a_constant()),
+            }
+        }
+        Right::Constants(constants) if constants.len() == values.len() => {
+            let ordered = matches!(
+                operator,
+                Operator::Less | Operator::More | Operator::AtMost | Operator::AtLeast
+            );
+            let v6 = walk.flow.v6;
+            if let ([constant], [(value, kind)], true) =
+                (constants.as_slice(), values.as_slice(), ordered)
+            {
+                return match nft_field::number(constant, *kind, v6) {
+                    Some(limit) => nft_field::ordered(value, operator, limit),
+                    None => Tri::maybe(said::a_constant()),
                 };
-                if let Some(name) = &chain {
-                    let entry = table.chains.entry(name.clone()).or_default();
-                    if line.starts_with("type ") {
-                        if line.contains("hook input") && line.starts_with("type filter") {
-                            let drop = line.contains("policy drop");
-                            entry.input_policy = Some(if drop { Fate::Drop } else { Fate::Accept });
-                        }
-                    } else {
-                        entry.rules.push(line.to_owned());
-                    }
-                } else if let Some(name) = &set {
-                    let list = line
-                        .trim_start_matches("elements = {")
-                        .trim_end_matches('}');
-                    let members = list
-                        .split(',')
-                        .map(|e| e.split_whitespace().next().unwrap_or("").to_owned());
-                    table.sets.entry(name.clone()).or_default().extend(members);
-                }
             }
+            let masked = left.parts.iter().any(|p| !p.steps.is_empty());
+            values
+                .iter()
+                .zip(constants)
+                .fold(Tri::Yes, |sum, ((value, kind), constant)| {
+                    let bits = kind.is_bits()
+                        && !masked
+                        && matches!(operator, Operator::Implied | Operator::NoneOf);
+                    sum.and(if bits {
+                        any_bit(value, constant, *kind, v6)
+                    } else {
+                        equal(value, constant, *kind, v6)
+                    })
+                })
+                .not_if(negated)
         }
+        Right::Constants(_) => Tri::maybe(said::a_constant()),
     }
-    tables
 }
 
-fn walk_nft(table: &NftTable, chain: &str, attempt: Attempt, depth: usize) -> Walk {
-    if depth > 16 {
-        return Walk::Unclear;
-    }
-    let Some(chain) = table.chains.get(chain) else {
-        return Walk::Unclear;
+pub(super) fn equal(value: &Value, constant: &Constant, kind: Kind, v6: bool) -> Tri {
+    nft_field::pattern(constant, kind, v6).matches(value)
+}
+
+/// Is any of these bits set?
+fn any_bit(value: &Value, constant: &Constant, kind: Kind, v6: bool) -> Tri {
+    let Some(bits) = nft_field::number(constant, kind, v6) else {
+        return Tri::maybe(said::a_constant());
     };
-    for rule in &chain.rules {
-        let (matched, verdict, names_source) = match_nft(table, rule, attempt);
-        if matched == Match::No {
-            continue;
-        }
-        let walk = match verdict {
-            NftVerdict::Fate(fate) => decided(fate, rule, names_source),
-            NftVerdict::Jump(name) | NftVerdict::Goto(name) => {
-                match walk_nft(table, name, attempt, depth + 1) {
-                    Walk::Through if matches!(verdict, NftVerdict::Goto(_)) => {
-                        return if matched == Match::Yes {
-                            Walk::Through
-                        } else {
-                            Walk::Unclear
-                        };
-                    }
-                    walk => walk,
-                }
+    match value {
+        Value::Bits { value, known, .. } => {
+            if value & known & bits != 0 {
+                Tri::Yes
+            } else if known & bits == bits {
+                Tri::No
+            } else {
+                Tri::maybe(said::bits_unknown())
             }
-            NftVerdict::Return if matched == Match::Yes => return Walk::Through,
-            NftVerdict::Return => Walk::Unclear,
-            NftVerdict::None => Walk::Through,
-        };
-        match (walk, matched) {
-            (Walk::Through, _) => {}
-            (decision, Match::Yes) => return decision,
-            _ => return Walk::Unclear,
         }
+        Value::Unknown(what) => Tri::maybe(what),
+        _ => Tri::maybe(said::bits_unknown()),
     }
-    Walk::Through
 }
 
-enum NftVerdict<'a> {
-    Fate(Fate),
-    Jump(&'a str),
-    Goto(&'a str),
-    Return,
-    None,
-}
-
-/// Match, verdict and whether a source is named, of one nftables rule.
-#[allow(clippy::too_many_lines)] // one arm a keyword; apart they would be harder to compare with nft(8)
-fn match_nft<'a>(
-    table: &NftTable,
-    rule: &'a str,
-    attempt: Attempt,
-) -> (Match, NftVerdict<'a>, bool) {
-    let mut result = Match::Yes;
-    let mut names_source = false;
-    let mut words = rule.split_whitespace().peekable();
-    while let Some(word) = words.next() {
-        let test = match word {
-            "accept" => return (result, NftVerdict::Fate(Fate::Accept), names_source),
-            "drop" => return (result, NftVerdict::Fate(Fate::Drop), names_source),
-            "reject" => return (result, NftVerdict::Fate(Fate::Reject), names_source),
-            "return" => return (result, NftVerdict::Return, names_source),
-            "jump" => {
-                return (
-                    result,
-                    NftVerdict::Jump(words.next().unwrap_or("")),
-                    names_source,
-                );
-            }
-            "goto" => {
-                return (
-                    result,
-                    NftVerdict::Goto(words.next().unwrap_or("")),
-                    names_source,
-                );
-            }
-            "counter" => {
-                if words.peek() == Some(&"packets") {
-                    words.nth(3);
-                }
-                continue;
-            }
-            "log" | "comment" => {
-                skip_quoted(&mut words);
-                continue;
-            }
-            "iifname" | "iif" => {
-                let name = operand(&mut words);
-                if name.len() == 1 && name[0] == "lo" {
-                    Match::No
-                } else {
-                    Match::Yes
-                }
-            }
-            "meta" => match words.next() {
-                Some("l4proto") => {
-                    yes_no(operand(&mut words).iter().any(|p| p == "tcp" || p == "6"))
-                }
-                Some("nfproto") => {
-                    let family = if attempt.source.is_ipv4() {
-                        "ipv4"
-                    } else {
-                        "ipv6"
-                    };
-                    yes_no(
-                        operand(&mut words)
-                            .iter()
-                            .any(|p| p == family || p == "2" && family == "ipv4"),
-                    )
-                }
-                _ => {
-                    operand(&mut words);
-                    Match::Unknown
-                }
-            },
-            "ip" | "ip6" => {
-                let family_fits = (word == "ip") == attempt.source.is_ipv4();
-                match words.next() {
-                    Some("saddr") => {
-                        let test = saddr(table, &mut words, attempt, &mut names_source);
-                        if family_fits { test } else { Match::No }
-                    }
-                    Some("protocol" | "nexthdr") => {
-                        yes_no(operand(&mut words).iter().any(|p| p == "tcp" || p == "6"))
-                    }
-                    _ => {
-                        operand(&mut words);
-                        Match::Unknown
-                    }
-                }
-            }
-            "tcp" => {
-                if let Some("dport") = words.next() {
-                    let negated = words.next_if_eq(&"!=").is_some();
-                    let hit = yes_no(
-                        operand(&mut words)
-                            .iter()
-                            .any(|p| in_ports(p, attempt.port)),
-                    );
-                    if negated { not(hit) } else { hit }
-                } else {
-                    operand(&mut words);
-                    Match::Unknown
-                }
-            }
-            "udp" | "icmp" | "icmpv6" => {
-                return (Match::No, NftVerdict::None, names_source);
-            }
-            "ct" => match (words.next(), words.peek()) {
-                (Some("state"), Some(&"vmap")) => {
-                    words.next();
-                    // The map speaks of established, related and invalid; a new one goes on.
-                    let pairs = operand(&mut words);
-                    if pairs
-                        .iter()
-                        .any(|p| p.starts_with("new") || p.starts_with("0x8"))
-                    {
-                        Match::Unknown
-                    } else {
-                        Match::No
-                    }
-                }
-                (Some("state"), _) => yes_no(
-                    operand(&mut words)
-                        .iter()
-                        .flat_map(|s| s.split(','))
-                        .any(|s| s == "new" || s == "0x8"),
-                ),
-                _ => {
-                    operand(&mut words);
-                    Match::Unknown
-                }
-            },
-            _ => Match::Unknown,
-        };
-        result = both(result, test);
-        if result == Match::No {
-            return (Match::No, NftVerdict::None, names_source);
-        }
+fn look_up(walk: &Walk<'_, '_>, table: &Table, key: &Expression, map: &Right) -> Found {
+    let values: Vec<(Value, Kind)> = key.parts.iter().map(|p| evaluate(walk, p)).collect();
+    if values.iter().any(|(v, _)| *v == Value::Absent) {
+        return Found::Nothing;
     }
-    (result, NftVerdict::None, names_source)
-}
-
-fn saddr<'a>(
-    table: &NftTable,
-    words: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>,
-    attempt: Attempt,
-    names_source: &mut bool,
-) -> Match {
-    let negated = words.next_if_eq(&"!=").is_some();
-    *names_source = !negated;
-    let mut hit = Match::No;
-    for item in operand(words) {
-        let test = match item.strip_prefix('@') {
-            Some(set) => match table.sets.get(set) {
-                Some(members) => yes_no(
-                    members
-                        .iter()
-                        .any(|m| in_net(m, attempt.source) == Match::Yes),
-                ),
-                None => Match::Unknown,
-            },
-            None => in_net(&item, attempt.source),
-        };
-        match test {
-            Match::Yes => hit = Match::Yes,
-            Match::Unknown if hit == Match::No => hit = Match::Unknown,
-            _ => {}
-        }
+    match map {
+        Right::Set(elements) => among(&values, elements, walk.flow.v6),
+        Right::Named(name) => find(walk, table, &values, name),
+        _ => Found::Unclear(said::map_shape()),
     }
-    if negated { not(hit) } else { hit }
 }
 
-/// One operand: a word, or the members of an anonymous set `{ a, b }`.
-fn operand<'a>(words: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>) -> Vec<String> {
-    let clean = |w: &str| w.trim_matches(['"', ',', '{', '}']).to_owned();
-    let Some(first) = words.next() else {
-        return Vec::new();
+fn assign(
+    walk: &mut Walk<'_, '_>,
+    name: &str,
+    value: Option<&Result<Expression, Constant>>,
+    matched: &Tri,
+) {
+    let unknown = || Value::Unknown(said::as_set(name));
+    let value = match value {
+        Some(Ok(expression)) if expression.parts.len() == 1 => {
+            evaluate(walk, &expression.parts[0]).0
+        }
+        Some(Err(constant)) => nft_field::number(constant, Kind::Number, false)
+            .map_or_else(unknown, |n| Value::number(n, 32)),
+        _ => unknown(),
     };
-    if !first.starts_with('{') {
-        return vec![clean(first)];
-    }
-    let mut members = vec![clean(first)];
-    if !first.ends_with('}') {
-        for word in words.by_ref() {
-            members.push(clean(word));
-            if word.ends_with('}') {
-                break;
-            }
+    match name {
+        "meta mark" => walk.set_mark(false, value, matched),
+        "ct mark" => walk.set_mark(true, value, matched),
+        "tcp dport" | "th dport" | "tcp sport" | "th sport" => {
+            walk.translate(
+                None,
+                Some(unknown()),
+                &Tri::maybe(said::part(format!("{name} set"))),
+            );
         }
+        "ip daddr" | "ip6 daddr" | "ip saddr" | "ip6 saddr" => {
+            walk.translate(
+                Some(unknown()),
+                None,
+                &Tri::maybe(said::part(format!("{name} set"))),
+            );
+        }
+        _ => {}
     }
-    members.retain(|m| !m.is_empty() && m != ":");
-    members
+}
+
+/// `:22`, `10.0.0.1`, `10.0.0.1:22`, `[2001:db8::1]:22`.
+pub fn target(text: &str) -> (Option<Value>, Option<Value>) {
+    let number = |text: &str| {
+        let first = text.split('-').next().unwrap_or("");
+        first.parse::<u16>().map_or_else(
+            |_| Value::Unknown(said::the_port(text)),
+            |port| {
+                if text.contains('-') {
+                    Value::Unknown(said::one_of_ports(text))
+                } else {
+                    Value::number(port.into(), 16)
+                }
+            },
+        )
+    };
+    let address = |text: &str| {
+        text.trim_matches(['[', ']'])
+            .parse()
+            .map_or_else(|_| Value::Unknown(said::the_address(text)), Value::address)
+    };
+    if text.is_empty() {
+        return (None, None);
+    }
+    if let Some(port) = text.strip_prefix(':') {
+        return (None, Some(number(port)));
+    }
+    if let Some((inner, port)) = text.strip_prefix('[').and_then(|t| t.split_once(']')) {
+        let port = port.strip_prefix(':').map(number);
+        return (Some(address(inner)), port);
+    }
+    match text.split_once(':') {
+        Some((host, port)) if !port.contains(':') => (Some(address(host)), Some(number(port))),
+        _ => (Some(address(text)), None),
+    }
+}
+
+fn translate(walk: &mut Walk<'_, '_>, redirects: bool, text: &str, matched: &Tri) {
+    let (address, port) = target(text);
+    let address = if redirects {
+        Some(walk.flow.redirect_address())
+    } else {
+        address
+    };
+    walk.translate(address, port, matched);
+}
+
+fn translate_by(walk: &mut Walk<'_, '_>, redirects: bool, element: &Element, matched: &Tri) {
+    let words: Vec<String> = element
+        .data
+        .iter()
+        .flatten()
+        .map(|c| match c {
+            Constant::Word(word) => word.clone(),
+            Constant::Range(low, high) => format!("{low}-{high}"),
+            Constant::Flags(words) => words.join(","),
+        })
+        .collect();
+    let text = match words.as_slice() {
+        [port] if redirects => format!(":{port}"),
+        [address] => address.clone(),
+        [address, port] if address.contains(':') => format!("[{address}]:{port}"),
+        [address, port] => format!("{address}:{port}"),
+        _ => String::new(),
+    };
+    translate(walk, redirects, &text, matched);
 }

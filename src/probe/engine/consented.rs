@@ -11,16 +11,17 @@ use jiff::Timestamp;
 
 use super::{Emitter, Run};
 use crate::domain::evidence::{Reading, Source, Status};
+use crate::domain::said::Said;
+use crate::domain::said::{Figure, List, Word};
 use crate::probe::budget::Ledger;
-use crate::probe::fusion::describe::time;
 use crate::probe::openssh::{self, ClientFailure, Purpose, Request};
 use crate::probe::plan::{ProbePlan, Protocol};
-use crate::probe::transcript::{SLOW_AUTH, Transcript};
+use crate::probe::said;
+use crate::probe::transcript::{Login, SLOW_AUTH, Transcript};
 
 const METHODS_LIMIT: Duration = Duration::from_secs(20);
 const LOGIN_LIMIT: Duration = Duration::from_secs(25);
 const METHOD_GROUPS: [&str; 3] = ["host-key", "auth-methods", "auth-delay"];
-const NEEDS: &str = "consent: it leaves a line in the target's log";
 
 /// Readings for groups that no path got as far as.
 pub(super) async fn not_reached(plan: &ProbePlan, emitter: &Emitter) {
@@ -44,12 +45,12 @@ pub(super) async fn not_reached(plan: &ProbePlan, emitter: &Emitter) {
 
 fn skipped(group: &str, consented: bool) -> Reading {
     let reading = if consented {
-        let why =
-            "no SSH server got through its first exchange, so there was nobody to ask".to_owned();
+        let why = said::nobody_to_ask();
         Reading::without_state(group, Source::Probe, Status::NotAttempted, why)
     } else {
-        let why = "not asked without consent".to_owned();
-        Reading::without_state(group, Source::Probe, Status::NotAttempted, why).needing(NEEDS)
+        let why = said::not_without_consent();
+        Reading::without_state(group, Source::Probe, Status::NotAttempted, why)
+            .needing(said::needs_consent())
     };
     reading.at(Timestamp::now(), 0)
 }
@@ -84,6 +85,7 @@ impl Run<'_> {
             user,
             identity: consent.identity.as_deref(),
             known_hosts: consent.known_hosts.as_deref(),
+            called: consent.called.as_ref(),
             limit: match purpose {
                 Purpose::Methods => METHODS_LIMIT,
                 Purpose::Login => LOGIN_LIMIT,
@@ -104,20 +106,22 @@ impl Run<'_> {
                 return;
             }
         };
-        let key = transcript.fingerprint().unwrap_or("no key seen");
+        let key = transcript
+            .fingerprint()
+            .map_or_else(said::no_key_seen, Said::raw);
         self.consented(
             "host-key",
             transcript
                 .host_key()
                 .map(super::super::transcript::HostKey::as_str),
-            format!("{login}: {key}, against this user's known hosts"),
+            self.seen(key, &transcript),
             started,
         )
         .await;
         let offered = transcript.offered();
         let detail = match &offered {
-            Some(methods) => format!("{login} offers {} to {user}", methods.join(", ")),
-            None => format!("{login} named no methods for {user}: {}", last(&transcript)),
+            Some(methods) => said::offers_methods(login, List::names(methods), user),
+            None => said::named_no_methods(login, user, last(&transcript)),
         };
         let methods = transcript
             .methods()
@@ -126,11 +130,27 @@ impl Run<'_> {
             .await;
         let delay = transcript.auth_delay();
         let detail = match delay {
-            Some(delay) => format!("{login}: methods {} after the key exchange", time(delay)),
-            None => format!("{login}: no list of methods to wait for"),
+            Some(delay) => said::methods_after(login, Figure::time(delay)),
+            None => said::no_methods_waited(login),
         };
         let state = delay.map(|delay| if delay >= SLOW_AUTH { "slow" } else { "prompt" });
         self.consented("auth-delay", state, detail, started).await;
+    }
+
+    /// Which key was seen under which name, and the line of the known hosts that decided.
+    fn seen(&self, key: Said, transcript: &Transcript) -> Said {
+        let login = self.target.login();
+        let address = login.ip();
+        let called = self.options.consent.called.as_ref();
+        let name = called.map(|called| called.name_at(address));
+        let seen = match name.filter(|name| *name != address.to_string()) {
+            Some(name) => said::key_seen_as(name, login, key),
+            None => said::key_seen(login, key),
+        };
+        match transcript.record() {
+            Some(place) => said::key_on_record(seen, place),
+            None => seen,
+        }
     }
 
     async fn try_login(&self, user: &str) {
@@ -143,30 +163,41 @@ impl Run<'_> {
         };
         match transcript.login() {
             Ok(state) => {
-                let detail = format!(
-                    "{user} at {login}: {} in {}; {}",
-                    state.as_str(),
-                    time(transcript.took),
-                    last(&transcript)
+                let closed = match state {
+                    Login::KeyAcceptedThenClosed => said::key_accepted_closed(),
+                    other => said::login_state(Word::state("login-attempt", other.as_str())),
+                };
+                let detail = said::login_ended(
+                    user,
+                    login,
+                    closed,
+                    Figure::time(transcript.took),
+                    last(&transcript),
                 );
                 self.consented("login-attempt", Some(state.as_str()), detail, started)
                     .await;
             }
             Err(reason) => {
-                let detail = format!("{user} at {login}: {reason}");
+                let detail = said::login_not_tried(user, login, reason.said());
                 self.consented("login-attempt", None, detail, started).await;
             }
         }
     }
 
     async fn client_failed(&self, group: &str, failure: &ClientFailure) {
-        let detail = failure.to_string();
+        let detail = failure.said();
         let reading = Reading::without_state(group, Source::Probe, Status::ProbeFailed, detail);
         self.emitter.emit(reading.at(Timestamp::now(), 0)).await;
     }
 
     /// These groups exist once per instance, so they carry no path.
-    async fn consented(&self, id: &str, state: Option<&str>, detail: String, started: Instant) {
+    async fn consented(
+        &self,
+        id: &str,
+        state: Option<&str>,
+        detail: impl Into<Said>,
+        started: Instant,
+    ) {
         let reading = match state {
             Some(state) => Reading::observed(id, Source::Probe, state, detail),
             None => Reading::without_state(id, Source::Probe, Status::NotAttempted, detail),
@@ -176,9 +207,9 @@ impl Run<'_> {
     }
 }
 
-fn last(transcript: &Transcript) -> String {
+fn last(transcript: &Transcript) -> Said {
     match transcript.last_words() {
-        "" => "the client said nothing more".to_owned(),
-        words => format!("the client said \"{words}\""),
+        "" => said::client_said_nothing(),
+        words => said::client_said(words),
     }
 }

@@ -3,33 +3,44 @@
 //! Lives here: `path-quality` and `path-mtu` with their preconditions. Must not live here: samples
 //! (`quality`, `mtu`) or their limits (`fusion::path`).
 
+use std::time::{Duration, Instant};
+
 use super::Run;
 use crate::domain::evidence::{Reading, Source, Status};
 use crate::domain::path_series::Series;
+use crate::domain::said::Said;
 use crate::probe::budget::{Allowance, Ledger};
 use crate::probe::fusion::path::{
-    MtuFacts, describe_mtu, describe_quality, fuse_mtu, fuse_quality,
+    Mtu, MtuFacts, describe_mtu, describe_quality, fuse_mtu, fuse_quality,
 };
 use crate::probe::fusion::{Reach, ReachFacts, ReachUnknown};
 use crate::probe::mtu::{self, Large};
 use crate::probe::plan::{Depth, Protocol};
 use crate::probe::quality;
+use crate::probe::said;
+
+/// A repeated handshake may take this long.
+const SMALL_AT_MOST: Duration = Duration::from_secs(5);
+/// No step begins after this much of a look: whatever the host does, it ends within 20 s.
+const WHOLE_LOOK: Duration = Duration::from_secs(15);
 
 impl Run<'_> {
     /// Why nothing further is measured on this path, if so.
-    fn not_measured(&self, reach: Result<Reach, ReachUnknown>) -> Option<String> {
+    fn not_measured(&self, reach: Result<Reach, ReachUnknown>) -> Option<Said> {
         let login = self.target.login();
         match reach {
-            Ok(reach) if !reach.is_open() => Some(format!(
-                "{login} is {}, so there is no path to measure",
-                reach.as_str()
-            )),
-            Err(_) => Some(format!("{login} could not be tried from here")),
-            Ok(_) if self.options.depth == Depth::Quick => {
-                Some(format!("{login}: not part of a quick look"))
-            }
+            Ok(reach) if !reach.is_open() => Some(said::no_path_to_measure(login, reach.word())),
+            Err(_) => Some(said::not_from_here(login)),
             Ok(_) => None,
         }
+    }
+
+    /// Why a quick look leaves the quality of the path out: no try lost a packet.
+    async fn quality_not_needed(&self) -> Option<Said> {
+        if self.options.depth == Depth::Full || self.lost_a_packet().await {
+            return None;
+        }
+        Some(said::quick_look(self.target.login()))
     }
 
     pub(super) async fn path_quality(
@@ -37,7 +48,11 @@ impl Run<'_> {
         reach: Result<Reach, ReachUnknown>,
         facts: &ReachFacts,
     ) {
-        if let Some(why) = self.not_measured(reach) {
+        let reason = match self.not_measured(reach) {
+            None => self.quality_not_needed().await,
+            why => why,
+        };
+        if let Some(why) = reason {
             return self
                 .unknown("path-quality", Status::NotAttempted, why)
                 .await;
@@ -46,7 +61,7 @@ impl Run<'_> {
         let carrier = match quality::choose(facts, login.port(), self.protocol) {
             Ok(carrier) => carrier,
             Err(reason) => {
-                let why = format!("{login}: {reason}");
+                let why = said::at(login, reason.said());
                 return self
                     .unknown("path-quality", Status::NotAttempted, why)
                     .await;
@@ -54,7 +69,7 @@ impl Run<'_> {
         };
         match quality::sample(login, carrier).await {
             Ok(samples) => {
-                let detail = format!("{}: {}", login.ip(), describe_quality(&samples));
+                let detail = said::at(login.ip(), describe_quality(&samples));
                 match fuse_quality(&samples.rtts) {
                     Some(state) => {
                         let mut reading = Reading::observed(
@@ -77,7 +92,7 @@ impl Run<'_> {
                 }
             }
             Err(reason) => {
-                let why = format!("{login}: {reason}");
+                let why = said::at(login, reason.said());
                 self.unknown("path-quality", Status::ProbeFailed, why).await;
             }
         }
@@ -88,16 +103,60 @@ impl Run<'_> {
             return self.unknown("path-mtu", Status::NotAttempted, why).await;
         }
         let login = self.target.login();
+        let quick = self.options.depth == Depth::Quick;
+        if quick && !self.hearing.end().await.hung {
+            let why = said::quick_look(login);
+            return self.unknown("path-mtu", Status::NotAttempted, why).await;
+        }
+        let (mut found, small) = if quick {
+            // A handshake hung: one that completes with small packets settles it.
+            let small = self.small_segments().await;
+            let known = MtuFacts {
+                outward: Large::Unknown,
+                ping: Large::Unknown,
+                small,
+                hung: true,
+            };
+            match fuse_mtu(known) {
+                Some(_) => (known, small),
+                None => (self.large(facts).await, small),
+            }
+        } else {
+            let large = self.large(facts).await;
+            let hung = self.hearing.end().await.hung;
+            let settled = fuse_mtu(MtuFacts { hung, ..large }) == Some(Mtu::BlackHole);
+            let small = if hung && !settled {
+                self.small_segments().await
+            } else {
+                Large::Unknown
+            };
+            (large, small)
+        };
+        found.small = small;
+        found.hung = self.hearing.end().await.hung;
+        let detail = said::at(login, describe_mtu(found));
+        match fuse_mtu(found) {
+            Some(state) => self.observed("path-mtu", state.as_str(), detail).await,
+            None => {
+                let why = said::mtu_untold(detail);
+                self.unknown("path-mtu", Status::NotAttempted, why).await;
+            }
+        }
+    }
+
+    /// What became of large packets, both ways at once.
+    async fn large(&self, facts: &ReachFacts) -> MtuFacts {
+        let login = self.target.login();
         let outward = async {
             if self.protocol != Protocol::Ssh {
                 return Large::Unknown;
             }
             self.undisturbed().await;
-            if Ledger::shared().allow(login, 1) == Allowance::Granted {
-                mtu::outward(login, self.options.connect_timeout).await
-            } else {
-                Large::Unknown
+            let limit = self.left(self.options.connect_timeout);
+            if limit.is_zero() || Ledger::shared().allow(login, 1) != Allowance::Granted {
+                return Large::Unknown;
             }
+            mtu::outward(login, limit).await
         };
         let ping = async {
             if facts.echo.answered() && !facts.loopback {
@@ -107,21 +166,28 @@ impl Run<'_> {
             }
         };
         let (outward, ping) = tokio::join!(outward, ping);
-        let facts = |hung| MtuFacts {
+        MtuFacts {
             outward,
             ping,
-            hung,
-        };
-        // Where the end of the conversation decides nothing, it need not be waited for.
-        let decides = fuse_mtu(facts(true)) != fuse_mtu(facts(false));
-        let facts = facts(decides && self.hearing.end().await.hung);
-        let detail = format!("{login}: {}", describe_mtu(facts));
-        match fuse_mtu(facts) {
-            Some(state) => self.observed("path-mtu", state.as_str(), detail).await,
-            None => {
-                let why = format!("{detail}; it cannot be told from here");
-                self.unknown("path-mtu", Status::NotAttempted, why).await;
-            }
+            small: Large::Unknown,
+            hung: false,
         }
+    }
+
+    /// The handshake that hung once more, with small packets alone.
+    async fn small_segments(&self) -> Large {
+        let login = self.target.login();
+        let limit = self.left(SMALL_AT_MOST);
+        if limit.is_zero() || Ledger::shared().allow(login, 1) != Allowance::Granted {
+            return Large::Unknown;
+        }
+        mtu::small_segments(login, self.protocol, limit).await
+    }
+
+    /// At most this much, and no more than a whole look may take.
+    fn left(&self, most: Duration) -> Duration {
+        (self.started + WHOLE_LOOK)
+            .saturating_duration_since(Instant::now())
+            .min(most)
     }
 }

@@ -12,10 +12,12 @@ use jiff::Timestamp;
 
 use super::Emitter;
 use crate::domain::evidence::{Reading, Source, Status};
+use crate::domain::said::Said;
+use crate::domain::said::{Joint, List};
 use crate::probe::fusion::{describe, fuse_peers};
 use crate::probe::outcome::Connect;
 use crate::probe::plan::{self, Arriving, Depth, ProbePlan};
-use crate::probe::tcp;
+use crate::probe::{said, shared};
 
 /// Peers asked in each group.
 const MOST: usize = 4;
@@ -33,11 +35,13 @@ pub(super) async fn look(plan: &ProbePlan, mut arriving: Arriving, emitter: &Emi
             return true;
         }
         tokio::time::sleep(BEFORE_PEERS).await;
-        emitter.open.load(Ordering::Relaxed) < plan.targets.len()
+        let open = emitter.open.load(Ordering::Relaxed);
+        // A private path that is silent beside a public one that answers says nothing of peers.
+        open < plan.targets.len() && !*emitter.public_open.borrow()
     };
     if !needed.await {
         for id in ["peers-subnet", "peers-group"] {
-            let why = "not part of a quick look: the login port answers".to_owned();
+            let why = said::quick_look_peers();
             let reading = missing(id, Status::NotAttempted, why);
             emitter.emit(reading.at(Timestamp::now(), 0)).await;
         }
@@ -55,13 +59,14 @@ pub(super) async fn look(plan: &ProbePlan, mut arriving: Arriving, emitter: &Emi
 async fn group(plan: &ProbePlan, id: &str, peers: &[SocketAddr], emitter: &Emitter) {
     let started = Instant::now();
     let limit = plan.options.connect_timeout.min(Duration::from_secs(3));
+    let sparing = plan.options.sparing;
     let reading = if peers.is_empty() {
-        missing(id, Status::NotAttempted, "no peer is known".to_owned())
+        missing(id, Status::NotAttempted, said::no_peer())
     } else {
         let mut looks: FuturesUnordered<_> = peers
             .iter()
             .take(MOST)
-            .map(|peer| async move { (*peer, tcp::connect(*peer, limit).await.0) })
+            .map(|peer| async move { (*peer, shared::connect(sparing, *peer, limit).await) })
             .collect();
         let mut ends = Vec::new();
         while let Some(end) = looks.next().await {
@@ -71,11 +76,9 @@ async fn group(plan: &ProbePlan, id: &str, peers: &[SocketAddr], emitter: &Emitt
                 break;
             }
         }
-        let parts: Vec<String> = ends
-            .iter()
-            .map(|(peer, end)| format!("{peer} {}", describe::connect(end)))
-            .collect();
-        let detail = format!("peers: {}", parts.join(", "));
+        let told = ends.iter();
+        let told = told.map(|(peer, end)| said::peer(peer, describe::connect(end)));
+        let detail = said::peers(List::said(Joint::Commas, told));
         let outcomes: Vec<Connect> = ends
             .into_iter()
             .filter(says_something)
@@ -96,6 +99,6 @@ fn says_something((peer, end): &(SocketAddr, Connect)) -> bool {
     !(peer.ip().is_loopback() && matches!(end, Connect::Refused(_)))
 }
 
-fn missing(id: &str, status: Status, detail: String) -> Reading {
+fn missing(id: &str, status: Status, detail: impl Into<Said>) -> Reading {
     Reading::without_state(id, Source::Probe, status, detail)
 }

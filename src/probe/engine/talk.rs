@@ -1,25 +1,33 @@
 //! Turning the conversations with one login port into readings.
 //!
-//! Lives here: `banner`, `kex`, `rdp-negotiation`, `rdp-certificate`, and further tries where the
-//! first ones vary. Must not live here: reachability, or what needs consent.
+//! Lives here: `banner`, `kex`, `rdp-negotiation`, `rdp-tls`, `rdp-certificate`, and further tries
+//! where the first ones vary. Must not live here: reachability, or what needs consent.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::Run;
 use crate::domain::evidence::{Reading, Source, Status};
+use crate::domain::said::{Joint, Said};
 use crate::probe::algorithms::can_talk;
 use crate::probe::budget::{Allowance, Ledger};
-use crate::probe::fusion::{self, Banner, Kex, RdpState, describe};
+use crate::probe::fusion::secure::{describe_certificate, describe_tls};
+use crate::probe::fusion::{self, Banner, Kex, RdpState, RdpTls, describe};
 use crate::probe::login::{Conversations, Talk, talk};
 use crate::probe::outcome::{Greeting, KeyExchange, Negotiation, RdpFailure, Tls};
-use crate::probe::{openssh, tcp};
+use crate::probe::said;
+use crate::probe::{foreign, openssh, tcp};
 
 /// More tries when the first ones vary or are turned away.
-const EXTRA_TRIES: usize = 3;
+const EXTRA_TRIES: u32 = 3;
 const EXTRA_SPACING: Duration = Duration::from_millis(400);
+/// An RDP server that has not answered by then is asked whether it is something else.
+const UNANSWERED: Duration = Duration::from_millis(2500);
+/// How long something else may take to say so.
+const OTHER_ANSWER: Duration = Duration::from_secs(3);
 
 /// What later steps need to know of a conversation.
 #[derive(Debug, Clone, Copy, Default)]
@@ -59,11 +67,11 @@ impl Run<'_> {
             }
         }
         let state = fusion::fuse_banner(&greetings);
-        let detail = format!("{login}: {}", describe::greetings(&greetings));
+        let detail = said::at(login, describe::greetings(&greetings));
         match state {
             None => self.unknown("banner", Status::ProbeFailed, detail).await,
             Some(state) if state.turned_away() && Ledger::shared().own_burst(login) => {
-                self.unknown("banner", Status::Void, own_burst(&detail))
+                self.unknown("banner", Status::Void, said::own_burst(detail))
                     .await;
             }
             Some(state) => self.observed("banner", state.as_str(), detail).await,
@@ -74,15 +82,15 @@ impl Run<'_> {
         let kex = exchange.as_ref().map(fusion::fuse_kex);
         match (&exchange, kex) {
             (Some(exchange), Some(kex)) => {
-                let own = own_client(exchange, kex).await;
-                let detail = format!("{login}: {}{own}", describe::key_exchange(exchange));
+                let told = said::at(login, describe::key_exchange(exchange));
+                let detail = with_own_client(told, exchange, kex).await;
                 self.observed("kex", kex.as_str(), detail).await;
             }
             _ => {
                 self.unknown(
                     "kex",
                     Status::NotAttempted,
-                    format!("{login} sent no identification to go on from"),
+                    said::no_identification_sent(login),
                 )
                 .await;
             }
@@ -111,25 +119,50 @@ impl Run<'_> {
                 }
             }
         };
-        while let Some(talk) = talks.next().await {
+        let login = self.target.login();
+        let first = tokio::time::timeout(UNANSWERED, talks.next()).await;
+        // One that resets is left alone; silence and an orderly close are what others do, too.
+        let unanswered = match &first {
+            Ok(Some(Talk::Rdp { negotiation, .. })) => {
+                matches!(negotiation, Negotiation::Closed { .. })
+            }
+            Ok(_) => false,
+            Err(_) => true,
+        };
+        if let Ok(Some(talk)) = first {
             self.hearing.heard(&talk);
             take(talk, &mut negotiations);
         }
-        let login = self.target.login();
-        if fusion::fuse_negotiation(&negotiations).is_some_and(RdpState::turned_away) {
-            for talk in self.more_talks().await {
+        let other = if unanswered {
+            foreign::waiting_service(login, (Instant::now() + OTHER_ANSWER).into()).await
+        } else {
+            None
+        };
+        if let Some(protocol) = other {
+            negotiations.push(Negotiation::WrongProtocol {
+                sample: String::new(),
+                protocol: Some(protocol),
+            });
+        } else {
+            while let Some(talk) = talks.next().await {
+                self.hearing.heard(&talk);
                 take(talk, &mut negotiations);
+            }
+            if fusion::fuse_negotiation(&negotiations).is_some_and(RdpState::turned_away) {
+                for talk in self.more_talks().await {
+                    take(talk, &mut negotiations);
+                }
             }
         }
         let state = fusion::fuse_negotiation(&negotiations);
-        let detail = format!("{login}: {}", describe::negotiations(&negotiations));
+        let detail = said::at(login, describe::negotiations(&negotiations));
         match state {
             None => {
                 self.unknown("rdp-negotiation", Status::ProbeFailed, detail)
                     .await;
             }
             Some(state) if state.turned_away() && Ledger::shared().own_burst(login) => {
-                self.unknown("rdp-negotiation", Status::Void, own_burst(&detail))
+                self.unknown("rdp-negotiation", Status::Void, said::own_burst(detail))
                     .await;
             }
             Some(state) => {
@@ -137,11 +170,28 @@ impl Run<'_> {
                     .await;
             }
         }
-        let hung = matches!(tls, Some(Tls::Hang(_)));
+        self.rdp_tls(tls.as_ref()).await;
+        let hung = tls.as_ref().map(fusion::fuse_tls) == Some(RdpTls::Hang);
         self.certificate(state, tls).await;
         Heard {
             hung,
             ..Heard::default()
+        }
+    }
+
+    /// How TLS ended after the confirm.
+    async fn rdp_tls(&self, tls: Option<&Tls>) {
+        let login = self.target.login();
+        match tls {
+            Some(tls) => {
+                let detail = said::at(login, describe_tls(tls));
+                self.observed("rdp-tls", fusion::fuse_tls(tls).as_str(), detail)
+                    .await;
+            }
+            None => {
+                let why = said::no_tls(login);
+                self.unknown("rdp-tls", Status::NotAttempted, why).await;
+            }
         }
     }
 
@@ -151,12 +201,17 @@ impl Run<'_> {
         let (state, detail) = match (state, tls) {
             (Some(RdpState::Failure(RdpFailure::SslCertNotOnServer)), _) => (
                 Some(fusion::Certificate::Absent),
-                format!("{login}: the server says that it has no certificate"),
+                said::has_no_certificate(login),
             ),
-            (_, Some(tls)) => (
-                fusion::fuse_certificate(&tls, Timestamp::now().as_second()),
-                format!("{login}: {}", describe::tls(&tls)),
-            ),
+            (_, Some(tls)) => {
+                let now = Timestamp::now().as_second();
+                let mut parts = vec![describe_tls(&tls)];
+                if let Some(certificate) = tls.certificate() {
+                    parts.insert(0, describe_certificate(certificate, now));
+                }
+                let detail = said::at(login, Said::all(Joint::Semicolons, parts));
+                (fusion::fuse_certificate(&tls, now), detail)
+            }
             (_, None) => return,
         };
         if self.emitter.certificate_known.swap(true, Ordering::Relaxed) {
@@ -178,54 +233,36 @@ impl Run<'_> {
             .await;
     }
 
-    /// Spaced tries on top, one after the other, unless the budget says no or a notice says wait.
+    /// Spaced tries on top, within the time that all tries share, unless the budget says no.
     async fn more_talks(&self) -> Vec<Talk> {
-        let mut out = Vec::new();
-        for _ in 0..EXTRA_TRIES {
-            let login = self.target.login();
-            if Ledger::shared().allow(login, 1) != Allowance::Granted {
-                break;
+        let login = self.target.login();
+        let until = self.all_started() + self.options.greeting_timeout;
+        let left = || until.saturating_duration_since(Instant::now());
+        let tries = (1..=EXTRA_TRIES).map(|number| async move {
+            tokio::time::sleep(EXTRA_SPACING * number).await;
+            if left().is_zero() || Ledger::shared().allow(login, 1) != Allowance::Granted {
+                return None;
             }
-            tokio::time::sleep(EXTRA_SPACING).await;
             let wants_more = AtomicBool::new(true);
-            let made = tcp::connect(login, self.options.connect_timeout).await;
-            let limit = self.options.greeting_timeout;
-            let Some(talk) = talk(made, login, self.protocol, limit, &wants_more).await else {
-                continue;
-            };
-            let throttled = matches!(
-                &talk,
-                Talk::Ssh {
-                    greeting: Greeting::Throttled { .. },
-                    ..
-                }
-            );
-            out.push(talk);
-            if throttled {
-                break;
-            }
-        }
-        out
+            let made = tcp::connect(login, self.options.connect_timeout.min(left())).await;
+            talk(made, login, self.protocol, left(), &wants_more).await
+        });
+        join_all(tries).await.into_iter().flatten().collect()
     }
 }
 
-/// Whether the client on this machine could talk to a server that current clients would not.
-async fn own_client(exchange: &KeyExchange, kex: Kex) -> &'static str {
+/// The same, and whether the client on this machine could talk to a server that current clients
+/// would not.
+async fn with_own_client(told: Said, exchange: &KeyExchange, kex: Kex) -> Said {
     let KeyExchange::Lists(lists) = exchange else {
-        return "";
+        return told;
     };
     if !matches!(kex, Kex::LegacyOnly | Kex::None) {
-        return "";
+        return told;
     }
     match openssh::local_profile().await {
-        Some(profile) if can_talk(profile, lists) => {
-            "; the OpenSSH client on this machine could be told to use them"
-        }
-        Some(_) => "; the OpenSSH client on this machine cannot talk to it either",
-        None => "",
+        Some(profile) if can_talk(profile, lists) => said::could_use_them(told),
+        Some(_) => said::cannot_talk_either(told),
+        None => told,
     }
-}
-
-fn own_burst(detail: &str) -> String {
-    format!("{detail}; set aside: this program itself had just opened many connections there")
 }

@@ -3,209 +3,173 @@
 //! Lives here: wording with addresses, ports, tries and times. Must not live here: decisions; what
 //! a server said arrives here already made safe for display.
 
-use std::time::Duration;
-
 use super::reach::{Reach, ReachFacts, ReachUnknown};
+use crate::domain::said::{Figure, Joint, List, Said};
 use crate::probe::algorithms::{Meeting, compare};
 use crate::probe::outcome::{
-    Connect, Echo, Greeting, KeyExchange, Negotiation, RdpSecurity, ThrottleNotice, Tls,
+    Connect, Echo, Greeting, KeyExchange, Negotiation, RdpSecurity, ThrottleNotice,
 };
-
-/// A duration as an operator reads it.
-pub fn time(duration: Duration) -> String {
-    let ms = duration.as_secs_f64() * 1000.0;
-    if ms < 10.0 {
-        format!("{ms:.1} ms")
-    } else if ms < 1000.0 {
-        format!("{ms:.0} ms")
-    } else {
-        format!("{:.1} s", ms / 1000.0)
-    }
-}
+use crate::probe::said;
 
 /// One connection attempt in a few words.
-pub fn connect(outcome: &Connect) -> String {
+pub fn connect(outcome: &Connect) -> Said {
     match outcome {
-        Connect::Open(t) => format!("open in {}", time(*t)),
-        Connect::Refused(t) => format!("refused in {}", time(*t)),
-        Connect::Silent(t) => format!("silent for {}", time(*t)),
-        Connect::Prohibited(t) => format!("ICMP unreachable or prohibited in {}", time(*t)),
-        Connect::Own(failure) => format!("not tried: {failure}"),
+        Connect::Open(t) => said::open_in(Figure::time(*t)),
+        Connect::Refused(t) => said::refused_in(Figure::time(*t)),
+        Connect::Silent(t) => said::silent_for(Figure::time(*t)),
+        Connect::Prohibited(t) => said::prohibited_in(Figure::time(*t)),
+        Connect::Own(failure) => said::not_tried_for(failure.said()),
     }
 }
 
-/// Equal outcomes counted, in order of first appearance.
-fn tally(outcomes: impl Iterator<Item = String>) -> String {
-    let mut seen: Vec<(String, usize)> = Vec::new();
-    for outcome in outcomes {
-        match seen.iter_mut().find(|(known, _)| *known == outcome) {
+/// Equal ones counted, in order of first appearance.
+fn tally(all: impl Iterator<Item = Said>) -> Vec<(Said, usize)> {
+    let mut seen: Vec<(Said, usize)> = Vec::new();
+    for one in all {
+        match seen.iter_mut().find(|(known, _)| *known == one) {
             Some((_, count)) => *count += 1,
-            None => seen.push((outcome, 1)),
+            None => seen.push((one, 1)),
         }
     }
-    let parts: Vec<String> = seen
-        .into_iter()
-        .map(|(what, count)| format!("{count} {what}"))
-        .collect();
-    parts.join(", ")
+    seen
 }
 
-fn kind(outcome: &Connect) -> String {
+fn kind(outcome: &Connect) -> Said {
     match outcome {
-        Connect::Open(_) if outcome.took_a_retransmission() => "open only after a lost packet",
-        Connect::Open(_) => "open",
-        Connect::Refused(_) => "refused",
-        Connect::Silent(_) => "silent",
-        Connect::Prohibited(_) => "prohibited",
-        Connect::Own(_) => "not tried",
+        Connect::Open(_) if outcome.took_a_retransmission() => said::open_after_loss(),
+        Connect::Open(_) => said::open(),
+        Connect::Refused(_) => said::refused(),
+        Connect::Silent(_) => said::silent(),
+        Connect::Prohibited(_) => said::prohibited(),
+        Connect::Own(_) => said::not_tried(),
     }
-    .to_owned()
 }
 
 /// The reason for `reach`, without the address.
-pub fn reach(facts: &ReachFacts, state: Result<Reach, ReachUnknown>) -> String {
-    let mut text = match facts.login.iter().find_map(|o| o.rtt()) {
-        Some(rtt) => format!(
-            "{} tries: {} (first answer in {})",
-            facts.login.len(),
-            tally(facts.login.iter().map(kind)),
-            time(rtt)
-        ),
-        None => format!(
-            "{} tries: {}",
-            facts.login.len(),
-            tally(facts.login.iter().map(kind))
-        ),
-    };
-    if !facts.neighbours.is_empty() {
-        text.push_str("; other ports");
-        let parts: Vec<String> = facts
-            .neighbours
-            .iter()
-            .map(|(port, outcome)| format!(" {port} {}", kind(outcome)))
-            .collect();
-        text.push_str(&parts.join(","));
+pub fn reach(facts: &ReachFacts, state: Result<Reach, ReachUnknown>) -> Said {
+    match state {
+        Err(ReachUnknown::Own(failure)) => return failure.said(),
+        Err(ReachUnknown::NoAttempt) => return said::no_attempt(),
+        _ => {}
     }
-    text.push_str("; ");
-    text.push_str(&echo(&facts.echo));
+    let kinds = tally(facts.login.iter().map(kind)).into_iter();
+    let kinds = kinds.map(|(what, count)| said::counted(count, what));
+    let kinds = List::said(Joint::Commas, kinds);
+    let tries = facts.login.len();
+    let mut parts = vec![match facts.login.iter().find_map(|o| o.rtt()) {
+        Some(rtt) => said::tries_first(tries, kinds, Figure::time(rtt)),
+        None => said::tries(tries, kinds),
+    }];
+    if !facts.neighbours.is_empty() {
+        let ports = facts.neighbours.iter();
+        let ports = ports.map(|(port, outcome)| said::port_is(*port, kind(outcome)));
+        parts.push(said::other_ports(List::said(Joint::Commas, ports)));
+    }
+    parts.push(echo(&facts.echo));
     if facts.loopback {
-        text.push_str(
-            "; loopback address: resets of other ports and ping answers are this machine's own and say nothing",
-        );
+        parts.push(said::loopback_note());
     } else if matches!(state, Ok(Reach::AllSilent)) && !facts.echo.was_sent() {
-        text.push_str("; without ping a host that only answers ICMP looks the same");
+        parts.push(said::without_ping());
     }
     match state {
-        Err(ReachUnknown::Own(failure)) => text = failure.to_string(),
-        Err(ReachUnknown::NoAttempt) => "no attempt was made".clone_into(&mut text),
-        Err(ReachUnknown::ControlsSilent) => {
-            text.push_str("; nor does anything that should answer on this path, so the fault may be on this side: ");
-            text.push_str(&controls(facts));
-        }
+        Err(_) => parts.push(said::nothing_answers(controls(facts))),
         Ok(state)
             if state.rests_on_silence() && state != Reach::SilentHostAlive && !facts.loopback =>
         {
-            if facts.controls.is_empty() {
-                text.push_str("; no control target was known on this path");
+            parts.push(if facts.controls.is_empty() {
+                said::no_control()
             } else {
-                text.push_str("; control on this path: ");
-                text.push_str(&controls(facts));
-            }
+                said::control(controls(facts))
+            });
         }
         Ok(_) => {}
     }
-    text
+    Said::all(Joint::Semicolons, parts)
 }
 
-fn controls(facts: &ReachFacts) -> String {
-    let parts: Vec<String> = facts
-        .controls
-        .iter()
-        .map(|(address, answered)| {
-            format!("{address} {}", if *answered { "answers" } else { "silent" })
-        })
-        .collect();
-    parts.join(", ")
+fn controls(facts: &ReachFacts) -> List {
+    let all = facts.controls.iter().map(|(address, answered)| {
+        if *answered {
+            said::control_answers(address)
+        } else {
+            said::control_silent(address)
+        }
+    });
+    List::said(Joint::Commas, all)
 }
 
 /// A series of pings in a few words.
-pub fn echo(echo: &Echo) -> String {
+pub fn echo(echo: &Echo) -> Said {
     match echo {
         Echo::Replies { sent, rtts } => {
             let best = rtts.iter().min().copied().unwrap_or_default();
-            format!("ping {}/{sent} answered, best {}", rtts.len(), time(best))
+            said::ping_answered(rtts.len(), *sent, Figure::time(best))
         }
-        Echo::Silent { sent } => format!("ping 0/{sent} answered"),
-        Echo::NotPermitted => format!(
-            "ping not permitted for this user ({})",
-            crate::probe::icmp::NEEDS
-        ),
-        Echo::Own(failure) => format!("ping not sent: {failure}"),
+        Echo::Silent { sent } => said::ping_none(*sent),
+        Echo::NotPermitted => said::ping_not_permitted(),
+        Echo::Own(failure) => said::ping_not_sent(failure.said()),
     }
 }
 
 /// One greeting in a few words.
-pub fn greeting(greeting: &Greeting) -> String {
+pub fn greeting(greeting: &Greeting) -> Said {
     match greeting {
         Greeting::Identified {
             identification,
             after,
-        } => format!("\"{identification}\" after {}", time(*after)),
+        } => said::identified(identification, Figure::time(*after)),
         Greeting::Throttled { notice, text } => {
             let who = match notice {
-                ThrottleNotice::MaxStartups => "too many unfinished logins at once",
-                ThrottleNotice::SourcePenalty => "a penalty for this source",
-                ThrottleNotice::Other => "a connection limit",
+                ThrottleNotice::MaxStartups => said::too_many_unfinished(),
+                ThrottleNotice::SourcePenalty => said::source_penalty(),
+                ThrottleNotice::Other => said::connection_limit(),
             };
-            format!("turned away for {who}: \"{text}\"")
+            said::quoted_turned_away(who, text)
         }
         Greeting::Closed { after, text } if text.is_empty() => {
-            format!("closed after {} without a word", time(*after))
+            said::closed_without_word(Figure::time(*after))
         }
-        Greeting::Closed { after, text } => format!("closed after {}: \"{text}\"", time(*after)),
-        Greeting::Reset { after } => format!("reset after {}", time(*after)),
-        Greeting::Silent { waited, bytes: 0 } => format!("nothing in {}", time(*waited)),
+        Greeting::Closed { after, text } => said::closed_saying(Figure::time(*after), text),
+        Greeting::Reset { after } => said::reset_after(Figure::time(*after)),
+        Greeting::Silent { waited, bytes: 0 } => said::nothing_in(Figure::time(*waited)),
         Greeting::Silent { waited, bytes } => {
-            format!("no identification in {}, only {bytes} bytes", time(*waited))
+            said::no_identification(Figure::time(*waited), *bytes)
         }
-        Greeting::WrongProtocol { sample } => format!("not SSH: \"{sample}\""),
-        Greeting::Own(failure) => format!("not tried: {failure}"),
+        Greeting::WrongProtocol { sample, protocol } => other_protocol("SSH", *protocol, sample),
+        Greeting::Own(failure) => said::not_tried_for(failure.said()),
+    }
+}
+
+/// What answers in place of the login service.
+fn other_protocol(expected: &str, protocol: Option<&str>, sample: &str) -> Said {
+    match protocol {
+        Some(name) if sample.is_empty() => said::answers_not(name, expected),
+        Some(name) => said::answers_not_saying(name, expected, sample),
+        None => said::not_expected(expected, sample),
     }
 }
 
 /// All greetings of a target.
-pub fn greetings(tries: &[Greeting]) -> String {
+pub fn greetings(tries: &[Greeting]) -> Said {
     each_once(tries.iter().map(greeting))
 }
 
 /// A key exchange in one sentence.
-pub fn key_exchange(exchange: &KeyExchange) -> String {
+pub fn key_exchange(exchange: &KeyExchange) -> Said {
     match exchange {
         KeyExchange::Lists(lists) => match compare(lists) {
-            Meeting::Common => "current clients share an algorithm of every kind".to_owned(),
-            Meeting::LegacyOnly(kind) => format!(
-                "only {} algorithms that current clients switch off: {}",
-                kind.as_str(),
-                some(lists_of(lists, kind))
-            ),
-            Meeting::None(kind) => format!(
-                "no {} algorithm that any client knows: {}",
-                kind.as_str(),
-                some(lists_of(lists, kind))
-            ),
-            Meeting::HostKeyMissing => "the server offers no host key".to_owned(),
+            Meeting::Common => said::clients_share_all(),
+            Meeting::LegacyOnly(kind) => {
+                said::only_legacy(kind.said(), some(lists_of(lists, kind)))
+            }
+            Meeting::None(kind) => said::no_known(kind.said(), some(lists_of(lists, kind))),
+            Meeting::HostKeyMissing => said::offers_no_host_key(),
         },
-        KeyExchange::Hang { waited } => format!("nothing in {} after our proposal", time(*waited)),
-        KeyExchange::Closed { reset } => format!(
-            "the server {} the connection in place of a proposal",
-            if *reset { "reset" } else { "closed" }
-        ),
-        KeyExchange::Disconnected { reason, text } => {
-            format!("the server disconnected with reason {reason}: \"{text}\"")
-        }
-        KeyExchange::Malformed => {
-            "the server sent bytes that are no key-exchange packet".to_owned()
-        }
+        KeyExchange::Hang { waited } => said::nothing_after_proposal(Figure::time(*waited)),
+        KeyExchange::Closed { reset: true } => said::reset_for_proposal(),
+        KeyExchange::Closed { reset: false } => said::closed_for_proposal(),
+        KeyExchange::Disconnected { reason, text } => said::disconnected(*reason, text),
+        KeyExchange::Malformed => said::no_kex_packet(),
     }
 }
 
@@ -222,76 +186,49 @@ fn lists_of(
     }
 }
 
-fn some(names: &[String]) -> String {
-    let text = names.iter().take(6).cloned().collect::<Vec<_>>().join(", ");
-    crate::domain::text::sanitise(&text, 160)
+/// The first of the names; a hostile one is cut.
+fn some(names: &[String]) -> List {
+    let first = names.iter().take(6);
+    List::names(first.map(|name| crate::domain::text::sanitise(name, 80)))
 }
 
 /// One negotiation in a few words.
-pub fn negotiation(negotiation: &Negotiation) -> String {
+pub fn negotiation(negotiation: &Negotiation) -> Said {
     match negotiation {
         Negotiation::Selected { security, after } => {
             let what = match security {
-                RdpSecurity::Nla => "network level authentication (CredSSP)",
-                RdpSecurity::Tls => "TLS without network level authentication",
-                RdpSecurity::Legacy => "standard RDP security",
+                RdpSecurity::Nla => said::nla(),
+                RdpSecurity::Tls => said::tls_without_nla(),
+                RdpSecurity::Rdstls => said::rdstls(),
+                RdpSecurity::Aad => said::rdsaad(),
+                RdpSecurity::Legacy => said::standard_rdp(),
             };
-            format!("{what} selected after {}", time(*after))
+            said::selected(what, Figure::time(*after))
         }
         Negotiation::Failed { failure, after } => {
-            format!("{} after {}", failure.name(), time(*after))
+            said::failed_after(failure.name(), Figure::time(*after))
         }
-        Negotiation::Closed { after } => format!("closed after {} without a confirm", time(*after)),
-        Negotiation::Reset { after } => format!("reset after {} without a confirm", time(*after)),
-        Negotiation::Silent { waited, bytes: 0 } => format!("nothing in {}", time(*waited)),
+        Negotiation::Closed { after } => said::closed_without_confirm(Figure::time(*after)),
+        Negotiation::Reset { after } => said::reset_without_confirm(Figure::time(*after)),
+        Negotiation::Silent { waited, bytes: 0 } => said::nothing_in(Figure::time(*waited)),
         Negotiation::Silent { waited, bytes } => {
-            format!("no whole confirm in {}, only {bytes} bytes", time(*waited))
+            said::no_whole_confirm(Figure::time(*waited), *bytes)
         }
-        Negotiation::WrongProtocol { sample } => format!("not RDP: \"{sample}\""),
-        Negotiation::Own(failure) => format!("not tried: {failure}"),
+        Negotiation::WrongProtocol { sample, protocol } => other_protocol("RDP", *protocol, sample),
+        Negotiation::Own(failure) => said::not_tried_for(failure.said()),
     }
 }
 
 /// All negotiations of a target.
-pub fn negotiations(tries: &[Negotiation]) -> String {
+pub fn negotiations(tries: &[Negotiation]) -> Said {
     each_once(tries.iter().map(negotiation))
 }
 
 /// What came of several tries, the same words once.
-fn each_once(tries: impl Iterator<Item = String>) -> String {
-    let mut found: Vec<(String, usize)> = Vec::new();
-    for what in tries {
-        match found.iter_mut().find(|(known, _)| *known == what) {
-            Some((_, count)) => *count += 1,
-            None => found.push((what, 1)),
-        }
-    }
-    let parts = found.into_iter().map(|(what, count)| match count {
+fn each_once(tries: impl Iterator<Item = Said>) -> Said {
+    let parts = tally(tries).into_iter().map(|(what, count)| match count {
         1 => what,
-        _ => format!("{what}, {count} times"),
+        _ => said::times(what, count),
     });
-    parts.collect::<Vec<_>>().join("; ")
-}
-
-/// A TLS handshake in one sentence.
-pub fn tls(tls: &Tls) -> String {
-    match tls {
-        Tls::Certificate(certificate) => {
-            let day = |seconds: i64| {
-                jiff::Timestamp::from_second(seconds).map_or_else(
-                    |_| "an unreadable date".to_owned(),
-                    |t| t.strftime("%Y-%m-%d").to_string(),
-                )
-            };
-            format!(
-                "certificate of \"{}\", valid from {} to {}",
-                certificate.subject,
-                day(certificate.not_before),
-                day(certificate.not_after)
-            )
-        }
-        Tls::Unreadable => "the TLS handshake showed no certificate that can be read".to_owned(),
-        Tls::Failed(reason) => format!("the TLS handshake failed: {reason}"),
-        Tls::Hang(waited) => format!("the TLS handshake did not end in {}", time(*waited)),
-    }
+    Said::all(Joint::Semicolons, parts)
 }

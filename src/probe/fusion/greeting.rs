@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::probe::algorithms::{Meeting, compare};
-use crate::probe::outcome::{Greeting, KeyExchange, Negotiation, RdpFailure, RdpSecurity, Tls};
+use crate::probe::outcome::{Greeting, KeyExchange, Negotiation, RdpFailure, RdpSecurity};
 
 /// From this on an answer is slow.
 pub const SLOW: Duration = Duration::from_secs(2);
@@ -48,6 +48,7 @@ impl Banner {
 /// One state from all tries; `None` when no try says anything about the target.
 pub fn fuse_banner(tries: &[Greeting]) -> Option<Banner> {
     let (mut good, mut slow, mut silent, mut closed, mut reset, mut wrong) = (0, 0, 0, 0, 0, 0);
+    let slowest = tries.iter().filter_map(Greeting::answered_after).max();
     for greeting in tries {
         match greeting {
             Greeting::Identified { after, .. } => {
@@ -57,6 +58,8 @@ pub fn fuse_banner(tries: &[Greeting]) -> Option<Banner> {
             Greeting::Throttled { .. } => return Some(Banner::ThrottleNotice),
             Greeting::Closed { .. } => closed += 1,
             Greeting::Reset { .. } => reset += 1,
+            // A wait shorter than another try's for its answer tells nothing.
+            Greeting::Silent { waited, .. } if slowest.is_some_and(|s| *waited < s) => {}
             Greeting::Silent { .. } => silent += 1,
             Greeting::WrongProtocol { .. } => wrong += 1,
             Greeting::Own(_) => {}
@@ -68,7 +71,8 @@ pub fn fuse_banner(tries: &[Greeting]) -> Option<Banner> {
     Some(if good > 0 {
         if silent + closed + reset + wrong > 0 {
             Banner::Mixed
-        } else if slow * 2 >= good {
+        } else if slow > 0 {
+            // One that kept its client waiting so long is not fast, however the others fared.
             Banner::Slow
         } else {
             Banner::Fast
@@ -139,6 +143,8 @@ pub fn fuse_kex(exchange: &KeyExchange) -> Kex {
 pub enum RdpState {
     Nla,
     Tls,
+    Rdstls,
+    Aad,
     Legacy,
     Slow,
     Mixed,
@@ -155,6 +161,8 @@ impl RdpState {
         match self {
             Self::Nla => "nla",
             Self::Tls => "tls",
+            Self::Rdstls => "rdstls",
+            Self::Aad => "aad",
             Self::Legacy => "legacy",
             Self::Slow => "slow",
             Self::Mixed => "mixed",
@@ -174,19 +182,21 @@ impl RdpState {
 
 /// One state from all tries; `None` when no try says anything about the target.
 pub fn fuse_negotiation(tries: &[Negotiation]) -> Option<RdpState> {
-    let (mut good, mut slow, mut silent, mut closed, mut reset, mut wrong) = (0, 0, 0, 0, 0, 0);
+    let (mut slow, mut silent, mut closed, mut reset, mut wrong) = (0, 0, 0, 0, 0);
     let mut selected = None;
     let mut failed = None;
+    let slowest = tries.iter().filter_map(Negotiation::answered_after).max();
     for negotiation in tries {
         match negotiation {
             Negotiation::Selected { security, after } => {
-                good += 1;
                 slow += usize::from(*after >= SLOW);
                 selected = Some(*security);
             }
             Negotiation::Failed { failure, .. } => failed = Some(*failure),
             Negotiation::Closed { .. } => closed += 1,
             Negotiation::Reset { .. } => reset += 1,
+            // A wait shorter than another try's for its answer tells nothing.
+            Negotiation::Silent { waited, .. } if slowest.is_some_and(|s| *waited < s) => {}
             Negotiation::Silent { .. } => silent += 1,
             Negotiation::WrongProtocol { .. } => wrong += 1,
             Negotiation::Own(_) => {}
@@ -198,9 +208,11 @@ pub fn fuse_negotiation(tries: &[Negotiation]) -> Option<RdpState> {
     let bad = silent + closed + reset + wrong;
     Some(match selected {
         Some(_) if bad > 0 => RdpState::Mixed,
-        Some(_) if slow * 2 >= good => RdpState::Slow,
+        Some(_) if slow > 0 => RdpState::Slow,
         Some(RdpSecurity::Nla) => RdpState::Nla,
         Some(RdpSecurity::Tls) => RdpState::Tls,
+        Some(RdpSecurity::Rdstls) => RdpState::Rdstls,
+        Some(RdpSecurity::Aad) => RdpState::Aad,
         Some(RdpSecurity::Legacy) => RdpState::Legacy,
         None if bad == 0 => return None,
         None if wrong > 0 => RdpState::WrongProtocol,
@@ -208,38 +220,6 @@ pub fn fuse_negotiation(tries: &[Negotiation]) -> Option<RdpState> {
         None if reset > closed => RdpState::Reset,
         None => RdpState::Closed,
     })
-}
-
-/// States of `rdp-certificate`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Certificate {
-    Valid,
-    Expired,
-    NotYetValid,
-    Absent,
-}
-
-impl Certificate {
-    /// The word of the vocabulary.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Valid => "valid",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not-yet-valid",
-            Self::Absent => "absent",
-        }
-    }
-}
-
-/// The state of a certificate at `now` (seconds since 1970); `None` when the handshake did not show one.
-pub fn fuse_certificate(tls: &Tls, now: i64) -> Option<Certificate> {
-    match tls {
-        Tls::Certificate(c) if now > c.not_after => Some(Certificate::Expired),
-        Tls::Certificate(c) if now < c.not_before => Some(Certificate::NotYetValid),
-        Tls::Certificate(_) => Some(Certificate::Valid),
-        Tls::Unreadable => Some(Certificate::Absent),
-        Tls::Failed(_) | Tls::Hang(_) => None,
-    }
 }
 
 #[cfg(test)]
@@ -272,6 +252,7 @@ mod tests {
         };
         let wrong = Greeting::WrongProtocol {
             sample: "HTTP".into(),
+            protocol: None,
         };
         let throttled = Greeting::Throttled {
             notice: ThrottleNotice::MaxStartups,
@@ -283,7 +264,7 @@ mod tests {
             (vec![hello(SLOW), hello(SLOW * 3)], Some(Banner::Slow)),
             (
                 vec![hello(SLOW), hello(FAST), hello(FAST)],
-                Some(Banner::Fast),
+                Some(Banner::Slow),
             ),
             (vec![silent.clone(), silent.clone()], Some(Banner::Silent)),
             (vec![closed(), closed()], Some(Banner::Closed)),
@@ -291,7 +272,8 @@ mod tests {
             (vec![closed(), reset.clone(), reset], Some(Banner::Reset)),
             (vec![hello(FAST), throttled], Some(Banner::ThrottleNotice)),
             (vec![hello(FAST), closed()], Some(Banner::Mixed)),
-            (vec![hello(FAST), silent], Some(Banner::Mixed)),
+            (vec![hello(FAST), silent.clone()], Some(Banner::Mixed)),
+            (vec![hello(SLOW), silent], Some(Banner::Slow)),
             (vec![wrong], Some(Banner::WrongProtocol)),
             (vec![own.clone(), hello(FAST)], Some(Banner::Fast)),
             (vec![own], None),
@@ -321,27 +303,6 @@ mod tests {
     }
 
     #[test]
-    fn every_state_of_certificate() {
-        let c = Tls::Certificate(crate::probe::outcome::CertificateSummary {
-            subject: "host".into(),
-            not_before: 100,
-            not_after: 200,
-        });
-        for (now, want) in [
-            (50, Certificate::NotYetValid),
-            (150, Certificate::Valid),
-            (250, Certificate::Expired),
-        ] {
-            assert_eq!(fuse_certificate(&c, now), Some(want));
-        }
-        assert_eq!(
-            fuse_certificate(&Tls::Unreadable, 0),
-            Some(Certificate::Absent)
-        );
-        assert_eq!(fuse_certificate(&Tls::Failed("x".into()), 0), None);
-    }
-
-    #[test]
     fn every_state_of_negotiation() {
         let selected = |security, after| Negotiation::Selected { security, after };
         let nla = selected(RdpSecurity::Nla, FAST);
@@ -353,6 +314,10 @@ mod tests {
         for (tries, want) in [
             (vec![nla.clone(); 3], Some(RdpState::Nla)),
             (vec![selected(RdpSecurity::Tls, FAST)], Some(RdpState::Tls)),
+            (
+                vec![selected(RdpSecurity::Rdstls, FAST)],
+                Some(RdpState::Rdstls),
+            ),
             (
                 vec![selected(RdpSecurity::Legacy, FAST)],
                 Some(RdpState::Legacy),
@@ -366,7 +331,13 @@ mod tests {
             ),
             (vec![silent.clone(), silent], Some(RdpState::Silent)),
             (
-                vec![Negotiation::WrongProtocol { sample: "x".into() }, closed],
+                vec![
+                    Negotiation::WrongProtocol {
+                        sample: "x".into(),
+                        protocol: None,
+                    },
+                    closed,
+                ],
                 Some(RdpState::WrongProtocol),
             ),
             (vec![Negotiation::Own(OwnFailure::NoRoute)], None),

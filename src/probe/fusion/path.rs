@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
-use super::describe::time;
+use crate::domain::said::{Figure, Said, Unit};
 use crate::probe::mtu::Large;
 use crate::probe::quality::{Carrier, Samples};
+use crate::probe::said;
 
 /// States of `path-quality`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,30 +49,27 @@ pub fn fuse_quality(rtts: &[Option<Duration>]) -> Option<Quality> {
 }
 
 /// Loss, round-trip times and jitter in one sentence.
-pub fn describe_quality(samples: &Samples) -> String {
+pub fn describe_quality(samples: &Samples) -> Said {
     let mut good: Vec<Duration> = samples.rtts.iter().flatten().copied().collect();
-    let lost = samples.rtts.len() - good.len();
-    let by = match samples.carrier {
-        Carrier::Ping => "pings".to_owned(),
-        Carrier::Connect(port) => format!("connections to port {port}"),
+    let all = samples.rtts.len();
+    let lost = all - good.len();
+    let loss = lost as f64 * 100.0 / all.max(1) as f64;
+    let loss = Figure::new(loss, 0, Unit::Percent);
+    let count = match samples.carrier {
+        Carrier::Ping => said::quality(all, lost, loss),
+        Carrier::Connect(port) => said::quality_port(all, port, lost, loss),
     };
-    let loss = lost as f64 * 100.0 / samples.rtts.len().max(1) as f64;
     let jitter = jitter(&good);
     good.sort_unstable();
-    let times = match (good.first(), good.get(good.len() / 2), good.last()) {
-        (Some(best), Some(median), Some(worst)) => format!(
-            "; round trip {} at best, {} typical, {} at worst, jitter {}",
-            time(*best),
-            time(*median),
-            time(*worst),
-            time(jitter)
-        ),
-        _ => String::new(),
-    };
-    format!(
-        "{} {by}, {lost} lost ({loss:.0} %){times}",
-        samples.rtts.len()
-    )
+    match (good.first(), good.get(good.len() / 2), good.last()) {
+        (Some(best), Some(median), Some(worst)) => count.and(said::round_trip(
+            Figure::time(*best),
+            Figure::time(*median),
+            Figure::time(*worst),
+            Figure::time(jitter),
+        )),
+        _ => count,
+    }
 }
 
 /// Mean difference of neighbouring round-trip times.
@@ -104,6 +102,8 @@ pub struct MtuFacts {
     pub outward: Large,
     /// Large pings there and back, to a host that answers small ones.
     pub ping: Large,
+    /// The handshake that hung, once more with small packets alone.
+    pub small: Large,
     /// The key exchange or TLS handshake hung after small packets had passed.
     pub hung: bool,
 }
@@ -112,7 +112,10 @@ pub struct MtuFacts {
 /// only shows one direction.
 pub fn fuse_mtu(facts: MtuFacts) -> Option<Mtu> {
     match (facts.outward, facts.ping) {
+        _ if facts.hung && facts.small == Large::Passed => Some(Mtu::BlackHole),
         (Large::Lost, _) => Some(Mtu::BlackHole),
+        // A handshake that hangs with small packets, too, does not hang for the size of them.
+        (_, Large::Lost) if facts.small == Large::Lost => None,
         (_, Large::Lost) => facts.hung.then_some(Mtu::BlackHole),
         (_, Large::Passed) => Some(Mtu::Ok),
         (Large::Passed, Large::Unknown) if !facts.hung => Some(Mtu::Ok),
@@ -121,23 +124,24 @@ pub fn fuse_mtu(facts: MtuFacts) -> Option<Mtu> {
 }
 
 /// The same in words.
-pub fn describe_mtu(facts: MtuFacts) -> String {
+pub fn describe_mtu(facts: MtuFacts) -> Said {
     let outward = match facts.outward {
-        Large::Passed => "full-size packets towards the server are acknowledged",
-        Large::Lost => "full-size packets towards the server vanish while small ones are answered",
-        Large::Unknown => "full-size packets towards the server could not be tried",
+        Large::Passed => said::outward_passed(),
+        Large::Lost => said::outward_lost(),
+        Large::Unknown => said::outward_unknown(),
     };
     let ping = match facts.ping {
-        Large::Passed => "large pings come back",
-        Large::Lost => "large pings are lost while small ones come back",
-        Large::Unknown => "large pings could not be tried, so the way back is not known",
+        Large::Passed => said::large_ping_passed(),
+        Large::Lost => said::large_ping_lost(),
+        Large::Unknown => said::large_ping_unknown(),
     };
-    let hung = if facts.hung {
-        "; the exchange hung after small packets had passed"
-    } else {
-        ""
-    };
-    format!("{outward}; {ping}{hung}")
+    let both = outward.and(ping);
+    match (facts.hung, facts.small) {
+        (true, Large::Passed) => both.and(said::hung_small_passed()),
+        (true, Large::Lost) => both.and(said::hung_small_lost()),
+        (true, Large::Unknown) => both.and(said::hung_after_small()),
+        (false, _) => both,
+    }
 }
 
 #[cfg(test)]
@@ -203,7 +207,29 @@ mod tests {
             let facts = MtuFacts {
                 outward,
                 ping,
+                small: Unknown,
                 hung,
+            };
+            assert_eq!(fuse_mtu(facts), want, "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn a_handshake_that_completes_with_small_packets_proves_a_black_hole() {
+        use Large::{Lost, Passed, Unknown};
+        for (small, ping, want) in [
+            (Passed, Unknown, Some(Mtu::BlackHole)),
+            (Passed, Passed, Some(Mtu::BlackHole)),
+            (Lost, Lost, None),
+            (Lost, Passed, Some(Mtu::Ok)),
+            (Lost, Unknown, None),
+            (Unknown, Lost, Some(Mtu::BlackHole)),
+        ] {
+            let facts = MtuFacts {
+                outward: Unknown,
+                ping,
+                small,
+                hung: true,
             };
             assert_eq!(fuse_mtu(facts), want, "{facts:?}");
         }

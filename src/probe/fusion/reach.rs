@@ -4,7 +4,9 @@
 //! every port. Must not live here: how attempts are made.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use crate::domain::said::Word;
 use crate::probe::outcome::{Connect, Echo, OwnFailure, RETRANSMITTED};
 
 /// Ports that a security isolation leaves open; their answers do not contradict it.
@@ -24,6 +26,11 @@ pub enum Reach {
 }
 
 impl Reach {
+    /// The word of the vocabulary, to be looked up.
+    pub fn word(self) -> Word {
+        Word::state("reach", self.as_str())
+    }
+
     /// The word of the vocabulary.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -105,10 +112,31 @@ impl ReachFacts {
     }
 }
 
-/// True when some tries were answered at once and others only after their first packet was lost.
-fn some_lost_a_packet(login: &[Connect]) -> bool {
-    let quick = |c: &Connect| c.is_open() && c.rtt().is_some_and(|d| d < RETRANSMITTED / 2);
-    login.iter().any(quick) && login.iter().any(|c| c.took_a_retransmission())
+impl ReachFacts {
+    /// True when a try was answered only after its first packet was lost. Where nothing on the path
+    /// answers any faster, the path may just be that long.
+    pub fn lost_a_packet(&self) -> bool {
+        let quick = |rtt: Duration| rtt < RETRANSMITTED / 2;
+        let echo = match &self.echo {
+            Echo::Replies { rtts, .. } => rtts.iter().min().copied(),
+            _ => None,
+        };
+        let others = self
+            .login
+            .iter()
+            .chain(self.neighbours.iter().map(|(_, c)| c));
+        let fastest = others.filter_map(|c| c.rtt()).chain(echo).min();
+        let late = |c: &Connect| c.took_a_retransmission();
+        // Each retransmission waits twice as long as the one before: an answer right after one of
+        // them came to it.
+        self.login.iter().any(late)
+            && (fastest.is_some_and(quick) || fastest.is_some_and(just_after_a_retransmission))
+    }
+}
+
+/// True for a time that is hardly longer than the first wait for an answer.
+fn just_after_a_retransmission(rtt: Duration) -> bool {
+    rtt >= RETRANSMITTED && rtt < RETRANSMITTED + RETRANSMITTED / 2
 }
 
 /// One state for one path.
@@ -131,7 +159,7 @@ pub fn fuse_reach(facts: &ReachFacts) -> Result<Reach, ReachUnknown> {
         return Err(own.map_or(ReachUnknown::NoAttempt, ReachUnknown::Own));
     }
     Ok(if open > 0 {
-        if refused + silent + prohibited > 0 || some_lost_a_packet(&facts.login) {
+        if refused + silent + prohibited > 0 || facts.lost_a_packet() {
             Reach::Flaky
         } else if facts.all_but_login_dead() {
             Reach::OpenLoginOnly
@@ -262,6 +290,18 @@ mod tests {
                 vec![Connect::Open(RETRANSMITTED); 3],
                 vec![REFUSED],
                 silent_echo(),
+                Reach::Flaky,
+            ),
+            (
+                vec![Connect::Open(RETRANSMITTED * 11 / 10); 3],
+                vec![SILENT],
+                Echo::NotPermitted,
+                Reach::Flaky,
+            ),
+            (
+                vec![Connect::Open(RETRANSMITTED * 2); 3],
+                vec![Connect::Refused(RETRANSMITTED * 2)],
+                Echo::NotPermitted,
                 Reach::Open,
             ),
             (

@@ -13,6 +13,8 @@ use crate::action::plan::PlanError;
 use crate::domain::action::ActionId;
 use crate::domain::instance::Instance;
 use crate::domain::report::Report;
+use crate::domain::said::Said;
+use crate::runtime::said;
 use crate::store::journal::Outcome;
 
 /// Plans made at the same time; each needs a handful of reads.
@@ -36,9 +38,9 @@ pub struct BatchInputs {
 pub enum ItemEnd {
     Executed(Box<Execution>),
     /// Nothing had to be sent for it, or there was no plan; why.
-    NotNeeded(String),
+    NotNeeded(Said),
     /// It could not begin; nothing was sent for it.
-    Refused(String),
+    Refused(Said),
     /// The batch had stopped before.
     NotReached,
 }
@@ -49,7 +51,7 @@ pub struct BatchEnd {
     /// One for each instance, in order.
     pub items: Vec<(Instance, ItemEnd)>,
     /// Why it stopped before its end, if it did.
-    pub stopped: Option<String>,
+    pub stopped: Option<Said>,
 }
 
 /// Plans an action for each instance.
@@ -98,8 +100,8 @@ pub async fn execute_batch(
             continue;
         }
         let next = match &item.share {
-            Share::Covered { by } => Next::Skip(format!("done by the same rule as {by}")),
-            Share::Left(error) => Next::Skip(error.to_string()),
+            Share::Covered { by } => Next::Skip(said::done_by_rule_of(by)),
+            Share::Left(error) => Next::Skip(error.said()),
             Share::Planned(_) => {
                 told(instance);
                 current(desk, approved, index, inputs, &changed).await
@@ -120,7 +122,7 @@ pub async fn execute_batch(
                 };
                 match execute(desk, around, *plan, sink).await {
                     Ok(execution) => ItemEnd::Executed(Box::new(execution)),
-                    Err(error) => ItemEnd::Refused(error.to_string()),
+                    Err(error) => ItemEnd::Refused(error.said()),
                 }
             }
         };
@@ -132,8 +134,8 @@ pub async fn execute_batch(
 
 enum Next {
     Go(Box<ApprovedPlan>),
-    Skip(String),
-    Stop(String),
+    Skip(Said),
+    Stop(Said),
 }
 
 /// The plan of an item as it can be sent now: made anew when this batch itself has changed the
@@ -146,7 +148,7 @@ async fn current(
     changed: &[(String, String)],
 ) -> Next {
     let Some(shown) = approved.plan_of(index) else {
-        return Next::Skip("there is no plan".to_owned());
+        return Next::Skip(said::no_plan());
     };
     let marks: Vec<String> = match &shown.plan().rules {
         Some(rules) => changed
@@ -164,25 +166,23 @@ async fn current(
     match prepare_plan(desk, instance, inputs.action, &inputs.parameters, &options).await {
         Ok(fresh) => match approved.renewed(index, fresh.plan, &marks) {
             Some(plan) => Next::Go(Box::new(plan)),
-            None => Next::Stop(
-                "somebody else changed the rules since they were shown; plan again to see the new difference".to_owned(),
-            ),
+            None => Next::Stop(said::rules_changed_meanwhile()),
         },
         Err(PlanError::NothingToDo(why)) => Next::Skip(why),
-        Err(error) => Next::Stop(error.to_string()),
+        Err(error) => Next::Stop(error.said()),
     }
 }
 
 /// What ends a batch: the cloud refused, the end is not known, or login got worse.
-fn failure(instance: &Instance, ended: &ItemEnd) -> Option<String> {
+fn failure(instance: &Instance, ended: &ItemEnd) -> Option<Said> {
     let name = instance.label();
     match ended {
-        ItemEnd::Refused(why) => Some(format!("{name}: {why}")),
+        ItemEnd::Refused(why) => Some(said::of_instance(name, why)),
         ItemEnd::Executed(execution) => matches!(
             execution.outcome,
             Outcome::Failed | Outcome::Unknown | Outcome::Interrupted | Outcome::Worse
         )
-        .then(|| format!("{name}: {}", execution.detail)),
+        .then(|| said::of_instance(name, &execution.detail)),
         ItemEnd::NotNeeded(_) | ItemEnd::NotReached => None,
     }
 }

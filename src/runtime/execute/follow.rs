@@ -17,7 +17,9 @@ use crate::action::rules::marked_indexes;
 use crate::cloud::automation::{self, RunEnd};
 use crate::cloud::{Client, CloudError, inventory};
 use crate::domain::api_call::ApiCall;
-use crate::domain::text::{counted, sanitise};
+use crate::domain::said::{Figure, List, Said, Unit};
+use crate::domain::text::sanitise;
+use crate::runtime::said;
 
 /// Synchronous changes are visible at once; this is for slow replicas.
 const VISIBLE_WITHIN_S: u64 = 20;
@@ -26,7 +28,7 @@ const VISIBLE_WITHIN_S: u64 = 20;
 const LEAVES_WITHIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// Final states of an invocation that ended without the script's own end.
-const AGENT_GAVE_UP: [&str; 3] = ["TIMEOUT", "TASK_TIMEOUT", "DELIVER_FAILED"];
+const AGENT_GAVE_UP: [&str; 2] = ["TIMEOUT", "TASK_TIMEOUT"];
 
 /// What the cloud gave to recognise the operation by.
 #[derive(Debug, Clone, Default)]
@@ -42,12 +44,12 @@ pub struct End {
     pub success: bool,
     /// False when the call was accepted and its end could not be seen.
     pub seen: bool,
-    pub detail: String,
+    pub detail: Said,
     pub output: Vec<String>,
 }
 
 impl End {
-    fn unseen(detail: String) -> Self {
+    fn unseen(detail: Said) -> Self {
         Self {
             success: false,
             seen: false,
@@ -62,10 +64,10 @@ impl End {
 pub enum Look {
     Ended(End),
     /// Still under way; in words.
-    Pending(String),
+    Pending(Said),
 }
 
-fn ended(success: bool, detail: impl Into<String>) -> Look {
+fn ended(success: bool, detail: impl Into<Said>) -> Look {
     Look::Ended(End {
         success,
         seen: true,
@@ -104,17 +106,12 @@ impl Watch<'_> {
                 Ok(Look::Ended(end)) => return end,
                 Ok(Look::Pending(state)) => state,
                 Err(error) if is_final(&error) => {
-                    return End::unseen(format!(
-                        "the call was accepted, but its end cannot be seen: {error}"
-                    ));
+                    return End::unseen(said::end_unseen(error));
                 }
-                Err(error) => format!("not readable: {error}"),
+                Err(error) => said::not_readable(error),
             };
             if started.elapsed() >= limit {
-                return End::unseen(format!(
-                    "the call was accepted, but after {} s it has not ended ({state}); look again later, do not send it twice",
-                    limit.as_secs()
-                ));
+                return End::unseen(said::not_ended(whole_seconds(limit), state));
             }
             tell(
                 sink,
@@ -141,7 +138,7 @@ impl Watch<'_> {
     /// One look.
     pub async fn look(&self) -> Result<Look, CloudError> {
         match self.completion {
-            Completion::Answer => Ok(ended(true, "answered")),
+            Completion::Answer => Ok(ended(true, said::answered())),
             Completion::Instance { state, .. } => self.instance(state.as_deref()).await,
             Completion::Rules {
                 group,
@@ -163,7 +160,7 @@ impl Watch<'_> {
 
     async fn instance(&self, wanted: Option<&str>) -> Result<Look, CloudError> {
         let Some(instance) = self.read_instance().await? else {
-            return Ok(ended(false, "the instance does not exist any more"));
+            return Ok(ended(false, said::instance_gone()));
         };
         let state = instance.state.clone();
         let Some(operation) = instance.last_operation.filter(|o| !o.state.is_empty()) else {
@@ -178,17 +175,17 @@ impl Watch<'_> {
         Ok(match (ours, operation.state.as_str()) {
             (true, "FAILED") => ended(
                 false,
-                format!(
-                    "{} failed: {} (state {state})",
-                    self.call.action,
-                    sanitise(&operation.error_message, 300)
+                said::operation_failed(
+                    &self.call.action,
+                    sanitise(&operation.error_message, 300),
+                    state,
                 ),
             ),
-            (true, "SUCCESS") if in_state => ended(true, format!("the state is {state}")),
-            (_, progress) => Look::Pending(format!(
-                "{state}, {} {}",
+            (true, "SUCCESS") if in_state => ended(true, said::state_is(state)),
+            (_, progress) => Look::Pending(said::operation_pending(
+                state,
                 operation.action,
-                progress.to_lowercase()
+                progress.to_lowercase(),
             )),
         })
     }
@@ -196,57 +193,42 @@ impl Watch<'_> {
     /// The end of an operation on a cloud that does not name the last one.
     fn by_state_alone(&self, state: &str, wanted: Option<&str>) -> Look {
         let Some(wanted) = wanted else {
-            return ended(true, format!("accepted; the state is {state}"));
+            return ended(true, said::accepted_in_state(state));
         };
         if state != wanted {
             self.left.store(true, Ordering::Relaxed);
-            return Look::Pending(state.to_owned());
+            return Look::Pending(Said::raw(state));
         }
         let age = Timestamp::now().duration_since(self.sent_at);
         // A restart ends in the state that it began in.
         let returns = wanted == "RUNNING" && self.call.action != "StartInstances";
         if returns && !self.left.load(Ordering::Relaxed) && age < LEAVES_WITHIN {
-            return Look::Pending(format!("{state}, not left yet"));
+            return Look::Pending(said::not_left_yet(state));
         }
-        ended(
-            true,
-            format!("the state is {state}; the cloud does not name its last operation"),
-        )
+        ended(true, said::state_is_untracked(state))
     }
 
     async fn rules(&self, group: &str, mark: &str, present: bool) -> Result<Look, CloudError> {
         let rules = read::group(self.client, &self.plan.target.region, group).await?;
         let found = marked_indexes(&rules, mark);
         Ok(match (found.is_empty(), present) {
-            (false, true) => ended(
-                true,
-                format!(
-                    "{} of {group} in force at index {}",
-                    counted(found.len(), "rule"),
-                    found[0]
-                ),
-            ),
-            (true, false) => ended(true, format!("the rules are gone from {group}")),
-            (_, true) => Look::Pending(format!("the rule is not seen in {group} yet")),
-            (_, false) => Look::Pending(format!("the rule is still seen in {group}")),
+            (false, true) => ended(true, said::rules_in_force(found.len(), group, found[0])),
+            (true, false) => ended(true, said::rules_gone(group)),
+            (_, true) => Look::Pending(said::rule_not_yet(group)),
+            (_, false) => Look::Pending(said::rule_still(group)),
         })
     }
 
     async fn bound(&self, group: &str, present: bool) -> Result<Look, CloudError> {
         let Some(instance) = self.read_instance().await? else {
-            return Ok(ended(false, "the instance does not exist any more"));
+            return Ok(ended(false, said::instance_gone()));
         };
         let is_bound = instance.security_group_ids.iter().any(|id| id == group);
+        let bound = said::groups_bound(List::names(&instance.security_group_ids));
         Ok(if is_bound == present {
-            ended(
-                true,
-                format!("bound are {}", instance.security_group_ids.join(", ")),
-            )
+            ended(true, bound)
         } else {
-            Look::Pending(format!(
-                "bound are {}",
-                instance.security_group_ids.join(", ")
-            ))
+            Look::Pending(bound)
         })
     }
 
@@ -256,9 +238,9 @@ impl Watch<'_> {
             .await?
             .and_then(|instance| instance.bandwidth_out_mbps);
         Ok(if now == Some(mbps) {
-            ended(true, format!("the cap is {mbps} Mbit/s"))
+            ended(true, said::cap_is(mbps))
         } else {
-            Look::Pending(format!("the cap is {}", now.unwrap_or_default()))
+            Look::Pending(said::cap_still(now.unwrap_or_default()))
         })
     }
 
@@ -269,7 +251,7 @@ impl Watch<'_> {
             None => None,
         };
         let Some(id) = id else {
-            return Ok(ended(true, "accepted, without a task to follow"));
+            return Ok(ended(true, said::accepted_untracked()));
         };
         let call = ApiCall::new(
             "vpc",
@@ -283,9 +265,9 @@ impl Watch<'_> {
             Err(error) => return Err(error),
         };
         Ok(match answer.response["Result"].as_str() {
-            Some("SUCCESS") => ended(true, format!("task {id} succeeded")),
-            Some("FAILED") => ended(false, format!("task {id} failed on the cloud's side")),
-            other => Look::Pending(format!("task {id} {}", other.unwrap_or("?").to_lowercase())),
+            Some("SUCCESS") => ended(true, said::task_succeeded(id)),
+            Some("FAILED") => ended(false, said::task_failed(id)),
+            other => Look::Pending(said::task_pending(id, other.unwrap_or("?").to_lowercase())),
         })
     }
 
@@ -293,44 +275,36 @@ impl Watch<'_> {
     async fn address_itself(&self) -> Result<Look, CloudError> {
         let done = settle::address_call_arrived(self.client, self.plan, self.call).await?;
         Ok(if done {
-            ended(true, "the address itself shows it")
+            ended(true, said::address_shows_it())
         } else {
-            Look::Pending("the address does not show it yet".to_owned())
+            Look::Pending(said::address_not_yet())
         })
     }
 
     async fn invocation(&self) -> Result<Look, CloudError> {
         let Some(id) = &self.handle.invocation else {
-            return Ok(ended(false, "the cloud named no invocation"));
+            return Ok(ended(false, said::no_invocation()));
         };
         let region = &self.plan.target.region;
         let run =
             automation::follow(self.client, region, id, Duration::ZERO, Duration::ZERO).await?;
         let output = outcome_lines(&run.output);
-        let said = output
+        let line = output
             .iter()
             .rev()
             .find(|line| line.starts_with("failed: ") || line.starts_with("done: "))
-            .cloned();
+            .map(Said::raw);
         let (success, detail) = match &run.end {
-            RunEnd::Success => (
-                true,
-                said.unwrap_or_else(|| "the script ended well".to_owned()),
-            ),
+            RunEnd::Success => (true, line.unwrap_or_else(said::script_ended_well)),
             RunEnd::Failed { exit_code } => (
                 false,
-                said.unwrap_or_else(|| format!("the script ended with status {exit_code}")),
+                line.unwrap_or_else(|| said::script_ended(*exit_code)),
             ),
+            RunEnd::NotRun { status, why } => (false, said::script_did_not_run(status, why)),
             RunEnd::Timeout { status } if !AGENT_GAVE_UP.contains(&status.as_str()) => {
-                return Ok(Look::Pending(format!(
-                    "the script is {}",
-                    status.to_lowercase()
-                )));
+                return Ok(Look::Pending(said::script_is(status.to_lowercase())));
             }
-            RunEnd::Timeout { status } => (
-                false,
-                format!("the agent did not finish the script in time ({status})"),
-            ),
+            RunEnd::Timeout { status } => (false, said::script_not_in_time(status)),
         };
         Ok(Look::Ended(End {
             success,
@@ -344,16 +318,16 @@ impl Watch<'_> {
         let tasks =
             read::repair_tasks(self.client, &self.plan.target.region, &self.plan.target.id).await?;
         Ok(match tasks.iter().find(|found| found.id == task) {
-            Some(found) if found.status == 1 => {
-                Look::Pending(format!("{task} still waits for authorisation"))
-            }
-            Some(found) => ended(
-                true,
-                format!("{task} is authorised (status {})", found.status),
-            ),
-            None => ended(true, format!("{task} no longer waits")),
+            Some(found) if found.status == 1 => Look::Pending(said::repair_waits(task)),
+            Some(found) => ended(true, said::repair_authorised(task, found.status)),
+            None => ended(true, said::repair_not_waiting(task)),
         })
     }
+}
+
+/// So many seconds, as progress counts them.
+pub(in crate::runtime) fn whole_seconds(time: Duration) -> Figure {
+    Figure::new(time.as_secs() as f64, 0, Unit::Seconds)
 }
 
 /// Errors that another look will not mend.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::secret::random_bytes;
 use crate::cloud::Client;
-use crate::domain::api_call::ApiCall;
+use crate::domain::api_call::{ANY_REGION, ApiCall};
 use crate::domain::text::sanitise;
 use crate::store::journal::Author;
 
@@ -40,7 +40,7 @@ pub fn author() -> Author {
 /// The account of these credentials: sts `GetCallerIdentity` takes nothing and needs no permission.
 /// Empty where it is not told.
 pub async fn account(client: &Client) -> String {
-    let call = ApiCall::new("sts", "GetCallerIdentity", "", json!({}));
+    let call = ApiCall::new("sts", "GetCallerIdentity", ANY_REGION, json!({}));
     match client.call(&call).await {
         Ok(answer) => sanitise(
             answer.response["AccountId"].as_str().unwrap_or_default(),

@@ -7,6 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::Desk;
 use crate::domain::action::ActionId;
 use crate::domain::instance::Instance;
+use crate::domain::said::{Said, Table, Word};
+use crate::runtime::said;
 use crate::store::journal::{CallResult, Contents, Entry, EntryState, Outcome};
 
 /// How far back an action still matters to the next one.
@@ -17,7 +19,7 @@ const SAME_INCIDENT: SignedDuration = SignedDuration::from_hours(12);
 const MOST: usize = 5;
 
 /// Sentences for the preview: who is at work on the instance now, and who was a short while ago.
-pub(super) fn notes(desk: &Desk, contents: &Contents, instance: &Instance) -> Vec<String> {
+pub(super) fn notes(desk: &Desk, contents: &Contents, instance: &Instance) -> Vec<Said> {
     let now = Timestamp::now();
     contents
         .entries
@@ -39,47 +41,35 @@ fn shares_group(entry: &Entry, instance: &Instance) -> bool {
             .is_some_and(|rules| instance.security_group_ids.contains(&rules.group))
 }
 
-fn note(desk: &Desk, entry: &Entry, now: Timestamp) -> Option<String> {
+fn note(desk: &Desk, entry: &Entry, now: Timestamp) -> Option<Said> {
     let author = &entry.author;
     let own = author.pid == desk.author.pid && author.host == desk.author.host;
     let who = if own {
-        "this console".to_owned()
+        said::this_console()
     } else {
-        format!(
-            "{} on {} (process {})",
-            author.user, author.host, author.pid
-        )
+        said::author(&author.user, &author.host, author.pid)
     };
-    let what = format!("`{}` on {}", entry.plan.action, entry.plan.target.label());
+    let action = Word::new(Table::Action, entry.plan.action.as_str());
+    let what = said::action_on(action, entry.plan.target.label());
     if entry.state == EntryState::InFlight {
         // A lock that cannot be asked for is taken for held: better one warning too many.
         let held = desk.journal.is_held(&entry.id).unwrap_or(true);
         return Some(if held {
-            format!(
-                "{who} is carrying out {what} right now (entry {})",
-                entry.id
-            )
+            said::under_way_by(who, what, &entry.id)
         } else {
-            format!(
-                "{what} of {who} was interrupted and is not settled yet (entry {})",
-                entry.id
-            )
+            said::interrupted_of(what, who, &entry.id)
         });
     }
     let ended = entry.ended?;
     let ago = now.duration_since(ended);
     (ago < RECENT && !own).then(|| {
-        format!(
-            "{who} did {what} {} min ago: {} (entry {})",
-            ago.as_mins().max(0),
-            entry.outcome.map_or("closed", Outcome::as_str),
-            entry.id
-        )
+        let outcome = entry.outcome.map_or("closed", Outcome::as_str);
+        said::did_ago(who, what, ago.as_mins().max(0), outcome, &entry.id)
     })
 }
 
 /// How the last soft restart of the instance failed, when it was accepted and did not end well.
-pub fn soft_failed(contents: &Contents, instance: &str) -> Option<String> {
+pub fn soft_failed(contents: &Contents, instance: &str) -> Option<Said> {
     let now = Timestamp::now();
     let last = contents.entries.iter().rev().find(|entry| {
         entry.plan.target.id == instance
@@ -98,7 +88,7 @@ pub fn soft_failed(contents: &Contents, instance: &str) -> Option<String> {
         .and_then(|mode| mode.as_str())
         == Some("soft");
     (soft && accepted && call.ended == Some(false))
-        .then(|| format!("{} (entry {})", call.detail, last.id))
+        .then(|| said::detail_of_entry(&call.detail, &last.id))
 }
 
 /// Actions that were carried out on the instance in the incident that lasted at `at`, and did not

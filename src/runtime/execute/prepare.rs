@@ -12,10 +12,13 @@ use crate::action::before::{Before, shuts_down};
 use crate::action::context::{AccountType, Fact, PlanContext};
 use crate::action::parameters::Parameters;
 use crate::action::plan::{Plan, PlanError, plan};
+use crate::action::{bandwidth, catalog};
 use crate::cloud::{Client, CloudError, inventory};
 use crate::domain::action::ActionId;
 use crate::domain::evidence::Reading;
 use crate::domain::instance::Instance;
+use crate::domain::said::Said;
+use crate::runtime::said;
 
 /// What the caller knows already.
 #[derive(Debug, Clone, Default)]
@@ -67,6 +70,7 @@ pub async fn prepare(
 ) -> PlanContext {
     let mut context = PlanContext {
         entry: new_entry_id(),
+        today: bandwidth::day(desk.client.now()),
         instance: instance.clone(),
         login_port: options.login_port,
         user_source: options.user_source,
@@ -86,9 +90,7 @@ pub async fn prepare(
                 .extend(neighbours::notes(desk, &contents, &context.instance));
             context.before.soft_failed = neighbours::soft_failed(&contents, &context.instance.id);
         }
-        Err(error) => context.notes.push(format!(
-            "what others do on this instance is not known: {error}"
-        )),
+        Err(error) => context.notes.push(said::others_unknown(error.to_string())),
     }
     if !context.instance.is_static {
         read_facts(&desk.client, action, parameters, &mut context).await;
@@ -104,12 +106,8 @@ async fn refresh(client: &Client, context: &mut PlanContext) {
             fresh.configured_login_port = listed.configured_login_port;
             context.instance = fresh;
         }
-        Ok(None) => context
-            .notes
-            .push(format!("{} is not listed by the cloud any more", listed.id)),
-        Err(error) => context.notes.push(format!(
-            "the instance is shown as it was listed; it could not be read again ({error})"
-        )),
+        Ok(None) => context.notes.push(said::not_listed_any_more(&listed.id)),
+        Err(error) => context.notes.push(said::shown_as_listed(error.to_string())),
     }
 }
 
@@ -121,6 +119,12 @@ async fn read_facts(
 ) {
     let instance = context.instance.clone();
     let region = &instance.region;
+    let absent = catalog::row_of(action).permissions.iter();
+    let absent = absent.filter(|call| client.site().is_some_and(|site| site.lacks(call)));
+    // Where the account's network type is not told, the address tells where its cap is.
+    for call in absent.filter(|call| **call != "vpc:DescribeNetworkAccountType") {
+        context.notes.push(said::not_documented(call));
+    }
     match action {
         ActionId::OpenPort | ActionId::OpenCommonPorts => {
             context.groups = fact(read::groups(client, &instance).await);
@@ -139,7 +143,7 @@ async fn read_facts(
         ActionId::AssociateAddress => {
             let (account, free) = tokio::join!(
                 read::account_type(client, region),
-                read::free_addresses(client, region),
+                read::free_addresses(client, region, parameters.text("address")),
             );
             context.account_type = fact(account);
             context.free_addresses = fact(free);
@@ -165,7 +169,7 @@ async fn read_facts(
 }
 
 /// The price of a cap, asked for where the cap lies.
-async fn price(client: &Client, context: &PlanContext, mbps: u64) -> Result<String, CloudError> {
+async fn price(client: &Client, context: &PlanContext, mbps: u64) -> Result<Said, CloudError> {
     let nothing = Vec::new();
     let addresses = context.addresses.known().unwrap_or(&nothing);
     let elastic = addresses
@@ -173,7 +177,7 @@ async fn price(client: &Client, context: &PlanContext, mbps: u64) -> Result<Stri
         .find(|a| !a.id.is_empty() && a.kind != "WanIP" && a.bandwidth.is_some());
     match elastic {
         Some(address) => {
-            read::price_of_address(client, &context.instance.region, &address.id, mbps).await
+            read::price_of_address(client, &context.instance.region, address, mbps).await
         }
         None => read::price_of_instance(client, &context.instance, mbps).await,
     }
@@ -184,10 +188,10 @@ fn fact<T>(result: Result<T, CloudError>) -> Fact<T> {
         Ok(value) => Fact::Known(value),
         Err(error) => Fact::Unknown {
             remedy: match error.missing_permission() {
-                Some(permission) => format!("ask for the permission {permission}"),
-                None => "try again".to_owned(),
+                Some(permission) => said::ask_permission(permission),
+                None => said::try_again(),
             },
-            why: error.to_string(),
+            why: error.said(),
         },
     }
 }

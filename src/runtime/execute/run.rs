@@ -16,7 +16,9 @@ use crate::action::support::vnc_page;
 use crate::action::undo::KeptAnswers;
 use crate::cloud::CloudError;
 use crate::domain::api_call::ApiCall;
-use crate::domain::text::{counted, sanitise};
+use crate::domain::said::Said;
+use crate::domain::text::sanitise;
+use crate::runtime::said;
 use crate::store::journal::{CallResult, Event, Outcome};
 
 /// Progress of one execution, filled step by step.
@@ -35,22 +37,22 @@ pub(super) struct Run<'a> {
 
 /// How one step ended.
 enum StepEnd {
-    Done(String),
-    Stop(Outcome, String),
+    Done(Said),
+    Stop(Outcome, Said),
 }
 
 impl Run<'_> {
     /// Sends every step until one stops the rest; the outcome and a sentence.
-    pub async fn steps(&mut self) -> (Outcome, String) {
+    pub async fn steps(&mut self) -> (Outcome, Said) {
         let plan = self.plan;
-        let mut last = "nothing was sent".to_owned();
+        let mut last = said::nothing_sent();
         for (number, step) in plan.steps.iter().enumerate() {
             match self.step(number, step).await {
                 StepEnd::Done(detail) => last = detail,
                 StepEnd::Stop(outcome, detail) => {
                     let left = plan.steps.len() - number - 1;
                     let detail = if left > 0 {
-                        format!("{detail}; not sent: {}", counted(left, "further call"))
+                        said::left_unsent(detail, left)
                     } else {
                         detail
                     };
@@ -72,7 +74,7 @@ impl Run<'_> {
         };
         if let Err(error) = self.desk.write(&self.plan.entry, event) {
             // What is not in the journal is not sent.
-            return StepEnd::Stop(Outcome::Interrupted, error.to_string());
+            return StepEnd::Stop(Outcome::Interrupted, error.said());
         }
         tell(
             self.sink,
@@ -89,17 +91,16 @@ impl Run<'_> {
         }
     }
 
-    fn fill_inputs(&self, step: &Step) -> Result<ApiCall, String> {
+    fn fill_inputs(&self, step: &Step) -> Result<ApiCall, Said> {
         let mut call = step.call.clone();
         for input in &step.inputs {
             let key = (input.from_step, input.answer_pointer.clone());
             let slot = call.parameters.pointer_mut(&input.pointer);
             let (Some(value), Some(slot)) = (self.kept.get(&key), slot) else {
-                return Err(format!(
-                    "the answer of call {} lacks {}, so {} was not sent",
+                return Err(said::input_missing(
                     input.from_step + 1,
-                    input.answer_pointer,
-                    call.action
+                    &input.answer_pointer,
+                    call.action,
                 ));
             };
             *slot = value.clone();
@@ -117,11 +118,11 @@ impl Run<'_> {
             return self.desk.client.call(call).await;
         };
         let password = secret::password(slot.length)
-            .map_err(|reason| CloudError::Setup(format!("a random password: {reason}")))?;
+            .map_err(|reason| CloudError::Setup(crate::cloud::said::setup_password(reason)))?;
         let mut filled = call.clone();
         secret::put(&mut filled.parameters, &slot.pointer, &password);
         self.handed.push(Handed {
-            what: format!("password of {}", slot.user),
+            what: said::password_of(&slot.user),
             value: password,
         });
         let answer = self.desk.client.call(&filled).await;
@@ -136,14 +137,21 @@ impl Run<'_> {
         call: &ApiCall,
         mut answer: crate::cloud::Answer,
     ) -> StepEnd {
+        let handed_before = self.handed.len();
         if let Some(pointer) = &step.reveals
             && let Some(Value::String(text)) = answer.response.pointer_mut(pointer).map(Value::take)
+            && !text.trim().is_empty()
         {
             self.handed.push(Handed {
-                what: "VNC address (15 s, once)".to_owned(),
+                what: said::vnc_address(),
                 value: SecretString::from(vnc_page(&text)),
             });
         }
+        let lacks = step
+            .reveals
+            .as_ref()
+            .filter(|_| self.handed.len() == handed_before)
+            .map(|pointer| pointer.trim_start_matches('/'));
         self.accepted = true;
         let mut kept = Map::new();
         for pointer in &step.keep {
@@ -167,6 +175,24 @@ impl Run<'_> {
                 request_id: request_id.clone(),
             },
         );
+        if let Some(field) = lacks {
+            let detail = said::answer_lacks(field);
+            self.note(Event::Ended {
+                step: number,
+                success: false,
+                detail: detail.clone(),
+                output: Vec::new(),
+            });
+            tell(
+                self.sink,
+                Progress::Ended {
+                    step: number,
+                    success: false,
+                    detail: detail.clone(),
+                },
+            );
+            return StepEnd::Stop(Outcome::Failed, detail);
+        }
         let task = answer.response.get("TaskId").cloned();
         let invocation = answer.response["InvocationId"].as_str().map(str::to_owned);
         self.follow(
@@ -236,7 +262,9 @@ impl Run<'_> {
     ) -> StepEnd {
         let text = sanitise(&error.to_string(), 600);
         self.accepted = false;
-        if !error.outcome_unknown() {
+        // What hands something out changes nothing: without its answer it simply failed.
+        let only_hands_out = step.reveals.is_some();
+        if only_hands_out || !error.outcome_unknown() {
             self.note(Event::Called {
                 step: number,
                 result: CallResult::Failed {
@@ -246,11 +274,9 @@ impl Run<'_> {
             });
             self.stale = error.code() == Some("UnsupportedOperation.VersionMismatch");
             let text = if self.stale {
-                format!(
-                    "somebody changed the rules since they were shown, so the cloud refused and nothing changed; plan again to see the new difference ({text})"
-                )
+                said::rules_changed(text)
             } else {
-                text
+                error.said()
             };
             return StepEnd::Stop(Outcome::Failed, text);
         }
@@ -269,19 +295,13 @@ impl Run<'_> {
                     step: number,
                     result: CallResult::Settled {
                         arrived: true,
-                        detail: "found in the cloud's own state".to_owned(),
+                        detail: said::found_in_state(),
                     },
                 });
                 self.follow(number, step, call, handle).await
             }
-            Ok(None) => StepEnd::Stop(
-                Outcome::Unknown,
-                format!("{text}; no trace of the call was found, look again before you repeat it"),
-            ),
-            Err(second) => StepEnd::Stop(
-                Outcome::Unknown,
-                format!("{text}; whether it took effect could not be read either ({second})"),
-            ),
+            Ok(None) => StepEnd::Stop(Outcome::Unknown, said::no_trace(text)),
+            Err(second) => StepEnd::Stop(Outcome::Unknown, said::fate_unread(text, second)),
         }
     }
 

@@ -15,7 +15,8 @@ use crate::action::plan::{Completion, Plan, Step};
 use crate::action::rules::marked_indexes;
 use crate::cloud::{Client, CloudError, inventory};
 use crate::domain::api_call::ApiCall;
-use crate::domain::text::counted;
+use crate::domain::said::Said;
+use crate::runtime::said;
 use crate::store::StoreError;
 use crate::store::journal::{CallResult, CallState, Entry, EntryState, Event, Outcome};
 
@@ -26,10 +27,10 @@ const LOOKS: u32 = 4;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
     pub entry: String,
-    pub title: String,
+    pub title: Said,
     /// `None` while the operation is still under way in the cloud, or could not be read.
     pub outcome: Option<Outcome>,
-    pub detail: String,
+    pub detail: Said,
 }
 
 /// Settles every entry in flight that no other program is at work on.
@@ -75,17 +76,14 @@ pub async fn elsewhere(desk: &Desk, entry: &Entry) -> Option<Settled> {
         entry: entry.id.clone(),
         title: entry.plan.title.clone(),
         outcome: None,
-        detail: format!(
-            "left as it is: it belongs to {}, and this start works on another",
-            entry.place
-        ),
+        detail: said::other_place(&entry.place),
     })
 }
 
 /// What settling one entry comes to.
-type Settling = Result<(Option<Outcome>, String), StoreError>;
+type Settling = Result<(Option<Outcome>, Said), StoreError>;
 
-fn close(desk: &Desk, entry: &Entry, outcome: Outcome, detail: String) -> Settling {
+fn close(desk: &Desk, entry: &Entry, outcome: Outcome, detail: Said) -> Settling {
     desk.write(
         &entry.id,
         Event::Closed {
@@ -99,43 +97,40 @@ fn close(desk: &Desk, entry: &Entry, outcome: Outcome, detail: String) -> Settli
 /// Writes down what the cloud's own state says of a call.
 fn settled_as(desk: &Desk, entry: &Entry, step: usize, arrived: bool) -> Result<(), StoreError> {
     let detail = if arrived {
-        "found in the cloud's own state"
+        said::found_in_state()
     } else {
-        "no trace in the cloud's own state"
+        said::no_trace_in_state()
     };
     desk.write(
         &entry.id,
         Event::Called {
             step,
-            result: CallResult::Settled {
-                arrived,
-                detail: detail.to_owned(),
-            },
+            result: CallResult::Settled { arrived, detail },
         },
     )
 }
 
 async fn one(desk: &Desk, entry: &Entry) -> Settling {
     let Some(last) = entry.calls.last() else {
-        let detail = "the program ended before anything was sent; nothing changed";
-        return close(desk, entry, Outcome::Interrupted, detail.to_owned());
+        return close(
+            desk,
+            entry,
+            Outcome::Interrupted,
+            said::ended_before_sending(),
+        );
     };
     let Some(step) = entry.plan.steps.get(last.step) else {
-        let detail = "the journal names a call that its plan does not have";
-        return close(desk, entry, Outcome::Unknown, detail.to_owned());
+        return close(desk, entry, Outcome::Unknown, said::no_such_call());
     };
     match find_handle(desk, entry, last, step).await {
         Ok(Some(handle)) => finish(desk, entry, last, step, handle).await,
         Ok(None) => {
             settled_as(desk, entry, last.step, false)?;
-            let detail = format!(
-                "the program ended while sending {}; the cloud shows no trace of it, so it did not take effect{}",
-                last.call.action,
-                unsent_note(entry, last)
-            );
+            let lost = said::lost_in_sending(&last.call.action);
+            let detail = lost.and(unsent_note(entry, last));
             close(desk, entry, Outcome::Interrupted, detail)
         }
-        Err(error) => Ok((None, format!("cannot be settled yet: {error}"))),
+        Err(error) => Ok((None, said::not_settled_yet(error))),
     }
 }
 
@@ -144,13 +139,10 @@ fn unsent(entry: &Entry, last: &CallState) -> usize {
     entry.plan.steps.len() - last.step - 1
 }
 
-fn unsent_note(entry: &Entry, last: &CallState) -> String {
+fn unsent_note(entry: &Entry, last: &CallState) -> Said {
     match unsent(entry, last) {
-        0 => String::new(),
-        count => format!(
-            "; never sent: {} of the plan",
-            counted(count, "further call")
-        ),
+        0 => Said::default(),
+        count => said::never_sent(count),
     }
 }
 
@@ -177,8 +169,8 @@ async fn finish(
     };
     let end = match watch.look().await {
         Ok(Look::Ended(end)) => end,
-        Ok(Look::Pending(state)) => return Ok((None, format!("still under way: {state}"))),
-        Err(error) => return Ok((None, format!("cannot be settled yet: {error}"))),
+        Ok(Look::Pending(state)) => return Ok((None, said::under_way(state))),
+        Err(error) => return Ok((None, said::not_settled_yet(error))),
     };
     let outcome = match (end.success, unsent(entry, last)) {
         (false, _) if !end.seen => Outcome::Unknown,
@@ -186,11 +178,7 @@ async fn finish(
         (true, 0) => Outcome::Done,
         (true, _) => Outcome::Interrupted,
     };
-    let detail = format!(
-        "settled after an interruption: {}{}",
-        end.detail,
-        unsent_note(entry, last)
-    );
+    let detail = said::settled(&end.detail).and(unsent_note(entry, last));
     desk.write(
         &entry.id,
         Event::Ended {
@@ -381,7 +369,7 @@ pub(super) async fn address_call_arrived(
         Err(CloudError::NotFound { .. }) if call.action == "ReleaseAddresses" => return Ok(true),
         Err(error) => return Err(error),
     };
-    let first = read::addresses(&answer.response).into_iter().next();
+    let first = read::addresses(&answer.response)?.into_iter().next();
     let bound_to = answer.response["AddressSet"][0]["InstanceId"]
         .as_str()
         .unwrap_or_default();

@@ -9,6 +9,8 @@ use super::settle::{Settled, elsewhere, settle};
 use super::{Around, Desk, ExecuteError, execute, prepare_undo};
 use crate::action::PlanError;
 use crate::action::gate::{Access, Given, approve};
+use crate::domain::said::Said;
+use crate::runtime::said;
 use crate::store::StoreError;
 use crate::store::journal::{Contents, Entry, EntryState, Event, Journal, Outcome};
 
@@ -41,30 +43,21 @@ pub fn next_due(contents: &Contents) -> Option<Timestamp> {
 ///
 /// # Errors
 /// When there is no such entry, or the journal cannot be read or written.
-pub fn keep(journal: &Journal, id: &str) -> Result<Result<String, String>, StoreError> {
+pub fn keep(journal: &Journal, id: &str) -> Result<Result<Said, Said>, StoreError> {
     let contents = journal.read()?;
     let entry = contents.find(id)?;
     if let Some(by) = &entry.undone_by {
-        return Ok(Err(format!(
-            "entry {} was already taken back by {by}",
-            entry.id
-        )));
+        return Ok(Err(said::already_taken_back(&entry.id, by)));
     }
     if entry.expires_at.is_none() {
-        return Ok(Err(format!(
-            "entry {} has no time limit (or was kept before)",
-            entry.id
-        )));
+        return Ok(Err(said::no_time_limit(&entry.id)));
     }
     journal.append(&crate::store::journal::Record::new(
         Timestamp::now(),
         &entry.id,
         Event::Kept,
     ))?;
-    Ok(Ok(format!(
-        "{} stays until it is taken back (entry {})",
-        entry.plan.title, entry.id
-    )))
+    Ok(Ok(said::stays(&entry.plan.title, &entry.id)))
 }
 
 /// Settles and takes back; what became of each entry.
@@ -109,8 +102,8 @@ async fn take_back(
     desk: &Desk,
     access: &Access,
     entry: &Entry,
-) -> Result<(Option<Outcome>, String), ExecuteError> {
-    let still_due = |why: String| (None, format!("its time is over, but {why}"));
+) -> Result<(Option<Outcome>, Said), ExecuteError> {
+    let still_due = |why: Said| (None, said::time_over_but(why));
     let (plan, instance) = match prepare_undo(desk, entry).await {
         Ok(prepared) => prepared,
         Err(ExecuteError::Plan(PlanError::NothingToDo(why))) => {
@@ -118,22 +111,19 @@ async fn take_back(
             desk.write(&entry.id, Event::Kept)?;
             return Ok((Some(Outcome::Done), why));
         }
-        Err(error) => return Ok(still_due(error.to_string())),
+        Err(error) => return Ok(still_due(error.said())),
     };
     // The confirmation was given with the time limit itself.
     let given = Given::Typed(entry.plan.target.id.clone());
     let approved = match approve(plan, access, &given) {
         Ok(approved) => approved,
-        Err(refusal) => return Ok(still_due(refusal.to_string())),
+        Err(refusal) => return Ok(still_due(refusal.said())),
     };
     let (sink, _) = tokio::sync::mpsc::unbounded_channel();
     Ok(
         match execute(desk, Around::only(&instance), approved, &sink).await {
-            Ok(execution) => (
-                Some(execution.outcome),
-                format!("its time is over; {}", execution.detail),
-            ),
-            Err(error) => still_due(error.to_string()),
+            Ok(execution) => (Some(execution.outcome), said::time_over(execution.detail)),
+            Err(error) => still_due(error.said()),
         },
     )
 }

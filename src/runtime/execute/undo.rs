@@ -8,6 +8,7 @@ use crate::action::plan::{Plan, Undo};
 use crate::action::undo::{UndoFacts, undo_plan};
 use crate::cloud::inventory;
 use crate::domain::instance::Instance;
+use crate::runtime::said;
 use crate::store::journal::{Entry, EntryState};
 
 /// The plan that takes `entry` back, made on the rules as they are now, and the instance.
@@ -16,15 +17,13 @@ use crate::store::journal::{Entry, EntryState};
 /// When the entry has no way back, was taken back already, or the cloud cannot be read.
 pub async fn prepare_undo(desk: &Desk, entry: &Entry) -> Result<(Plan, Instance), ExecuteError> {
     if let Some(by) = &entry.undone_by {
-        return Err(ExecuteError::Busy(format!(
-            "entry {} was already taken back by {by}",
-            entry.id
-        )));
+        return Err(ExecuteError::Busy(said::already_undone(&entry.id, by)));
     }
     if entry.state == EntryState::InFlight && desk.journal.lock_entry(&entry.id)?.is_none() {
-        return Err(ExecuteError::Busy(format!(
-            "entry {} is still being carried out by {} on {}; wait for its end",
-            entry.id, entry.author.user, entry.author.host
+        return Err(ExecuteError::Busy(said::being_carried_out(
+            &entry.id,
+            &entry.author.user,
+            &entry.author.host,
         )));
     }
     if !entry.place.may_be(&desk.place().await) {
@@ -76,7 +75,8 @@ async fn find_lost_address(desk: &Desk, entry: &Entry, facts: &mut UndoFacts) {
         json!({ "Filters": [{ "Name": "address-name", "Values": [entry.plan.mark()] }] }),
     );
     if let Ok(answer) = desk.client.call(&call).await
-        && let Some(address) = read::addresses(&answer.response).first()
+        && let Ok(found) = read::addresses(&answer.response)
+        && let Some(address) = found.first()
     {
         facts.kept.insert(wanted, json!(address.id));
     }

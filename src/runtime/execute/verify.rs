@@ -9,13 +9,16 @@ use ipnet::IpNet;
 use serde::Serialize;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::follow::whole_seconds;
 use super::{Desk, Progress, tell};
 use crate::action::plan::{Completion, Plan};
 use crate::cloud::inventory;
 use crate::domain::action::ActionId;
 use crate::domain::evidence::Path;
 use crate::domain::instance::{Instance, Os};
+use crate::domain::said::{Said, Table, Word};
 use crate::probe::{LoginHealth, Protocol, login_check};
+use crate::runtime::said;
 use crate::store::journal::Outcome;
 
 /// How login is probed.
@@ -53,20 +56,33 @@ pub struct LoginLook {
     pub port: u16,
     /// `answers`, `slow`, `refused`, `silent`, ... (`probe::LoginHealth`).
     pub health: &'static str,
-    pub detail: String,
+    pub detail: Said,
     #[serde(skip)]
     rank: Option<u8>,
 }
 
 impl LoginLook {
     /// `public 203.0.113.9:22 answers: ...`.
-    pub fn sentence(&self) -> String {
+    pub fn sentence(&self) -> Said {
         let address = SocketAddr::new(self.address, self.port);
-        format!("{} {address} {}: {}", self.path, self.health, self.detail)
+        said::look(self.on(), address, self.how(), &self.detail)
+    }
+
+    /// `public answers`.
+    pub fn in_short(&self) -> Said {
+        said::look_short(self.on(), self.how())
+    }
+
+    fn on(&self) -> Word {
+        Word::new(Table::Path, self.path.as_str())
+    }
+
+    fn how(&self) -> Word {
+        Word::new(Table::Login, self.health)
     }
 }
 
-pub(super) fn sentences(looks: &[LoginLook]) -> Vec<String> {
+pub(super) fn sentences(looks: &[LoginLook]) -> Vec<Said> {
     looks.iter().map(LoginLook::sentence).collect()
 }
 
@@ -199,15 +215,12 @@ pub(super) fn judge(
     before: &[LoginLook],
     after: &[LoginLook],
     took: Duration,
-    detail: &str,
-) -> (Outcome, String) {
+    detail: &Said,
+) -> (Outcome, Said) {
     let best = |looks: &[LoginLook]| looks.iter().filter_map(|look| look.rank).max();
-    let seconds = took.as_secs();
+    let took = whole_seconds(took);
     let (Some(was), Some(is)) = (best(before), best(after)) else {
-        return (
-            Outcome::Done,
-            format!("{detail}; login could not be probed from this host"),
-        );
+        return (Outcome::Done, said::not_probed(detail));
     };
     let first = |looks: &[LoginLook]| {
         let path = after.first()?.path;
@@ -222,44 +235,32 @@ pub(super) fn judge(
     };
     let is_first = first(after).unwrap_or(0);
     if is_first >= SLOW {
-        let (outcome, words) = match (was_first, is_first) {
-            (SLOW, PROMPT..) => (Outcome::Restored, "login answers promptly again"),
-            (SLOW, _) => (Outcome::Unchanged, "login answers as slowly as before"),
-            (PROMPT.., SLOW) => (Outcome::Done, "login answers, but more slowly than before"),
-            (PROMPT.., _) => (Outcome::Done, "login answers as before"),
-            (_, SLOW) => (Outcome::Restored, "login answers again, if slowly"),
-            _ => (Outcome::Restored, "login answers again"),
+        return match (was_first, is_first) {
+            (SLOW, PROMPT..) => (Outcome::Restored, said::promptly_again(detail, took)),
+            (SLOW, _) => (Outcome::Unchanged, said::as_slow(detail, took)),
+            (PROMPT.., SLOW) => (Outcome::Done, said::more_slowly(detail, took)),
+            (PROMPT.., _) => (Outcome::Done, said::as_before(detail, took)),
+            (_, SLOW) => (Outcome::Restored, said::slow_again(detail, took)),
+            _ => (Outcome::Restored, said::answers_again(detail, took)),
         };
-        return (
-            outcome,
-            format!("{detail}; {words}, {seconds} s after the start"),
-        );
     }
     let now = after.first().map(LoginLook::sentence).unwrap_or_default();
     if plan.reverses.is_some() {
-        return (
-            Outcome::Done,
-            format!("{detail}; what the action had done to login is gone with it: {now}"),
-        );
+        return (Outcome::Done, said::effect_undone(detail, now));
     }
     if let Some(source) = admitted_elsewhere(plan) {
-        return (
-            Outcome::Done,
-            format!(
-                "{detail}; the rules let {source} in now, which cannot be tried from this host: ask the user to try"
-            ),
-        );
+        return (Outcome::Done, said::not_from_here(detail, source));
     }
     let outcome = match is.cmp(&was).then(first(after).cmp(&first(before))) {
         std::cmp::Ordering::Greater => Outcome::Improved,
         std::cmp::Ordering::Equal => Outcome::Unchanged,
         std::cmp::Ordering::Less => Outcome::Worse,
     };
-    let advice = match outcome {
-        Outcome::Worse => "undo it, or look again",
-        _ => "this was not the cause, or not the only one: diagnose again",
+    let sentence = match outcome {
+        Outcome::Worse => said::got_worse(detail, now),
+        _ => said::not_the_cause(detail, now),
     };
-    (outcome, format!("{detail}; {now}; {advice}"))
+    (outcome, sentence)
 }
 
 /// The network that a plan let in, when this host is certainly not part of it.

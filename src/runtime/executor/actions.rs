@@ -2,7 +2,6 @@
 //!
 //! Must not live here: planning (`action`), or the order of journal and network (`execute`).
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -18,25 +17,27 @@ use crate::action::parameters::Parameters;
 use crate::action::plan::{Plan, Undo};
 use crate::app::case::RunId;
 use crate::app::jobs::{Ending, Executed, Handed};
+use crate::app::locale::Texts;
 use crate::app::message::Message;
 use crate::app::notices::Severity;
 use crate::domain::action::ActionId;
 use crate::domain::evidence::Reading;
 use crate::domain::instance::Instance;
 use crate::domain::report::Report;
-use crate::domain::text::counted;
+use crate::domain::said::{Figure, Joint, List, Said, Unit};
 use crate::runtime::backend::Backend;
 use crate::runtime::execute::{
-    self, Around, Desk, Execution, LoginProbe, PrepareOptions, Progress, prepare_plan, prepare_undo,
+    self, Around, Desk, Execution, LoginLook, LoginProbe, PrepareOptions, Progress, prepare_plan,
+    prepare_undo,
 };
 use crate::runtime::past::Past;
 use crate::runtime::session::Session;
 use crate::runtime::triage::{self, TriageOptions};
 use crate::runtime::vantage::certain_own_source;
-use crate::runtime::{aftermath, diagnose};
+use crate::runtime::{aftermath, diagnose, said};
 use crate::store::journal::Outcome;
+use crate::store::said::in_flight;
 
-const NOT_LISTED: &str = "the instance is not listed any more; r lists again";
 /// Longest look at an instance before its preview is shown without one.
 const LOOK_LIMIT: Duration = Duration::from_secs(10);
 
@@ -52,11 +53,11 @@ pub struct Wanted {
 
 /// Reads what the preview needs and plans. An action that ends what runs in the guest is
 /// preceded by a look at what it would destroy, unless there was one a short while ago.
-pub async fn preview(backend: &Backend, wanted: &Wanted) -> Result<Box<Plan>, String> {
+pub async fn preview(backend: &Backend, wanted: &Wanted) -> Result<Box<Plan>, Said> {
     let desk = backend.desk().await?;
-    let instance = wanted.instance.as_ref().ok_or(NOT_LISTED)?;
-    let parameters = Parameters::from_json(wanted.action, &wanted.parameters)
-        .map_err(|error| error.to_string())?;
+    let instance = wanted.instance.as_ref().ok_or_else(said::not_listed)?;
+    let parameters =
+        Parameters::from_json(wanted.action, &wanted.parameters).map_err(|error| error.said())?;
     let readings = if shuts_down(wanted.action) {
         readings_before(backend, instance, wanted.user_source).await
     } else {
@@ -71,7 +72,7 @@ pub async fn preview(backend: &Backend, wanted: &Wanted) -> Result<Box<Plan>, St
     };
     let prepared = prepare_plan(&desk, instance, wanted.action, &parameters, &options)
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| error.said())?;
     backend.remember([prepared.instance.into()]);
     Ok(Box::new(prepared.plan))
 }
@@ -100,13 +101,13 @@ pub(super) async fn readings_before(
 }
 
 /// Plans to take a journal entry back.
-pub async fn preview_undo(backend: &Backend, entry: &str) -> Result<Box<Plan>, String> {
+pub async fn preview_undo(backend: &Backend, entry: &str) -> Result<Box<Plan>, Said> {
     let desk = backend.desk().await?;
-    let contents = desk.journal.read().map_err(|error| error.to_string())?;
-    let entry = contents.find(entry).map_err(|error| error.to_string())?;
+    let contents = desk.journal.read().map_err(|error| error.said())?;
+    let entry = contents.find(entry).map_err(|error| error.said())?;
     let (plan, instance) = prepare_undo(&desk, entry)
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| error.said())?;
     backend.remember([instance.into()]);
     Ok(Box::new(plan))
 }
@@ -122,7 +123,7 @@ pub async fn carry_out(
     let result = match (backend.desk().await, instance) {
         (Ok(desk), Some(instance)) => follow(backend, &desk, run, &instance, approved, out).await,
         (Err(why), _) => Err(why),
-        (Ok(_), None) => Err(NOT_LISTED.to_owned()),
+        (Ok(_), None) => Err(said::not_listed()),
     };
     let _ = out.send(Message::Executed { run, result }).await;
 }
@@ -134,7 +135,7 @@ async fn follow(
     instance: &Instance,
     approved: ApprovedPlan,
     out: &mpsc::Sender<Message>,
-) -> Result<Box<Executed>, String> {
+) -> Result<Box<Executed>, Said> {
     let plan = approved.plan().clone();
     let login = LoginProbe::new(instance.os, instance.login_port());
     let report = report_before(backend, instance).await;
@@ -157,7 +158,7 @@ async fn follow(
         }
     };
     let (result, ()) = tokio::join!(working, telling);
-    let execution = result.map_err(|error| error.to_string())?;
+    let execution = result.map_err(|error| error.said())?;
     let state_dir = &backend.loaded.paths.state_dir;
     if let Err(error) = aftermath::learn(state_dir, &plan, &execution, report.as_ref()) {
         tracing::warn!(%error, "a confirmed cause was not kept");
@@ -212,18 +213,18 @@ pub(super) fn past(backend: &Backend, session: &Session, instance: &str) -> Past
 }
 
 /// The same action on the rules as they are now; it is shown, not sent.
-async fn plan_anew(desk: &Desk, instance: &Instance, plan: &Plan) -> Result<Box<Plan>, String> {
+async fn plan_anew(desk: &Desk, instance: &Instance, plan: &Plan) -> Result<Box<Plan>, Said> {
     if let Some(original) = &plan.reverses {
-        let contents = desk.journal.read().map_err(|error| error.to_string())?;
-        let entry = contents.find(original).map_err(|error| error.to_string())?;
+        let contents = desk.journal.read().map_err(|error| error.said())?;
+        let entry = contents.find(original).map_err(|error| error.said())?;
         let prepared = prepare_undo(desk, entry).await;
         return prepared
             .map(|(plan, _)| Box::new(plan))
-            .map_err(|error| error.to_string());
+            .map_err(|error| error.said());
     }
     let parameters = plan.asked.clone();
     let parameters =
-        Parameters::from_json(plan.action, &parameters).map_err(|error| error.to_string())?;
+        Parameters::from_json(plan.action, &parameters).map_err(|error| error.said())?;
     prepare_plan(
         desk,
         instance,
@@ -236,7 +237,11 @@ async fn plan_anew(desk: &Desk, instance: &Instance, plan: &Plan) -> Result<Box<
     )
     .await
     .map(|prepared| Box::new(prepared.plan))
-    .map_err(|error| error.to_string())
+    .map_err(|error| error.said())
+}
+
+fn seconds_of(seconds: u64) -> Figure {
+    Figure::new(seconds as f64, 0, Unit::Seconds)
 }
 
 fn ending(outcome: Outcome) -> Ending {
@@ -252,27 +257,24 @@ fn ending(outcome: Outcome) -> Ending {
 }
 
 #[allow(clippy::unnecessary_wraps)] // the shape of its siblings
-pub fn sentence(progress: &Progress) -> Option<String> {
+pub fn sentence(progress: &Progress) -> Option<Said> {
     Some(match progress {
-        Progress::Journalled { entry } => format!("journalled as {entry}"),
-        Progress::Sending { step, of, purpose } => format!("{}/{of} {purpose}", step + 1),
-        Progress::Answered { request_id, .. } => format!("accepted (request {request_id})"),
-        Progress::Following { state, seconds, .. } => format!("{state} ({seconds} s)"),
+        Progress::Journalled { entry } => said::journalled(entry),
+        Progress::Sending { step, of, purpose } => said::sending(step + 1, *of, purpose),
+        Progress::Answered { request_id, .. } => said::accepted(request_id),
+        Progress::Following { state, seconds, .. } => said::waiting(state, seconds_of(*seconds)),
         Progress::Ended {
             detail, success, ..
         } => {
             if *success {
-                format!("ended: {detail}")
+                said::ended(detail)
             } else {
-                format!("ended without success: {detail}")
+                said::ended_badly(detail)
             }
         }
         Progress::Verifying { looks, seconds } => {
-            let looks: Vec<String> = looks
-                .iter()
-                .map(|look| format!("{} {}", look.path, look.health))
-                .collect();
-            format!("login after {seconds} s: {}", looks.join(", "))
+            let looks = looks.iter().map(LoginLook::in_short);
+            said::login_after(seconds_of(*seconds), List::said(Joint::Commas, looks))
         }
     })
 }
@@ -281,64 +283,53 @@ pub fn sentence(progress: &Progress) -> Option<String> {
 pub async fn read_journal(backend: &Backend, title: String, out: &mpsc::Sender<Message>) {
     let message = match backend.journal().read() {
         Ok(contents) => {
+            let texts = Texts::of(backend.loaded.settings.ui.lang);
             let mut body = String::new();
             for entry in contents.entries.iter().rev() {
-                body.push_str(&entry_text(entry));
+                body.push_str(&entry_text(entry, texts));
             }
             if contents.skipped > 0 {
-                let _ = writeln!(
-                    body,
-                    "left out as damaged: {} of the journal",
-                    counted(contents.skipped, "line")
-                );
+                body.push_str(&texts.said(&said::journal_damaged(contents.skipped)));
+                body.push('\n');
             }
             Message::Fetched { title, body }
         }
         Err(error) => Message::Told {
             severity: Severity::Error,
-            text: error.to_string(),
+            text: error.said(),
         },
     };
     let _ = out.send(message).await;
 }
 
-fn entry_text(entry: &crate::store::journal::Entry) -> String {
-    let outcome = entry.outcome.map_or("in flight", Outcome::as_str);
-    let mut text = format!(
-        "# {} {}\n{} by {} on {}: {outcome}\n",
-        entry.id,
-        entry.plan.title,
-        entry.began.strftime("%Y-%m-%d %H:%M:%SZ"),
-        entry.author.user,
-        entry.author.host,
-    );
-    if !entry.detail.is_empty() {
-        let _ = writeln!(text, "{}", entry.detail);
-    }
-    for (lead, looks) in [
-        ("before", &entry.login_before),
-        ("after", &entry.login_after),
-    ] {
-        for look in looks {
-            let _ = writeln!(text, "- {lead}: {look}");
-        }
-    }
+fn entry_text(entry: &crate::store::journal::Entry, texts: &Texts) -> String {
+    let outcome = entry.outcome.map_or_else(in_flight, Outcome::said);
+    let (user, host) = (&entry.author.user, &entry.author.host);
+    let began = entry.began.strftime("%Y-%m-%d %H:%M:%SZ");
+    let mut lines = vec![
+        texts.said(&said::journal_by(began, user, host, outcome)),
+        texts.said(&entry.detail),
+    ];
+    lines.retain(|line| !line.is_empty());
+    let before = entry.login_before.iter().map(said::journal_before);
+    let after = entry.login_after.iter().map(said::journal_after);
+    let mut points: Vec<Said> = before.chain(after).collect();
     if entry.can_be_undone() {
         if let Some(at) = entry.expires_at {
             let left = at.duration_since(Timestamp::now()).as_mins().max(0) + 1;
-            let _ = writeln!(
-                text,
-                "- taken back at {} (in {left} min) unless it is kept: :keep, or cvmtop journal --keep {}",
+            points.push(said::journal_timed(
                 at.strftime("%H:%M:%SZ"),
-                entry.id
-            );
+                left,
+                &entry.id,
+            ));
         }
-        let _ = writeln!(
-            text,
-            "- to take it back: cvmtop journal --undo {}",
-            entry.id
-        );
+        points.push(said::journal_undo(&entry.id));
     }
-    text.push('\n');
-    text
+    lines.extend(
+        points
+            .iter()
+            .map(|point| format!("- {}", texts.said(point))),
+    );
+    let title = texts.said(&entry.plan.title);
+    format!("# {} {title}\n{}\n\n", entry.id, lines.join("\n"))
 }

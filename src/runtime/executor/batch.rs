@@ -18,10 +18,12 @@ use crate::app::batch::Choice;
 use crate::app::case::RunId;
 use crate::app::message::Message;
 use crate::domain::instance::Instance;
+use crate::domain::said::Said;
 use crate::runtime::backend::Backend;
 use crate::runtime::execute::{
     BatchInputs, ItemEnd, LoginProbe, PrepareOptions, Progress, execute_batch, prepare_batch,
 };
+use crate::runtime::said;
 use crate::runtime::vantage::certain_own_source;
 
 /// Instances that are looked at at the same time.
@@ -43,9 +45,9 @@ async fn inputs(
     choice: &Choice,
     instances: Vec<Instance>,
     user_source: Option<IpAddr>,
-) -> Result<BatchInputs, String> {
-    let parameters = Parameters::from_json(choice.action, &choice.parameters)
-        .map_err(|error| error.to_string())?;
+) -> Result<BatchInputs, Said> {
+    let parameters =
+        Parameters::from_json(choice.action, &choice.parameters).map_err(|error| error.said())?;
     if shuts_down(choice.action) {
         // What it would destroy is looked at first, unless that was done a short while ago.
         for some in instances.chunks(AT_ONCE) {
@@ -84,7 +86,7 @@ pub async fn plan(
     ids: &[String],
     choice: &Choice,
     user_source: Option<IpAddr>,
-) -> Result<Box<Batch>, String> {
+) -> Result<Box<Batch>, Said> {
     let desk = backend.desk().await?;
     let instances = ids
         .iter()
@@ -95,7 +97,7 @@ pub async fn plan(
     prepare_batch(&desk, &inputs)
         .await
         .map(Box::new)
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.said())
 }
 
 /// Carries the batch out and tells each step of each instance.
@@ -111,7 +113,8 @@ pub async fn carry_out(backend: &Backend, work: Work, out: &mpsc::Sender<Message
         inputs(backend, &work.choice, instances, work.user_source).await,
     ) {
         (Ok(desk), Ok(inputs)) => Ok((desk, inputs)),
-        (Err(why), _) | (_, Err(why)) => Err(why),
+        (Err(why), _) => Err(why),
+        (_, Err(why)) => Err(why),
     };
     let (desk, inputs) = match begun {
         Ok(begun) => begun,
@@ -160,7 +163,7 @@ pub async fn carry_out(backend: &Backend, work: Work, out: &mpsc::Sender<Message
                 Ok(Box::new(executed(plan.plan(), *execution)))
             }
             ItemEnd::NotNeeded(why) | ItemEnd::Refused(why) => Err(why),
-            ItemEnd::NotReached => Err("nothing was sent: the batch had stopped before".to_owned()),
+            ItemEnd::NotReached => Err(said::batch_had_stopped()),
         };
         let _ = out.send(Message::Executed { run, result }).await;
     }

@@ -5,10 +5,12 @@
 use tokio::sync::mpsc;
 
 use crate::app::effect::Effect;
+use crate::app::locale::Texts;
 use crate::app::message::{Message, TicketMade};
 use crate::app::notices::Severity;
 use crate::domain::guide_step::TickedStep;
 use crate::domain::report::Report;
+use crate::domain::said::Said;
 use crate::runtime::backend::Backend;
 use crate::runtime::execute::author;
 use crate::runtime::{clock, ticket};
@@ -31,7 +33,7 @@ pub async fn keep(backend: &Backend, effect: Effect, out: &mpsc::Sender<Message>
                 by: format!("{}@{}", by.user, by.host),
             };
             if let Err(error) = steps(backend).set(&instance, ticked, &tick) {
-                let text = error.to_string();
+                let text = error.said();
                 let severity = Severity::Error;
                 let _ = out.send(Message::Told { severity, text }).await;
                 return;
@@ -71,7 +73,7 @@ pub async fn read_steps(backend: &Backend, instance: &str, out: &mpsc::Sender<Me
         },
         Err(error) => Message::Told {
             severity: Severity::Warning,
-            text: error.to_string(),
+            text: error.said(),
         },
     };
     let _ = out.send(message).await;
@@ -88,11 +90,8 @@ fn write(
     bundle: &Bundle<'_>,
     folder: &str,
     archive: bool,
-) -> Result<TicketMade, String> {
-    let journal = backend
-        .journal()
-        .read()
-        .map_err(|error| error.to_string())?;
+) -> Result<TicketMade, Said> {
+    let journal = backend.journal().read().map_err(|error| error.said())?;
     let mut own = journal.entries;
     own.retain(|entry| entry.plan.target.id == bundle.report.instance.id);
     // What the cloud answered is kept for a while; a bundle of an older diagnosis has none.
@@ -104,9 +103,10 @@ fn write(
         error_text: bundle.error_text,
         made_at: clock::now(),
         mask: bundle.mask,
+        texts: Texts::of(backend.loaded.settings.ui.lang),
     };
-    let made = ticket::write(&material, &ticket::folder(folder), archive)
-        .map_err(|error| error.to_string())?;
+    let made =
+        ticket::write(&material, &ticket::folder(folder), archive).map_err(|error| error.said())?;
     Ok(TicketMade {
         path: made.path.display().to_string(),
         files: made.files,

@@ -13,8 +13,10 @@ use crate::action::gate::Access;
 use crate::app::message::Message;
 use crate::app::notices::Severity;
 use crate::app::timed::Timed;
+use crate::domain::said::Said;
 use crate::runtime::backend::Backend;
 use crate::runtime::execute::{self, has_duties, next_due, timed_changes};
+use crate::runtime::said;
 use crate::store::journal::{Contents, EntryState};
 
 /// How often the journal is looked at for what others wrote.
@@ -26,7 +28,7 @@ pub async fn keep(backend: &Backend, entry: &str, out: &mpsc::Sender<Message>) {
     let (severity, text) = match execute::keep(&journal, entry) {
         Ok(Ok(kept)) => (Severity::Good, kept),
         Ok(Err(why)) => (Severity::Warning, why),
-        Err(error) => (Severity::Error, error.to_string()),
+        Err(error) => (Severity::Error, error.said()),
     };
     let _ = out.send(Message::Told { severity, text }).await;
     tell_timed(&journal.read().unwrap_or_default(), out).await;
@@ -60,7 +62,7 @@ pub async fn keep_settled(backend: &Backend, out: &mpsc::Sender<Message>) {
         if open || journal.stamp() != stamp || is_due(due) {
             for (severity, text) in settle_once(backend).await {
                 // What is still under way is looked at again and again, and told once.
-                if told.insert(text.clone()) {
+                if told.insert(text.to_string()) {
                     let _ = out.send(Message::Told { severity, text }).await;
                 }
             }
@@ -87,7 +89,7 @@ pub async fn keep_settled(backend: &Backend, out: &mpsc::Sender<Message>) {
     }
 }
 
-async fn settle_once(backend: &Backend) -> Vec<(Severity, String)> {
+async fn settle_once(backend: &Backend) -> Vec<(Severity, Said)> {
     let has = backend
         .journal()
         .read()
@@ -104,10 +106,10 @@ async fn settle_once(backend: &Backend) -> Vec<(Severity, String)> {
         Ok(settled) => settled
             .into_iter()
             .map(|entry| {
-                let text = format!("{} (entry {}): {}", entry.title, entry.entry, entry.detail);
+                let text = said::of_entry(entry.title, entry.entry, entry.detail);
                 (Severity::Warning, text)
             })
             .collect(),
-        Err(error) => vec![(Severity::Error, error.to_string())],
+        Err(error) => vec![(Severity::Error, error.said())],
     }
 }

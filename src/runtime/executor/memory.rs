@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 use crate::app::effect::Effect;
 use crate::app::message::Message;
@@ -20,15 +20,19 @@ const CASES: u32 = 20;
 
 static TOLD: AtomicBool = AtomicBool::new(false);
 
+/// One of this program at a time: SQLite does not wait for everything that another connection holds.
+static TURN: Mutex<()> = Mutex::const_new(());
+
 /// Carries out an effect on the history; what was read, or what went wrong, goes to `out`.
 pub async fn carry_out(backend: &Backend, effect: Effect, out: &mpsc::Sender<Message>) {
     let directory = backend.loaded.paths.state_dir.clone();
+    let _turn = TURN.lock().await;
     let done = tokio::task::spawn_blocking(move || apply(&mut History::open(&directory)?, effect));
     let message = match done.await {
         Ok(Ok(message)) => message,
         Ok(Err(error)) => (!TOLD.swap(true, Ordering::Relaxed)).then(|| Message::Told {
             severity: Severity::Warning,
-            text: error.to_string(),
+            text: error.said(),
         }),
         Err(_) => Some(Message::TaskPanicked {
             what: "history".to_owned(),
@@ -43,6 +47,11 @@ fn apply(history: &mut History, effect: Effect) -> Result<Option<Message>, Store
     Ok(match effect {
         Effect::Recall => Some(Message::Recalled(history.logins()?)),
         Effect::RecallTyped => Some(Message::Typed(recall_typed(history)?)),
+        Effect::RecallWays => Some(Message::Ways(history.ways()?)),
+        Effect::KeepWay { network, way } => {
+            history.put_way(&network, way)?;
+            None
+        }
         Effect::KeepTyped { line, text, at } => {
             history.put_typed(line.as_str(), &text, at, MOST as u32)?;
             None

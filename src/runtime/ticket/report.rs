@@ -1,260 +1,283 @@
 //! The report of a bundle, for a support engineer who knows nothing of this program.
 //!
-//! Written in English: it is read by the vendor's support beside the journal and the JSON. Must
-//! not live here: masking (`mask`), files (`ticket`).
+//! In the language of the run: the operator sends it, and reads it first. JSON beside it stays as
+//! it is. Must not live here: masking (`mask`), files (`ticket`).
 
 use std::fmt::Write as _;
 
-use super::{Material, local_time, mask, time_zone};
+use super::{Material, local_time, mask, said, time_zone};
+use crate::diagnosis::explain::place;
 use crate::domain::evidence::Status;
 use crate::domain::report::{Report, Verdict};
-use crate::domain::text::{counted, sanitise, sanitise_block};
-use crate::store::journal::{CallResult, Entry};
+use crate::domain::said::{Figure, List, Said, Table, Unit, Word};
+use crate::domain::text::{sanitise, sanitise_block};
+use crate::store::journal::{CallResult, Entry, Outcome};
+use crate::store::said::in_flight;
 
-/// The whole report. Writing to a string cannot fail.
+/// Writes sentences in the language of the run.
+struct Writer<'m> {
+    material: &'m Material<'m>,
+    out: String,
+}
+
+impl Writer<'_> {
+    fn words(&self, text: &Said) -> String {
+        self.material.texts.said(text)
+    }
+
+    /// One sentence in one line of the report.
+    fn line(&mut self, lead: &str, text: &Said) {
+        let text = sanitise(&self.words(text), 600);
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.out, "{lead}{text}");
+    }
+
+    fn heading(&mut self, text: &Said) {
+        let text = self.words(text);
+        let _ = writeln!(self.out, "\n## {text}\n");
+    }
+
+    fn row(&mut self, cells: &[String]) {
+        let cells: Vec<String> = cells.iter().map(|text| cell(text)).collect();
+        let _ = writeln!(self.out, "| {} |", cells.join(" | "));
+    }
+}
+
+/// The whole report.
 pub(super) fn markdown(material: &Material<'_>) -> String {
     let report = material.report;
-    let mut out = String::new();
-    head(&mut out, material);
-    let _ = writeln!(out, "## What was found\n\n{}\n", conclusion(report));
+    let mut to = Writer {
+        material,
+        out: String::new(),
+    };
+    head(&mut to);
+    to.heading(&said::found());
+    to.line("", &conclusion(report));
+    to.out.push('\n');
     for cause in report.causes.iter().take(5) {
-        let _ = writeln!(
-            out,
-            "* {:.0} % {} (`{}`)",
-            cause.probability * 100.0,
-            cell(&cause.title),
-            cause.id
+        let title = Word::cause(&cause.id, &cause.title);
+        to.line(
+            "* ",
+            &said::cause(percent(cause.probability), title, &cause.id),
         );
-        for term in cause
-            .contributions
-            .iter()
-            .filter(|t| t.weight_db.abs() >= 3.0)
-        {
+        let terms = cause.contributions.iter();
+        for term in terms.filter(|t| t.weight_db.abs() >= 3.0) {
             let _ = writeln!(
-                out,
+                to.out,
                 "  * {:+.0} dB {} {} {}",
                 term.weight_db, term.evidence, term.state, term.observation
             );
         }
     }
-    asked(&mut out, material);
-    evidence(&mut out, report);
-    tried(&mut out, material.journal);
-    steps(&mut out, report);
+    asked(&mut to);
+    evidence(&mut to);
+    tried(&mut to, material.journal);
+    steps(&mut to);
     if let Some(text) = material.error_text {
         let text = mask::secrets(&sanitise_block(text, 8_000));
-        let _ = writeln!(
-            out,
-            "\n## What the user's client printed\n\n```\n{}\n```",
-            text.replace("```", "'''")
-        );
+        to.heading(&said::printed());
+        let _ = writeln!(to.out, "```\n{}\n```", text.replace("```", "'''"));
     }
     for warning in &report.warnings {
-        let _ = writeln!(out, "\nNote: {}", cell(warning));
+        to.out.push('\n');
+        to.line("", &said::note(warning));
     }
-    let _ = writeln!(
-        out,
-        "\n## Files of this bundle\n\n* `diagnosis.json`: the whole diagnosis (schema {})\n\
-         * `evidence.json`: every reading with its time, source and cost\n\
-         * `journal.json`: what was done with this program: calls, request ids, results\n\
-         * `versions.json`: program, knowledge, time zone, vantage\n* `form.txt`: a short text for a form",
-        report.schema_version
-    );
+    to.heading(&said::files());
+    let mut files = vec![
+        said::file_diagnosis(report.schema_version),
+        said::file_evidence(),
+        said::file_journal(),
+        said::file_versions(),
+        said::file_form(),
+    ];
     if !material.raw.is_empty() {
-        let _ = writeln!(
-            out,
-            "* `raw.json`: what the cloud answered during the diagnosis and what the guest printed, shortened, without secrets: {}",
-            counted(material.raw.len(), "answer")
-        );
+        files.push(said::file_raw(material.raw.len()));
     }
-    out
+    for file in files {
+        to.line("* ", &file);
+    }
+    to.out
 }
 
-fn head(out: &mut String, material: &Material<'_>) {
+fn percent(share: f64) -> Figure {
+    Figure::new(share * 100.0, 0, Unit::Percent)
+}
+
+fn head(to: &mut Writer<'_>) {
+    let material = to.material;
     let report = material.report;
     let instance = &report.instance;
-    let paths: Vec<&str> = report.vantage.paths.iter().map(|p| p.as_str()).collect();
+    let name = cell(&instance.name);
+    let title = match report.verdict {
+        Verdict::Healthy => said::title_healthy(name, &instance.id),
+        Verdict::Faulty | Verdict::Inconclusive => said::title_fails(name, &instance.id),
+    };
+    to.line("# ", &title);
+    to.out.push_str("\n| | |\n|---|---|\n");
+    let paths = report.vantage.paths.iter();
+    let paths = List::words(paths.map(|path| Word::new(Table::Path, path.as_str())));
+    let source = report.vantage.user_source.as_ref();
     let rows = [
-        ("instance", instance.id.clone()),
+        (said::row_instance(), Said::raw(&instance.id)),
         (
-            "region, zone",
-            format!("{}, {}", instance.region, instance.zone),
+            said::row_region(),
+            Said::raw(format!("{}, {}", instance.region, instance.zone)),
         ),
-        ("system", instance.os.as_str().to_owned()),
-        ("state", cell(&instance.state)),
-        ("public addresses", instance.public_addresses.join(", ")),
-        ("private addresses", instance.private_addresses.join(", ")),
-        ("login port", instance.login_port.to_string()),
-        ("failing user comes from", source(report).to_owned()),
+        (said::row_system(), Said::raw(instance.os.as_str())),
+        (said::row_state(), Said::raw(&instance.state)),
         (
-            "looked at from",
-            format!("{} ({})", cell(&report.vantage.host), paths.join(", ")),
+            said::row_public(),
+            Said::raw(instance.public_addresses.join(", ")),
         ),
         (
-            "written",
-            format!(
-                "{} UTC, {} local ({})",
+            said::row_private(),
+            Said::raw(instance.private_addresses.join(", ")),
+        ),
+        (said::row_port(), Said::raw(instance.login_port)),
+        (
+            said::row_source(),
+            source.map_or_else(said::not_known, Said::raw),
+        ),
+        (
+            said::row_vantage(),
+            said::host_and_paths(&report.vantage.host, paths),
+        ),
+        (
+            said::row_written(),
+            said::written(
                 material.made_at.strftime("%Y-%m-%d %H:%M:%S"),
                 local_time(material.made_at),
-                time_zone()
+                time_zone(),
             ),
         ),
     ];
-    let verdict = match report.verdict {
-        Verdict::Healthy => "looks healthy from here",
-        Verdict::Faulty | Verdict::Inconclusive => "fails",
-    };
-    let _ = writeln!(
-        out,
-        "# Login to {} ({}) {verdict}\n\n| | |\n|---|---|",
-        cell(&instance.name),
-        instance.id
-    );
     for (name, value) in rows {
-        let _ = writeln!(out, "| {name} | {value} |");
+        let cells = [to.words(&name), to.words(&value)];
+        to.row(&cells);
     }
-    out.push_str("\nAll times below are UTC.\n\n");
+    to.out.push('\n');
+    to.line("", &said::times_utc());
 }
 
-fn source(report: &Report) -> &str {
-    report.vantage.user_source.as_deref().unwrap_or("not known")
-}
-
-fn conclusion(report: &Report) -> String {
-    let share = report.coverage * 100.0;
+fn conclusion(report: &Report) -> Said {
     match report.verdict {
-        Verdict::Healthy => "The login path is healthy from here.".to_owned(),
-        Verdict::Faulty => {
-            format!("A fault was found; the evidence covers {share:.0} % of what could be known.")
-        }
-        Verdict::Inconclusive => {
-            format!("The evidence does not decide; it covers {share:.0} % of what could be known.")
-        }
+        Verdict::Healthy => said::healthy(),
+        Verdict::Faulty => said::a_fault(percent(report.coverage)),
+        Verdict::Inconclusive => said::undecided(percent(report.coverage)),
     }
 }
 
 /// What support is asked to look at: what this side could not read, and what would decide.
-fn asked(out: &mut String, material: &Material<'_>) {
-    let report = material.report;
-    let _ = writeln!(out, "\n## What we ask\n");
-    let _ = writeln!(
-        out,
-        "* Please check from the platform's side why login on TCP {} fails, and tell what you find on the points below.",
-        report.instance.login_port
-    );
+fn asked(to: &mut Writer<'_>) {
+    let report = to.material.report;
+    to.heading(&said::asked());
+    to.line("* ", &said::please_check(report.instance.login_port));
     for reading in &report.evidence {
         if matches!(reading.status, Status::NotPermitted | Status::ProbeFailed) {
-            let why = reading.needs.as_deref().unwrap_or(&reading.detail);
-            let _ = writeln!(
-                out,
-                "* {}: could not be read from here ({}): {}",
-                reading.id,
-                reading.status.as_str(),
-                cell(why)
+            let why = reading.needs.as_ref().unwrap_or(&reading.detail);
+            let status = Word::new(Table::Status, reading.status.as_str());
+            to.line(
+                "* ",
+                &said::unread(Word::evidence(&reading.id), status, why),
             );
         }
     }
     for next in report.next_evidence.iter().take(3) {
-        let _ = writeln!(
-            out,
-            "* {}: would tell most ({:.1} bits){}",
-            next.id,
-            next.bits,
-            if next.needs.is_empty() {
-                String::new()
-            } else {
-                format!("; needs {}", cell(&next.needs))
-            }
-        );
+        let place = place(&next.id, next.path);
+        let bits = Figure::new(next.bits, 1, Unit::None);
+        let text = if next.needs.is_empty() {
+            said::would_tell(place, bits)
+        } else {
+            said::would_tell_needing(place, bits, &next.needs)
+        };
+        to.line("* ", &text);
     }
 }
 
-fn evidence(out: &mut String, report: &Report) {
-    let _ = writeln!(
-        out,
-        "\n## Evidence\n\n| | what | path | state | detail | seen at |\n|---|---|---|---|---|---|"
-    );
-    for reading in &report.evidence {
+fn evidence(to: &mut Writer<'_>) {
+    to.heading(&said::evidence());
+    let columns = [
+        said::column_what(),
+        said::column_path(),
+        said::column_state(),
+        said::column_detail(),
+        said::column_seen(),
+    ];
+    let mut names = vec![String::new()];
+    names.extend(columns.iter().map(|name| to.words(name)));
+    to.row(&names);
+    to.out.push_str("|---|---|---|---|---|---|\n");
+    for reading in &to.material.report.evidence {
         if reading.status == Status::NotApplicable {
             continue;
         }
         let state = reading.observed_state().unwrap_or(reading.status.as_str());
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} | {state} | {} | {} |",
-            reading.observation,
-            reading.id,
-            reading.path.map_or("", |path| path.as_str()),
-            cell(&reading.detail),
+        let cells = [
+            reading.observation.clone(),
+            reading.id.clone(),
+            reading.path.map_or("", |path| path.as_str()).to_owned(),
+            state.to_owned(),
+            to.words(&reading.detail),
             reading
                 .observed_at
                 .map(|at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
                 .unwrap_or_default(),
-        );
+        ];
+        to.row(&cells);
     }
 }
 
-fn tried(out: &mut String, journal: &[Entry]) {
-    let _ = writeln!(out, "\n## What was tried\n");
+fn tried(to: &mut Writer<'_>, journal: &[Entry]) {
+    to.heading(&said::tried());
     if journal.is_empty() {
-        let _ = writeln!(out, "Nothing was changed with this program.");
+        to.line("", &said::nothing_changed());
     }
     for entry in journal {
-        let outcome = entry.outcome.map_or("in flight", |o| o.as_str());
-        let _ = writeln!(
-            out,
-            "* {} {}: {outcome}. {}",
-            entry.began.strftime("%Y-%m-%d %H:%M:%S"),
-            cell(&entry.plan.title),
-            cell(&entry.detail)
-        );
+        let outcome = entry.outcome.map_or_else(in_flight, Outcome::said);
+        let time = entry.began.strftime("%Y-%m-%d %H:%M:%S");
+        let text = said::entry(time, &entry.plan.title, outcome, &entry.detail);
+        to.line("* ", &text);
         for call in &entry.calls {
             let end = match &call.result {
-                Some(CallResult::Answered { request_id, .. }) => format!("request {request_id}"),
+                Some(CallResult::Answered { request_id, .. }) => said::request(request_id),
                 Some(CallResult::Failed { error, request_id }) => {
-                    format!("failed, request {request_id}: {}", cell(error))
+                    said::request_failed(request_id, error)
                 }
-                Some(CallResult::Settled { detail, .. }) => cell(detail),
-                Some(CallResult::Unknown { .. }) | None => "no answer is known".to_owned(),
+                Some(CallResult::Settled { detail, .. }) => detail.clone(),
+                Some(CallResult::Unknown { .. }) | None => said::no_answer(),
             };
-            let _ = writeln!(out, "  * {} {end}", call.call.permission());
+            to.line(&format!("  * {} ", call.call.permission()), &end);
         }
-        for (lead, looks) in [
-            ("before", &entry.login_before),
-            ("after", &entry.login_after),
-        ] {
-            for look in looks {
-                let _ = writeln!(out, "  * login {lead}: {}", cell(look));
-            }
+        for look in &entry.login_before {
+            to.line("  * ", &said::login_before(look));
+        }
+        for look in &entry.login_after {
+            to.line("  * ", &said::login_after(look));
         }
         if let Some(by) = &entry.undone_by {
-            let _ = writeln!(out, "  * taken back by entry {by}");
+            to.line("  * ", &said::taken_back(by));
         }
     }
 }
 
-fn steps(out: &mut String, report: &Report) {
+fn steps(to: &mut Writer<'_>) {
+    let report = to.material.report;
     if report.guide_steps.is_empty() {
         return;
     }
-    let _ = writeln!(out, "\n## Steps of guides that were done\n");
+    to.heading(&said::steps());
     for step in &report.guide_steps {
-        let _ = writeln!(
-            out,
-            "* {} step {}: {}{}",
-            step.guide,
-            step.step,
-            step.at.strftime("%Y-%m-%d %H:%M:%S"),
-            if step.by.is_empty() {
-                String::new()
-            } else {
-                format!(" by {}", cell(&step.by))
-            }
-        );
+        let time = step.at.strftime("%Y-%m-%d %H:%M:%S");
+        let text = if step.by.is_empty() {
+            said::step(&step.guide, step.step, time)
+        } else {
+            said::step_by(&step.guide, step.step, time, &step.by)
+        };
+        to.line("* ", &text);
     }
 }
 
-/// Text for one table cell or list line.
+/// Text for one table cell.
 fn cell(text: &str) -> String {
     sanitise(text, 600).replace('|', "\\|")
 }
@@ -264,34 +287,40 @@ fn cell(text: &str) -> String {
 pub fn form_text(material: &Material<'_>) -> String {
     let report = material.report;
     let instance = &report.instance;
-    let mut out = format!(
-        "Login to instance {} in {} ({}, state {}) on TCP port {} fails from {}. Looked at {} UTC.\n",
-        instance.id,
-        instance.region,
-        instance.os.as_str(),
-        sanitise(&instance.state, 40),
-        instance.login_port,
-        report.vantage.user_source.as_deref().unwrap_or("outside"),
-        material.made_at.strftime("%Y-%m-%d %H:%M"),
+    let mut to = Writer {
+        material,
+        out: String::new(),
+    };
+    let source = report.vantage.user_source.as_ref();
+    to.line(
+        "",
+        &said::form_head(
+            &instance.id,
+            &instance.region,
+            Word::new(Table::Os, instance.os.as_str()),
+            sanitise(&instance.state, 40),
+            instance.login_port,
+            source.map_or_else(said::outside, Said::raw),
+            material.made_at.strftime("%Y-%m-%d %H:%M"),
+        ),
     );
-    out.push_str("Most probable causes:\n");
+    to.line("", &said::form_causes());
     for cause in report.causes.iter().take(3) {
-        let _ = writeln!(
-            out,
-            "- {:.0} % {}",
-            cause.probability * 100.0,
-            sanitise(&cause.title, 200)
-        );
+        let title = Word::cause(&cause.id, &cause.title);
+        to.line("- ", &said::form_cause(percent(cause.probability), title));
     }
-    out.push_str("Seen:\n");
+    to.line("", &said::form_seen());
     for reading in &report.evidence {
         if let Some(state) = reading.observed_state() {
-            let path = reading.path.map(|p| format!(" ({p})")).unwrap_or_default();
-            let _ = writeln!(out, "- {}{path}: {state}", reading.id);
+            let state = Word::state(&reading.id, state);
+            to.line(
+                "- ",
+                &said::form_reading(place(&reading.id, reading.path), state),
+            );
         }
     }
     if !material.journal.is_empty() {
-        out.push_str("Tried:\n");
+        to.line("", &said::form_tried());
     }
     for entry in material.journal {
         let requests: Vec<&str> = entry
@@ -302,14 +331,10 @@ pub fn form_text(material: &Material<'_>) -> String {
                 _ => None,
             })
             .collect();
-        let _ = writeln!(
-            out,
-            "- {}: {} (request {})",
-            sanitise(&entry.plan.title, 200),
-            entry.outcome.map_or("in flight", |o| o.as_str()),
-            requests.join(", ")
-        );
+        let outcome = entry.outcome.map_or_else(in_flight, Outcome::said);
+        let text = said::form_entry(&entry.plan.title, outcome, requests.join(", "));
+        to.line("- ", &text);
     }
-    out.push_str("The bundle holds the full report, readings, journal and versions.\n");
-    out
+    to.line("", &said::form_bundle());
+    to.out
 }

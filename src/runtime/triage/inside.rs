@@ -7,10 +7,13 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use super::said;
 use crate::cloud::Client;
 use crate::cloud::automation::{self, RunEnd};
-use crate::domain::evidence::{Reading, Source};
-use crate::domain::instance::Instance;
+use crate::cloud::said as cloud_said;
+use crate::domain::evidence::{Reading, Source, Status};
+use crate::domain::instance::{Instance, Os};
+use crate::domain::said::Said;
 use crate::guest::{self, GuestQuestion};
 
 /// Runs the guest check through the automation agent; the run itself is the group `agent-exec`.
@@ -24,40 +27,51 @@ pub(super) async fn ask(
     queue: &mpsc::Sender<Reading>,
 ) {
     let started = Instant::now();
+    if instance.state_class() == Some("stopped") {
+        let why = said::not_running();
+        let reading =
+            Reading::without_state("agent-exec", Source::Cloud, Status::NotApplicable, why);
+        let _ = queue.send(reading.at(Timestamp::now(), 0)).await;
+        return;
+    }
+    if let Err(why) = guest::check(instance.os, question) {
+        let reading =
+            Reading::without_state("agent-exec", Source::Cloud, Status::NotAttempted, why);
+        let _ = queue.send(reading.at(Timestamp::now(), 0)).await;
+        return;
+    }
     let script = guest::script(instance.os, question);
     let outcome = automation::run(client, instance, automation::GUEST_CHECK, &script, limit).await;
     let cost = started.elapsed().as_millis() as u64;
     let now = Timestamp::now();
-    let exec = |state: &str, detail: String| {
+    let exec = |state: &str, detail: Said| {
         Reading::observed("agent-exec", Source::Cloud, state, detail).at(now, cost)
     };
     let run = match outcome {
         Ok(run) => run,
         Err(error) => {
-            let mut reading = Reading::without_state(
-                "agent-exec",
-                Source::Cloud,
-                error.status(),
-                error.to_string(),
-            );
+            let mut reading =
+                Reading::without_state("agent-exec", Source::Cloud, error.status(), error.said());
             if let Some(permission) = error.missing_permission() {
-                reading = reading.needing(permission);
+                reading = reading.needing(Said::raw(permission));
             }
             let _ = queue.send(reading.at(now, cost)).await;
             return;
         }
     };
     let reading = match &run.end {
-        RunEnd::Success => exec("ok", format!("the guest check ran in {cost} ms")),
+        RunEnd::Success if run.is_cut() => exec("ok", said::check_cut(cost, run.dropped)),
+        RunEnd::Success => exec("ok", said::check_ran(cost)),
         // The script always ends with 0; output means that a shell ran it all the same.
-        RunEnd::Failed { exit_code } => exec(
-            "failed",
-            format!("the guest check ended with status {exit_code}"),
-        ),
-        RunEnd::Timeout { status } => exec(
-            "timeout",
-            format!("the agent did not finish the guest check ({status})"),
-        ),
+        RunEnd::Failed { exit_code } => exec("failed", said::check_ended(*exit_code)),
+        RunEnd::NotRun { status, why } => exec("failed", said::check_not_run(status, why)),
+        RunEnd::Timeout { status } => {
+            let mut detail = cloud_said::guest_check_unfinished(status);
+            if instance.os == Os::Linux {
+                detail = detail.and(cloud_said::profile_runs_first("/etc/profile"));
+            }
+            exec("timeout", detail)
+        }
     };
     let _ = queue.send(reading).await;
     if run.output.is_empty() {

@@ -1,4 +1,5 @@
-//! What earlier runs noted and this one needs: since when login fails, and how paths were before.
+//! What earlier runs noted and this one needs: since when login fails, how paths were before, and
+//! which way the users come.
 //!
 //! A history that cannot be used costs only this; it is logged. Must not live here: the tables
 //! (`store::history`).
@@ -7,7 +8,7 @@ use std::path::{Path as FilePath, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::domain::evidence::Reading;
+use crate::domain::evidence::{Path, Reading};
 use crate::domain::path_series::Earlier;
 use crate::runtime::vantage::own_source;
 use crate::store::StoreError;
@@ -26,6 +27,16 @@ pub(super) async fn onset(directory: &FilePath, instance: &str) -> Option<Timest
     with(directory, read).await.flatten()
 }
 
+/// By which way the users come to a network, if that was told once.
+pub(super) async fn way(directory: &FilePath, network: &str) -> Option<Path> {
+    let network = network.to_owned();
+    let read = move |history: &mut History| {
+        let ways = history.ways()?;
+        Ok(ways.into_iter().find(|(known, _)| *known == network))
+    };
+    with(directory, read).await.flatten().map(|(_, way)| way)
+}
+
 /// Keeps the figures of a series and tells in the reading how they were before.
 pub(super) async fn compare(directory: &FilePath, reading: &mut Reading) {
     let Some(series) = &mut reading.series else {
@@ -40,7 +51,7 @@ pub(super) async fn compare(directory: &FilePath, reading: &mut Reading) {
     let keep = move |history: &mut History| history.add_series(&target.to_string(), &vantage, &now);
     series.earlier = with(directory, keep).await.unwrap_or_default();
     if let Some(before) = series.before() {
-        reading.detail = format!("{}; {before}", reading.detail);
+        reading.detail = reading.detail.clone().and(before);
     }
 }
 

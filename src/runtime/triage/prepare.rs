@@ -5,7 +5,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::TriageOptions;
-use crate::cloud::facts::{FactRequest, GroupRules, Neighbourhood};
+use crate::cloud::facts::{FactRequest, GroupRules, Neighbourhood, RunInGuest};
 use crate::config::VantageSetting;
 use crate::domain::evidence::Path;
 use crate::domain::instance::{Instance, Os};
@@ -14,7 +14,7 @@ use crate::domain::security_group::{RuleAction, Service};
 use crate::guest::GuestQuestion;
 use crate::probe::{Consent, Control, Depth, Known, ProbeOptions, ProbePlan, ProbeTarget};
 use crate::runtime::session::Session;
-use crate::runtime::vantage::{is_global, own_source, shares_network};
+use crate::runtime::vantage::{certain_own_source, is_global, own_source, shares_network};
 
 /// Addresses probed per path; more would multiply the load on the target.
 const MAX_ADDRESSES: usize = 2;
@@ -80,6 +80,10 @@ pub(super) fn probe_plan(
                 ..Consent::default()
             },
             connect_timeout: settings.timeout,
+            sparing: options
+                .pool
+                .as_ref()
+                .is_some_and(|pool| pool.targets() > super::AT_ONCE),
             ..ProbeOptions::default()
         },
     }
@@ -122,6 +126,11 @@ pub(super) fn fact_request(
         own_sources: own(true).chain(own(false)).collect(),
         instance_is_fresh: options.instance_is_fresh,
         onset: options.onset,
+        run_in_guest: if options.deep {
+            RunInGuest::GuestCheck
+        } else {
+            RunInGuest::Nothing
+        },
         ..FactRequest::default()
     }
 }
@@ -133,7 +142,8 @@ pub(super) fn question(
 ) -> GuestQuestion {
     GuestQuestion {
         user: login_user(instance, options),
-        source,
+        // Where nobody else is named, the guest is asked about this host.
+        source: source.or_else(|| certain_own_source(instance)),
         port: instance.login_port(),
         private_address: instance.private_addresses.first().copied(),
         uses_key: (!instance.key_ids.is_empty()).then_some(true),
@@ -203,7 +213,7 @@ fn ports_of_rules(groups: &[GroupRules], login: u16) -> Vec<u16> {
         let Service::Plain { protocol, port } = &rule.service else {
             continue;
         };
-        if !Transport::Tcp.is_covered_by(protocol) {
+        if Transport::Tcp.is_covered_by(protocol) != Some(true) {
             continue;
         }
         for part in port.split(',') {

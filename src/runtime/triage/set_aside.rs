@@ -4,27 +4,111 @@
 
 use std::net::IpAddr;
 
+use jiff::Timestamp;
+
+use super::said;
+use crate::cloud::facts::CloudFacts;
 use crate::domain::evidence::{Path, Reading, Source, Status};
 use crate::domain::instance::Instance;
+use crate::domain::private_way::PrivateWay;
+use crate::domain::said::{Said, Word};
 use crate::runtime::vantage::{is_own, own_source, shares_network};
 
-/// Silence on a private address says nothing if there is no way from here into its network.
-pub(super) fn unreachable(instance: &Instance, reading: &mut Reading) {
+/// Silence on a private address says nothing if there is no way from here into its network. Until
+/// the cloud's routes are read this is a guess: the reading as it was is handed back, for
+/// [`off_the_path`].
+pub(super) fn unreachable(instance: &Instance, reading: &mut Reading) -> Option<Reading> {
     let silent = matches!(
         reading.observed_state(),
         Some("all-silent" | "silent-icmp-only" | "admin-prohibited")
     );
-    if reading.id != "reach" || reading.path != Some(Path::Private) || !silent {
-        return;
+    if reading.id != "reach"
+        || reading.path != Some(Path::Private)
+        || !silent
+        || shares_private_network(instance)
+    {
+        return None;
     }
-    let reachable = instance
-        .private_addresses
-        .iter()
-        .any(|&address| shares_network(own_source(address), address));
-    if !reachable {
-        let why = "this machine does not seem to be in the instance's network";
-        put_aside(reading, Status::NotAttempted, why);
+    let before = reading.clone();
+    reading.put_aside(
+        Status::NotAttempted,
+        said::set_aside(said::not_in_network()),
+    );
+    Some(before)
+}
+
+fn shares_private_network(instance: &Instance) -> bool {
+    let mut addresses = instance.private_addresses.iter();
+    addresses.any(|&address| shares_network(own_source(address), address))
+}
+
+/// A host that is not on the private path has nothing to say of it: neither of the silence there
+/// nor of rules and routes for the address that its default route gives it. One answer over the
+/// path proves the way, whatever the table says. `held` is what was taken for such silence before
+/// the routes were known. Gives the readings that were changed.
+pub(super) fn off_the_path(
+    instance: &Instance,
+    facts: Option<&CloudFacts>,
+    held: Vec<Reading>,
+    readings: &mut [Reading],
+) -> Vec<Reading> {
+    if instance.private_addresses.is_empty() {
+        return Vec::new();
     }
+    let route_is_ours = facts.is_some_and(|facts| facts.route_is_ours);
+    if readings.iter().any(|r| is_answer(r, Path::Private)) {
+        return overrule_table(route_is_ours, readings);
+    }
+    let why = match facts.and_then(|facts| facts.private_way.as_ref()) {
+        Some(PrivateWay::On) => return restore(held, readings),
+        Some(PrivateWay::Off(why)) => why.clone(),
+        None if shares_private_network(instance) => return Vec::new(),
+        None => said::not_in_network(),
+    };
+    let speaks_of_path = |r: &Reading| {
+        let of_path = r.path == Some(Path::Private) && r.source != Source::Operator;
+        of_path || (r.id == "route" && r.source == Source::Cloud && route_is_ours)
+    };
+    let mut changed = Vec::new();
+    for reading in readings.iter_mut().filter(|r| speaks_of_path(r)) {
+        if reading.status == Status::Observed {
+            reading.put_aside(Status::NotAttempted, said::set_aside(&why));
+            changed.push(reading.clone());
+        }
+    }
+    changed
+}
+
+/// The way back that a table lacks is there: an answer came along it.
+fn overrule_table(route_is_ours: bool, readings: &mut [Reading]) -> Vec<Reading> {
+    let route = readings.iter_mut().find(|r| {
+        let bad = matches!(r.observed_state(), Some("missing" | "blackhole"));
+        r.id == "route" && r.source == Source::Cloud && route_is_ours && bad
+    });
+    let Some(route) = route else {
+        return Vec::new();
+    };
+    route.state = Some("ok".to_owned());
+    route.detail = said::answered_over_private().and(route.detail.clone());
+    vec![route.clone()]
+}
+
+/// What was taken for the lack of a way is silence of the instance after all.
+fn restore(held: Vec<Reading>, readings: &mut [Reading]) -> Vec<Reading> {
+    let mut changed = Vec::new();
+    for before in held {
+        let now = readings.iter_mut().find(|r| r.key() == before.key());
+        if let Some(now) = now.filter(|now| now.set_aside) {
+            // Later than what was said of it in the meantime.
+            let observed_at = Timestamp::now();
+            *now = Reading {
+                observed_at: Some(observed_at),
+                ..before
+            };
+            changed.push(now.clone());
+        }
+    }
+    changed
 }
 
 /// An address of this machine itself answers whatever the cloud does: nothing of the cloud lies on
@@ -40,7 +124,7 @@ pub(super) fn answered_by_this_machine(
         .filter(|path| answered(*path))
         .collect();
     let obstacle = |path: &Path| readings.iter().find(|r| is_obstacle(r, *path)).map(explain);
-    let found: Vec<Option<String>> = probed.iter().map(obstacle).collect();
+    let found: Vec<Option<Said>> = probed.iter().map(obstacle).collect();
     let any = found.iter().flatten().next().cloned();
     let mut changed = Vec::new();
     let mut aside = 0;
@@ -71,7 +155,7 @@ pub(super) fn answered_by_this_machine(
                 && !(r.id == "other-login-port" && r.state.as_deref() == Some("found"))
         });
         for reading in on_path {
-            put_aside(reading, Status::NotApplicable, &why);
+            reading.put_aside(Status::NotApplicable, said::set_aside(&why));
             changed.push(reading.clone());
         }
     }
@@ -81,8 +165,8 @@ pub(super) fn answered_by_this_machine(
             r.source == Source::Probe && r.path.is_none() && of_login
         });
         for reading in without_path.filter(|r| r.status == Status::Observed) {
-            let why = "it was read from this machine itself, past the cloud";
-            put_aside(reading, Status::NotApplicable, why);
+            let why = said::set_aside(said::past_the_cloud());
+            reading.put_aside(Status::NotApplicable, why);
             changed.push(reading.clone());
         }
     }
@@ -122,18 +206,12 @@ fn is_obstacle(reading: &Reading, path: Path) -> bool {
     }
 }
 
-fn explain(obstacle: &Reading) -> String {
-    format!(
-        "the address belongs to this machine, so the answer did not pass the cloud, where {} is {}",
-        obstacle.id,
-        obstacle.observed_state().unwrap_or_default()
+fn explain(obstacle: &Reading) -> Said {
+    let state = obstacle.observed_state().unwrap_or_default();
+    said::own_address(
+        Word::evidence(&obstacle.id),
+        Word::state(&obstacle.id, state),
     )
-}
-
-fn put_aside(reading: &mut Reading, status: Status, why: &str) {
-    reading.status = status;
-    reading.state = None;
-    reading.detail = format!("{}; set aside: {why}", reading.detail);
 }
 
 #[cfg(test)]
@@ -141,11 +219,11 @@ mod tests {
     use super::*;
 
     fn reach(path: Path, state: &str) -> Reading {
-        Reading::observed("reach", Source::Probe, state, "").on_path(path)
+        Reading::observed("reach", Source::Probe, state, Said::raw("")).on_path(path)
     }
 
     fn cloud(id: &str, state: &str) -> Reading {
-        Reading::observed(id, Source::Cloud, state, "")
+        Reading::observed(id, Source::Cloud, state, Said::raw(""))
     }
 
     fn on(public: &str, private: &str) -> Instance {
@@ -167,20 +245,99 @@ mod tests {
         assert_eq!(open.observed_state(), Some("open"));
     }
 
+    /// Facts that say this of the private path; the route is judged for this host.
+    fn facts(way: Option<PrivateWay>) -> CloudFacts {
+        CloudFacts {
+            private_way: way,
+            route_is_ours: true,
+            ..CloudFacts::default()
+        }
+    }
+
+    #[test]
+    fn a_host_elsewhere_says_nothing_of_the_private_path() {
+        let instance = on("203.0.113.4", "10.0.1.5");
+        let off = facts(Some(PrivateWay::Off(Said::raw("no route to this host"))));
+        let seen = || {
+            let here = |path| {
+                Reading::observed(
+                    "security-group-here",
+                    Source::Cloud,
+                    "deny-default",
+                    Said::raw(""),
+                )
+                .on_path(path)
+            };
+            vec![
+                reach(Path::Public, "open"),
+                reach(Path::Private, "all-silent"),
+                here(Path::Public),
+                here(Path::Private),
+                cloud("route", "missing"),
+            ]
+        };
+        let mut readings = seen();
+        let changed = off_the_path(&instance, Some(&off), Vec::new(), &mut readings);
+        assert_eq!(changed.len(), 3, "{readings:?}");
+        for index in [1, 3, 4] {
+            assert_eq!(readings[index].status, Status::NotAttempted);
+            assert!(
+                readings[index]
+                    .detail
+                    .to_string()
+                    .contains("no route to this host")
+            );
+        }
+        assert_eq!(readings[0].observed_state(), Some("open"));
+        assert_eq!(readings[2].observed_state(), Some("deny-default"));
+        // A single answer over the path proves the way back.
+        let mut readings = seen();
+        readings[1] = reach(Path::Private, "refused");
+        off_the_path(&instance, Some(&off), Vec::new(), &mut readings);
+        assert_eq!(readings[1].observed_state(), Some("refused"));
+        assert_eq!(readings[4].observed_state(), Some("ok"));
+        assert_eq!(readings[3].observed_state(), Some("deny-default"));
+        // For the user's own address the table stands.
+        let mut readings = seen();
+        let users = CloudFacts {
+            route_is_ours: false,
+            ..off
+        };
+        off_the_path(&instance, Some(&users), Vec::new(), &mut readings);
+        assert_eq!(readings[4].observed_state(), Some("missing"));
+    }
+
+    #[test]
+    fn silence_from_another_network_with_a_route_is_the_instances() {
+        let instance = on("203.0.113.4", "203.0.113.5");
+        let mut silent = reach(Path::Private, "all-silent");
+        let held: Vec<Reading> = unreachable(&instance, &mut silent).into_iter().collect();
+        let mut readings = vec![silent];
+        let way = facts(Some(PrivateWay::On));
+        let changed = off_the_path(&instance, Some(&way), held, &mut readings);
+        assert_eq!(changed.len(), 1);
+        assert_eq!(readings[0].observed_state(), Some("all-silent"));
+    }
+
     #[test]
     fn this_machines_own_answer_does_not_speak_against_the_cloud() {
         let instance = on("127.9.0.1", "127.9.0.2");
         let mut readings = vec![
             reach(Path::Public, "refused"),
             reach(Path::Private, "refused"),
-            Reading::observed("auth-methods", Source::Probe, "key-only", ""),
-            Reading::observed("peers-subnet", Source::Probe, "reachable", ""),
+            Reading::observed("auth-methods", Source::Probe, "key-only", Said::raw("")),
+            Reading::observed("peers-subnet", Source::Probe, "reachable", Said::raw("")),
             cloud("instance-state", "stopped"),
         ];
         let changed = answered_by_this_machine(&instance, &mut readings);
         assert_eq!(changed.len(), 3);
         assert!(readings[..3].iter().all(|r| r.state.is_none()));
-        assert!(readings[0].detail.contains("instance-state is stopped"));
+        assert!(
+            readings[0]
+                .detail
+                .to_string()
+                .contains("instance-state is stopped")
+        );
         assert_eq!(readings[3].observed_state(), Some("reachable"));
     }
 

@@ -13,6 +13,7 @@ use super::record::{Author, CallResult, Event, Outcome, Place, Record, VERSION};
 use crate::action::plan::Plan;
 use crate::action::undo::KeptAnswers;
 use crate::domain::api_call::ApiCall;
+use crate::domain::said::{self, Said};
 
 /// One action from intent to end.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -22,13 +23,16 @@ pub struct Entry {
     pub author: Author,
     pub place: Place,
     pub plan: Plan,
-    pub login_before: Vec<String>,
-    pub login_after: Vec<String>,
+    #[serde(flatten, with = "said::login_before")]
+    pub login_before: Vec<Said>,
+    #[serde(flatten, with = "said::login_after")]
+    pub login_after: Vec<Said>,
     pub last_operation_before: String,
     pub calls: Vec<CallState>,
     pub state: EntryState,
     pub outcome: Option<Outcome>,
-    pub detail: String,
+    #[serde(flatten, with = "said::detail")]
+    pub detail: Said,
     /// Time from the first call to the verification, seconds.
     pub seconds: Option<u64>,
     pub ended: Option<Timestamp>,
@@ -55,7 +59,8 @@ pub struct CallState {
     /// `None`: written down as about to be sent, and nothing since.
     pub result: Option<CallResult>,
     pub ended: Option<bool>,
-    pub detail: String,
+    #[serde(flatten, with = "said::detail")]
+    pub detail: Said,
     pub output: Vec<String>,
 }
 
@@ -153,7 +158,7 @@ fn begin(record: Record) -> Option<Entry> {
         calls: Vec::new(),
         state: EntryState::InFlight,
         outcome: None,
-        detail: String::new(),
+        detail: Said::default(),
         seconds: None,
         ended: None,
         expires_at: None,
@@ -171,7 +176,7 @@ fn apply(entry: &mut Entry, record: Record) {
             sent_at: at,
             result: None,
             ended: None,
-            detail: String::new(),
+            detail: Said::default(),
             output: Vec::new(),
         }),
         Event::Called { step, result } => {

@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use crate::action::plan::Plan;
 use crate::domain::api_call::ApiCall;
+use crate::domain::said::{self, Said};
+use crate::store::said as words;
 
 /// Version of the lines written here.
 pub const VERSION: u32 = 1;
@@ -88,8 +90,8 @@ pub enum Event {
         place: Place,
         plan: Box<Plan>,
         /// Login as the probes saw it before, in words; empty when not probed.
-        #[serde(default)]
-        login_before: Vec<String>,
+        #[serde(flatten, with = "said::login_before")]
+        login_before: Vec<Said>,
         /// `LatestOperationRequestId` before, to tell our operation from an older one.
         #[serde(default)]
         last_operation_before: String,
@@ -102,18 +104,24 @@ pub enum Event {
     Ended {
         step: usize,
         success: bool,
-        detail: String,
+        #[serde(flatten, with = "said::detail")]
+        detail: Said,
         #[serde(default)]
         output: Vec<String>,
     },
     /// The login probes after the action.
     Verified {
         outcome: Outcome,
-        login_after: Vec<String>,
+        #[serde(flatten, with = "said::login_after")]
+        login_after: Vec<Said>,
         seconds: u64,
     },
     /// Nothing more will be done for this entry.
-    Closed { outcome: Outcome, detail: String },
+    Closed {
+        outcome: Outcome,
+        #[serde(flatten, with = "said::detail")]
+        detail: Said,
+    },
     /// A time-boxed change is to stay.
     Kept,
 }
@@ -133,7 +141,11 @@ pub enum CallResult {
     /// It may or may not have arrived.
     Unknown { error: String },
     /// Found by looking at the cloud's own state after a crash.
-    Settled { arrived: bool, detail: String },
+    Settled {
+        arrived: bool,
+        #[serde(flatten, with = "said::detail")]
+        detail: Said,
+    },
 }
 
 /// How an entry ended.
@@ -157,6 +169,20 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The word for it.
+    pub fn said(self) -> Said {
+        match self {
+            Self::Done => words::outcome_done(),
+            Self::Restored => words::outcome_restored(),
+            Self::Improved => words::outcome_improved(),
+            Self::Unchanged => words::outcome_unchanged(),
+            Self::Worse => words::outcome_worse(),
+            Self::Failed => words::outcome_failed(),
+            Self::Unknown => words::outcome_unknown(),
+            Self::Interrupted => words::outcome_interrupted(),
+        }
+    }
+
     /// The word used in JSON.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -40,7 +40,7 @@ fn closed(entry: &str) -> Record {
         entry,
         Event::Closed {
             outcome: Outcome::Done,
-            detail: String::new(),
+            detail: crate::domain::said::Said::default(),
         },
     )
 }

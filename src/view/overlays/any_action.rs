@@ -70,7 +70,7 @@ fn parameters(state: &State, question: &AnyAction, paint: &mut Paint<'_>, screen
     let ui = &state.texts.ui;
     let mut text = vec![(ui.parameters_text.clone(), theme.text)];
     for spec in specs(action) {
-        let help = state.texts.say(spec.help);
+        let help = state.texts.said(&(spec.help)());
         let need = if spec.required {
             format!(" ({})", ui.parameter_required)
         } else {
@@ -84,7 +84,7 @@ fn parameters(state: &State, question: &AnyAction, paint: &mut Paint<'_>, screen
         text.push((format!("{}={need} {help}", spec.name), style));
     }
     if let Some(error) = &question.error {
-        text.push((state.texts.say(error).into_owned(), theme.bad));
+        text.push((state.texts.said(error), theme.bad));
     }
     let title = state.texts.action(action.as_str(), action.as_str());
     let rest = message(paint, screen, title, &text, 1);

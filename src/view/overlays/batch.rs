@@ -55,7 +55,7 @@ pub fn preview(
     let mut lines: Vec<Line<'static>> = Vec::new();
     for (row, text) in preview.batch.summary().iter().enumerate() {
         let style = if row == 0 { theme.title } else { theme.text };
-        for part in wrap(&state.texts.say(text), cells) {
+        for part in wrap(&state.texts.said(text), cells) {
             lines.push(Line::from(Span::styled(part, style)));
         }
     }
@@ -81,7 +81,7 @@ pub fn preview(
     let sheet = Sheet {
         lines: &lines,
         offset: preview.offset,
-        refused: preview.refused.as_deref(),
+        refused: preview.refused.as_ref(),
         asked,
         edit: typing.then_some(&preview.edit),
     };

@@ -111,7 +111,13 @@ pub fn secret(state: &State, handed: &Handed, paint: &mut Paint<'_>, screen: Rec
     let theme = &paint.look.theme;
     let ui = &state.texts.ui;
     let text = [
-        (fill(&ui.secret_text, &[("what", &handed.what)]), theme.text),
+        (
+            fill(
+                &ui.secret_text,
+                &[("what", &state.texts.said(&handed.what))],
+            ),
+            theme.text,
+        ),
         (handed.value.expose_secret().to_owned(), theme.code),
         (ui.secret_keys.clone(), theme.accent),
     ];

@@ -6,7 +6,7 @@ use ratatui::widgets::Widget;
 use tui_textarea::TextArea;
 
 use crate::app::state::State;
-use crate::app::update::paste::recognised;
+use crate::client_text;
 use crate::view::layout::centred;
 use crate::view::text::wrap;
 use crate::view::widgets::paint::Paint;
@@ -24,7 +24,8 @@ pub fn draw(state: &State, editor: &TextArea<'static>, paint: &mut Paint<'_>, sc
     let cells = usize::from(inner.width);
     let mut foot: Vec<Line<'static>> = Vec::new();
     let text = editor.lines().join("\n");
-    let found = recognised(&text);
+    let mut found = client_text::readings(&text);
+    found.retain(|reading| reading.state.as_deref() != Some(client_text::UNRECOGNISED));
     if text.trim().is_empty() {
         for line in wrap(&ui.paste_hint, cells) {
             foot.push(Line::from(Span::styled(line, theme.dim)));

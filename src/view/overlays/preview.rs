@@ -9,6 +9,7 @@ use super::sheet::{self, Sheet};
 use crate::action::gate::expected_name;
 use crate::action::plan::{Confirmation, Plan};
 use crate::action::preview::lines_in;
+use crate::action::said::label_warning;
 use crate::app::geometry::Scrolled;
 use crate::app::locale::fill;
 use crate::app::overlay::Preview;
@@ -32,7 +33,7 @@ pub fn draw(state: &State, preview: &Preview, paint: &mut Paint<'_>, screen: Rec
     let sheet = Sheet {
         lines: &plan_lines(state, plan, paint, sheet::cells(screen)),
         offset: preview.offset,
-        refused: preview.refused.as_deref(),
+        refused: preview.refused.as_ref(),
         asked,
         edit: typing.then_some(&preview.edit),
     };
@@ -47,10 +48,9 @@ pub fn plan_lines(
     cells: usize,
 ) -> Vec<Line<'static>> {
     let theme = &paint.look.theme;
-    let say = |text: &str| state.texts.say(text).into_owned();
-    let warning = say("warning");
+    let warning = state.texts.said(&label_warning());
     let mut out = Vec::new();
-    for (index, line) in lines_in(plan, &say).iter().enumerate() {
+    for (index, line) in lines_in(plan, state.texts).iter().enumerate() {
         let indent = line.len() - line.trim_start().len();
         let marked = line.trim_start();
         let style = match marked.chars().next() {

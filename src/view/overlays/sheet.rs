@@ -11,6 +11,7 @@ use super::dialogs::edit_line;
 use crate::app::geometry::Scrolled;
 use crate::app::line_edit::LineEdit;
 use crate::app::state::State;
+use crate::domain::said::Said;
 use crate::view::layout::centred;
 use crate::view::text::wrap;
 use crate::view::widgets::paint::Paint;
@@ -23,7 +24,7 @@ pub struct Sheet<'a> {
     pub lines: &'a [Line<'static>],
     pub offset: usize,
     /// Why the last try was refused.
-    pub refused: Option<&'a str>,
+    pub refused: Option<&'a Said>,
     /// How to confirm, or why that is not possible.
     pub asked: (String, Style),
     /// Where something has to be typed.
@@ -37,11 +38,11 @@ pub fn cells(screen: Rect) -> usize {
 
 pub fn draw(state: &State, sheet: &Sheet<'_>, paint: &mut Paint<'_>, screen: Rect) -> Scrolled {
     let theme = &paint.look.theme;
-    let refused = sheet.refused.map(|why| (state.texts.say(why), theme.bad));
+    let refused = sheet.refused.map(|why| (state.texts.said(why), theme.bad));
     let mut foot: Vec<Line<'static>> = Vec::new();
     for (text, style) in refused
         .iter()
-        .map(|(text, style)| (text.as_ref(), *style))
+        .map(|(text, style)| (text.as_str(), *style))
         .chain([(sheet.asked.0.as_str(), sheet.asked.1)])
     {
         let parts = wrap(text, cells(screen)).into_iter();

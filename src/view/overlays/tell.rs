@@ -17,12 +17,6 @@ pub fn draw(state: &State, selected: usize, paint: &mut Paint<'_>, screen: Rect)
     let theme = &paint.look.theme;
     let ui = &state.texts.ui;
     let answers = tell::answers(state);
-    let said = state
-        .fleet
-        .selected_id()
-        .and_then(|id| state.cases.get(id))
-        .map(|case| case.statements.clone())
-        .unwrap_or_default();
     let rows = answers
         .len()
         .min(usize::from(screen.height.saturating_sub(OTHER_ROWS))) as u16;
@@ -37,7 +31,7 @@ pub fn draw(state: &State, selected: usize, paint: &mut Paint<'_>, screen: Rect)
         } else {
             theme.text
         };
-        let mark = if said.state_of(group) == Some(answer.as_str()) {
+        let mark = if tell::is_given(state, group, answer) {
             "[x]"
         } else {
             "[ ]"

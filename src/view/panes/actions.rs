@@ -163,8 +163,7 @@ fn action_lines(
     } else {
         " ".to_owned()
     };
-    let said = texts.say(&action.title);
-    let mut title = texts.action(&action.id, &said).to_owned();
+    let mut title = texts.offer(action);
     let parameters = parameters(state, action);
     if !parameters.is_empty() {
         title = format!("{title} {parameters}");
@@ -248,7 +247,7 @@ fn guide_lines(
         ]));
     }
     // That the most probable cause is meant goes without saying.
-    let cause = guide.reason.strip_prefix("cause: ");
+    let cause = guide.cause();
     let obvious = cause.is_some() && cause == report.causes.first().map(|top| top.id.as_str());
     let reason = guide_text::reason(state.texts, Some(report), guide);
     if !reason.is_empty() && !obvious {
@@ -281,7 +280,7 @@ pub fn standing(state: &State, job: &Job, look: &Look) -> (String, Style) {
                 Ending::Failed => (glyphs.bad, theme.bad, &ui.job_failed),
                 Ending::Unknown => (glyphs.unknown, theme.warn, &ui.job_unknown),
             };
-            (glyph, style, format!("{word} {}", state.texts.say(detail)))
+            (glyph, style, format!("{word} {}", state.texts.said(detail)))
         }
     };
     (format!("{glyph} {word}"), style)
@@ -295,7 +294,7 @@ fn job_lines(state: &State, job: &Job, look: &Look, cells: usize) -> Vec<Line<'s
         .texts
         .age_sentence(state.now, job.ended_at.unwrap_or(job.started_at));
     let mut lines = Vec::new();
-    let title = state.texts.say(&job.title);
+    let title = state.texts.said(&job.title);
     for line in wrap(&format!("{title} ({age})"), cells) {
         lines.push(Line::from(Span::styled(line, theme.title)));
     }
@@ -304,7 +303,7 @@ fn job_lines(state: &State, job: &Job, look: &Look, cells: usize) -> Vec<Line<'s
     }
     let skip = job.steps.len().saturating_sub(STEPS);
     for step in job.steps.iter().skip(skip) {
-        let step = state.texts.say(step);
+        let step = state.texts.said(step);
         for line in wrap(
             &format!("{} {step}", glyphs.bullet),
             cells.saturating_sub(2),

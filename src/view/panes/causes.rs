@@ -11,7 +11,7 @@ use crate::diagnosis::display::{capped, percent};
 use crate::domain::report::{CauseProbability, Contribution, Report};
 use crate::view::frame::Look;
 use crate::view::text::{fit, width, wrap};
-use crate::view::widgets::probability_bar::{filled, word};
+use crate::view::widgets::probability_bar::filled;
 
 /// Lines of the breakdown; the second value is the line of the selected cause.
 pub fn lines(
@@ -43,7 +43,7 @@ pub fn lines(
             open,
         ));
         if index == 0 {
-            let mut text = word(cause.probability, state.texts).to_owned();
+            let mut text = state.texts.likelihood(cause.probability).to_owned();
             if let Some([low, high]) = cause.range.map(|range| range.map(percent))
                 && low != high
             {

@@ -15,6 +15,7 @@ use crate::app::geometry::Scrolled;
 use crate::app::locale::fill;
 use crate::app::state::State;
 use crate::app::tone::{Tone, tone};
+use crate::diagnosis::asks_for_way;
 use crate::diagnosis::display::{abstains, percent};
 use crate::domain::evidence::{Reading, Source, Status};
 use crate::domain::instance::Instance;
@@ -24,7 +25,6 @@ use crate::view::frame::{Look, chord_label};
 use crate::view::layout::TWO_COLUMNS;
 use crate::view::text::{width, wrap};
 use crate::view::widgets::paint::Paint;
-use crate::view::widgets::probability_bar;
 
 /// Share from which a cause is named in the verdict.
 const NAMED: f64 = 0.4;
@@ -188,7 +188,7 @@ fn status(state: &State, case: Option<&Case>, look: &Look, cells: usize) -> Vec<
         ));
     }
     if let Some(error) = &case.error {
-        let error = state.texts.say(error);
+        let error = state.texts.said(error);
         lines.extend(wrapped(
             &format!("{} {error}", glyphs.bad),
             cells,
@@ -242,13 +242,16 @@ fn verdict(state: &State, report: &Report, look: &Look, cells: usize) -> Vec<Lin
                 &ui.verdict_faulty_cause,
                 &[
                     ("cause", state.texts.cause(&cause.id, &cause.title)),
-                    (
-                        "word",
-                        probability_bar::word(cause.probability, state.texts),
-                    ),
+                    ("word", state.texts.likelihood(cause.probability)),
                 ],
             );
             (glyphs.bad, theme.bad, text)
+        }
+        (Verdict::Inconclusive, _) if asks_for_way(report) => {
+            let key = state.keys.chords(Command::Tell).first();
+            let key = key.map_or_else(String::new, |key| chord_label(&key.to_string()));
+            let text = fill(&ui.verdict_way_open, &[("key", &key)]);
+            (glyphs.unknown, theme.warn, text)
         }
         (Verdict::Inconclusive, _) => (glyphs.unknown, theme.warn, ui.verdict_inconclusive.clone()),
     };
@@ -276,7 +279,7 @@ fn last_step(state: &State, look: &Look, cells: usize) -> Vec<Line<'static>> {
         Some(job) if actions_are_hidden(state) => {
             let (text, style) = actions::standing(state, job, look);
             let text = if job.state.is_running() {
-                format!("{text}: {}", state.texts.say(&job.title))
+                format!("{text}: {}", state.texts.said(&job.title))
             } else {
                 text
             };
@@ -296,13 +299,13 @@ fn first_step(state: &State, report: &Report, look: &Look, cells: usize) -> Vec<
     if report.verdict == Verdict::Healthy {
         return Vec::new();
     }
-    let said = state.texts.say(&action.title);
+
     let cures = fill(
         &state.texts.ui.cures,
         &[("share", &percent(action.probability_cures))],
     );
     let title = [
-        state.texts.action(&action.id, &said),
+        &state.texts.offer(action),
         &cures,
         state.texts.risk(action.risk),
     ]
@@ -365,7 +368,7 @@ fn next_evidence(state: &State, report: &Report, look: &Look, cells: usize) -> V
             )
         );
         if !next.needs.is_empty() {
-            let _ = write!(text, "; {}", state.texts.say(&next.needs));
+            let _ = write!(text, "; {}", state.texts.said(&next.needs));
         }
         let key = state.keys.chords(way_to(&next.id)).first();
         let key = key.map_or_else(
@@ -494,7 +497,7 @@ fn fact(state: &State, reading: &Reading, look: &Look, cells: usize) -> Vec<Line
         let _ = write!(text, " ({})", state.texts.status(Status::Stale));
     }
     if !reading.detail.is_empty() && !state.looks.privacy {
-        let detail = state.texts.say(&reading.detail);
+        let detail = state.texts.said(&reading.detail);
         let _ = write!(text, " {} {detail}", glyphs.absent);
     }
     wrap(&text, cells.saturating_sub(2))
@@ -555,7 +558,7 @@ fn unknowns(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'
                 .map_or_else(String::new, |p| format!(" ({})", state.texts.path(p)));
             let why = state
                 .texts
-                .say(reading.needs.as_deref().unwrap_or(&reading.detail));
+                .said(reading.needs.as_ref().unwrap_or(&reading.detail));
             let text = format!("{}{path}: {why}", state.texts.evidence(&reading.id));
             let sign = format!("{} ", look.glyphs.unknown);
             lines.extend(hanging(&sign, &text, cells, theme.dim));

@@ -95,7 +95,13 @@ fn content(
         push(&mut lines, "", &ui.welcome_looked, theme.text, cells);
         for place in looked_for {
             let lead = format!("  {} ", glyphs.bullet);
-            push(&mut lines, &lead, place, theme.dim, cells);
+            push(
+                &mut lines,
+                &lead,
+                &state.texts.said(place),
+                theme.dim,
+                cells,
+            );
         }
     }
     lines

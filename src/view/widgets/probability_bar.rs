@@ -1,19 +1,6 @@
-//! A probability as a bar, and the word for it.
+//! A probability as a bar.
 //!
 //! Must not live here: how it was computed, and how sure a figure may look (`diagnosis`).
-
-use crate::app::locale::Texts;
-use crate::diagnosis::display::Word;
-
-/// The word for a probability.
-pub fn word(probability: f64, texts: &Texts) -> &str {
-    match Word::of(probability) {
-        Word::VeryLikely => &texts.ui.very_likely,
-        Word::Likely => &texts.ui.likely,
-        Word::Leading => &texts.ui.leading,
-        Word::NotDecided => &texts.ui.undecided,
-    }
-}
 
 /// Cells of `width` that the bar fills; at least one for anything that is shown.
 pub fn filled(probability: f64, width: usize) -> usize {

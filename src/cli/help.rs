@@ -1,0 +1,196 @@
+//! The command line's own texts (`--help`, the man page, what is wrong with an argument) in the
+//! language of the run.
+//!
+//! The English stands beside each option (`args`); other languages are looked up by the whole of
+//! it, as the texts of the knowledge files are. Must not live here: the options themselves.
+
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, Command, CommandFactory as _, FromArgMatches as _};
+
+use super::args::Cli;
+use super::{output, said};
+use crate::app::locale::{Lang, Texts};
+use crate::config::{self, Overrides};
+use crate::domain::said::Said;
+
+/// Parses the arguments of this process; ends it where they ask for help or are wrong.
+pub fn parse() -> Cli {
+    let words: Vec<_> = std::env::args_os().collect();
+    let lang = language(&words);
+    let parsed = command(lang)
+        .try_get_matches_from(&words)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    match parsed {
+        Ok(cli) => cli,
+        Err(error) => match wrong(&error).filter(|_| lang != Lang::En) {
+            Some(why) => {
+                output::speak(lang);
+                output::warn(&why);
+                std::process::exit(error.exit_code());
+            }
+            None => error.exit(),
+        },
+    }
+}
+
+/// The language before anything is parsed: `--lang`, then what the settings say.
+fn language(words: &[std::ffi::OsString]) -> Lang {
+    let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
+    let named = words.iter().enumerate().find_map(|(at, word)| {
+        let after = || words.get(at + 1).copied();
+        match word.strip_prefix("--lang")? {
+            "" => after(),
+            rest => rest.strip_prefix('='),
+        }
+    });
+    let overrides = Overrides {
+        lang: named.map(str::to_owned),
+        ..Overrides::default()
+    };
+    let loaded = config::load(&overrides);
+    loaded.map_or_else(|_| Lang::default(), |loaded| loaded.settings.ui.lang)
+}
+
+/// The whole command with its texts in a language.
+pub fn command(lang: Lang) -> Command {
+    if lang == Lang::En {
+        return Cli::command();
+    }
+    let mut command = Cli::command();
+    // Makes the help options and the inherited ones visible.
+    command.build();
+    translated(command, Texts::of(lang))
+}
+
+fn translated(command: Command, texts: &'static Texts) -> Command {
+    let known = |text: &StyledStr| texts.known(&text.to_string()).to_owned();
+    let about = command.get_about().map(known);
+    let long_about = command.get_long_about().map(known);
+    let names: Vec<String> = command
+        .get_subcommands()
+        .map(|one| one.get_name().to_owned())
+        .collect();
+    let heading = |said: Said| -> &'static str { texts.said(&said).leak() };
+    let options = heading(said::heading_options());
+    let arguments = heading(said::heading_arguments());
+    let template = format!(
+        "{{before-help}}{{about-with-newline}}\n{} {{usage}}\n\n{{all-args}}{{after-help}}",
+        texts.said(&said::heading_usage())
+    );
+    let mut command = command
+        .help_template(template)
+        .subcommand_help_heading(heading(said::heading_commands()))
+        .subcommand_value_name(heading(said::value_command()))
+        .mut_args(|arg| {
+            let heading = if arg.is_positional() {
+                arguments
+            } else {
+                options
+            };
+            argument(arg, texts).help_heading(heading)
+        });
+    if let Some(about) = about {
+        command = command.about(about);
+    }
+    if let Some(about) = long_about {
+        command = command.long_about(about);
+    }
+    for name in names {
+        command = command.mut_subcommand(name, |one| translated(one, texts));
+    }
+    command
+}
+
+/// An option with its help; what it takes and its default are said, too.
+fn argument(arg: Arg, texts: &'static Texts) -> Arg {
+    let mut help = arg
+        .get_help()
+        .map(|text| texts.known(&text.to_string()).to_owned())
+        .unwrap_or_default();
+    let mut note = |said: Said| {
+        if !help.is_empty() {
+            help.push(' ');
+        }
+        help.push_str(&texts.said(&said));
+    };
+    let takes_value = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
+    let values: Vec<String> = arg
+        .get_possible_values()
+        .iter()
+        .filter(|value| takes_value && !value.is_hide_set())
+        .map(|value| value.get_name().to_owned())
+        .collect();
+    if !values.is_empty() {
+        note(said::possible_values(values.join(", ")));
+    }
+    let defaults: Vec<_> = arg
+        .get_default_values()
+        .iter()
+        .map(|value| value.to_string_lossy().into_owned())
+        .collect();
+    if takes_value && !defaults.is_empty() {
+        note(said::default_value(defaults.join(" ")));
+    }
+    let long = arg.get_long_help().is_some();
+    let arg = arg
+        .hide_possible_values(true)
+        .hide_default_value(true)
+        .help(help.clone());
+    if long { arg.long_help(help) } else { arg }
+}
+
+/// What is wrong with the command line, in one sentence; `None` for help and version.
+fn wrong(error: &clap::Error) -> Option<Said> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        Some(ContextValue::Strings(texts)) => texts.join(", "),
+        _ => String::new(),
+    };
+    let arg = text(ContextKind::InvalidArg);
+    Some(match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => return None,
+        ErrorKind::UnknownArgument => said::unknown_argument(arg),
+        ErrorKind::InvalidSubcommand => said::unknown_command(text(ContextKind::InvalidSubcommand)),
+        ErrorKind::MissingRequiredArgument => said::missing_argument(arg),
+        ErrorKind::ArgumentConflict => said::argument_conflict(arg, text(ContextKind::PriorArg)),
+        ErrorKind::InvalidValue
+        | ErrorKind::ValueValidation
+        | ErrorKind::NoEquals
+        | ErrorKind::TooManyValues
+        | ErrorKind::TooFewValues
+        | ErrorKind::WrongNumberOfValues => {
+            let value = text(ContextKind::InvalidValue);
+            if value.is_empty() {
+                said::value_missing(arg)
+            } else {
+                said::value_wrong(arg, value)
+            }
+        }
+        _ => said::command_line_wrong(),
+    })
+}
+
+/// Every help text in English, for the test that each is said in each language.
+pub fn texts() -> Vec<String> {
+    fn collect(command: &Command, into: &mut Vec<String>) {
+        let abouts = [command.get_about(), command.get_long_about()];
+        into.extend(abouts.into_iter().flatten().map(ToString::to_string));
+        for arg in command.get_arguments() {
+            into.extend(arg.get_help().map(ToString::to_string));
+        }
+        for one in command.get_subcommands() {
+            collect(one, into);
+        }
+    }
+    let mut command = Cli::command();
+    command.build();
+    let mut all = Vec::new();
+    collect(&command, &mut all);
+    all.retain(|text| !text.is_empty());
+    all.sort();
+    all.dedup();
+    all
+}

@@ -1,0 +1,60 @@
+//! Sentences about settings, keys and themes; `domain::said` tells how they are made.
+
+use crate::domain::said::said;
+
+said! { "config":
+    problem(place: Name, key: Name, message: Said) = "{place}: {key} {message}";
+    problem_at(place: Name, message: Said) = "{place}: {message}";
+    file_unreadable(path: Name, why: Said) = "config file {path}: {why}; give another with --config, or leave it out";
+    no_home() = "neither HOME nor CVMTOP_STATE_DIR says where files belong; set CVMTOP_STATE_DIR to a directory";
+    too_long() = "it is longer than 1 MiB";
+    is_directory() = "it is a directory";
+    unknown_key() = "is not a known key";
+    unknown_key_near(near: Name) = "is not a known key; did you mean `{near}`?";
+    kept(message: Said, kept: Name, help: Said) = "{message}; using {kept} ({help})";
+    no_toml(why: Raw) = "is not TOML ({why}); this line is left out";
+    needs_scope() = "belongs in a scope; write it under [keys.global]";
+    a_text() = "a text";
+    a_number() = "a number";
+    true_or_false() = "true or false";
+    a_list() = "a list";
+    a_float() = "a number with a fraction";
+    a_date() = "a date";
+    a_table() = "a table";
+    empty() = "is empty; write a text or remove the line";
+    no_text(kind: Said) = "must be a text in quotes, not {kind}";
+    no_boolean(kind: Said) = "must be true or false, not {kind}";
+    out_of_range(value: Number, least: Number, most: Number) = "is {value}; it must be from {least} to {most}";
+    no_number(least: Number, most: Number, kind: Said) = "must be a number from {least} to {most}, not {kind}";
+    no_time(kind: Said) = "must be a time such as \"30s\", not {kind}";
+    time_out_of_range(least: Name, most: Name) = "must be from {least} to {most}";
+    not_a_time() = "must be a time such as \"500ms\", \"30s\" or \"2m\"";
+    no_address(text: Raw) = "`{text}` is not an IPv4 or IPv6 address";
+    no_texts(kind: Said) = "must be a list of texts, not {kind}";
+    no_port() = "must name at least one port";
+    no_ports(kind: Said) = "must be a list of ports, not {kind}";
+    none_of(text: Raw, words: List) = "`{text}` is none of {words}";
+    twice(name: Raw) = "`{name}` is used twice; the second one is left out";
+    host_left_out(message: Said) = "{message}; this host is left out";
+    missing() = "is missing";
+    host_without_address(name: Raw, why: Raw) = "{name} has no address ({why}); check the name or write the address";
+    no_theme(name: Raw, known: List) = "there is no theme `{name}`; there are {known}";
+    no_field(name: Raw, known: List) = "there is no field `{name}`; there are {known}";
+    theme_unreadable(file: Name, why: Raw) = "theme {file} cannot be read: {why}";
+    too_large() = "a number that is too large";
+    ssh_no_name(name: Raw) = "`{name}` is no name that ssh can be given";
+    ssh_file(path: Name, why: Said) = "OpenSSH config {path}: {why}; check ssh_config";
+    ssh_cut(path: Name, n: Number, most: Number) = "{path} names {n} hosts; the first {most} are listed";
+    ssh_by_proxy(path: Name, host: Name) = "{path}: host {host} is reached through a proxy; probes go to it directly";
+    ssh_left_out(path: Name, host: Name, why: Said) = "{path}: host {host} is left out: {why}";
+    ssh_took_long() = "the hosts before it took too long";
+    ssh_not_asked() = "was not asked about";
+    no_file() = "is no file";
+    file_too_long() = "is longer than 1 MiB";
+    ssh_others_write() = "others may write it, and it runs commands (Match exec) or reads further files; chmod go-w it, or copy it to a file of your own";
+    ssh_absent() = "this machine has no OpenSSH client: install the package openssh-client";
+    ssh_not_started(why: Raw) = "ssh could not be started: {why}";
+    ssh_slow() = "ssh -G took longer than three seconds";
+    ssh_mute() = "ssh -G gave no answer";
+    no_address_to_ask() = "there is no address to ask about";
+}

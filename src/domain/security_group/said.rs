@@ -1,0 +1,13 @@
+//! Sentences of what security groups decide; `domain::said` tells how they are made.
+
+use crate::domain::said::said;
+
+said! { "domain":
+    no_rule() = "no rule";
+    rule_of(group: Name, index: Number, rule: Raw) = "{group} rule {index} ({rule})";
+    allowed_by(question: Said, rule: Said) = "{question} is allowed by {rule}";
+    refused_by(question: Said, rule: Said) = "{question} is refused by {rule}";
+    matches_none(question: Said) = "{question} matches no rule, so it is refused";
+    others_allowed_by(question: Said, rule: Said) = "{question} matches no rule, so it is refused; other sources are allowed by {rule}";
+    depends_on(question: Said, rule: Said) = "{question} depends on {rule}, whose template or group could not be read";
+}

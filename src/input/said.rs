@@ -1,0 +1,13 @@
+//! Sentences about keys and their bindings; `domain::said` tells how they are made.
+
+use crate::domain::said::said;
+
+said! { "input":
+    bindings_unreadable(why: Raw) = "the key bindings cannot be read and are ignored: {why}";
+    no_context(scope: Raw) = "there is no key context `{scope}`; use global, instances, diagnosis, actions or reader";
+    no_command(name: Raw, scope: Raw) = "there is no command `{name}` in [keys.{scope}]";
+    no_command_near(name: Raw, scope: Raw, near: Name) = "there is no command `{name}` in [keys.{scope}]; did you mean `{near}`?";
+    bound_twice(chord: Name, other: Name, place: Name, name: Name) = "`{chord}` is bound to `{other}` at {place} and to `{name}` here; the last one wins";
+    no_key(text: Raw) = "`{text}` is not a key; write for example \"q\", \"ctrl-c\", \"space\", \"f5\" or \"none\"";
+    at(place: Name, message: Said) = "{place}: {message}";
+}

@@ -1,0 +1,164 @@
+//! Sentences of what is carried out: progress, ends, verification, settling; `domain::said` tells
+//! how they are made.
+
+use crate::domain::said::said;
+
+said! { "runtime":
+    // Ends of calls.
+    answered() = "answered";
+    accepted_untracked() = "accepted, without a task to follow";
+    accepted_in_state(state: Name) = "accepted; the state is {state}";
+    state_is(state: Name) = "the state is {state}";
+    state_is_untracked(state: Name) = "the state is {state}; the cloud does not name its last operation";
+    operation_failed(action: Name, why: Raw, state: Name) = "{action} failed: {why} (state {state})";
+    instance_gone() = "the instance does not exist any more";
+    rules_in_force(n: Number, group: Name, index: Number) = "{n:rule} of {group} in force at index {index}";
+    rules_gone(group: Name) = "the rules are gone from {group}";
+    groups_bound(groups: List) = "bound are {groups}";
+    cap_is(mbps: Number) = "the cap is {mbps} Mbit/s";
+    task_succeeded(id: Name) = "task {id} succeeded";
+    task_failed(id: Name) = "task {id} failed on the cloud's side";
+    address_shows_it() = "the address itself shows it";
+    no_invocation() = "the cloud named no invocation";
+    script_ended_well() = "the script ended well";
+    script_ended(code: Number) = "the script ended with status {code}";
+    script_did_not_run(status: Name, why: Raw) = "the script did not run ({status}): {why}";
+    script_not_in_time(status: Name) = "the agent did not finish the script in time ({status})";
+    repair_authorised(task: Name, status: Number) = "{task} is authorised (status {status})";
+    repair_not_waiting(task: Name) = "{task} no longer waits";
+    // Still under way.
+    rule_not_yet(group: Name) = "the rule is not seen in {group} yet";
+    rule_still(group: Name) = "the rule is still seen in {group}";
+    cap_still(mbps: Number) = "the cap is {mbps}";
+    task_pending(id: Name, state: Name) = "task {id} {state}";
+    address_not_yet() = "the address does not show it yet";
+    script_is(status: Name) = "the script is {status}";
+    repair_waits(task: Name) = "{task} still waits for authorisation";
+    operation_pending(state: Name, action: Name, progress: Name) = "{state}, {action} {progress}";
+    not_left_yet(state: Name) = "{state}, not left yet";
+    not_readable(why: Raw) = "not readable: {why}";
+    // What could not be seen.
+    end_unseen(why: Raw) = "the call was accepted, but its end cannot be seen: {why}";
+    not_ended(after: Figure, state: Said) =
+        "the call was accepted, but after {after} it has not ended ({state}); look again later, do not send it twice";
+    nothing_sent() = "nothing was sent";
+    left_unsent(detail: Said, n: Number) = "{detail}; not sent: {n:further call}";
+    input_missing(step: Number, what: Name, action: Name) =
+        "the answer of call {step} lacks {what}, so {action} was not sent";
+    answer_lacks(field: Name) = "the cloud answered without {field}, so there is nothing to open";
+    rules_changed(why: Raw) =
+        "somebody changed the rules since they were shown, so the cloud refused and nothing changed; plan again to see the new difference ({why})";
+    no_trace(why: Raw) = "{why}; no trace of the call was found, look again before you repeat it";
+    fate_unread(why: Raw, second: Raw) =
+        "{why}; whether it took effect could not be read either ({second})";
+    found_in_state() = "found in the cloud's own state";
+    no_trace_in_state() = "no trace in the cloud's own state";
+    // Login before and after.
+    look(path: Word, address: Name, health: Word, detail: Said) = "{path} {address} {health}: {detail}";
+    look_short(path: Word, health: Word) = "{path} {health}";
+    not_probed(detail: Said) = "{detail}; login could not be probed from this host";
+    promptly_again(detail: Said, after: Figure) =
+        "{detail}; login answers promptly again, {after} after the start";
+    as_slow(detail: Said, after: Figure) =
+        "{detail}; login answers as slowly as before, {after} after the start";
+    more_slowly(detail: Said, after: Figure) =
+        "{detail}; login answers, but more slowly than before, {after} after the start";
+    as_before(detail: Said, after: Figure) =
+        "{detail}; login answers as before, {after} after the start";
+    slow_again(detail: Said, after: Figure) =
+        "{detail}; login answers again, if slowly, {after} after the start";
+    answers_again(detail: Said, after: Figure) =
+        "{detail}; login answers again, {after} after the start";
+    effect_undone(detail: Said, now: Said) =
+        "{detail}; the action's effect on login was undone with it: {now}";
+    not_from_here(detail: Said, source: Name) =
+        "{detail}; the rules let {source} in now, which cannot be tried from this host: ask the user to try";
+    got_worse(detail: Said, now: Said) = "{detail}; {now}; undo it, or look again";
+    not_the_cause(detail: Said, now: Said) =
+        "{detail}; {now}; this was not the cause, or not the only one: diagnose again";
+    // Progress.
+    journalled(entry: Name) = "journalled as {entry}";
+    sending(step: Number, of: Number, purpose: Said) = "{step}/{of} {purpose}";
+    accepted(request: Name) = "accepted (request {request})";
+    waiting(state: Said, after: Figure) = "{state} ({after})";
+    ended(detail: Said) = "ended: {detail}";
+    ended_badly(detail: Said) = "ended without success: {detail}";
+    login_after(after: Figure, looks: List) = "login after {after}: {looks}";
+    // Settling.
+    other_place(place: Name) = "left as it is: it belongs to {place}, and this start works on another";
+    ended_before_sending() = "the program ended before anything was sent; nothing changed";
+    no_such_call() = "the journal names a call that its plan does not have";
+    lost_in_sending(action: Name) =
+        "the program ended while sending {action}; the cloud shows no trace of it, so it did not take effect";
+    not_settled_yet(why: Raw) = "cannot be settled yet: {why}";
+    never_sent(n: Number) = "never sent: {n:further call} of the plan";
+    under_way(state: Said) = "still under way: {state}";
+    settled(detail: Said) = "settled after an interruption: {detail}";
+    time_over(detail: Said) = "its time is over; {detail}";
+    time_over_but(why: Raw) = "its time is over, but {why}";
+    of_entry(title: Said, entry: Name, detail: Said) = "{title} (entry {entry}): {detail}";
+    of_instance(name: Name, detail: Said) = "{name}: {detail}";
+    no_figure() = "no figure was named";
+    others_unknown(why: Raw) = "what others do on this instance is not known: {why}";
+    not_listed_any_more(instance: Name) = "{instance} is not listed by the cloud any more";
+    shown_as_listed(why: Raw) = "the instance is shown as it was listed; it could not be read again ({why})";
+    ask_permission(permission: Name) = "ask for the permission {permission}";
+    try_again() = "try again";
+    this_console() = "this console";
+    author(user: Name, host: Name, process: Number) = "{user} on {host} (process {process})";
+    action_on(action: Word, target: Name) = "`{action}` on {target}";
+    under_way_by(who: Said, what: Said, entry: Name) = "{who} is carrying out {what} right now (entry {entry})";
+    interrupted_of(what: Said, who: Said, entry: Name) = "{what} of {who} was interrupted and is not settled yet (entry {entry})";
+    did_ago(who: Said, what: Said, minutes: Number, outcome: Name, entry: Name) = "{who} did {what} {minutes} min ago: {outcome} (entry {entry})";
+    detail_of_entry(detail: Said, entry: Name) = "{detail} (entry {entry})";
+    done_by_rule_of(by: Name) = "done by the same rule as {by}";
+    no_plan() = "there is no plan";
+    rules_changed_meanwhile() = "somebody else changed the rules since they were shown; plan again to see the new difference";
+    batch_had_stopped() = "nothing was sent: the batch had stopped before";
+    not_listed() = "the instance is not listed any more; r lists again";
+    already_taken_back(entry: Name, by: Name) = "entry {entry} was already taken back by {by}";
+    no_time_limit(entry: Name) = "entry {entry} has no time limit (or was kept before)";
+    stays(title: Said, entry: Name) = "{title} stays until it is taken back (entry {entry})";
+    not_documented(call: Name) = "the documentation of the international site does not know {call}, so it may be refused here";
+    not_found(target: Raw, place: Said) = "`{target}` was not found in {place}; check id, name or address and --region";
+    not_found_surely(target: Raw, failures: List) = "`{target}` was not found, but not every region could be asked: {failures}; try again";
+    ambiguous_target(target: Raw, candidates: Name) = "`{target}` fits several instances: {candidates}; give an id";
+    no_cloud_for(target: Raw, why: Said) = "`{target}` was not found in the hosts of the config, and the cloud cannot be asked: {why}";
+    region_failed(region: Name, why: Said) = "{region}: {why}";
+    demo_failed(why: Raw) = "the demo cloud did not start: {why}";
+    knowledge_file(path: Name, why: Raw) = "knowledge file {path}: {why}";
+    no_region() = "no region is set; give --region (repeatable, or `all`), or cloud.regions in the config";
+    no_credentials() = "there are no credentials, so the cloud cannot be asked for anything";
+    no_desk() = "there is no cloud to send it to: no credentials were found; see `cvmtop doctor`";
+    entry_elsewhere(entry: Name, place: Name) = "entry {entry} belongs to {place}; only its credentials can say what became of it (`--profile`, `--endpoint`)";
+    ticket_unwritable(path: Name, why: Raw) = "cannot write the ticket bundle to {path}: {why}; choose another --output";
+    hosts_of_config() = "the hosts of the config";
+    the_cloud() = "the cloud";
+    already_undone(entry: Name, by: Name) = "entry {entry} was already taken back by {by}";
+    being_carried_out(entry: Name, user: Name, host: Name) = "entry {entry} is still being carried out by {user} on {host}; wait for its end";
+    held_elsewhere(entry: Name) = "entry {entry} is being carried out or taken back by another program";
+    evidence_unwritable(why: Raw) = "the evidence cannot be written: {why}";
+    hosts_only(why: Said) = "only the hosts of the config can be seen: {why}";
+    addresses_only(why: Said) = "only addresses can be looked at: {why}";
+    guides_unread(folder: Name, why: Raw) = "cannot read guides in {folder}: {why}";
+    guides_cut(most: Number) = "more than {most} guides; the rest is left out";
+    guide_unread(path: Name, why: Raw) = "cannot read {path}: {why}";
+    console_read_only() = "the console is read-only";
+    too_long_to_copy() = "the text is too long for the terminal's clipboard; copy a part of it";
+    price_per(price: Raw, unit: Said) = "{price} per {unit}";
+    price_per_listed(price: Raw, unit: Said, list: Raw) = "{price} per {unit} (list price {list})";
+    price_once(price: Raw) = "{price} once";
+    price_once_listed(price: Raw, list: Raw) = "{price} once (list price {list})";
+    an_hour() = "hour";
+    a_day() = "day";
+    a_month() = "month";
+    a_gigabyte() = "GB";
+    password_of(user: Name) = "password of {user}";
+    vnc_address() = "VNC address (15 s, once)";
+    journal_by(time: Name, user: Name, host: Name, outcome: Said) = "{time} by {user} on {host}: {outcome}";
+    journal_before(look: Said) = "before: {look}";
+    journal_after(look: Said) = "after: {look}";
+    journal_timed(at: Name, minutes: Number, entry: Name) = "taken back at {at} (in {minutes} min) unless it is kept: :keep, or cvmtop journal --keep {entry}";
+    journal_undo(entry: Name) = "to take it back: cvmtop journal --undo {entry}";
+    journal_damaged(n: Number) = "left out as damaged: {n:line} of the journal";
+}

@@ -1,0 +1,68 @@
+//! Sentences of a ticket's report and form; `domain::said` tells how they are made.
+
+use crate::domain::said::said;
+
+said! { "ticket":
+    title_fails(name: Raw, id: Name) = "Login to {name} ({id}) fails";
+    title_healthy(name: Raw, id: Name) = "Login to {name} ({id}) looks healthy from here";
+    found() = "What was found";
+    asked() = "What we ask";
+    evidence() = "Evidence";
+    tried() = "What was tried";
+    steps() = "Steps of guides that were done";
+    printed() = "What the user's client printed";
+    files() = "Files of this bundle";
+    row_instance() = "instance";
+    row_region() = "region, zone";
+    row_system() = "system";
+    row_state() = "state";
+    row_public() = "public addresses";
+    row_private() = "private addresses";
+    row_port() = "login port";
+    row_source() = "failing user comes from";
+    row_vantage() = "looked at from";
+    row_written() = "written";
+    not_known() = "not known";
+    outside() = "outside";
+    host_and_paths(host: Raw, paths: List) = "{host} ({paths})";
+    written(utc: Name, local: Name, zone: Name) = "{utc} UTC, {local} local ({zone})";
+    times_utc() = "All times below are UTC.";
+    healthy() = "The login path is healthy from here.";
+    a_fault(share: Figure) = "A fault was found; the evidence covers {share} of what could be known.";
+    undecided(share: Figure) = "The evidence does not decide; it covers {share} of what could be known.";
+    cause(share: Figure, cause: Word, id: Name) = "{share} {cause} (`{id}`)";
+    please_check(port: Number) = "Please check from the platform's side why login on TCP {port} fails, and tell what you find on the points below.";
+    unread(group: Word, status: Word, why: Said) = "{group}: could not be read from here ({status}): {why}";
+    would_tell(place: Said, bits: Figure) = "{place}: would tell most ({bits} bits)";
+    would_tell_needing(place: Said, bits: Figure, needs: Said) = "{place}: would tell most ({bits} bits); needs {needs}";
+    column_what() = "what";
+    column_path() = "path";
+    column_state() = "state";
+    column_detail() = "detail";
+    column_seen() = "seen at";
+    nothing_changed() = "Nothing was changed with this program.";
+    entry(time: Name, title: Said, outcome: Said, detail: Said) = "{time} {title}: {outcome}. {detail}";
+    request(id: Name) = "request {id}";
+    request_failed(id: Name, why: Raw) = "failed, request {id}: {why}";
+    no_answer() = "no answer is known";
+    login_before(look: Said) = "login before: {look}";
+    login_after(look: Said) = "login after: {look}";
+    taken_back(entry: Name) = "taken back by entry {entry}";
+    step(guide: Name, step: Number, time: Name) = "{guide} step {step}: {time}";
+    step_by(guide: Name, step: Number, time: Name, who: Name) = "{guide} step {step}: {time} by {who}";
+    note(text: Said) = "Note: {text}";
+    file_diagnosis(schema: Number) = "`diagnosis.json`: the whole diagnosis (schema {schema})";
+    file_evidence() = "`evidence.json`: every reading with its time, source and cost";
+    file_journal() = "`journal.json`: what was done with this program: calls, request ids, results";
+    file_versions() = "`versions.json`: program, knowledge, time zone, vantage";
+    file_form() = "`form.txt`: a short text for a form";
+    file_raw(n: Number) = "`raw.json`: what the cloud answered during the diagnosis and what the guest printed, shortened, without secrets: {n:answer}";
+    form_head(instance: Name, region: Name, os: Word, state: Name, port: Number, source: Said, time: Name) = "Login to instance {instance} in {region} ({os}, state {state}) on TCP port {port} fails from {source}. Looked at {time} UTC.";
+    form_causes() = "Most probable causes:";
+    form_cause(share: Figure, cause: Word) = "{share} {cause}";
+    form_seen() = "Seen:";
+    form_reading(place: Said, state: Word) = "{place}: {state}";
+    form_tried() = "Tried:";
+    form_entry(title: Said, outcome: Said, requests: Name) = "{title}: {outcome} (request {requests})";
+    form_bundle() = "The bundle holds the full report, readings, journal and versions.";
+}
