@@ -218,7 +218,16 @@ fn journey(lab: &Lab, deed: &Deed) {
             "{name}: {end}"
         );
     }
-    terminal.wait("nothing under way", |screen| !screen.contains("… running"));
+    // The journal knows the end before the screen does; until then `q` asks.
+    terminal.wait("nothing under way", |screen| {
+        [
+            "waits for your answer",
+            "… running",
+            "reading what the preview needs",
+        ]
+        .iter()
+        .all(|way| !screen.contains(way))
+    });
     terminal.keys("q");
     assert_eq!(terminal.wait_exit().exit_code(), 0, "{name}");
 }

@@ -279,6 +279,19 @@ fn leaving_during_an_action_asks_once() {
 }
 
 #[test]
+fn the_question_about_leaving_goes_with_the_action_it_is_about() {
+    let mut state = diagnosed(Lang::En, SIZE);
+    let run = previewed(&mut state, open_port_plan());
+    press(&mut state, "Y");
+    assert!(press(&mut state, "q").is_empty());
+    assert!(!state.overlays.is_empty(), "it asks");
+    let result = Err(Said::raw("the network is gone"));
+    send(&mut state, Message::Executed { run, result });
+    assert!(state.overlays.is_empty(), "nothing is under way any more");
+    assert!(matches!(press(&mut state, "q")[..], [Effect::Quit]));
+}
+
+#[test]
 fn ctrl_c_leaves_from_anywhere() {
     let mut state = diagnosed(Lang::En, SIZE);
     for open in ["?", "/", ":", "e", "f", "m"] {

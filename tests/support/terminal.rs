@@ -23,12 +23,50 @@ pub struct Terminal {
     home: tempfile::TempDir,
 }
 
+/// Begin and end of a synchronized update (private mode 2026).
+const UPDATE_BEGINS: &[u8] = b"\x1b[?2026h";
+const UPDATE_ENDS: &[u8] = b"\x1b[?2026l";
+
 /// The screen, and how many bytes it took.
 struct Seen {
     parser: vt100::Parser,
+    /// An update that has not ended; a terminal with mode 2026 does not show it yet.
+    held: Vec<u8>,
     bytes: u64,
     raw: Vec<u8>,
     last: Instant,
+}
+
+impl Seen {
+    /// Shows what came, but for an update whose end is still on its way.
+    ///
+    /// A pseudo-terminal hands a frame over in pieces: without this a test can see the title of
+    /// a box and not yet what is in it.
+    fn show(&mut self, came: &[u8]) {
+        self.held.extend_from_slice(came);
+        let open = match (
+            last(&self.held, UPDATE_BEGINS),
+            last(&self.held, UPDATE_ENDS),
+        ) {
+            (Some(begin), end) if end.is_none_or(|end| end < begin) => begin,
+            _ => self.held.len() - begun(&self.held, UPDATE_BEGINS),
+        };
+        let shown: Vec<u8> = self.held.drain(..open).collect();
+        self.parser.process(&shown);
+    }
+}
+
+/// Where `wanted` begins for the last time.
+fn last(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).rposition(|part| part == wanted)
+}
+
+/// How many bytes at the end could be the begin of `wanted`.
+fn begun(bytes: &[u8], wanted: &[u8]) -> usize {
+    (1..wanted.len())
+        .rev()
+        .find(|&n| bytes.ends_with(&wanted[..n]))
+        .unwrap_or(0)
 }
 
 impl Terminal {
@@ -62,6 +100,7 @@ impl Terminal {
         let writer = pair.master.take_writer().expect("a writer");
         let seen = Arc::new(Mutex::new(Seen {
             parser: vt100::Parser::new(cells(rows), cells(columns), 0),
+            held: Vec::new(),
             bytes: 0,
             raw: Vec::new(),
             last: Instant::now(),
@@ -74,7 +113,7 @@ impl Terminal {
                     break;
                 }
                 let mut seen = shared.lock().expect("no reader panicked");
-                seen.parser.process(&buffer[..n]);
+                seen.show(&buffer[..n]);
                 seen.bytes += n as u64;
                 seen.last = Instant::now();
                 if seen.raw.len() < 4 << 20 {

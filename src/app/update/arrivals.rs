@@ -197,11 +197,17 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
         } => batch::ended(state, &title, (done, all), stopped.as_ref()),
         Message::StepsTicked { instance, steps } => super::reader::ticked(state, &instance, steps),
         Message::TicketWritten { run, result } => {
-            super::ticket::written(state, run, result, effects)
+            let dirty = super::ticket::written(state, run, result, effects);
+            super::commands::withdraw_quit(state);
+            dirty
         }
         Message::Planned { run, result } => super::actions::planned(state, run, result),
         Message::Progressed { run, note } => super::actions::progressed(state, run, note),
-        Message::Executed { run, result } => super::actions::executed(state, run, result, effects),
+        Message::Executed { run, result } => {
+            let dirty = super::actions::executed(state, run, result, effects);
+            super::commands::withdraw_quit(state);
+            dirty
+        }
         _ => Dirty::Nothing,
     }
 }

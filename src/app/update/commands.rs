@@ -415,6 +415,16 @@ fn quit(state: &mut State, effects: &mut Vec<Effect>) {
     }
 }
 
+/// Takes the question about leaving off the screen once nothing is under way any more: what it
+/// says is no longer true, and the end of the action deserves a look first.
+pub fn withdraw_quit(state: &mut State) {
+    if state.jobs.running().next().is_none() {
+        state
+            .overlays
+            .retain(|overlay| !matches!(overlay, Overlay::QuitAnyway));
+    }
+}
+
 /// Copies what is most useful to paste elsewhere: the text being read, or address and cause.
 fn copy(state: &mut State, effects: &mut Vec<Effect>) {
     let text = match state.overlays.last() {
