@@ -97,6 +97,7 @@ pub static READS: &[ReadAction] = reads! {
     "vpc:DescribeServiceTemplates", "rules that use service templates", one_page_as_text;
     "vpc:DescribeServiceTemplateGroups", "rules that use groups of service templates", one_page_as_text;
     "vpc:DescribeAddresses", "public addresses, arrears, blocks and bandwidth", one_page;
+    "vpc:DescribeNetworkInterfaces", "changes of the network interfaces in the audit log", one_page;
     "vpc:DescribeNetworkAccountType", "whether bandwidth is set on the address or the instance", nothing;
     "vpc:DescribeSubnets", "network ACL and route table of the subnet", one_page_as_text;
     "vpc:DescribeVpcs", "networks that need no route", one_page_as_text;

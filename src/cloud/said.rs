@@ -11,8 +11,9 @@ said! { "cloud":
     tasks_not_here(action: Name) = "repair tasks cannot be seen on this site, which does not offer {action}";
     incidents_not_here(action: Name) = "platform incidents cannot be seen on this site, which does not offer {action}";
     product_events_unseen(why: Raw) = "restarts, crashes and lack of memory that the platform notices could not be seen: {why}";
-    no_change() = "the audit log names no change in the last day of the instance, its security groups and their templates, its addresses, or its subnet with ACL and route table";
+    no_change() = "the audit log names no change in the last day of the instance, its network interfaces, its security groups and their templates, its addresses, or its subnet with ACL and route table";
     change_unseen(what: List) = "the audit log names no change of what could be looked up in the last day; not looked up, because it could not be read: {what}";
+    the_interfaces() = "the network interfaces";
     the_addresses() = "the addresses";
     the_subnet() = "the network ACL and route table of the subnet";
     the_templates() = "the templates of the security groups";

@@ -64,7 +64,10 @@ pub(crate) struct Template {
     pub id: String,
     pub name: String,
     pub region: String,
+    /// With those of its templates, for a group of templates.
     pub members: Vec<String>,
+    /// Ids of the templates of a group of templates; empty for a template.
+    pub templates: Vec<String>,
 }
 
 /// A repair task of the platform (cvm `DescribeTaskInfo`).

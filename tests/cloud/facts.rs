@@ -469,6 +469,8 @@ async fn a_change_is_found_by_the_id_of_what_was_changed() {
         ("docs-01", "ModifyAddressesBandwidth"),
         ("office-ad-01", "CreateSecurityGroupPolicies"),
         ("shop-api-01", "DisassociateSecurityGroups"),
+        ("report-01", "AssociateNetworkInterfaceSecurityGroups"),
+        ("partner-gw-01", "ModifyAddressTemplateAttribute"),
     ] {
         let onset = Timestamp::now();
         let request = FactRequest {

@@ -109,6 +109,7 @@ pub(crate) fn base() -> Map<String, Value> {
         "DescribeSecurityGroupPolicies": rule(&json!({"CidrBlock": "0.0.0.0/0"})),
         "DescribeSubnets": subnet(""),
         "DescribeRouteTables": routes(&json!([])),
+        "DescribeNetworkInterfaces": {"NetworkInterfaceSet": [{"NetworkInterfaceId": "eni-1", "Attachment": {"InstanceId": "ins-1"}}]},
         "DescribeVpcs": {"VpcSet": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16"}]},
         "GetMonitorData": flat(12.0),
         "GetMonitorData/WanOuttraffic": flat(1.0),

@@ -1,8 +1,8 @@
 //! `recent-change`: who changed what about the instance (cloudaudit `DescribeEvents`), against
 //! the time since when login fails.
 //!
-//! A resource is asked about by its own id: instance, groups, templates, addresses, subnet, ACL,
-//! route table. Must not live here: changes inside the guest.
+//! A resource is asked about by its own id: instance, network interfaces, groups, templates,
+//! addresses, subnet, ACL, route table. Must not live here: changes inside the guest.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ use crate::cloud::audit_log::{self, ACTION, PAGE, RELEVANT};
 use crate::cloud::automation;
 use crate::cloud::error::CloudError;
 use crate::cloud::said;
-use crate::cloud::wire::{self, AuditEvent};
+use crate::cloud::wire::{self, AuditEvent, InterfaceItem};
 use crate::domain::api_call::ApiCall;
 use crate::domain::evidence::{Reading, Status};
 use crate::domain::said::{Joint, List, Said};
@@ -93,13 +93,27 @@ pub(super) async fn read(gatherer: &Gatherer, related: Related) -> Vec<Reading> 
         _ => Ok(None),
     };
     let own = std::iter::once(&instance.id).chain(&instance.security_group_ids);
-    let (own, addresses, subnet, templates) = tokio::join!(
+    // Groups are bound to interfaces, too, and such a change is filed under the interface.
+    let interfaces = async {
+        match interface_ids(gatherer).await {
+            Ok(ids) => of(ids).await.map(Some),
+            Err(_) => Ok(None),
+        }
+    };
+    let (own, interfaces, addresses, subnet, templates) = tokio::join!(
         of(own.cloned().collect()),
+        interfaces,
         later(related.addresses),
         later(related.subnet),
         later(related.templates),
     );
-    let reading = match whole(own, addresses, subnet, templates) {
+    let related = [
+        (interfaces, said::the_interfaces()),
+        (addresses, said::the_addresses()),
+        (subnet, said::the_subnet()),
+        (templates, said::the_templates()),
+    ];
+    let reading = match whole(own, related) {
         Err(error) => gatherer.failed(ID, &error),
         Ok((events, unseen)) => judge(gatherer, &events, unseen, onset),
     };
@@ -111,22 +125,38 @@ type Found = Result<Option<Vec<AuditEvent>>, CloudError>;
 /// All events, and what could not be looked up.
 fn whole(
     own: Result<Vec<AuditEvent>, CloudError>,
-    addresses: Found,
-    subnet: Found,
-    templates: Found,
+    related: [(Found, Said); 4],
 ) -> Result<(Vec<AuditEvent>, Vec<Said>), CloudError> {
     let (mut events, mut unseen) = (own?, Vec::new());
-    for (found, what) in [
-        (addresses?, said::the_addresses()),
-        (subnet?, said::the_subnet()),
-        (templates?, said::the_templates()),
-    ] {
-        match found {
+    for (found, what) in related {
+        match found? {
             Some(found) => events.extend(found),
             None => unseen.push(what),
         }
     }
     Ok((events, unseen))
+}
+
+/// Ids of the network interfaces that the instance has.
+async fn interface_ids(gatherer: &Gatherer) -> Result<Vec<String>, CloudError> {
+    const ACTION: &str = "DescribeNetworkInterfaces";
+    let parameters = json!({
+        "Filters": [{"Name": "attachment.instance-id", "Values": [gatherer.instance.id]}],
+        "Offset": 0,
+        "Limit": 100,
+    });
+    let answer = gatherer.ask("vpc", ACTION, parameters).await?;
+    let items = wire::whole::<InterfaceItem>(&answer, "NetworkInterfaceSet", ACTION)?;
+    // An instance has one at least, and each has an id.
+    let is_id = |item: &InterfaceItem| item.network_interface_id.starts_with("eni-");
+    if items.is_empty() || !items.iter().all(is_id) {
+        return Err(wire::not_understood(
+            ACTION,
+            Said::raw("NetworkInterfaceSet"),
+        ));
+    }
+    let ids = items.into_iter().map(|item| item.network_interface_id);
+    Ok(ids.collect())
 }
 
 async fn events(

@@ -38,14 +38,28 @@ pub(super) struct Groups {
     pub readings: Vec<Reading>,
     pub rules: Option<Vec<GroupRules>>,
     pub references: References,
+    /// Ids of the templates that make up the groups of templates that the rules refer to.
+    parts: Vec<String>,
 }
 
 impl Groups {
-    /// Ids of the templates that the rules refer to; `None` if the rules could not be read.
+    /// Ids of the templates that the rules refer to, those of groups of templates included;
+    /// `None` if the rules, or one of the groups, could not be read.
     pub fn template_ids(&self) -> Option<Vec<String>> {
         let groups = self.rules.as_ref()?.iter().map(|rule| rule.group.clone());
         let (_, addresses, services) = security_group::referenced(&groups.collect::<Vec<_>>());
-        Some(addresses.into_iter().chain(services).collect())
+        let is_known = |id: &String, kind: &TemplateKind, known: &BTreeMap<String, _>| {
+            !id.starts_with(kind.group_prefix) || known.contains_key(id)
+        };
+        let known = &self.references;
+        let all_known = addresses
+            .iter()
+            .all(|id| is_known(id, &ADDRESS, &known.addresses))
+            && services
+                .iter()
+                .all(|id| is_known(id, &SERVICE, &known.services));
+        let parts = self.parts.iter().cloned();
+        all_known.then(|| addresses.into_iter().chain(services).chain(parts).collect())
     }
 }
 
@@ -73,7 +87,7 @@ pub(super) async fn read(gatherer: &Gatherer) -> Groups {
         Ok(mut rules) => {
             name_groups(&mut rules, names.ok().as_ref());
             let groups: Vec<_> = rules.iter().map(|rule| rule.group.clone()).collect();
-            found.references = references(gatherer, &groups).await;
+            (found.references, found.parts) = references(gatherer, &groups).await;
             found.rules = Some(rules);
             judge(gatherer, &groups, &found.references)
         }
@@ -132,9 +146,9 @@ fn name_groups(rules: &mut [GroupRules], answer: Option<&Value>) {
     }
 }
 
-/// Bodies of what the rules refer to; what cannot be read stays out, which leaves its rules
-/// undecided.
-async fn references(gatherer: &Gatherer, groups: &[SecurityGroup]) -> References {
+/// Bodies of what the rules refer to, and the ids of the templates in groups of templates; what
+/// cannot be read stays out, which leaves its rules undecided.
+async fn references(gatherer: &Gatherer, groups: &[SecurityGroup]) -> (References, Vec<String>) {
     let (members, addresses, services) = security_group::referenced(groups);
     let (members, addresses, services) = tokio::join!(
         join_all(members.into_iter().map(|id| async {
@@ -150,11 +164,19 @@ async fn references(gatherer: &Gatherer, groups: &[SecurityGroup]) -> References
             (id, found)
         })),
     );
-    References {
+    let (addresses, services) = (known(addresses), known(services));
+    let bodies = addresses.values().chain(services.values());
+    let parts = bodies.flat_map(|body| body.parts.clone()).collect();
+    let entries = |found: BTreeMap<String, Template>| {
+        let entries = found.into_iter().map(|(id, body)| (id, body.entries));
+        entries.collect()
+    };
+    let references = References {
         members: known(members),
-        addresses: known(addresses),
-        services: known(services),
-    }
+        addresses: entries(addresses),
+        services: entries(services),
+    };
+    (references, parts)
 }
 
 /// What could be read, by id.
@@ -240,15 +262,24 @@ const SERVICE: TemplateKind = TemplateKind {
     ],
 };
 
+/// What a template holds.
+struct Template {
+    entries: Vec<String>,
+    /// Ids of its templates, if it is a group of them.
+    parts: Vec<String>,
+}
+
 /// Entries of a template, or of all templates of a group of them.
-async fn template(gatherer: &Gatherer, id: &str, kind: &TemplateKind) -> Option<Vec<String>> {
+async fn template(gatherer: &Gatherer, id: &str, kind: &TemplateKind) -> Option<Template> {
     if !id.starts_with(kind.group_prefix) {
-        return entries(gatherer, id, kind.one).await;
+        let (entries, parts) = (entries(gatherer, id, kind.one).await?, Vec::new());
+        return Some(Template { entries, parts });
     }
-    let ids = entries(gatherer, id, kind.many).await?;
-    let bodies = join_all(ids.iter().map(|id| entries(gatherer, id, kind.one))).await;
+    let parts = entries(gatherer, id, kind.many).await?;
+    let bodies = join_all(parts.iter().map(|id| entries(gatherer, id, kind.one))).await;
     let bodies: Option<Vec<Vec<String>>> = bodies.into_iter().collect();
-    Some(bodies?.concat())
+    let entries = bodies?.concat();
+    Some(Template { entries, parts })
 }
 
 async fn entries(gatherer: &Gatherer, id: &str, names: [&str; 4]) -> Option<Vec<String>> {

@@ -31,7 +31,7 @@ pub(super) struct Rule {
     keys: Keys,
     /// Most a call (documented; 5 for filters and 20 for lists where the pages do not say).
     most: usize,
-    /// List of the answer, and the field of a row that says whose it is.
+    /// List of the answer, and the field of a row that says whose it is, with dots into structures.
     set: &'static str,
     row: &'static str,
     paging: Paging,
@@ -74,6 +74,7 @@ const SERIES_ABROAD: usize = 10;
 #[rustfmt::skip] // a table
 static RULES: &[Rule] = &[
     rule("vpc", "DescribeAddresses", Keys::Filter("instance-id"), 100, ("AddressSet", "InstanceId"), Paging::Rows),
+    rule("vpc", "DescribeNetworkInterfaces", Keys::Filter("attachment.instance-id"), 5, ("NetworkInterfaceSet", "Attachment.InstanceId"), Paging::Rows),
     rule("vpc", "DescribeSecurityGroups", Keys::List("SecurityGroupIds"), 100, ("SecurityGroupSet", "SecurityGroupId"), Paging::Rows),
     rule("vpc", "DescribeSubnets", Keys::List("SubnetIds"), 100, ("SubnetSet", "SubnetId"), Paging::Rows),
     rule("vpc", "DescribeNetworkAcls", Keys::List("NetworkAclIds"), 100, ("NetworkAclSet", "NetworkAclId"), Paging::Rows),
@@ -245,7 +246,11 @@ impl Rule {
     fn owner<'a>(&self, row: &'a Value) -> Option<&'a str> {
         match self.keys {
             Keys::Dimension => row["Dimensions"][0]["Value"].as_str(),
-            _ => row[self.row].as_str().filter(|owner| !owner.is_empty()),
+            _ => {
+                let mut way = self.row.split('.');
+                let owner = way.try_fold(row, |row, field| row.get(field))?;
+                owner.as_str().filter(|owner| !owner.is_empty())
+            }
         }
     }
 

@@ -184,6 +184,14 @@ pub fn security_group(id: &str, name: &str, set: &Value) -> Option<SecurityGroup
     })
 }
 
+/// An element of `NetworkInterfaceSet` of `DescribeNetworkInterfaces`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct InterfaceItem {
+    #[serde(deserialize_with = "text")]
+    pub network_interface_id: String,
+}
+
 /// An element of `AddressSet` of `DescribeAddresses`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]

@@ -32,15 +32,24 @@ pub enum Fault {
 
 impl Fault {
     /// The answer in place of the real one.
+    ///
+    /// CAM has names of its own: `finance` for billing, and those of `cvm` for disks.
     pub(super) fn refusal(self, action: &str) -> Answer {
         match self {
             Self::Throttled => refuse("RequestLimitExceeded", "Injected: too many requests."),
             Self::Refused(code) => refuse(code, "Injected: refused."),
             Self::NotOffered => refuse("InvalidAction", format!("{action} is not offered here.")),
-            Self::Unauthorised => refuse(
-                "UnauthorizedOperation.CamNoAuth",
-                format!("You are not authorised to perform {action}."),
-            ),
+            Self::Unauthorised => {
+                let granted_as = match action {
+                    "DescribeAccountBalance" => "finance:DescribeAccountBalance",
+                    "DescribeDisks" => "name/cvm:DescribeDisks",
+                    other => other,
+                };
+                refuse(
+                    "UnauthorizedOperation.CamNoAuth",
+                    format!("You are not authorised to perform {granted_as}."),
+                )
+            }
             Self::ServerError | Self::InternalError | Self::Timeout | Self::TruncatedBody => {
                 refuse("InternalError", "Injected: an internal error.")
             }

@@ -29,9 +29,7 @@ pub(super) fn answer(call: &mut Call<'_>) -> Answer {
         "DescribeServiceTemplateGroups" => {
             Ok(json!({"TotalCount": 0, "ServiceTemplateGroupSet": []}))
         }
-        "DescribeAddressTemplateGroups" => {
-            Ok(json!({"TotalCount": 0, "AddressTemplateGroupSet": []}))
-        }
+        "DescribeAddressTemplateGroups" => template_groups(call),
         "DescribeNetworkInterfaces" => interfaces(call),
         "DescribeSubnets" => subnets(call),
         "DescribeVpcs" => vpcs(call),
@@ -61,7 +59,7 @@ fn templates(call: &mut Call<'_>) -> Answer {
     )?;
     let set: Vec<Value> = list
         .iter()
-        .filter(|t| t.region == call.region)
+        .filter(|t| t.region == call.region && t.templates.is_empty())
         .filter(|t| {
             filters.iter().all(|f| {
                 if f.name.ends_with("-id") {
@@ -88,6 +86,44 @@ fn templates(call: &mut Call<'_>) -> Answer {
         })
         .collect();
     Ok(json!({"TotalCount": set.len(), format!("{prefix}TemplateSet"): call.page(set)?}))
+}
+
+fn template_groups(call: &mut Call<'_>) -> Answer {
+    let filters = call.filters(
+        &["address-template-group-id", "address-template-group-name"],
+        100,
+    )?;
+    let groups = call.world.address_templates.iter();
+    let set: Vec<Value> = groups
+        .filter(|t| t.region == call.region && !t.templates.is_empty())
+        .filter(|t| {
+            filters.iter().all(|f| {
+                if f.name.ends_with("-id") {
+                    f.any(&[&t.id])
+                } else {
+                    f.any(&[&t.name])
+                }
+            })
+        })
+        .map(|t| {
+            let part = |id: &String| {
+                json!({
+                    "AddressTemplateId": id, "AddressTemplateName": "", "From": "", "To": "",
+                    "Description": "", "UpdatedTime": CREATED,
+                })
+            };
+            let parts: Vec<Value> = t.templates.iter().map(part).collect();
+            json!({
+                "AddressTemplateGroupId": t.id,
+                "AddressTemplateGroupName": t.name,
+                "AddressTemplateIdSet": t.templates,
+                "AddressTemplateSet": parts,
+                "CreatedTime": CREATED,
+                "UpdatedTime": CREATED,
+            })
+        })
+        .collect();
+    Ok(json!({"TotalCount": set.len(), "AddressTemplateGroupSet": call.page(set)?}))
 }
 
 fn interfaces(call: &mut Call<'_>) -> Answer {

@@ -159,9 +159,14 @@ fn policy(index: usize, rule: &Rule) -> Value {
             value[field] = json!(text);
         }
     }
-    if !rule.address_template.is_empty() {
-        value["AddressTemplate"] =
-            json!({"AddressId": rule.address_template, "AddressGroupId": ""});
+    let template = &rule.address_template;
+    if !template.is_empty() {
+        let (one, group) = if template.starts_with("ipmg-") {
+            ("", template.as_str())
+        } else {
+            (template.as_str(), "")
+        };
+        value["AddressTemplate"] = json!({"AddressId": one, "AddressGroupId": group});
     }
     value
 }
@@ -354,7 +359,9 @@ fn rule(policy: &Map<String, Value>, now: &str) -> Result<Rule, Refusal> {
         cidr: text("CidrBlock"),
         cidr6: text("Ipv6CidrBlock"),
         group: text("SecurityGroupId"),
-        address_template: inner("AddressTemplate", "AddressId"),
+        address_template: Some(inner("AddressTemplate", "AddressId"))
+            .filter(|one| !one.is_empty())
+            .unwrap_or_else(|| inner("AddressTemplate", "AddressGroupId")),
         service_template: inner("ServiceTemplate", "ServiceId"),
         action: text("Action").to_ascii_uppercase(),
         description: text("PolicyDescription"),

@@ -116,17 +116,30 @@ impl World {
             }
             for spec in &file.template {
                 let name = format!("{region}/{}", spec.name);
-                let (list, prefix, members) = if spec.services.is_empty() {
-                    (&mut self.address_templates, "ipm", &spec.addresses)
-                } else {
-                    (&mut self.service_templates, "ppm", &spec.services)
-                };
-                list.push(Template {
-                    id: stable_id(prefix, &name),
+                let mut template = Template {
+                    id: stable_id("ipm", &name),
                     name: spec.name.clone(),
                     region: region.clone(),
-                    members: members.clone(),
-                });
+                    members: spec.addresses.clone(),
+                    templates: Vec::new(),
+                };
+                if !spec.services.is_empty() {
+                    template.id = stable_id("ppm", &name);
+                    template.members.clone_from(&spec.services);
+                    self.service_templates.push(template);
+                    continue;
+                }
+                let parts: Vec<&Template> = self
+                    .address_templates
+                    .iter()
+                    .filter(|t| t.region == *region && spec.templates.contains(&t.name))
+                    .collect();
+                if !parts.is_empty() {
+                    template.id = stable_id("ipmg", &name);
+                    template.members = parts.iter().flat_map(|t| t.members.clone()).collect();
+                    template.templates = parts.iter().map(|t| t.id.clone()).collect();
+                }
+                self.address_templates.push(template);
             }
         }
         Ok(())
@@ -200,6 +213,7 @@ impl World {
         for (offset, name) in (0_i64..).zip(&spec.changed) {
             let of_vpc = [
                 "SecurityGroup",
+                "NetworkInterface",
                 "Address",
                 "NetworkAcl",
                 "Routes",
@@ -233,16 +247,18 @@ impl World {
         let of_subnet = |id: fn(&Subnet) -> &String| subnet.map(id).cloned();
         let found = if name.contains("SecurityGroupPolic") {
             machine.groups.first().cloned()
+        } else if name.contains("NetworkInterface") {
+            Some(stable_id("eni", &machine.id))
         } else if name.contains("NetworkAcl") {
             of_subnet(|subnet| &subnet.acl_id)
         } else if name.contains("Routes") {
             of_subnet(|subnet| &subnet.route_table_id)
+        } else if name.contains("Template") {
+            let mut templates = self.address_templates.iter();
+            let here = templates.find(|template| template.region == machine.region);
+            here.map(|template| template.id.clone())
         } else if name.contains("Address") {
             machine.public.as_ref().map(|public| public.id.clone())
-        } else if name.contains("Template") {
-            self.address_templates
-                .first()
-                .map(|template| template.id.clone())
         } else {
             None
         };
@@ -345,7 +361,7 @@ fn parse_all<T>(lines: &[String], parse: impl Fn(&str) -> Option<T>) -> Result<V
 }
 
 /// `ACCEPT tcp 22,80 10.0.0.0/8 # note`; the source may also be `sg:NAME` or `at:NAME`, the
-/// protocol `st:NAME` (with `-` as port).
+/// protocol `st:NAME` (with `-` as port); `atg:NAME` is a group of address templates.
 fn parse_rule(line: &str, region: &str) -> Option<Rule> {
     let (rule, note) = line.split_once('#').unwrap_or((line, ""));
     let [action, protocol, port, source] = fields(rule)?;
@@ -365,6 +381,8 @@ fn parse_rule(line: &str, region: &str) -> Option<Rule> {
         rule.group = stable_id("sg", &format!("{region}/{name}"));
     } else if let Some(name) = source.strip_prefix("at:") {
         rule.address_template = stable_id("ipm", &format!("{region}/{name}"));
+    } else if let Some(name) = source.strip_prefix("atg:") {
+        rule.address_template = stable_id("ipmg", &format!("{region}/{name}"));
     } else if source.contains(':') {
         source.clone_into(&mut rule.cidr6);
     } else {

@@ -67,6 +67,9 @@ pub(super) struct TemplateSpec {
     pub addresses: Vec<String>,
     #[serde(default)]
     pub services: Vec<String>,
+    /// Names of address templates before this one: a group of templates.
+    #[serde(default)]
+    pub templates: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
