@@ -200,11 +200,11 @@ impl<'a> Run<'a> {
                         if self.target.path == Path::Public && end.rtt().is_some() {
                             self.emitter.public_answers.store(true, Ordering::Relaxed);
                         }
+                        if end.is_open() || matches!(end, Connect::Refused(_)) {
+                            around.login_answered();
+                        }
                         if end.is_open() {
                             return Some(ends);
-                        }
-                        if matches!(end, Connect::Refused(_)) {
-                            around.login_was_refused();
                         }
                     }
                     None => return Some(ends),

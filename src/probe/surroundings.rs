@@ -21,7 +21,7 @@ use crate::domain::evidence::Path;
 
 /// A neighbour that did not answer by then is dead, once the login port has answered.
 const SETTLE: Duration = Duration::from_millis(800);
-/// Between one neighbour and the next where connections are spared.
+/// Before each neighbour where connections are spared.
 const STAGGER: Duration = Duration::from_millis(150);
 /// Control targets and ports named by rules are only asked when the login port has not answered by
 /// then.
@@ -47,7 +47,7 @@ pub struct Surroundings {
     neighbour_ports: Vec<u16>,
     /// Set once a neighbour that was not asked yet would add nothing.
     enough: Arc<AtomicBool>,
-    /// Between one neighbour and the next; nothing where all are asked at once.
+    /// Before each neighbour; nothing where all are asked at once.
     stagger: Duration,
     echo: Result<icmp::Series, Echo>,
     controls: JoinSet<Vec<(SocketAddr, bool)>>,
@@ -110,7 +110,8 @@ impl Surroundings {
         for (place, port) in neighbour_ports.iter().copied().enumerate() {
             let enough = Arc::clone(&enough);
             neighbours.spawn(async move {
-                tokio::time::sleep(stagger * place as u32).await;
+                // The login port gets its moment to answer first.
+                tokio::time::sleep(stagger * (place as u32 + 1)).await;
                 if !stagger.is_zero() && enough.load(Ordering::Relaxed) {
                     return (port, None);
                 }
@@ -155,8 +156,9 @@ impl Surroundings {
         }
     }
 
-    /// A reset of the login port proves the way: neighbours add nothing to it.
-    pub fn login_was_refused(&self) {
+    /// An answer of the login port, be it a reset, proves the way: where connections are spared, no
+    /// further neighbour is asked.
+    pub fn login_answered(&self) {
         self.enough.store(true, Ordering::Relaxed);
     }
 
@@ -171,7 +173,7 @@ impl Surroundings {
         if login.iter().any(|c| c.took_a_retransmission()) {
             settle += RETRANSMITTED;
         }
-        settle += self.stagger * (self.neighbour_ports.len() as u32).saturating_sub(1);
+        settle += self.stagger * self.neighbour_ports.len() as u32;
         // Where the login port answered, silence beside it is told in a few round trips.
         let until = answered.then(|| started + settle);
         let mut neighbours = Vec::new();
