@@ -32,10 +32,14 @@ use std::process::ExitCode;
 
 use args::{Cli, Command};
 
+/// A fault was found.
+pub const EXIT_FAULT: u8 = 1;
 /// Wrong usage or configuration.
 pub const EXIT_USAGE: u8 = 2;
 /// Nothing could be diagnosed, or nothing was sent.
 pub const EXIT_NOTHING: u8 = 3;
+/// What was observed decides nothing.
+pub const EXIT_INCONCLUSIVE: u8 = 4;
 
 /// Parses the arguments, runs the command and maps its result to an exit status.
 pub fn main() -> ExitCode {

@@ -10,6 +10,7 @@
 //! * [`client_text`]: what login programs print, recognised (pure).
 //! * [`guide`]: known-issue guides, matching and rendering (pure).
 //! * [`action`]: plans, gate and undo of everything that changes the world (pure).
+//! * [`case`]: from readings to a report, for console and command line alike (pure).
 //! * [`store`]: journal and history on disk.
 //! * [`config`]: settings from flags, environment and file.
 //! * [`app`]: state, messages, commands and effects of the console (pure).
@@ -21,6 +22,7 @@
 
 pub mod action;
 pub mod app;
+pub mod case;
 pub mod cli;
 pub mod client_text;
 pub mod cloud;

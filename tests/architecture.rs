@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("client_text", &["domain"]),
     ("guide", &["domain", "client_text"]),
     ("action", &["domain"]),
+    ("case", &["domain", "diagnosis", "guide", "action"]),
     ("store", &["domain", "action", "diagnosis"]),
     ("config", &["domain", "input"]),
     ("input", &["domain"]),
@@ -25,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "domain",
             "diagnosis",
+            "case",
             "client_text",
             "guide",
             "action",
@@ -51,6 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "cloud",
             "probe",
             "diagnosis",
+            "case",
             "client_text",
             "guest",
             "guide",
@@ -95,6 +98,7 @@ const PURE: &[&str] = &[
     "guest",
     "guide",
     "action",
+    "case",
     "app",
 ];
 

@@ -169,3 +169,40 @@ async fn each_answer_of_each_question_is_taken_and_nothing_else() {
         assert!(output.stdout.is_empty());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_exit_status_tells_a_fault_from_what_decides_nothing() {
+    let cloud = demo::start(DemoOptions::default()).await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let text = home.path().join("printed");
+    std::fs::write(&text, "the new password does not work").unwrap();
+    let text = text.to_str().unwrap();
+    let pasted = ["--error-text", text];
+    for (targets, more, status, verdicts) in [
+        (&["shop-web-01"][..], &[][..], 0, &["healthy"][..]),
+        // The user's login fails, and nothing that was looked at says why.
+        (&["shop-web-01"], &pasted, 4, &["inconclusive"]),
+        (&["shop-api-01"], &[], 1, &["faulty"]),
+        (
+            &["shop-api-01", "shop-web-01"],
+            &pasted,
+            1,
+            &["faulty", "inconclusive"],
+        ),
+        (&["shop-web-01", "nowhere"], &[], 3, &["healthy"]),
+    ] {
+        let arguments = [&["diagnose", "--format", "json"], targets, more].concat();
+        let output = run(&cloud, home.path(), &arguments).await;
+        let told: Vec<Value> = String::from_utf8(output.stdout)
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let told: Vec<&str> = told
+            .iter()
+            .filter_map(|it| it["verdict"].as_str())
+            .collect();
+        assert_eq!(told, verdicts, "{targets:?} {more:?}");
+        assert_eq!(output.status.code(), Some(status), "{targets:?} {more:?}");
+    }
+}

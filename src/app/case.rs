@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 
 use super::message::Load;
+use crate::case;
 use crate::domain::evidence::{Path, Reading, Source, place};
 use crate::domain::guide_step::TickedStep;
 use crate::domain::history::PastCase;
@@ -34,6 +35,8 @@ pub struct Case {
     /// Whether that triage looks inside the guest.
     pub deep: bool,
     pub finished_at: Option<Timestamp>,
+    /// When something was last done to the instance from here.
+    pub changed_at: Option<Timestamp>,
     pub error: Option<Said>,
     /// What the user's client printed, as pasted.
     pub pasted: String,
@@ -101,16 +104,15 @@ impl Case {
         self.run.replace(run)
     }
 
-    /// Ends a triage. A complete one leaves only what it has read, and what the operator gave.
+    /// Ends a triage. A complete one takes the place of what was read before, but for what it could
+    /// not read again.
     pub fn end(&mut self, at: Timestamp, error: Option<Said>) {
         self.run = None;
         self.finished_at = Some(at);
         let arrived = std::mem::take(&mut self.arrived);
         if error.is_none() {
-            self.readings.retain(|r| r.source == Source::Operator);
-            for reading in arrived {
-                place(&mut self.readings, reading);
-            }
+            let before = std::mem::take(&mut self.readings);
+            self.readings = case::renewed(before, arrived, at, self.changed_at);
         }
         self.error = error;
     }

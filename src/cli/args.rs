@@ -102,11 +102,15 @@ pub struct DemoArgs {
     pub fleet: Option<usize>,
 }
 
+/// Printed after the help of `diagnose`, and in the man page.
+pub const EXIT_STATUS_OF_DIAGNOSE: &str = "Exit status: 0 healthy, 1 a fault was found, 2 wrong usage or configuration, 3 no diagnosis possible, 4 what was observed decides nothing. Of several targets the worst counts: 3, then 1, then 4.";
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List instances and their login health
     List(ListArgs),
     /// Diagnose why login fails, one object per target
+    #[command(after_help = EXIT_STATUS_OF_DIAGNOSE)]
     Diagnose(DiagnoseArgs),
     /// Preview or run one action
     Act(ActArgs),

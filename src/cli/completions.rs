@@ -2,8 +2,9 @@
 
 use clap::CommandFactory;
 
-use super::args::{Cli, CompletionsArgs, GlobalArgs};
+use super::args::{Cli, CompletionsArgs, EXIT_STATUS_OF_DIAGNOSE, GlobalArgs};
 use super::{help, output, said};
+use crate::app::locale::Texts;
 use crate::config::{self, Overrides};
 
 /// Prints the completions for one shell.
@@ -39,6 +40,9 @@ pub fn man(global: &GlobalArgs) -> anyhow::Result<u8> {
         }
         out.push('\n');
     }
+    let exit_status = Texts::of(loaded.settings.ui.lang).known(EXIT_STATUS_OF_DIAGNOSE);
+    let heading = output::said(&said::man_exit_status());
+    out.push_str(&format!(".SH {heading}\n{exit_status}\n"));
     output::print(&out)?;
     Ok(0)
 }

@@ -18,7 +18,7 @@ use super::args::{
 };
 use super::output::Fault;
 use super::said;
-use super::{EXIT_NOTHING, open, output, report};
+use super::{EXIT_FAULT, EXIT_INCONCLUSIVE, EXIT_NOTHING, open, output, report};
 use crate::cloud::{CloudError, Pool};
 use crate::config::{Loaded, VantageSetting};
 use crate::diagnosis::Knowledge;
@@ -83,13 +83,13 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
             match report {
                 Ok(mut report) => {
                     report.guide_steps = guide_steps(&loaded, &report.instance.id);
-                    status = status.max(exit_status(&report));
+                    status = worse(status, exit_status(&report));
                     print(args, &session, &report)?;
                 }
                 Err(error) => {
                     let why = output::sentence(&error);
                     output::warn(&said::of_target(target, why));
-                    status = EXIT_NOTHING;
+                    status = worse(status, EXIT_NOTHING);
                 }
             }
         }
@@ -167,14 +167,26 @@ impl Progress {
     }
 }
 
-/// 0 healthy, 1 a fault, 3 when nothing could be observed.
+/// 0 healthy, 1 a fault, 3 when nothing could be observed, 4 when what was observed decides nothing.
 fn exit_status(report: &Report) -> u8 {
     let observed = report.evidence.iter().any(|r| r.status == Status::Observed);
     match report.verdict {
         Verdict::Healthy => 0,
         _ if !observed => EXIT_NOTHING,
-        Verdict::Faulty | Verdict::Inconclusive => 1,
+        Verdict::Faulty => EXIT_FAULT,
+        Verdict::Inconclusive => EXIT_INCONCLUSIVE,
     }
+}
+
+/// Of several targets the worst counts: no diagnosis, a fault, nothing decided, healthy.
+fn worse(one: u8, other: u8) -> u8 {
+    let rank = |status| match status {
+        EXIT_NOTHING => 3,
+        EXIT_FAULT => 2,
+        EXIT_INCONCLUSIVE => 1,
+        _ => 0,
+    };
+    if rank(other) > rank(one) { other } else { one }
 }
 
 /// Steps of guides that somebody ticked off for an instance; none where they cannot be read.

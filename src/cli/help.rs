@@ -67,6 +67,7 @@ fn translated(command: Command, texts: &'static Texts) -> Command {
     let known = |text: &StyledStr| texts.known(&text.to_string()).to_owned();
     let about = command.get_about().map(known);
     let long_about = command.get_long_about().map(known);
+    let after = command.get_after_help().map(known);
     let names: Vec<String> = command
         .get_subcommands()
         .map(|one| one.get_name().to_owned())
@@ -95,6 +96,9 @@ fn translated(command: Command, texts: &'static Texts) -> Command {
     }
     if let Some(about) = long_about {
         command = command.long_about(about);
+    }
+    if let Some(after) = after {
+        command = command.after_help(after);
     }
     for name in names {
         command = command.mut_subcommand(name, |one| translated(one, texts));
@@ -176,7 +180,11 @@ fn wrong(error: &clap::Error) -> Option<Said> {
 /// Every help text in English, for the test that each is said in each language.
 pub fn texts() -> Vec<String> {
     fn collect(command: &Command, into: &mut Vec<String>) {
-        let abouts = [command.get_about(), command.get_long_about()];
+        let abouts = [
+            command.get_about(),
+            command.get_long_about(),
+            command.get_after_help(),
+        ];
         into.extend(abouts.into_iter().flatten().map(ToString::to_string));
         for arg in command.get_arguments() {
             into.extend(arg.get_help().map(ToString::to_string));

@@ -133,5 +133,6 @@ said! { "cli":
     man_description() = "DESCRIPTION";
     man_options() = "OPTIONS";
     man_commands() = "SUBCOMMANDS";
+    man_exit_status() = "EXIT STATUS OF DIAGNOSE";
     man_version() = "VERSION";
 }

@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::session::Session;
+use crate::case;
 use crate::client_text;
 use crate::cloud::facts::{self, CloudFacts};
 use crate::cloud::tap::{RawAnswer, Tap};
@@ -80,6 +81,8 @@ pub struct Triage {
     /// What the cloud answered meanwhile, for a ticket.
     pub raw: Vec<RawAnswer>,
     pub vantage: Vantage,
+    /// What the user's client printed, as it was given.
+    pub pasted: String,
     pub elapsed: Duration,
     /// True if the time ran out before everything was read.
     pub cut_short: bool,
@@ -156,7 +159,7 @@ pub async fn run(
     for reading in changed {
         let _ = sink.send(reading).await;
     }
-    number(&mut triage.readings);
+    case::number(&mut triage.readings);
     triage.raw = tap.take();
     triage.vantage = Vantage {
         host: session.host.clone(),
@@ -165,6 +168,7 @@ pub async fn run(
         user_way: options.statements.way,
     };
     triage.elapsed = started.elapsed();
+    triage.pasted = options.error_text.clone().unwrap_or_default();
     triage
 }
 
@@ -240,14 +244,4 @@ fn start(
 /// The instance as reports name it.
 pub fn summary(instance: &Instance) -> InstanceSummary {
     InstanceSummary::of(instance)
-}
-
-/// Gives each reading the key under which explanations cite it.
-fn number(readings: &mut [Reading]) {
-    readings.sort_by(|a, b| {
-        (a.source as u8, a.key(), &a.state).cmp(&(b.source as u8, b.key(), &b.state))
-    });
-    for (n, reading) in readings.iter_mut().enumerate() {
-        reading.observation = format!("o-{}", n + 1);
-    }
 }

@@ -3,7 +3,6 @@
 //! Answers of an older run or generation are dropped. Must not live here: keys.
 
 use super::{Dirty, batch, looks, memory};
-use crate::action::offer;
 use crate::app::effect::Effect;
 use crate::app::health::Login;
 use crate::app::locale::fill;
@@ -12,12 +11,11 @@ use crate::app::notices::Severity;
 use crate::app::overlay::{Overlay, Reading as ReadingOverlay};
 use crate::app::rhythm;
 use crate::app::state::{State, Sweep};
+use crate::case::{self, Known};
 use crate::diagnosis::learn::confirmed_lately;
-use crate::diagnosis::{Case, diagnose};
 use crate::domain::evidence::Reading;
 use crate::domain::report::{InstanceSummary, Vantage, Verdict};
 use crate::domain::statement::Statements;
-use crate::guide;
 
 /// What comes by itself and can wait while the display is frozen.
 pub fn is_background(message: &Message) -> bool {
@@ -403,24 +401,18 @@ fn weigh(state: &mut State, instance: &str) {
         user_way: state.ways.get(row.instance.network()).copied(),
         ..case.vantage.clone().unwrap_or_default()
     };
-    let mut report = diagnose(
-        &knowledge,
-        &Case {
-            instance: InstanceSummary::of(&row.instance),
-            vantage,
-            readings: &case.readings,
-            tried: &tried,
-            recent_cause,
-        },
-    );
-    if state.jobs.soft_restart_failed(instance) {
-        offer::hard_restart(&mut report.actions);
-    }
-    let lang = state.texts.lang();
-    let mut wanted = guide::MatchInput::from_report(&report);
-    wanted.pasted.clone_from(&case.pasted);
-    report.guides = guide::match_guides(guide::library(), &wanted, lang);
-    report.guide_steps.clone_from(&case.guide_steps);
+    let report = case::report(&Known {
+        knowledge: &knowledge,
+        instance: InstanceSummary::of(&row.instance),
+        vantage,
+        readings: &case.readings,
+        pasted: &case.pasted,
+        tried: &tried,
+        recent_cause,
+        soft_restart_failed: state.jobs.soft_restart_failed(instance),
+        guide_steps: &case.guide_steps,
+        lang: state.texts.lang(),
+    });
     let readings = case.readings.clone();
     login_known(state, instance, &readings);
     let top = report.causes.first().map(|cause| cause.id.clone());

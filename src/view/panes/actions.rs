@@ -207,7 +207,8 @@ fn parameters(state: &State, action: &RankedAction) -> String {
             serde_json::Value::Null => continue,
             other => other.to_string(),
         };
-        if text.is_empty() {
+        // That everybody is let in is what the title says.
+        if text.is_empty() || (name == "source" && text == "any") {
             continue;
         }
         let hidden = state.looks.privacy && text.contains(['.', ':']);
