@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
 
+#[path = "probe/login_ends.rs"]
+mod login_ends;
 #[path = "probe/rdp_servers.rs"]
 mod rdp_servers;
 #[path = "support/probe.rs"]

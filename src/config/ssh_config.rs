@@ -61,6 +61,8 @@ pub struct Destination {
     /// `UserKnownHostsFile`, with `~` and tokens expanded. The global files are OpenSSH's own
     /// business: nothing is ever written to them.
     pub known_hosts: Vec<String>,
+    /// No terminal is asked for, whatever is run (`RequestTTY no`).
+    pub plain: bool,
     /// Options (`Name=value`) without which one attempt would not end by itself, or would do
     /// something else than log in: the configuration sends the client to the background, asks for
     /// no session, or names a command.
@@ -423,6 +425,7 @@ fn understand(name: &str, said: &str) -> Destination {
             "proxyjump" | "proxycommand" if value != "none" => it.proxy = Some(value.to_owned()),
             "hostkeyalias" if value != "none" => it.host_key_alias = Some(value.to_owned()),
             "userknownhostsfile" => it.known_hosts = files_of(value, Path::exists),
+            "requesttty" => it.plain = matches!(value, "false" | "no"),
             "forkafterauthentication" if value == "yes" => {
                 it.overrides.push("ForkAfterAuthentication=no".to_owned());
             }

@@ -4,10 +4,13 @@
 //! here: reading its messages (`transcript`) or any secret; keys stay with the client and its agent.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::sync::{OnceCell, mpsc};
@@ -15,7 +18,7 @@ use tokio::time::Instant;
 
 use super::algorithms::Profile;
 use super::plan::Called;
-use super::transcript::{Line, Transcript};
+use super::transcript::{By, Line, NO_TERMINAL, Transcript};
 use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 use crate::probe::said;
@@ -23,6 +26,16 @@ use crate::probe::said;
 /// Most output that is kept from one run.
 const MAX_OUTPUT: usize = 64 * 1024;
 const MAX_LINE: usize = 400;
+const MAX_PENDING: usize = 4096;
+/// Lines of the client itself that are kept beyond that.
+const MAX_REPORTS: usize = 200;
+/// Quiet after which a prompt is one, and any other unfinished line a question.
+const PROMPT: Duration = Duration::from_millis(500);
+const QUESTION: Duration = Duration::from_secs(3);
+/// How the prompts of shells end, by their defaults and common themes.
+const PROMPT_ENDS: &str = "$#%>❯➜»›λ~✗]";
+/// What a program tells the terminal that reads a line (bracketed paste) or takes the whole screen.
+const READING: &[&[u8]] = &[b"\x1b[?2004h", b"\x1b[?1049h"];
 /// Beginnings of variables that hold the cloud's keys, or settings of this program.
 const SECRET: &[&str] = &["TENCENTCLOUD_", "TENCENT_", "QCLOUD_", "CVMTOP_"];
 
@@ -71,11 +84,35 @@ pub struct Request<'a> {
     pub limit: Duration,
 }
 
+impl Request<'_> {
+    /// True where the operator's own login would ask for a terminal.
+    fn wants_terminal(&self) -> bool {
+        self.purpose == Purpose::Login && !self.called.is_some_and(|called| called.plain)
+    }
+}
+
+/// A terminal for the client to sit at, on which nobody types: our end, and the client's.
+fn terminal() -> std::io::Result<(OwnedFd, OwnedFd)> {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let ours = openpt(flags)?;
+    grantpt(&ours)?;
+    unlockpt(&ours)?;
+    let theirs = ioctl_tiocgptpeer(&ours, flags)?;
+    let size = Winsize {
+        ws_row: 24,
+        ws_col: 80,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    tcsetwinsize(&theirs, size)?;
+    Ok((ours, theirs))
+}
+
 /// The arguments of one run. The operator's known hosts are read, never written: new keys go to the
 /// first file, which is `/dev/null`.
 pub fn arguments(request: &Request<'_>) -> Vec<String> {
-    let mut out: Vec<String> = vec!["-v".into(), "-T".into()];
     let called = request.called;
+    let mut out: Vec<String> = vec!["-v".into()];
     let known_hosts = match (request.known_hosts, called) {
         (Some(file), _) => quoted(&file.display().to_string()),
         (None, Some(called)) => {
@@ -109,6 +146,12 @@ pub fn arguments(request: &Request<'_>) -> Vec<String> {
             out.extend(["-E".into(), "/dev/stdout".into()]);
         }
         options.extend(called.options.iter().map(String::as_str));
+    }
+    if request.wants_terminal() {
+        // As one typed it: a server without terminals goes on without one.
+        options.push("RequestTTY=auto");
+    } else {
+        out.push("-T".into());
     }
     match request.purpose {
         Purpose::Methods => {
@@ -215,7 +258,15 @@ async fn query(what: &str) -> Option<Vec<String>> {
     (out.status.success() && !names.is_empty()).then_some(names)
 }
 
-/// Runs the client and keeps what it says, with the time of each line.
+/// What comes out of one of the client's pipes.
+enum Heard {
+    Line(Line),
+    /// An unfinished line, and then nothing for a while: somebody is expected to type.
+    Waits(Duration),
+}
+
+/// Runs the client and keeps what it says, with the time of each line. Nothing is ever typed: a
+/// session that waits for input is left by closing the connection, as one closes a window.
 ///
 /// # Errors
 /// [`ClientFailure`] when it could not be run at all.
@@ -225,7 +276,23 @@ pub async fn run(request: &Request<'_>) -> Result<Transcript, ClientFailure> {
     }
     let proxied = request.called.is_some_and(|called| called.proxied);
     let started = Instant::now();
-    let mut child = client()
+    let mut command = client();
+    let mut ours = None;
+    if request.wants_terminal() {
+        match terminal() {
+            Ok((end, theirs)) => {
+                command.stdin(theirs);
+                ours = Some(end);
+            }
+            // One is asked for all the same; only what a server without any does next stays
+            // unknown, since the client leaves then.
+            Err(error) => {
+                tracing::debug!(%error, "no terminal for the login attempt");
+                command.arg("-tt");
+            }
+        }
+    }
+    let mut child = command
         .args(arguments(request))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -235,22 +302,37 @@ pub async fn run(request: &Request<'_>) -> Result<Transcript, ClientFailure> {
             std::io::ErrorKind::NotFound => ClientFailure::Missing,
             _ => ClientFailure::NotStarted(sanitise(&error.to_string(), 120)),
         })?;
+    // It holds the client's end of the terminal.
+    drop(command);
     let (tell, mut told) = mpsc::channel(64);
     if let Some(pipe) = child.stderr.take() {
-        tokio::spawn(read_lines(pipe, started, proxied, tell.clone()));
+        let by = if proxied { By::Other } else { By::Client };
+        tokio::spawn(read_lines(pipe, started, by, tell.clone()));
     }
     if let Some(pipe) = child.stdout.take() {
-        tokio::spawn(read_lines(pipe, started, false, tell.clone()));
+        let by = if proxied { By::Client } else { By::Host };
+        tokio::spawn(read_lines(pipe, started, by, tell.clone()));
     }
     drop(tell);
     let deadline = started + request.limit;
     let mut transcript = Transcript::default();
     loop {
         match tokio::time::timeout_at(deadline, told.recv()).await {
-            Ok(Some(line)) => {
+            Ok(Some(Heard::Waits(since))) => {
+                if request.purpose == Purpose::Login && transcript.is_in() {
+                    transcript.waits = true;
+                    transcript.took = since;
+                    break;
+                }
+            }
+            Ok(Some(Heard::Line(line))) => {
+                if line.by == By::Client && line.text.contains(NO_TERMINAL) {
+                    // The session goes on and would wait for input without saying so.
+                    ours = None;
+                }
                 // A server that lets anybody in must not leave us with a session.
                 let in_by_none = request.purpose == Purpose::Methods
-                    && !line.aside
+                    && line.by == By::Client
                     && line.text.contains("Authenticated to ");
                 transcript.lines.push(line);
                 if in_by_none {
@@ -271,48 +353,97 @@ pub async fn run(request: &Request<'_>) -> Result<Transcript, ClientFailure> {
             }
         }
     }
+    drop(ours);
     // Ends a client that is still there; one that has gone needs nothing.
     let _ = child.start_kill();
     let _ = tokio::time::timeout(Duration::from_secs(1), child.wait()).await;
-    transcript.took = started.elapsed();
+    if !transcript.waits {
+        transcript.took = started.elapsed();
+    }
     Ok(transcript)
 }
 
+/// Reads to the end, so that nobody is held up who says much; only the beginning is kept, and of
+/// the rest what the client reports.
 async fn read_lines(
     mut pipe: impl AsyncRead + Unpin,
     started: Instant,
-    aside: bool,
-    tell: mpsc::Sender<Line>,
+    by: By,
+    tell: mpsc::Sender<Heard>,
 ) {
     let mut total = 0;
+    let mut reports = 0;
     let mut pending = Vec::new();
     let mut chunk = [0u8; 2048];
-    while total < MAX_OUTPUT {
-        let Ok(n @ 1..) = pipe.read(&mut chunk).await else {
+    let mut last = started;
+    loop {
+        let read = pipe.read(&mut chunk);
+        let n = match waits_after(&pending) {
+            Some(quiet) => match tokio::time::timeout_at(last + quiet, read).await {
+                Ok(read) => read,
+                Err(_) => {
+                    let heard = Heard::Waits(last - started);
+                    if tell.send(heard).await.is_err() {
+                        return;
+                    }
+                    pipe.read(&mut chunk).await
+                }
+            },
+            None => read.await,
+        };
+        let Ok(n @ 1..) = n else {
             break;
         };
+        last = Instant::now();
         total += n;
         for &byte in &chunk[..n] {
             if byte != b'\n' {
-                pending.push(byte);
+                if pending.len() < MAX_PENDING {
+                    pending.push(byte);
+                }
                 continue;
             }
-            if tell.send(line(&pending, started, aside)).await.is_err() {
-                return;
+            let report = pending.starts_with(b"debug1: ") && reports < MAX_REPORTS;
+            if total <= MAX_OUTPUT || report {
+                reports += usize::from(total > MAX_OUTPUT);
+                let heard = Heard::Line(line(&pending, started, by));
+                if tell.send(heard).await.is_err() {
+                    return;
+                }
             }
             pending.clear();
         }
     }
     if !pending.is_empty() {
         // The receiver may have seen enough.
-        let _ = tell.send(line(&pending, started, aside)).await;
+        let _ = tell.send(Heard::Line(line(&pending, started, by))).await;
     }
 }
 
-fn line(bytes: &[u8], started: Instant, aside: bool) -> Line {
+/// How long it must be quiet after an unfinished line until that is a prompt: at once where it
+/// ends like a shell's, or where the shell has told the terminal that it reads; longer where it
+/// may be any question. `None` for what is no question.
+fn waits_after(pending: &[u8]) -> Option<Duration> {
+    if pending.is_empty() {
+        return None;
+    }
+    let reads = |sequence: &[u8]| pending.windows(sequence.len()).any(|part| part == sequence);
+    if READING.iter().any(|sequence| reads(sequence)) {
+        return Some(PROMPT);
+    }
+    let text = sanitise(&String::from_utf8_lossy(pending), MAX_PENDING);
+    match text.trim_end().chars().next_back()? {
+        end if PROMPT_ENDS.contains(end) => Some(PROMPT),
+        // Something goes on, as far as one can see.
+        '.' | '…' => None,
+        _ => Some(QUESTION),
+    }
+}
+
+fn line(bytes: &[u8], started: Instant, by: By) -> Line {
     Line {
         at: started.elapsed(),
-        aside,
+        by,
         text: sanitise(&String::from_utf8_lossy(bytes), MAX_LINE),
     }
 }
@@ -355,12 +486,52 @@ mod tests {
     }
 
     #[test]
+    fn a_login_asks_for_a_terminal_where_the_operators_would() {
+        let has = |called: Option<&Called>, purpose, flag: &str| {
+            let args = arguments(&Request {
+                called,
+                ..request(purpose)
+            });
+            args.iter().any(|it| it == flag)
+        };
+        let plain = Called {
+            plain: true,
+            ..Called::default()
+        };
+        assert!(has(None, Purpose::Login, "RequestTTY=auto"));
+        assert!(has(
+            Some(&Called::default()),
+            Purpose::Login,
+            "RequestTTY=auto"
+        ));
+        assert!(has(Some(&plain), Purpose::Login, "-T"));
+        assert!(has(None, Purpose::Methods, "-T"));
+    }
+
+    #[test]
+    fn a_prompt_is_told_from_a_line_under_way() {
+        for (text, want) in [
+            ("", None),
+            ("\u{1b}[01;32malice@h\u{1b}[00m:~$ ", Some(PROMPT)),
+            ("# ", Some(PROMPT)),
+            ("\u{1b}[?2004h(base) me, here: ", Some(PROMPT)),
+            ("\u{1b}[?1049h\u{1b}[22;0;0t", Some(PROMPT)),
+            ("Choose a host: ", Some(QUESTION)),
+            ("Loading modules...", None),
+            ("   ", None),
+        ] {
+            assert_eq!(waits_after(text.as_bytes()), want, "{text:?}");
+        }
+    }
+
+    #[test]
     fn the_name_of_the_operators_configuration_is_given_not_the_address() {
         let called = Called {
             name: "web".to_owned(),
             config: Some("/c/ssh".into()),
             known_hosts: vec!["/k/my hosts".to_owned(), "/k/100%".to_owned()],
             proxied: true,
+            plain: false,
             options: vec!["SessionType=default".to_owned()],
         };
         for purpose in [Purpose::Methods, Purpose::Login] {

@@ -116,6 +116,8 @@ pub struct Called {
     pub known_hosts: Vec<String>,
     /// It is reached by another host (`ProxyJump`, `ProxyCommand`).
     pub proxied: bool,
+    /// The operator's own login there asks for no terminal (`RequestTTY no`).
+    pub plain: bool,
     /// Options (`Name=value`) that keep the attempt to one login which ends by itself.
     pub options: Vec<String>,
 }

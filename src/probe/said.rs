@@ -108,6 +108,7 @@ said! { "probe":
     login_state(state: Word) = "{state}";
     login_not_tried(user: Name, login: Name, why: Said) = "{user} at {login}: {why}";
     client_said(text: Raw) = "the client said \"{text}\"";
+    session_waits() = "the session waits for input; nothing was typed";
     client_said_nothing() = "the client said nothing more";
     no_openssh() = "this machine has no OpenSSH client: install the package openssh-client";
     openssh_not_started(why: Raw) = "the OpenSSH client could not be started: {why}";

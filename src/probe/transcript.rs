@@ -7,13 +7,22 @@ use crate::domain::said::Said;
 use crate::probe::said;
 use std::time::Duration;
 
+/// Who said a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The client; with a host in between also what the target prints.
+    Client,
+    /// The target, in its session: what it prints is never taken for a report of the client.
+    Host,
+    /// A host in between, what the configuration runs: shown, never read.
+    Other,
+}
+
 /// One line with the time since the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     pub at: Duration,
-    /// Said by somebody else than the client itself (a host in between, what the configuration
-    /// runs): shown, never read.
-    pub aside: bool,
+    pub by: By,
     pub text: String,
 }
 
@@ -24,6 +33,8 @@ pub struct Transcript {
     /// Exit status, `None` when it was ended by us or by a signal.
     pub exit: Option<i32>,
     pub timed_out: bool,
+    /// The session was left while it waited for somebody to type.
+    pub waits: bool,
     pub took: Duration,
 }
 
@@ -150,6 +161,28 @@ const ACCOUNT_REFUSED: &[&str] = &[
     "by pam account configuration",
 ];
 
+/// How lines begin that the client makes itself.
+const OWN_WORDS: &[&str] = &[
+    "debug",
+    "Connection ",
+    "Read from remote host",
+    "Received disconnect",
+    "Disconnected ",
+    "Transferred:",
+    "Bytes per second",
+    "client_loop:",
+    "ssh_dispatch_run_fatal:",
+    "sign_and_send_pubkey:",
+    "packet_write_",
+    "Load key ",
+    "Warning: ",
+    "Enter passphrase",
+];
+/// The client's words for a terminal that the server does not give.
+pub const NO_TERMINAL: &str = "PTY allocation request failed";
+/// What sshd sends for a session that it may not begin: a nologin file, or PAM's session rules.
+const NO_SESSION: i32 = 254;
+
 /// What stands before the place of a line of the known hosts, what is wrong first.
 const RECORDS: &[&str] = &["Offending ", "Found key in ", "Found CA key in "];
 
@@ -161,7 +194,12 @@ pub const SLOW_LOGIN: Duration = Duration::from_secs(10);
 impl Transcript {
     /// What the client itself said.
     fn own(&self) -> impl Iterator<Item = &Line> {
-        self.lines.iter().filter(|line| !line.aside)
+        self.lines.iter().filter(|line| line.by == By::Client)
+    }
+
+    /// True once the server has let the user in.
+    pub fn is_in(&self) -> bool {
+        self.says("Authenticated to ")
     }
 
     fn find(&self, words: &str) -> Option<&Line> {
@@ -172,9 +210,11 @@ impl Transcript {
         self.find(words).is_some()
     }
 
-    /// Like `says`, without regard to case.
+    /// Said by the client or by the target, without regard to case.
     fn mentions(&self, words: &str) -> bool {
-        self.own()
+        self.lines
+            .iter()
+            .filter(|line| line.by != By::Other)
             .any(|line| line.text.to_ascii_lowercase().contains(words))
     }
 
@@ -299,7 +339,11 @@ impl Transcript {
         }
         // The server has seen a key that it takes: what ends the login comes after it.
         if self.says("Server accepts key") && self.was_closed() {
-            return Ok(Login::KeyAcceptedThenClosed);
+            return Ok(if self.told_why().is_some() {
+                Login::AccountRefused
+            } else {
+                Login::KeyAcceptedThenClosed
+            });
         }
         let Some(offered) = self.offered() else {
             return Ok(Login::NotReached);
@@ -319,6 +363,15 @@ impl Transcript {
 
     fn mentions_any(&self, words: &[&str]) -> bool {
         words.iter().any(|words| self.mentions(words))
+    }
+
+    /// What the server said between taking the key and closing: PAM's account rules pass on what a
+    /// module or `/etc/nologin` says; the banner of every login comes before.
+    fn told_why(&self) -> Option<&str> {
+        self.own()
+            .skip_while(|line| !line.text.contains("Server accepts key"))
+            .map(|line| line.text.as_str())
+            .find(|text| !text.is_empty() && !OWN_WORDS.iter().any(|begin| text.starts_with(begin)))
     }
 
     fn locked(&self) -> bool {
@@ -369,7 +422,9 @@ impl Transcript {
             let options = line.text.split_once("key options: ");
             options.is_some_and(|(_, names)| names.split_whitespace().any(|n| n == "command"))
         });
-        options || self.mentions("please login as the user")
+        options
+            || self.mentions("please login as the user")
+            || self.mentions("this service allows sftp connections only")
     }
 
     /// The exit status that the server sent for the session.
@@ -384,17 +439,21 @@ impl Transcript {
             || self.mentions("cannot allocate memory")
             || self.mentions("no space left on device");
         let status = self.session_status();
-        if self.says("PTY allocation request failed") {
-            return Login::NoTerminal;
-        }
-        if self.forced() && status != Some(0) && !turned_out {
+        if self.forced() && status != Some(0) && !turned_out && !self.waits {
             return Login::ForcedCommand;
+        }
+        if self.says(NO_TERMINAL) {
+            return Login::NoTerminal;
         }
         if self.timed_out {
             return Login::HungAfterAuth;
         }
-        // A session that works ends with 0 when its input ends at once.
-        if turned_out || status != Some(0) {
+        if status == Some(NO_SESSION) && self.lines.iter().any(|line| line.by == By::Host) {
+            return Login::AccountRefused;
+        }
+        // A session that works waits for its user; without a terminal it ends with 0 when its
+        // input ends at once.
+        if turned_out || status != Some(0) && !self.waits {
             return Login::ClosedAfterAuth;
         }
         let keys = self
@@ -409,20 +468,30 @@ impl Transcript {
         }
     }
 
-    /// The last thing that was said outside of debug messages, for a sentence.
+    /// What was said last outside of debug messages, for a sentence: the target's own words before
+    /// those of the client about the end.
     pub fn last_words(&self) -> &str {
-        self.lines
-            .iter()
-            .rev()
-            .map(|line| line.text.as_str())
-            .find(|text| {
-                !text.starts_with("debug")
-                    && !text.starts_with("Transferred:")
-                    && !text.starts_with("Bytes per second")
-                    && !text.is_empty()
-                    && !text.starts_with("OpenSSH_")
-            })
-            .unwrap_or_default()
+        let told = |line: &&Line| {
+            let text = line.text.as_str();
+            !text.starts_with("debug")
+                && !text.starts_with("Transferred:")
+                && !text.starts_with("Bytes per second")
+                && !text.is_empty()
+                && !text.starts_with("OpenSSH_")
+                && !text.starts_with("Last login: ")
+                && !(text.starts_with("Connection to ") && text.ends_with(" closed."))
+        };
+        // A question that nobody answers explains less than what stands before it.
+        let host = |line: &&Line| line.by == By::Host && !line.text.ends_with(':');
+        let words = self.lines.iter().rev();
+        if let Some(line) = words.clone().find(|line| host(line) && told(line)) {
+            return &line.text;
+        }
+        if let Some(text) = self.told_why().filter(|_| !self.is_in()) {
+            return text;
+        }
+        let mut words = words;
+        words.find(told).map_or("", |line| line.text.as_str())
     }
 }
 
@@ -442,12 +511,13 @@ mod tests {
                 .lines()
                 .map(|line| Line {
                     at: Duration::from_millis(100),
-                    aside: false,
+                    by: By::Client,
                     text: line.trim().to_owned(),
                 })
                 .collect(),
             exit: Some(255),
             timed_out: false,
+            waits: false,
             took: Duration::from_millis(500),
         }
     }
@@ -505,7 +575,7 @@ mod tests {
         }
         let mut jumped = reached("");
         for line in &mut jumped.lines {
-            line.aside = true;
+            line.by = By::Other;
         }
         assert_eq!(jumped.host_key(), None);
         assert_eq!(jumped.fingerprint(), None);

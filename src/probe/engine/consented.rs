@@ -208,6 +208,9 @@ impl Run<'_> {
 }
 
 fn last(transcript: &Transcript) -> Said {
+    if transcript.waits {
+        return said::session_waits();
+    }
     match transcript.last_words() {
         "" => said::client_said_nothing(),
         words => said::client_said(words),

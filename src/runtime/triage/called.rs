@@ -39,6 +39,7 @@ fn called(it: Destination, config: Option<PathBuf>) -> Called {
         config,
         known_hosts: it.known_hosts,
         proxied: it.proxy.is_some(),
+        plain: it.plain,
         options: it.overrides,
     }
 }
