@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::sync::{OnceCell, mpsc};
 use tokio::time::Instant;
 
@@ -265,17 +265,8 @@ enum Heard {
     Waits(Duration),
 }
 
-/// Runs the client and keeps what it says, with the time of each line. Nothing is ever typed: a
-/// session that waits for input is left by closing the connection, as one closes a window.
-///
-/// # Errors
-/// [`ClientFailure`] when it could not be run at all.
-pub async fn run(request: &Request<'_>) -> Result<Transcript, ClientFailure> {
-    if !acceptable(request.user) {
-        return Err(ClientFailure::BadUser(sanitise(request.user, 40)));
-    }
-    let proxied = request.called.is_some_and(|called| called.proxied);
-    let started = Instant::now();
+/// Starts the client, at a terminal of its own where one is wanted: our end of it keeps it open.
+fn begin(request: &Request<'_>) -> Result<(Child, Option<OwnedFd>), ClientFailure> {
     let mut command = client();
     let mut ours = None;
     if request.wants_terminal() {
@@ -292,7 +283,7 @@ pub async fn run(request: &Request<'_>) -> Result<Transcript, ClientFailure> {
             }
         }
     }
-    let mut child = command
+    let child = command
         .args(arguments(request))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -302,8 +293,21 @@ pub async fn run(request: &Request<'_>) -> Result<Transcript, ClientFailure> {
             std::io::ErrorKind::NotFound => ClientFailure::Missing,
             _ => ClientFailure::NotStarted(sanitise(&error.to_string(), 120)),
         })?;
-    // It holds the client's end of the terminal.
-    drop(command);
+    Ok((child, ours))
+}
+
+/// Runs the client and keeps what it says, with the time of each line. Nothing is ever typed: a
+/// session that waits for input is left by closing the connection, as one closes a window.
+///
+/// # Errors
+/// [`ClientFailure`] when it could not be run at all.
+pub async fn run(request: &Request<'_>) -> Result<Transcript, ClientFailure> {
+    if !acceptable(request.user) {
+        return Err(ClientFailure::BadUser(sanitise(request.user, 40)));
+    }
+    let proxied = request.called.is_some_and(|called| called.proxied);
+    let started = Instant::now();
+    let (mut child, mut ours) = begin(request)?;
     let (tell, mut told) = mpsc::channel(64);
     if let Some(pipe) = child.stderr.take() {
         let by = if proxied { By::Other } else { By::Client };

@@ -37,7 +37,7 @@ set +e
 type Setup = (&'static str, &'static str, &'static str, &'static str);
 
 #[rustfmt::skip]
-const SETUPS: &[Setup] = &[
+const ROWS: &[Setup] = &[
     // Logins that work.
     ("as installed", "", "accepted", "waits for input"),
     ("a plain shell", "sed -i s,/bin/bash,/bin/sh, /etc/passwd", "accepted", "waits for input"),
@@ -158,7 +158,7 @@ fn a_real_login_is_read_to_its_end() {
     std::thread::scope(|scope| {
         for _ in 0..6 {
             scope.spawn(|| {
-                while let Some(setup) = SETUPS.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(setup) = ROWS.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if setup.0.contains(&only) {
                         let end = play(folder.path(), setup);
                         told.lock().unwrap().push(end);
