@@ -17,7 +17,7 @@ use cvmtop::domain::instance::Os;
 use cvmtop::domain::text::is_unsafe;
 use cvmtop::guest::{self, GuestQuestion};
 use cvmtop::guide::{library, markdown};
-use cvmtop::probe::transcript::{Line, Transcript};
+use cvmtop::probe::transcript::{By, Line, Transcript};
 use cvmtop::probe::{rdp, ssh, tls};
 
 type Judge = fn(&[u8]);
@@ -88,13 +88,14 @@ pub fn ssh_transcript(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let lines = text.lines().enumerate().map(|(number, line)| Line {
         at: Duration::from_millis(number as u64 * 400),
-        aside: false,
+        by: if number % 5 == 4 { By::Host } else { By::Client },
         text: line.to_owned(),
     });
     let transcript = Transcript {
         lines: lines.collect(),
         exit: bytes.first().map(|first| i32::from(*first)),
         timed_out: bytes.len() % 2 == 1,
+        waits: false,
         took: Duration::from_secs(bytes.len() as u64 % 20),
     };
     let _ = (
