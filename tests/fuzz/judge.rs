@@ -88,7 +88,11 @@ pub fn ssh_transcript(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let lines = text.lines().enumerate().map(|(number, line)| Line {
         at: Duration::from_millis(number as u64 * 400),
-        by: if number % 5 == 4 { By::Host } else { By::Client },
+        by: if number % 5 == 4 {
+            By::Host
+        } else {
+            By::Client
+        },
         text: line.to_owned(),
     });
     let transcript = Transcript {
