@@ -20,6 +20,21 @@ use crate::guide::{self, Lang};
 /// what was done to the instance since then ends it at once.
 pub const KEPT: Duration = Duration::from_secs(15 * 60);
 
+/// What the guest says of one source only: of another one it says nothing.
+const OF_A_SOURCE: [&str; 6] = [
+    "guest-listener",
+    "guest-firewall",
+    "guest-source-block",
+    "guest-auth-policy",
+    "guest-access",
+    "guest-account",
+];
+
+/// True if a reading would have to be taken anew for a user who comes from elsewhere.
+pub fn is_of_a_source(reading: &Reading) -> bool {
+    reading.source == Source::Guest && OF_A_SOURCE.contains(&reading.id.as_str())
+}
+
 /// Everything that a report is made of.
 #[derive(Debug, Clone)]
 pub struct Known<'a> {
@@ -200,6 +215,13 @@ mod tests {
         // An address that is gone takes its readings with it.
         let before = vec![old(Path::Public)];
         assert!(renewed(before, Vec::new(), second(201), None).is_empty());
+    }
+
+    #[test]
+    fn the_groups_of_a_source_are_in_the_vocabulary() {
+        for id in OF_A_SOURCE {
+            assert!(Knowledge::shipped().group(id).is_some(), "{id}");
+        }
     }
 
     #[test]

@@ -291,6 +291,42 @@ fn the_question_about_leaving_goes_with_the_action_it_is_about() {
     assert!(matches!(press(&mut state, "q")[..], [Effect::Quit]));
 }
 
+/// A look inside, and then one for a user who comes from somewhere else.
+#[test]
+fn a_later_look_keeps_what_it_could_not_read_again_but_not_for_another_user() {
+    let mut state = diagnosed(Lang::En, SIZE);
+    let run = triage_run(&press(&mut state, "d Y"));
+    for id in ["guest-service", "guest-firewall"] {
+        let of_guest = if id == "guest-service" {
+            "running"
+        } else {
+            "allows"
+        };
+        let reading = Reading::observed(id, Source::Guest, of_guest, Said::raw(""));
+        send(
+            &mut state,
+            Message::Read {
+                run,
+                instance: "ins-shop".into(),
+                reading: Box::new(reading.at(at(14), 5)),
+            },
+        );
+    }
+    console::end_triage(&mut state, run);
+    let held = |state: &State, id: &str| state.cases["ins-shop"].reading(id, None).is_some();
+    // Enter looks again without consent.
+    let run = triage_run(&press(&mut state, "esc enter"));
+    console::end_triage(&mut state, run);
+    assert!(held(&state, "guest-service") && held(&state, "guest-firewall"));
+    let effects = press(&mut state, "f ctrl-u 1 9 2 . 0 . 2 . 9 enter");
+    console::end_triage(&mut state, triage_run(&effects));
+    assert!(held(&state, "guest-service"));
+    assert!(
+        !held(&state, "guest-firewall"),
+        "it was asked for another address"
+    );
+}
+
 #[test]
 fn ctrl_c_leaves_from_anywhere() {
     let mut state = diagnosed(Lang::En, SIZE);

@@ -3,6 +3,8 @@
 //! Lives here: merging readings as they arrive and forgetting those of an older run.
 //! Must not live here: weighing them (`diagnosis`).
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 
 use super::message::Load;
@@ -30,11 +32,15 @@ pub struct Case {
     pub run: Option<RunId>,
     /// What that triage has read so far; takes the place of `readings` when it is complete.
     pub arrived: Vec<Reading>,
+    /// The user's address that the last triage asked about.
+    pub user_source: Option<IpAddr>,
     /// From where the last triage looked.
     pub vantage: Option<Vantage>,
     /// Whether that triage looks inside the guest.
     pub deep: bool,
     pub finished_at: Option<Timestamp>,
+    /// When the last complete triage took its first reading.
+    pub read_since: Option<Timestamp>,
     /// When something was last done to the instance from here.
     pub changed_at: Option<Timestamp>,
     pub error: Option<Said>,
@@ -97,8 +103,12 @@ impl Case {
         self.past.truncate(PAST);
     }
 
-    /// Begins a triage; gives the one it supersedes.
-    pub fn begin(&mut self, run: RunId) -> Option<RunId> {
+    /// Begins a triage about a user who comes from there; gives the one it supersedes.
+    pub fn begin(&mut self, run: RunId, user_source: Option<IpAddr>) -> Option<RunId> {
+        if self.user_source != user_source {
+            self.readings.retain(|r| !case::is_of_a_source(r));
+            self.user_source = user_source;
+        }
         self.arrived.clear();
         self.error = None;
         self.run.replace(run)
@@ -111,6 +121,8 @@ impl Case {
         self.finished_at = Some(at);
         let arrived = std::mem::take(&mut self.arrived);
         if error.is_none() {
+            let own = arrived.iter().filter(|r| r.source != Source::Operator);
+            self.read_since = own.filter_map(|r| r.observed_at).min();
             let before = std::mem::take(&mut self.readings);
             self.readings = case::renewed(before, arrived, at, self.changed_at);
         }
@@ -149,6 +161,13 @@ impl Case {
     /// The reading of a group on a path.
     pub fn reading(&self, id: &str, path: Option<Path>) -> Option<&Reading> {
         self.readings.iter().find(|r| r.id == id && r.path == path)
+    }
+
+    /// When a reading was taken that the last triage could not take again.
+    pub fn kept_from(&self, reading: &Reading) -> Option<Timestamp> {
+        let at = reading.observed_at?;
+        let is_older = reading.source != Source::Operator && at < self.read_since?;
+        is_older.then_some(at)
     }
 
     /// Time of the newest reading.

@@ -353,7 +353,7 @@ pub fn look_again(state: &mut State, instance: &str, effects: &mut Vec<Effect>) 
             instance: instance.to_owned(),
         });
     }
-    if let Some(old) = case.begin(run) {
+    if let Some(old) = case.begin(run, user_source) {
         effects.push(Effect::Cancel { run: old });
     }
     effects.push(Effect::Triage {

@@ -403,7 +403,7 @@ fn facts(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'sta
         .iter()
         .filter(|r| {
             (r.status == Status::Observed || r.status == Status::Stale)
-                && (r.source != Source::Probe || r.path.is_none())
+                && (state.zoomed || r.source != Source::Probe || !matrix::shows(r))
         })
         .collect();
     if readings.is_empty() {
@@ -433,7 +433,7 @@ fn facts(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'sta
         .into_iter()
         .partition(|reading| state.zoomed || tells(reading));
     for reading in first {
-        lines.extend(fact(state, reading, look, cells));
+        lines.extend(fact(state, case, reading, look, cells));
     }
     // What is as it should be is worth its name, not a line of its own.
     for wanted in [Tone::Good, Tone::Neutral, Tone::Unknown] {
@@ -445,7 +445,7 @@ fn facts(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'sta
         let names: Vec<String> = rest
             .iter()
             .filter(|reading| tone(reading) == wanted)
-            .map(|reading| short_fact(state, reading))
+            .map(|reading| short_fact(state, case, reading))
             .collect();
         if names.is_empty() {
             continue;
@@ -461,19 +461,37 @@ fn facts(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'sta
 }
 
 /// The name of a reading, with its state where the name alone does not tell it.
-fn short_fact(state: &State, reading: &Reading) -> String {
+fn short_fact(state: &State, case: &Case, reading: &Reading) -> String {
     let path = reading
         .path
         .map_or_else(String::new, |p| format!(" ({})", state.texts.path(p)));
     let name = state.texts.evidence(&reading.id);
+    let age = age_of_kept(state, case, reading);
     if tone(reading) == Tone::Good {
-        return format!("{name}{path}");
+        return format!("{name}{path}{age}");
     }
     let word = reading.state.as_deref().unwrap_or_default();
-    format!("{name}{path}: {}", state.texts.state(&reading.id, word))
+    format!(
+        "{name}{path}: {}{age}",
+        state.texts.state(&reading.id, word)
+    )
 }
 
-fn fact(state: &State, reading: &Reading, look: &Look, cells: usize) -> Vec<Line<'static>> {
+/// How old a reading is that an earlier look took and the last one could not take again.
+fn age_of_kept(state: &State, case: &Case, reading: &Reading) -> String {
+    let kept = case.kept_from(reading);
+    kept.map_or_else(String::new, |at| {
+        format!(" ({})", state.texts.age_sentence(state.now, at))
+    })
+}
+
+fn fact(
+    state: &State,
+    case: &Case,
+    reading: &Reading,
+    look: &Look,
+    cells: usize,
+) -> Vec<Line<'static>> {
     let theme = &look.theme;
     let glyphs = look.glyphs;
     let (glyph, style) = match tone(reading) {
@@ -496,6 +514,7 @@ fn fact(state: &State, reading: &Reading, look: &Look, cells: usize) -> Vec<Line
     if reading.status == Status::Stale {
         let _ = write!(text, " ({})", state.texts.status(Status::Stale));
     }
+    text.push_str(&age_of_kept(state, case, reading));
     if !reading.detail.is_empty() && !state.looks.privacy {
         let detail = state.texts.said(&reading.detail);
         let _ = write!(text, " {} {detail}", glyphs.absent);

@@ -25,6 +25,12 @@ const RDP_LAYERS: &[&str] = &[
     "path-quality",
 ];
 
+/// True for what a cell of the matrix says already.
+pub fn shows(reading: &Reading) -> bool {
+    let id = reading.id.as_str();
+    reading.path.is_some() && (SSH_LAYERS.contains(&id) || RDP_LAYERS.contains(&id))
+}
+
 /// Cells below which a column cannot be read.
 const LEAST_COLUMN: usize = 9;
 
