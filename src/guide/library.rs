@@ -174,6 +174,7 @@ shipped!(
     "linux-port-issue",
     "linux-sshd-permissions",
     "linux-pam-module-unknown",
+    "linux-accepted-then-refused",
     "linux-account-locked",
     "linux-btmp-oversized",
     "linux-nofile-limits",
