@@ -21,6 +21,7 @@ use cvmtop::app::state::{Pane, State};
 use cvmtop::app::update::{next_wake, update};
 use cvmtop::domain::action::ActionId;
 use cvmtop::domain::evidence::{Path, Reading, Source};
+use cvmtop::domain::instance::Os;
 use cvmtop::domain::said::Said;
 
 const SIZE: (u16, u16) = (120, 40);
@@ -886,4 +887,49 @@ fn a_cure_is_kept_with_the_diagnosis_that_it_cured() {
         "security-group-blocks-port"
     );
     assert_eq!(state.cases["ins-shop"].past[0].cured_by, "open-port");
+}
+
+#[test]
+fn a_login_is_tried_once_after_consent_and_as_whom_one_says() {
+    let tried = |effects: &[Effect]| {
+        effects.iter().find_map(|effect| match effect {
+            Effect::Triage { try_login, .. } => Some(try_login.clone()),
+            _ => None,
+        })
+    };
+    let mut state = diagnosed(Lang::En, SIZE);
+    let usual = state
+        .selected_instance()
+        .expect("selected")
+        .usual_user();
+    assert_eq!(tried(&press(&mut state, "v")), None, "nothing without consent");
+    assert!(matches!(
+        state.overlays.last(),
+        Some(Overlay::LoginConsent { bad: false, .. })
+    ));
+    assert_eq!(tried(&press(&mut state, "esc")), None);
+    assert!(state.overlays.is_empty());
+    assert_eq!(tried(&press(&mut state, "v enter")), Some(Some(usual)));
+    assert!(state.overlays.is_empty());
+    // Consent was to one attempt.
+    assert_eq!(tried(&press(&mut state, "r enter")), Some(None));
+    // Another name, and one that ssh would take for an option.
+    let effects = press(&mut state, "v ctrl-u - x enter");
+    assert_eq!(tried(&effects), None);
+    assert!(matches!(
+        state.overlays.last(),
+        Some(Overlay::LoginConsent { bad: true, .. })
+    ));
+    let effects = press(&mut state, "ctrl-u o p s enter");
+    assert_eq!(tried(&effects), Some(Some("ops".to_owned())));
+    // Nothing signs in to a desktop from here.
+    state.fleet.set_filter("");
+    state.fleet.select_target("ins-win");
+    state.settle();
+    if state.selected_instance().is_some_and(|it| it.os == Os::Windows) {
+        press(&mut state, "v");
+        assert!(state.overlays.is_empty());
+    } else {
+        panic!("the list has a Windows host");
+    }
 }

@@ -205,7 +205,7 @@ fn every_guide_reads_whole_at_80x24_in_every_language() {
 #[test]
 fn dialogs_cut_nothing_at_80x24_in_any_language() {
     for lang in Lang::ALL {
-        for keys in ["t", "f", "d", "m", "e", "?", "g", "L"] {
+        for keys in ["t", "f", "d", "v", "m", "e", "?", "g", "L"] {
             let mut state = diagnosed(lang, (80, 24));
             state.ticket_folder = "/home/ops/.local/state/cvmtop/tickets".into();
             let before = cuts(&shown(&mut state));
@@ -315,6 +315,7 @@ fn overlays_cut_nothing_and_always_say_how_to_go_on() {
                 ("e", &[&ui.paste_keys, &ui.paste_hint]),
                 ("f", &[&ui.user_source_text]),
                 ("d", &[&ui.deep_keys]),
+                ("v", &[&ui.login_price, &ui.login_keys]),
                 ("m", &[&ui.confirm_cause_text]),
                 ("n", &[&ui.whynot_pick]),
                 ("n down enter", &[]),

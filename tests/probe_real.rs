@@ -5,12 +5,16 @@
 
 #![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
 
+#[path = "probe/console_login.rs"]
+mod console_login;
 #[path = "probe/login_ends.rs"]
 mod login_ends;
 #[path = "probe/rdp_servers.rs"]
 mod rdp_servers;
 #[path = "support/probe.rs"]
 mod support;
+#[path = "support/terminal.rs"]
+mod terminal;
 
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr, TcpStream};

@@ -144,6 +144,7 @@ fn overlays() {
         ("paste", "e"),
         ("source", "f"),
         ("consent", "d"),
+        ("login", "v"),
         ("cause", "m"),
         ("guide", "g"),
         ("reasons", "z"),

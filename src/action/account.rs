@@ -13,22 +13,14 @@ use super::power::OPERATION_LIMIT_S;
 use super::said;
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;
-use crate::domain::instance::{Instance, Os};
+use crate::domain::instance::Instance;
 
 /// Length of generated passwords; both systems allow 12 to 30.
 pub(super) const PASSWORD_LENGTH: usize = 20;
 
 /// The account that a login uses unless something says otherwise.
 pub(super) fn default_user(instance: &Instance) -> String {
-    if !instance.default_login_user.is_empty() {
-        return instance.default_login_user.clone();
-    }
-    match instance.os {
-        Os::Windows => "Administrator",
-        _ if instance.os_name.to_ascii_lowercase().contains("ubuntu") => "ubuntu",
-        _ => "root",
-    }
-    .to_owned()
+    instance.usual_user()
 }
 
 /// True when running, false when stopped; both calls accept nothing else.

@@ -192,15 +192,6 @@ impl Parameters {
     }
 }
 
-/// An address, also written as the network that holds it alone, as offers write a source.
-fn one_address(text: &str) -> Option<IpAddr> {
-    let net = || text.parse::<IpNet>().ok();
-    let alone = |net: &IpNet| net.prefix_len() == net.max_prefix_len();
-    text.parse()
-        .ok()
-        .or_else(|| net().filter(alone).map(|net| net.addr()))
-}
-
 fn unknown_name(action: ActionId, name: &str, specs: &[ParameterSpec]) -> ParameterError {
     let name = sanitise(name, 40);
     if specs.is_empty() {
@@ -231,9 +222,9 @@ fn read(spec: &ParameterSpec, text: &str) -> Result<Setting, ParameterError> {
             Some(choice) => Ok(Setting::Source(choice)),
             None => bad(said::must_address_network()),
         },
-        Kind::Address => match one_address(text) {
-            Some(address) => Ok(Setting::Address(address)),
-            None => bad(said::must_one_ipv4()),
+        Kind::Address => match text.parse::<IpAddr>() {
+            Ok(address) => Ok(Setting::Address(address)),
+            Err(_) => bad(said::must_one_ipv4()),
         },
         Kind::User => {
             if is_account_name(text) {

@@ -38,6 +38,8 @@ pub struct Case {
     pub vantage: Option<Vantage>,
     /// Whether that triage looks inside the guest.
     pub deep: bool,
+    /// As whom the next triage tries a login; consent is to one attempt.
+    pub try_login: Option<String>,
     pub finished_at: Option<Timestamp>,
     /// When the last complete triage took its first reading.
     pub read_since: Option<Timestamp>,

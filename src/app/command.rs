@@ -3,6 +3,7 @@
 //! Keymap, help, palette, footer hints, mouse and tests all read this table.
 //! Must not live here: what a command does (`app::update`) or its texts (`app::locale`).
 
+use crate::domain::instance::Os;
 use crate::input::keymap::{Keymap, Vocabulary};
 
 use super::overlay::Overlay;
@@ -63,6 +64,7 @@ pub enum Why {
     NothingToUndo,
     NothingTimed,
     Unavailable,
+    NoSsh,
     NoGuide,
 }
 
@@ -114,6 +116,7 @@ commands! {
     Action8 "action-8" Global Previewed;
     Action9 "action-9" Global Previewed;
     DeepCheck "deep-check" Global Previewed;
+    TryLogin "try-login" Global Previewed;
     PasteError "paste-error" Global Safe;
     UserSource "user-source" Global Safe;
     Tell "tell" Global Safe;
@@ -198,6 +201,15 @@ impl Command {
                 instance.and(report).map(drop)
             }
             Self::Keep => only(!state.timed.is_empty(), Why::NothingTimed),
+            Self::TryLogin => {
+                // The attempt is the operator's own ssh; nothing signs in to a desktop from here.
+                let ssh = match instance?.os {
+                    Os::Windows => false,
+                    Os::Unknown => instance?.login_port() != 3389,
+                    Os::Linux => true,
+                };
+                only(ssh, Why::NoSsh)
+            }
             Self::DeepCheck | Self::AnyAction => {
                 let instance = instance?;
                 if instance.is_static {

@@ -30,6 +30,8 @@ pub enum Effect {
         run: RunId,
         instance: String,
         deep: bool,
+        /// Make one real login attempt as this user.
+        try_login: Option<String>,
         user_source: Option<IpAddr>,
         error_text: String,
         /// What a person said of the failure.

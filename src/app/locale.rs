@@ -92,7 +92,8 @@ ui_texts! {
     palette_title, palette_empty,
     paste_title, paste_hint, paste_unrecognised, paste_keys, paste_taken,
     user_source_title, user_source_text, user_source_here, user_source_bad, user_source_set, user_source_cleared,
-    deep_title, deep_text, deep_keys, quit_title, quit_text, quit_keys,
+    deep_title, deep_text, deep_keys,
+    login_title, login_text, login_price, login_keys, login_bad, quit_title, quit_text, quit_keys,
     confirm_cause_title, confirm_cause_text, cause_confirmed, tell_title, tell_text,
     copied, copied_title, sweep_held, filter_unknown_name, filter_unknown_field, task_failed, target_missing,
     read_only_locked, read_only_on, read_only_off, background_on, background_off, background_is_off, reloaded, reloaded_in_part, stopped_work, not_now,
@@ -244,6 +245,7 @@ impl Texts {
                 Why::NothingToUndo => "nothing-to-undo",
                 Why::NothingTimed => "nothing-timed",
                 Why::Unavailable => "unavailable",
+                Why::NoSsh => "no-ssh",
                 Why::NoGuide => "no-guide",
             },
         )

@@ -79,6 +79,12 @@ pub enum Overlay {
     },
     /// Consent to read-only commands in the guest.
     DeepConsent,
+    /// Consent to one real login attempt, and as whom.
+    LoginConsent {
+        edit: LineEdit,
+        /// The last name given is none.
+        bad: bool,
+    },
     /// One of the causes: which was the true one, or why it does not lead.
     PickCause {
         selected: usize,

@@ -214,11 +214,7 @@ fn usable(entry: &ActionEntry, case: &Case<'_>) -> bool {
             && state("agent-exec").is_none_or(|s| s == "ok"));
     let in_state = entry.states.is_empty()
         || state("instance-state").is_none_or(|s| entry.states.iter().any(|e| e == s));
-    let pointless = entry
-        .unless
-        .iter()
-        .any(|(group, states)| state(group).is_some_and(|s| states.iter().any(|e| e == s)));
-    system && agent && in_state && !pointless
+    system && agent && in_state
 }
 
 /// Fills a template: `login_port`, `user_source` (null where it is not known: it has to be asked

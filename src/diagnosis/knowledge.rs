@@ -258,9 +258,6 @@ pub struct ActionEntry {
     /// Instance states in which it makes sense; empty for any.
     #[serde(default)]
     pub states: Vec<String>,
-    /// Group to states in which it can do nothing: what it would bring about is there already.
-    #[serde(default)]
-    pub unless: BTreeMap<String, Vec<String>>,
     /// Parameter to template (`login_port`, `user_source`, or a literal).
     #[serde(default)]
     pub parameters: BTreeMap<String, toml::Value>,

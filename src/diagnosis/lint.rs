@@ -248,14 +248,6 @@ fn check_actions(knowledge: &Knowledge, problems: &mut Vec<String>) {
         if action.cost <= 0.0 || action.verify < 0.0 {
             problems.push(format!("{what}: cost must be above 0"));
         }
-        for (group, states) in &action.unless {
-            let known = knowledge.group(group).map(|group| &group.states);
-            for state in states {
-                if known.is_none_or(|known| !known.contains(state)) {
-                    problems.push(format!("{what}: {group} has no state {state}"));
-                }
-            }
-        }
         for (cause, efficacy) in &action.cures {
             if knowledge.cause(cause).is_none() {
                 problems.push(format!("{what}: cures {cause}, which is not a cause"));

@@ -114,7 +114,28 @@ pub const PORT_TAGS: &[(Option<Os>, &str)] = &[
     (Some(Os::Windows), "rdp-port"),
 ];
 
+/// A name that cannot be taken for an option or carry anything but a login name.
+pub fn is_login_name(user: &str) -> bool {
+    !user.is_empty()
+        && user.len() <= 104
+        && !user.starts_with('-')
+        && !user.chars().any(|c| c.is_control() || c.is_whitespace())
+}
+
 impl Instance {
+    /// The account that a login uses unless something says otherwise.
+    pub fn usual_user(&self) -> String {
+        if !self.default_login_user.is_empty() {
+            return self.default_login_user.clone();
+        }
+        match self.os {
+            Os::Windows => "Administrator",
+            _ if self.os_name.to_ascii_lowercase().contains("ubuntu") => "ubuntu",
+            _ => "root",
+        }
+        .to_owned()
+    }
+
     /// What people call it: the name, or the id where it has none.
     pub fn label(&self) -> &str {
         if self.name.is_empty() {

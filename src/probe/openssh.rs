@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use super::algorithms::Profile;
 use super::plan::Called;
 use super::transcript::{By, Line, NO_TERMINAL, Transcript};
+use crate::domain::instance::is_login_name;
 use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 use crate::probe::said;
@@ -211,14 +212,6 @@ fn client() -> Command {
     command
 }
 
-/// A name that cannot be taken for an option or carry anything but a login name.
-fn acceptable(user: &str) -> bool {
-    !user.is_empty()
-        && user.len() <= 104
-        && !user.starts_with('-')
-        && !user.chars().any(|c| c.is_control() || c.is_whitespace())
-}
-
 /// What this machine's client could be told to use (`ssh -Q`); `None` without a client. Asked once.
 pub async fn local_profile() -> Option<&'static Profile> {
     static PROFILE: OnceCell<Option<Profile>> = OnceCell::const_new();
@@ -302,7 +295,7 @@ fn begin(request: &Request<'_>) -> Result<(Child, Option<OwnedFd>), ClientFailur
 /// # Errors
 /// [`ClientFailure`] when it could not be run at all.
 pub async fn run(request: &Request<'_>) -> Result<Transcript, ClientFailure> {
-    if !acceptable(request.user) {
+    if !is_login_name(request.user) {
         return Err(ClientFailure::BadUser(sanitise(request.user, 40)));
     }
     let proxied = request.called.is_some_and(|called| called.proxied);
@@ -476,9 +469,9 @@ mod tests {
             assert!(args.contains(&"BatchMode=yes".to_owned()));
         }
         for bad in ["", "-oProxyCommand=x", "a b", "a\nb"] {
-            assert!(!acceptable(bad), "{bad:?}");
+            assert!(!is_login_name(bad), "{bad:?}");
         }
-        assert!(acceptable("ubuntu") && acceptable("DOMAIN\\user"));
+        assert!(is_login_name("ubuntu") && is_login_name("DOMAIN\\user"));
     }
 
     #[test]

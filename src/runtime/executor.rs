@@ -146,6 +146,7 @@ impl Executor {
             run,
             instance: id,
             deep,
+            try_login,
             user_source,
             error_text,
             statements,
@@ -159,6 +160,7 @@ impl Executor {
         let instance = backend.instance(&id).map(Arc::unwrap_or_clone);
         let options = TriageOptions {
             deep,
+            try_login,
             user_source,
             onset,
             statements,

@@ -55,6 +55,10 @@ pub fn draw(
             dialogs::deep_consent(state, paint, screen);
             None
         }
+        Overlay::LoginConsent { edit, bad } => {
+            dialogs::login_consent(state, edit, *bad, paint, screen);
+            None
+        }
         Overlay::PickCause { selected, ask } => {
             dialogs::pick_cause(state, *selected, *ask, paint, screen);
             None

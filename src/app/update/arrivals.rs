@@ -360,6 +360,7 @@ pub fn look_again(state: &mut State, instance: &str, effects: &mut Vec<Effect>) 
         run,
         instance: instance.to_owned(),
         deep: case.deep,
+        try_login: case.try_login.take(),
         user_source,
         error_text: case.pasted.clone(),
         statements: Statements {

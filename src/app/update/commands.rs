@@ -18,6 +18,7 @@ use crate::app::rhythm;
 use crate::app::state::{Pane, State};
 use crate::client_text;
 use crate::domain::evidence::Reading;
+use crate::domain::instance::Instance;
 use crate::domain::report::InstanceSummary;
 
 /// Runs a command, or says why it is not available.
@@ -134,6 +135,13 @@ fn open_overlay(state: &mut State, command: Command) {
             }
         }
         Command::DeepCheck => Overlay::DeepConsent,
+        Command::TryLogin => {
+            let user = state.selected_instance().map(Instance::usual_user);
+            Overlay::LoginConsent {
+                edit: LineEdit::new(&user.unwrap_or_default()),
+                bad: false,
+            }
+        }
         Command::Batch => Overlay::BatchPick { selected: 0 },
         _ => return,
     };
@@ -206,6 +214,16 @@ pub fn triage(state: &mut State, deep: bool, effects: &mut Vec<Effect>) {
     if state.focus == Pane::Instances && state.size.0 < 90 {
         state.focus = Pane::Diagnosis;
     }
+}
+
+/// Tries one real login, and looks at everything again with it.
+pub fn try_login(state: &mut State, user: &str, effects: &mut Vec<Effect>) {
+    let Some(case) = state.selected_case_mut() else {
+        return;
+    };
+    case.try_login = Some(user.to_owned());
+    let deep = case.deep;
+    triage(state, deep, effects);
 }
 
 /// Takes the pasted error text as evidence, at once and for every later triage.

@@ -14,6 +14,7 @@ use crate::app::locale::fill;
 use crate::app::notices::Severity;
 use crate::app::overlay::{AskCause, Overlay, Preview};
 use crate::app::state::{Pane, State};
+use crate::domain::instance::is_login_name;
 use crate::domain::report::RankedAction;
 use crate::input::chord::{Chord, Key};
 
@@ -58,6 +59,7 @@ pub fn key(state: &mut State, chord: Chord, effects: &mut Vec<Effect>) -> Dirty 
                 state.overlays.push(Overlay::DeepConsent);
             }
         }
+        Overlay::LoginConsent { edit, .. } => login_key(state, edit, chord, effects),
         Overlay::QuitAnyway => {
             if chord.typed() == Some('Y') {
                 effects.push(Effect::Quit);
@@ -98,7 +100,11 @@ pub fn pasted(state: &mut State, text: &str, _effects: &mut Vec<Effect>) -> Dirt
             let wanted = edit.text().to_owned();
             state.fleet.set_filter(&wanted);
         }
-        Some(Overlay::Palette { edit, .. } | Overlay::UserSource { edit, .. }) => {
+        Some(
+            Overlay::Palette { edit, .. }
+            | Overlay::UserSource { edit, .. }
+            | Overlay::LoginConsent { edit, .. },
+        ) => {
             edit.insert_str(text.lines().next().unwrap_or_default().trim());
         }
         Some(Overlay::AnyAction(question)) => any_action::edit(question, |line| {
@@ -120,6 +126,25 @@ pub fn pasted(state: &mut State, text: &str, _effects: &mut Vec<Effect>) -> Dirt
         _ => return Dirty::Nothing,
     }
     Dirty::Frame
+}
+
+/// The attempt begins with `Enter`, below what it costs; a name that ssh would not take stays.
+fn login_key(state: &mut State, mut edit: LineEdit, chord: Chord, effects: &mut Vec<Effect>) {
+    let mut bad = false;
+    match chord.key {
+        Key::Esc => return,
+        Key::Enter => {
+            let user = edit.text().trim().to_owned();
+            bad = !is_login_name(&user);
+            if !bad {
+                return commands::try_login(state, &user, effects);
+            }
+        }
+        _ => {
+            edit.key(chord);
+        }
+    }
+    state.overlays.push(Overlay::LoginConsent { edit, bad });
 }
 
 fn user_source_key(

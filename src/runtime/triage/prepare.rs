@@ -8,7 +8,7 @@ use super::TriageOptions;
 use crate::cloud::facts::{FactRequest, GroupRules, Neighbourhood, RunInGuest};
 use crate::config::VantageSetting;
 use crate::domain::evidence::Path;
-use crate::domain::instance::{Instance, Os};
+use crate::domain::instance::Instance;
 use crate::domain::ports::Transport;
 use crate::domain::security_group::{RuleAction, Service};
 use crate::guest::GuestQuestion;
@@ -95,14 +95,7 @@ fn login_user(instance: &Instance, options: &TriageOptions) -> String {
         .try_login
         .clone()
         .or_else(|| options.user.clone())
-        .or_else(|| Some(instance.default_login_user.clone()).filter(|u| !u.is_empty()))
-        .unwrap_or_else(|| {
-            match instance.os {
-                Os::Windows => "Administrator",
-                Os::Linux | Os::Unknown => "root",
-            }
-            .to_owned()
-        })
+        .unwrap_or_else(|| instance.usual_user())
 }
 
 pub(super) fn fact_request(

@@ -106,6 +106,31 @@ pub fn deep_consent(state: &State, paint: &mut Paint<'_>, screen: Rect) {
     message(paint, screen, &ui.deep_title, &text, 0);
 }
 
+/// What a login attempt does and costs, and as whom it is made.
+pub fn login_consent(
+    state: &State,
+    edit: &LineEdit,
+    bad: bool,
+    paint: &mut Paint<'_>,
+    screen: Rect,
+) {
+    let theme = &paint.look.theme;
+    let ui = &state.texts.ui;
+    let name = state
+        .selected_instance()
+        .map_or_else(String::new, |i| i.name.clone());
+    let mut text = vec![
+        (fill(&ui.login_text, &[("name", &name)]), theme.text),
+        (ui.login_price.clone(), theme.text),
+        (ui.login_keys.clone(), theme.accent),
+    ];
+    if bad {
+        text.push((ui.login_bad.clone(), theme.bad));
+    }
+    let rest = message(paint, screen, &ui.login_title, &text, 1);
+    edit_line(paint, rest.x, rest.y, rest.width, "> ", edit);
+}
+
 /// A value that is shown once; never masked, since this is the only time.
 pub fn secret(state: &State, handed: &Handed, paint: &mut Paint<'_>, screen: Rect) {
     let theme = &paint.look.theme;

@@ -391,7 +391,8 @@ fn way_to(evidence: &str) -> Command {
         SCOPE | USER_PATH | CONSOLE => Command::Tell,
         "security-group" => Command::UserSource,
         id if id.starts_with("guest-") || id.starts_with("agent-") => Command::DeepCheck,
-        "auth-methods" | "login-attempt" | "host-key" => Command::DeepCheck,
+        "login-attempt" => Command::TryLogin,
+        "auth-methods" | "host-key" => Command::DeepCheck,
         _ => Command::Triage,
     }
 }
