@@ -898,11 +898,12 @@ fn a_login_is_tried_once_after_consent_and_as_whom_one_says() {
         })
     };
     let mut state = diagnosed(Lang::En, SIZE);
-    let usual = state
-        .selected_instance()
-        .expect("selected")
-        .usual_user();
-    assert_eq!(tried(&press(&mut state, "v")), None, "nothing without consent");
+    let usual = state.selected_instance().expect("selected").usual_user();
+    assert_eq!(
+        tried(&press(&mut state, "v")),
+        None,
+        "nothing without consent"
+    );
     assert!(matches!(
         state.overlays.last(),
         Some(Overlay::LoginConsent { bad: false, .. })
@@ -926,7 +927,10 @@ fn a_login_is_tried_once_after_consent_and_as_whom_one_says() {
     state.fleet.set_filter("");
     state.fleet.select_target("ins-win");
     state.settle();
-    if state.selected_instance().is_some_and(|it| it.os == Os::Windows) {
+    if state
+        .selected_instance()
+        .is_some_and(|it| it.os == Os::Windows)
+    {
         press(&mut state, "v");
         assert!(state.overlays.is_empty());
     } else {
