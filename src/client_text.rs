@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::domain::evidence::{Reading, Source};
 use crate::domain::instance::Os;
 use crate::domain::report::InstanceSummary;
-use crate::domain::said::Said;
+use crate::domain::said::{self as sentences, Said, Word};
 use crate::domain::text::sanitise;
 
 mod lines;
@@ -72,6 +72,11 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// The term for it.
+    pub fn word(self) -> Word {
+        Word::new(sentences::Table::Stage, self.as_str())
+    }
+
     /// The word used in data and reports.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -261,7 +266,7 @@ fn detail(text: &str, found: &Recognised) -> Said {
         return said::nothing_known();
     }
     match found.stage {
-        Some(stage) => said::quoted_at(part, &found.program, stage.as_str()),
+        Some(stage) => said::quoted_at(part, &found.program, stage.word()),
         None => said::quoted(part, &found.program),
     }
 }

@@ -28,6 +28,8 @@ pub enum StoreError {
     },
     /// The database of past cases.
     History { path: PathBuf, reason: String },
+    /// The database of past cases is of a newer version of the program.
+    NewerHistory { path: PathBuf, schema: i64 },
     /// No journal entry of that id.
     NoEntry(String),
     /// Several journal entries begin or end so.
@@ -41,6 +43,7 @@ impl StoreError {
             Self::Write { path, source } => said::write(path.display(), source),
             Self::Read { path, source } => said::read(path.display(), source),
             Self::History { path, reason } => said::history(path.display(), reason),
+            Self::NewerHistory { path, schema } => said::newer_history(path.display(), *schema),
             Self::NoEntry(id) => said::no_entry(id),
             Self::Ambiguous { given, matches } => said::ambiguous(given, matches),
         }

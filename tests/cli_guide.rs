@@ -55,11 +55,15 @@ fn an_error_from_standard_input_names_its_guide_first() {
 #[test]
 fn a_guide_is_printed_in_each_language_with_its_steps() {
     let home = TempDir::new().expect("a directory");
-    for (lang, heading) in [("en", "Steps"), ("ko", "단계"), ("zh", "步骤")] {
+    for (lang, heading, step) in [
+        ("en", "Steps", "[action vnc-url]"),
+        ("ko", "단계", "[작업 vnc-url]"),
+        ("zh", "步骤", "[操作 vnc-url]"),
+    ] {
         let (status, out, _) = output(cvmtop(&home).args(["guide", "linux-fstab", "--lang", lang]));
         assert_eq!(status, 0);
         assert!(
-            out.contains(heading) && out.contains("[action vnc-url]"),
+            out.contains(heading) && out.contains(step),
             "{out}"
         );
         assert!(out.contains("findmnt --verify"), "{out}");

@@ -6,14 +6,13 @@ use serde_json::{Value, json};
 
 use super::context::PlanContext;
 use super::parameters::Parameters;
-use super::plan::{
-    Completion, Plan, PlanError, SECRET_PLACEHOLDER, SecretSlot, Step, Target, Undo, blank,
-};
+use super::plan::{Completion, Plan, PlanError, SecretSlot, Step, Target, Undo, blank};
 use super::power::OPERATION_LIMIT_S;
 use super::said;
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;
 use crate::domain::instance::Instance;
+use crate::domain::said::Said;
 
 /// Length of generated passwords; both systems allow 12 to 30.
 pub(super) const PASSWORD_LENGTH: usize = 20;
@@ -50,7 +49,7 @@ pub(super) fn reset_password(
     let mut body = json!({
         "InstanceIds": [instance.id],
         "UserName": user,
-        "Password": SECRET_PLACEHOLDER,
+        "Password": said::generated_when_sent().as_str(),
     });
     if running {
         body["ForceStop"] = Value::Bool(true);
@@ -66,7 +65,7 @@ pub(super) fn reset_password(
     step.secret = Some(SecretSlot {
         pointer: "/Password".to_owned(),
         length: PASSWORD_LENGTH,
-        user: user.clone(),
+        user: Said::raw(&user),
     });
     plan.steps.push(step);
     plan.changes.push(said::old_password_stops(user));

@@ -15,7 +15,6 @@ const TASK_LIMIT_S: u64 = 300;
 pub const NEW_CHARGE_TYPE: &str = "TRAFFIC_POSTPAID_BY_HOUR";
 /// Most that [`NEW_CHARGE_TYPE`] takes (vpc `AllocateAddresses.InternetMaxBandwidthOut`).
 const MOST_MBPS: u64 = 100;
-const FILLED_IN: &str = "(from the answer of the call before)";
 
 pub(super) fn plan(parameters: &Parameters, context: &PlanContext) -> Result<Plan, PlanError> {
     let instance = &context.instance;
@@ -157,7 +156,7 @@ fn bind_new(plan: &mut Plan, context: &PlanContext, mbps: u64) -> Result<(), Pla
         from_step: 0,
         answer_pointer: "/AddressSet/0".to_owned(),
     };
-    let mut bind = associate(context, FILLED_IN);
+    let mut bind = associate(context, &said::from_answer_before());
     bind.inputs.push(input());
     plan.steps = vec![allocate, bind];
     plan.changes = vec![said::new_elastic_address(mbps)];
@@ -166,14 +165,14 @@ fn bind_new(plan: &mut Plan, context: &PlanContext, mbps: u64) -> Result<(), Pla
         context,
         said::unbind_address(),
         "DisassociateAddress",
-        json!({ "AddressId": FILLED_IN }),
+        json!({ "AddressId": said::from_answer_before().as_str() }),
     );
     unbind.inputs.push(input());
     let mut release = call_on_address(
         context,
         said::give_address_back(),
         "ReleaseAddresses",
-        json!({ "AddressIds": [FILLED_IN] }),
+        json!({ "AddressIds": [said::from_answer_before().as_str()] }),
     );
     release.inputs.push(StepInput {
         pointer: "/AddressIds/0".to_owned(),

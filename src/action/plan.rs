@@ -16,9 +16,6 @@ use crate::domain::api_call::ApiCall;
 use crate::domain::instance::Instance;
 use crate::domain::said::{Said, Table, Word};
 
-/// What stands in a plan, a preview and the journal where a secret is sent.
-pub const SECRET_PLACEHOLDER: &str = "(generated when sent, shown once)";
-
 /// Everything that an action would do; nothing is sent that is not in here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -152,7 +149,8 @@ pub struct SecretSlot {
     pub pointer: String,
     pub length: usize,
     /// Account it is for, told with the secret.
-    pub user: String,
+    #[serde(flatten, with = "crate::domain::said::user")]
+    pub user: Said,
 }
 
 /// A parameter that comes from the answer of an earlier step.

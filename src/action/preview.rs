@@ -2,9 +2,10 @@
 //!
 //! Must not live here: colours and widths (`view`).
 
+use serde_json::Value;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::plan::{Confirmation, Plan, RuleDifference, Verification};
+use super::plan::{Confirmation, Plan, RuleDifference, Step, Verification};
 use super::said;
 use crate::domain::action::Risk;
 use crate::domain::said::{English, Said, Speech, Table, Word};
@@ -163,6 +164,23 @@ fn push_rules(out: &mut Vec<String>, rules: &[super::plan::RuleLine], speech: &d
     }
 }
 
+/// The parameters of a call; what is filled in only when it is sent says so in the language.
+fn parameters(step: &Step, speech: &dyn Speech) -> Value {
+    let mut shown = step.call.parameters.clone();
+    let secret = step.secret.iter().map(|slot| &slot.pointer);
+    let inputs = step.inputs.iter().map(|input| &input.pointer);
+    let secret = secret.map(|pointer| (pointer, said::generated_when_sent()));
+    let inputs = inputs.map(|pointer| (pointer, said::from_answer_before()));
+    for (pointer, later) in secret.chain(inputs) {
+        if let Some(slot) = shown.pointer_mut(pointer)
+            && slot.as_str() == Some(later.as_str())
+        {
+            *slot = later.in_words(speech).into();
+        }
+    }
+    shown
+}
+
 fn call_lines(out: &mut Vec<String>, plan: &Plan, speech: &dyn Speech) {
     if plan.steps.is_empty() {
         let label = said::label_calls().in_words(speech);
@@ -178,7 +196,7 @@ fn call_lines(out: &mut Vec<String>, plan: &Plan, speech: &dyn Speech) {
         );
         let label = said::label_call(number + 1).in_words(speech);
         out.push(labelled(&label, LABEL, &call));
-        let body = serde_json::to_string_pretty(&step.call.parameters).unwrap_or_default();
+        let body = serde_json::to_string_pretty(&parameters(step, speech)).unwrap_or_default();
         for line in sanitise_block(&body, 8_000).lines() {
             out.push(format!("    {line}"));
         }

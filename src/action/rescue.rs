@@ -8,8 +8,7 @@ use super::account::PASSWORD_LENGTH;
 use super::context::PlanContext;
 use super::parameters::Parameters;
 use super::plan::{
-    Completion, Plan, PlanError, SECRET_PLACEHOLDER, SecretSlot, Step, Target, Undo, Verification,
-    blank,
+    Completion, Plan, PlanError, SecretSlot, Step, Target, Undo, Verification, blank,
 };
 use super::power::{OPERATION_LIMIT_S, require_state, start_step, stop_type};
 use super::said;
@@ -38,7 +37,7 @@ pub(super) fn enter(parameters: &Parameters, context: &PlanContext) -> Result<Pl
             json!({
                 "InstanceId": instance.id,
                 "Username": "root",
-                "Password": SECRET_PLACEHOLDER,
+                "Password": said::generated_when_sent().as_str(),
                 "StopType": stop_type,
             }),
         ),
@@ -50,7 +49,7 @@ pub(super) fn enter(parameters: &Parameters, context: &PlanContext) -> Result<Pl
     step.secret = Some(SecretSlot {
         pointer: "/Password".to_owned(),
         length: PASSWORD_LENGTH,
-        user: "root (rescue system)".to_owned(),
+        user: said::root_of_rescue(),
     });
     plan.steps.push(step);
     plan.changes = vec![said::instance_stops_boots(), said::host_key_ssh()];

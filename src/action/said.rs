@@ -196,6 +196,11 @@ said! { "action":
     leaves_rescue_system() = "leaves the rescue system and starts the instance from its own disk";
     some_minutes() = "some minutes";
     rescue_system_answers() = "the rescue system answers instead of the instance's own";
+    /// In a call, where a secret will stand.
+    generated_when_sent() = "(generated when sent, shown once)";
+    /// In a call, where a value of an earlier answer will stand.
+    from_answer_before() = "(from the answer of the call before)";
+    root_of_rescue() = "root (rescue system)";
     leave_rescue_system_2() = "leave the rescue system";
     leave_rescue_on(target: Name) = "Leave the rescue system on {target}";
     instance_stops_then() = "the instance stops, then starts from its own system disk";

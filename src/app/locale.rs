@@ -126,6 +126,7 @@ pub struct Texts {
     login: BTreeMap<String, String>,
     path: BTreeMap<String, String>,
     os: BTreeMap<String, String>,
+    stage: BTreeMap<String, String>,
 }
 
 impl Texts {
@@ -361,6 +362,7 @@ mod tests {
                 ("login", &en.login, &other.login),
                 ("path", &en.path, &other.path),
                 ("os", &en.os, &other.os),
+                ("stage", &en.stage, &other.stage),
             ] {
                 let missing: Vec<_> = a.keys().filter(|key| !b.contains_key(*key)).collect();
                 let extra: Vec<_> = b.keys().filter(|key| !a.contains_key(*key)).collect();

@@ -74,7 +74,7 @@ pub enum Message {
     Timed(Vec<Timed>),
     /// The session is open.
     Opened {
-        place: String,
+        place: Said,
         host: String,
         knowledge: Arc<Knowledge>,
     },

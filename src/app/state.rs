@@ -101,7 +101,7 @@ pub struct State {
     /// What has to be there before anything can be listed, and is not.
     pub missing: Option<Missing>,
     /// One word for the title: profile or endpoint.
-    pub place: String,
+    pub place: Said,
     /// Name of this host, named in sentences as the vantage.
     pub vantage: String,
     pub user_source: Option<IpAddr>,
@@ -161,7 +161,7 @@ impl State {
             read_only_locked: false,
             demo: false,
             missing: None,
-            place: String::new(),
+            place: Said::default(),
             vantage: String::new(),
             user_source: None,
             ways: BTreeMap::new(),

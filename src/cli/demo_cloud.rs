@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::OnceCell;
 
 use super::args::{DemoCloudArgs, GlobalArgs};
+use super::said;
 use crate::cloud::credentials::{Credentials, Provider};
 use crate::cloud::{Client, ClientConfig};
 use crate::config::Settings;
@@ -41,7 +42,7 @@ pub async fn session(settings: Settings, fleet: usize) -> Result<Session, Sessio
     let cloud = Cloud {
         client: Client::new(config)?,
         regions: demo.regions.clone(),
-        origin: "the demo cloud".to_owned(),
+        origin: said::the_demo_cloud(),
     };
     Session::with_cloud(settings, cloud)
 }

@@ -184,9 +184,7 @@ fn check_knowledge(path: &std::path::Path, format: TextOrJson) -> anyhow::Result
                 said::knowledge_sound(&name, knowledge.hash()),
             )],
             // One line for each broken rule.
-            Err(KnowledgeError::Lint(problems)) => {
-                problems.into_iter().map(Said::raw).map(bad).collect()
-            }
+            Err(KnowledgeError::Lint(problems)) => problems.into_iter().map(bad).collect(),
             Err(error) => vec![bad(error.said())],
         },
     };

@@ -13,9 +13,10 @@ use super::args::{GlobalArgs, GuideArgs, TextOrJson};
 use super::output::Fault;
 use super::{open, output, said};
 use crate::app::guide_text;
+use crate::app::locale::Texts;
 use crate::client_text::{self, Recognised};
 use crate::domain::report::GuideMatch;
-use crate::domain::said::Said;
+use crate::domain::said::{List, Said, Table, Word};
 use crate::domain::text::sanitise;
 use crate::guide::markdown::{Block, Document, Span, Step, StepKind, Target};
 use crate::guide::{Guide, Lang, Library, MatchInput, library, match_guides, search};
@@ -110,11 +111,16 @@ fn print_matches(recognised: &[Value], found: &[GuideMatch]) -> String {
             let _ = writeln!(out, "{text}");
             continue;
         }
-        let _ = write!(out, "{} {}", field("evidence"), field("state"));
-        if !field("stage").is_empty() {
-            let _ = write!(out, " {}", output::said(&said::stage(field("stage"))));
-        }
-        let _ = writeln!(out, ": “{}”", field("text"));
+        let group = Word::evidence(field("evidence"));
+        let state = Word::state(field("evidence"), field("state"));
+        let text = match field("stage") {
+            "" => said::recognised(group, state, field("text")),
+            stage => {
+                let stage = Word::new(Table::Stage, stage.to_owned());
+                said::recognised_at(group, state, stage, field("text"))
+            }
+        };
+        let _ = writeln!(out, "{}", output::said(&text));
     }
     if !recognised.is_empty() {
         out.push('\n');
@@ -152,7 +158,7 @@ fn guide_json(guide: &Guide, lang: Lang) -> Value {
         "documents": guide.documents,
         "reviewed": guide.reviewed,
         "steps": steps,
-        "text": body_text(&document),
+        "text": body_text(&document, Texts::of(lang)),
     })
 }
 
@@ -178,38 +184,42 @@ fn step_json(step: &Step) -> Value {
 
 fn print_guide(guide: &Guide, lang: Lang) -> String {
     let text = guide.text(lang);
+    let texts = Texts::of(lang);
     let mut out = format!("{}\n", text.title);
     out.push_str(&"=".repeat(text.title.width()));
-    let _ = write!(out, "\n{} | {}", guide.slug, guide.os.as_str());
-    if !guide.documents.is_empty() {
-        let _ = write!(out, " | doc {}", guide.documents.join(", "));
-    }
-    let _ = writeln!(out, " | {}\n", guide.reviewed);
+    let os = Word::new(Table::Os, guide.os.as_str());
+    let about = if guide.documents.is_empty() {
+        said::guide_about(&guide.slug, os, &guide.reviewed)
+    } else {
+        let documents = List::names(&guide.documents);
+        said::guide_about_with(&guide.slug, os, documents, &guide.reviewed)
+    };
+    let _ = writeln!(out, "\n{}\n", texts.said(&about));
     for symptom in &text.symptoms {
         let _ = writeln!(out, "  * {symptom}");
     }
     out.push('\n');
-    out.push_str(&body_text(&text.document.fill(&BTreeMap::new())));
+    out.push_str(&body_text(&text.document.fill(&BTreeMap::new()), texts));
     out
 }
 
-fn body_text(document: &Document) -> String {
+fn body_text(document: &Document, texts: &Texts) -> String {
     let mut out = String::new();
-    print_blocks(&document.blocks, 0, &mut out);
+    print_blocks(&document.blocks, 0, texts, &mut out);
     out.truncate(out.trim_end().len());
     out.push('\n');
     out
 }
 
-fn print_blocks(blocks: &[Block], indent: usize, out: &mut String) {
+fn print_blocks(blocks: &[Block], indent: usize, texts: &Texts, out: &mut String) {
     for block in blocks {
         match block {
             Block::Heading { spans, .. } => {
-                let text = line_of(spans);
+                let text = line_of(spans, texts);
                 let _ = writeln!(out, "{text}\n{}\n", "-".repeat(text.width()));
             }
             Block::Paragraph(spans) => {
-                wrap(&line_of(spans), "", indent, out);
+                wrap(&line_of(spans, texts), "", indent, out);
                 out.push('\n');
             }
             Block::List { start, items } => {
@@ -218,14 +228,14 @@ fn print_blocks(blocks: &[Block], indent: usize, out: &mut String) {
                         Some(start) => format!("{}. ", start + number as u64),
                         None => "- ".to_owned(),
                     };
-                    print_item(&bullet, item, indent, out);
+                    print_item(&bullet, item, indent, texts, out);
                 }
             }
             Block::Table { head, rows } => {
                 for row in rows {
                     for (name, cell) in head.iter().zip(row) {
                         wrap(
-                            &format!("{}: {}", line_of(name), line_of(cell)),
+                            &format!("{}: {}", line_of(name, texts), line_of(cell, texts)),
                             "",
                             indent + 2,
                             out,
@@ -240,17 +250,21 @@ fn print_blocks(blocks: &[Block], indent: usize, out: &mut String) {
                 }
                 out.push('\n');
             }
-            Block::Quote(inner) => print_blocks(inner, indent + 2, out),
+            Block::Quote(inner) => print_blocks(inner, indent + 2, texts, out),
             Block::Rule => out.push_str("----\n\n"),
             Block::Step(step) => {
                 let kind = match &step.kind {
-                    StepKind::Action { id, .. } => format!("action {id}"),
-                    other => other.as_str().to_owned(),
+                    StepKind::Action { id, .. } => said::step_action(id),
+                    StepKind::Command => said::step_command(),
+                    StepKind::Vnc => said::step_vnc(),
+                    StepKind::User => said::step_user(),
                 };
+                let kind = texts.said(&kind);
                 print_item(
                     &format!("{}. [{kind}] ", step.number),
                     &step.blocks,
                     indent,
+                    texts,
                     out,
                 );
             }
@@ -258,19 +272,19 @@ fn print_blocks(blocks: &[Block], indent: usize, out: &mut String) {
     }
 }
 
-fn print_item(bullet: &str, blocks: &[Block], indent: usize, out: &mut String) {
+fn print_item(bullet: &str, blocks: &[Block], indent: usize, texts: &Texts, out: &mut String) {
     let rest = if let Some((Block::Paragraph(spans), rest)) = blocks.split_first() {
-        wrap(&line_of(spans), bullet, indent, out);
+        wrap(&line_of(spans, texts), bullet, indent, out);
         out.push('\n');
         rest
     } else {
         let _ = writeln!(out, "{}{bullet}", " ".repeat(indent));
         blocks
     };
-    print_blocks(rest, indent + 3, out);
+    print_blocks(rest, indent + 3, texts, out);
 }
 
-fn line_of(spans: &[Span]) -> String {
+fn line_of(spans: &[Span], texts: &Texts) -> String {
     let mut out = String::new();
     for span in spans {
         match span {
@@ -280,7 +294,10 @@ fn line_of(spans: &[Span]) -> String {
             }
             Span::Link { text, target } => {
                 let _ = match target {
-                    Target::Guide(slug) => write!(out, "{text} (guide {slug})"),
+                    Target::Guide(slug) => {
+                        let link = said::link_to_guide(text, slug);
+                        write!(out, "{}", texts.said(&link))
+                    }
                     Target::Web(address) => write!(out, "{text} <{address}>"),
                 };
             }

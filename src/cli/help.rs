@@ -73,24 +73,39 @@ fn translated(command: Command, texts: &'static Texts) -> Command {
         .map(|one| one.get_name().to_owned())
         .collect();
     let heading = |said: Said| -> &'static str { texts.said(&said).leak() };
-    let options = heading(said::heading_options());
-    let arguments = heading(said::heading_arguments());
-    let template = format!(
-        "{{before-help}}{{about-with-newline}}\n{} {{usage}}\n\n{{all-args}}{{after-help}}",
+    let commands = heading(said::heading_commands());
+    let mut command = command
+        .subcommand_help_heading(commands)
+        .subcommand_value_name(heading(said::value_command()));
+    // In the order of the English: commands, arguments, options.
+    let mut template = format!(
+        "{{before-help}}{{about-with-newline}}\n{} {{usage}}",
         texts.said(&said::heading_usage())
     );
+    let has = |wanted: &dyn Fn(&Arg) -> bool| command.get_arguments().any(wanted);
+    for (is_there, heading, tag) in [
+        (!names.is_empty(), said::heading_commands(), "subcommands"),
+        (
+            has(&|arg| arg.is_positional() && !arg.is_hide_set()),
+            said::heading_arguments(),
+            "positionals",
+        ),
+        (
+            has(&|arg| !arg.is_positional() && !arg.is_hide_set()),
+            said::heading_options(),
+            "options",
+        ),
+    ] {
+        if is_there {
+            template.push_str(&format!("\n\n{}:\n{{{tag}}}", texts.said(&heading)));
+        }
+    }
+    template.push_str("{after-help}");
+    let usage = usage(&mut command, texts);
     let mut command = command
         .help_template(template)
-        .subcommand_help_heading(heading(said::heading_commands()))
-        .subcommand_value_name(heading(said::value_command()))
-        .mut_args(|arg| {
-            let heading = if arg.is_positional() {
-                arguments
-            } else {
-                options
-            };
-            argument(arg, texts).help_heading(heading)
-        });
+        .override_usage(usage)
+        .mut_args(|arg| argument(arg, texts));
     if let Some(about) = about {
         command = command.about(about);
     }
@@ -104,6 +119,14 @@ fn translated(command: Command, texts: &'static Texts) -> Command {
         command = command.mut_subcommand(name, |one| translated(one, texts));
     }
     command
+}
+
+/// The usage line; the library's word for options is its own and English.
+fn usage(command: &mut Command, texts: &Texts) -> String {
+    let options = said::usage_options();
+    let usage = command.render_usage().to_string();
+    let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage);
+    usage.replace(options.as_str(), &texts.said(&options))
 }
 
 /// An option with its help; what it takes and its default are said, too.

@@ -19,7 +19,7 @@ use crate::app::locale::Texts;
 use crate::cloud::inventory::{self, InventoryEvent};
 use crate::domain::evidence::Path;
 use crate::domain::instance::Instance;
-use crate::domain::said::Said;
+use crate::domain::said::{Said, Table, Word};
 use crate::probe::{LoginHealth, Protocol, SweepOptions, SweepResult, SweepTarget, sweep};
 use crate::runtime;
 use crate::runtime::session::Session;
@@ -185,8 +185,11 @@ fn as_table(instances: &[Instance], logins: &Logins, texts: &Texts) -> String {
             i.id.clone(),
             i.name.clone(),
             i.region.clone(),
-            i.state.clone(),
-            i.os.as_str().to_owned(),
+            texts.said(&said::word(Word::new(
+                Table::InstanceState,
+                i.state.clone(),
+            ))),
+            texts.said(&said::word(Word::new(Table::Os, i.os.as_str()))),
             address.map_or_else(|| "-".to_owned(), |address| address.to_string()),
             i.login_port().to_string(),
             login(Path::Public),

@@ -13,7 +13,7 @@ use crate::diagnosis::said::no_such_cause;
 use crate::diagnosis::{Explanation, Knowledge, asks_for_way, display, explain, why_not};
 use crate::domain::evidence::Status;
 use crate::domain::report::{Report, Verdict};
-use crate::domain::said::{Figure, Joint, List, Said, Unit, Word};
+use crate::domain::said::{Figure, Joint, List, Said, Table, Unit, Word};
 
 /// Causes that are shown, and the least that each must hold.
 const MAX_CAUSES: usize = 5;
@@ -40,7 +40,7 @@ pub fn text(report: &Report) -> String {
         let what = if conflict.surprising.is_empty() {
             said::disagrees()
         } else {
-            said::disagrees_at(List::names(&conflict.surprising))
+            said::disagrees_at(display::surprising(report))
         };
         line(&mut out, 2, &what);
     }
@@ -58,7 +58,7 @@ pub fn text(report: &Report) -> String {
         line(&mut out, 0, &said::guide(&guide.title, &guide.slug));
     }
     if !report.tried.is_empty() {
-        line(&mut out, 0, &said::counted(List::names(&report.tried)));
+        line(&mut out, 0, &said::counted(actions_by_id(&report.tried)));
     }
     for note in &report.learnt {
         line(&mut out, 0, &said::learnt(note));
@@ -67,6 +67,11 @@ pub fn text(report: &Report) -> String {
         line(&mut out, 0, &said::warning(warning));
     }
     out
+}
+
+/// Actions by their titles; in English by their ids, which is what a command takes.
+pub(super) fn actions_by_id(ids: &[String]) -> List {
+    List::words(ids.iter().map(|id| Word::new(Table::Action, id.clone())))
 }
 
 /// One sentence on a line of its own, so many cells in.
@@ -108,11 +113,11 @@ fn headline(report: &Report) -> Said {
         Verdict::Faulty => said::faulty(),
         Verdict::Inconclusive => said::inconclusive(),
     };
-    let about = [i.region.as_str(), i.os.as_str(), i.state.as_str()]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .map(Said::raw)
-        .chain([said::port(i.login_port)]);
+    let os = Word::new(Table::Os, i.os.as_str());
+    let state = Word::new(Table::InstanceState, i.state.clone());
+    let about = [Said::raw(&i.region), said::word(os), said::word(state)];
+    let about = about.into_iter().filter(|part| !part.is_empty());
+    let about = about.chain([said::port(i.login_port)]);
     let name: Vec<&str> = [i.id.as_str(), i.name.as_str()]
         .into_iter()
         .filter(|part| !part.is_empty())
@@ -227,15 +232,24 @@ fn section(out: &mut String, title: Said, report: &Report, wanted: impl Fn(Statu
     }
     line(out, 0, &said::section(title));
     for r in rows {
-        let path = r.path.map(|p| format!("/{p}")).unwrap_or_default();
-        let state = r.observed_state().unwrap_or(r.status.as_str());
-        let mut text = format!("{} {}{path} = {state}", r.observation, r.id);
+        let group = Word::evidence(&r.id);
+        let state = match r.observed_state() {
+            Some(state) => Word::state(&r.id, state),
+            None => Word::new(Table::Status, r.status.as_str()),
+        };
+        let mut text = match r.path {
+            Some(path) => {
+                let path = Word::new(Table::Path, path.as_str());
+                said::seen_over(&r.observation, group, path, state)
+            }
+            None => said::seen(&r.observation, group, state),
+        };
         if !r.detail.is_empty() {
-            let _ = write!(text, ": {}", in_words(&r.detail));
+            text = said::seen_how(text, &r.detail);
         }
         if let Some(needs) = &r.needs {
-            let _ = write!(text, "; {}", in_words(&said::needs(needs)));
+            text = text.and(said::needs(needs));
         }
-        let _ = writeln!(out, "  {text}");
+        line(out, 2, &text);
     }
 }

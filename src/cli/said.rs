@@ -26,6 +26,10 @@ said! { "cli":
     hand_over() = "nothing leads and nothing more can be read that would decide: hand it over with the ticket bundle";
     for_it(reason: Said, observation: Name, weight: Name) = "for: {reason} [{observation}] {weight} dB";
     against_it(reason: Said, observation: Name, weight: Name) = "against: {reason} [{observation}] {weight} dB";
+    word(word: Word) = "{word}";
+    seen(observation: Name, group: Word, state: Word) = "{observation} {group} = {state}";
+    seen_over(observation: Name, group: Word, path: Word, state: Word) = "{observation} {group}/{path} = {state}";
+    seen_how(what: Said, detail: Said) = "{what}: {detail}";
     title_next() = "next evidence";
     title_actions() = "actions";
     title_seen() = "seen";
@@ -58,7 +62,16 @@ said! { "cli":
     both_given() = "give either --error or --search, not both";
     no_such_guide(slug: Raw) = "there is no guide `{slug}`; `cvmtop guide` lists all";
     no_such_guide_near(slug: Raw, near: Name) = "there is no guide `{slug}`; did you mean `{near}`?";
-    stage(stage: Name) = "(stage {stage})";
+    the_demo_cloud() = "the demo cloud";
+    recognised(group: Word, state: Word, text: Raw) = "{group} {state}: “{text}”";
+    recognised_at(group: Word, state: Word, stage: Word, text: Raw) = "{group} {state} (stage {stage}): “{text}”";
+    step_action(id: Name) = "action {id}";
+    step_command() = "command";
+    step_vnc() = "vnc";
+    step_user() = "user";
+    guide_about(slug: Name, os: Word, reviewed: Name) = "{slug} | {os} | {reviewed}";
+    guide_about_with(slug: Name, os: Word, documents: List, reviewed: Name) = "{slug} | {os} | doc {documents} | {reviewed}";
+    link_to_guide(text: Raw, slug: Name) = "{text} (guide {slug})";
     unsettled(why: Said) = "entries in flight cannot be settled now: {why}";
     lines_left_out(n: Number, path: Name) = "left out as damaged or of a newer version: {n:line} of {path}";
     earlier_unsettled(why: Said) = "what earlier runs left was not settled: {why}";
@@ -92,7 +105,7 @@ said! { "cli":
     login_before(look: Said) = "login before: {look}";
     login_after(look: Said) = "login after: {look}";
     evidence_kept(path: Name) = "evidence from before: {path}";
-    confirmed_cause(cause: Name) = "confirmed cause: {cause} (counts in later diagnoses)";
+    confirmed_cause(cause: Word) = "confirmed cause: {cause} (counts in later diagnoses)";
     undo(how: Said) = "undo: {how}";
     keep(entry: Name) = "keep: cvmtop journal --keep {entry} lets it stay beyond its time";
     handed(what: Said, value: Raw) = "{what} (shown once, stored nowhere): {value}";
@@ -115,6 +128,7 @@ said! { "cli":
     cases_left_out(n: Number) = "{n:case} without a label or unreadable, left out";
     no_log(why: Raw) = "cannot be written, so nothing is logged: {why}";
     heading_usage() = "Usage:";
+    usage_options() = "[OPTIONS]";
     heading_options() = "Options";
     heading_arguments() = "Arguments";
     heading_commands() = "Commands";

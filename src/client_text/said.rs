@@ -5,7 +5,7 @@ use crate::domain::said::said;
 said! { "recogniser":
     nothing_known() = "the pasted text matches no known client error";
     quoted(part: Raw, program: Name) = "“{part}” ({program})";
-    quoted_at(part: Raw, program: Name, stage: Name) = "“{part}” ({program}, stage {stage})";
+    quoted_at(part: Raw, program: Name, stage: Word) = "“{part}” ({program}, stage {stage})";
     own_proxy() = "the client went through a proxy command of its own";
     names(address: Name) = "the text names {address}";
     names_port(address: Name, port: Number, wanted: Number) = "the text names {address} port {port}, not {wanted}";

@@ -106,7 +106,7 @@ pub enum CredentialsError {
         reason: Box<Said>,
     },
     Unusable {
-        origin: String,
+        origin: Box<Said>,
         reason: Box<Said>,
     },
     Role(Said),
@@ -124,7 +124,7 @@ impl CredentialsError {
                 what,
                 reason,
             } => said::cred_profile(profile, &**what, &**reason, profile),
-            Self::Unusable { origin, reason } => said::cred_unusable(origin, &**reason),
+            Self::Unusable { origin, reason } => said::cred_unusable(&**origin, &**reason),
             Self::Role(why) => said::cred_role(why),
         }
     }
@@ -180,7 +180,7 @@ impl fmt::Debug for Search<'_> {
 pub struct Found {
     pub provider: Provider,
     /// For people: `environment (TENCENTCLOUD_SECRET_ID)`, `/home/x/.tccli/default.credential`.
-    pub origin: String,
+    pub origin: Said,
     /// Region that the same source names.
     pub region: Option<String>,
     /// The vendor's site, where the same source names an endpoint of it.
@@ -227,7 +227,7 @@ pub async fn find(search: &Search<'_>) -> Result<Found, CredentialsError> {
     if search.use_role {
         let role = Role::new(&search.metadata, Duration::from_millis(800));
         match role.current().await {
-            Ok(_) => return Ok(found_role(search, role, "CVM role (metadata service)")),
+            Ok(_) => return Ok(found_role(search, role, said::cred_from_role())),
             Err(error) => {
                 looked_for.push(said::cred_role_failed(&search.metadata, error.said()));
             }
@@ -238,10 +238,10 @@ pub async fn find(search: &Search<'_>) -> Result<Found, CredentialsError> {
     Err(CredentialsError::NoneFound { looked_for })
 }
 
-fn found_role(search: &Search<'_>, role: Role, origin: &str) -> Found {
+fn found_role(search: &Search<'_>, role: Role, origin: Said) -> Found {
     Found {
         provider: Provider::Role(role),
-        origin: origin.to_owned(),
+        origin,
         region: (search.variable)("TENCENTCLOUD_REGION"),
         site: None,
         warnings: Vec::new(),
@@ -270,7 +270,7 @@ fn from_environment(
             provider: Provider::Static(
                 Credentials::new(id, key).with_token(get("TENCENTCLOUD_TOKEN")),
             ),
-            origin: format!("environment ({id_name})"),
+            origin: said::cred_from_variable(id_name),
             region: get("TENCENTCLOUD_REGION"),
             site: None,
             warnings: Vec::new(),
@@ -286,7 +286,7 @@ fn from_environment(
                 (key_name, id_name)
             };
             Err(CredentialsError::Unusable {
-                origin: "environment".to_owned(),
+                origin: Box::new(said::cred_from_environment()),
                 reason: Box::new(said::cred_half(set, missing)),
             })
         }
@@ -362,7 +362,7 @@ fn from_tccli(search: &Search<'_>, home: &Path, profile: &str) -> Result<Found, 
     let (region, site) = tccli_configure(&home.join(".tccli").join(format!("{profile}.configure")));
     if file.kind.as_deref() == Some("cvm-role") {
         let role = Role::new(&search.metadata, Duration::from_secs(2));
-        let mut found = found_role(search, role, &format!("CVM role (by {})", path.display()));
+        let mut found = found_role(search, role, said::cred_from_role_by(path.display()));
         found.region = region.or(found.region);
         found.site = site;
         found.warnings = warnings;
@@ -385,7 +385,7 @@ fn from_tccli(search: &Search<'_>, home: &Path, profile: &str) -> Result<Found, 
             secret_key,
             token: file.token,
         }),
-        origin: path.display().to_string(),
+        origin: Said::raw(path.display()),
         region,
         site,
         warnings,
@@ -431,13 +431,13 @@ fn from_ini(path: &Path, profile: &str) -> Result<Found, CredentialsError> {
     }
     let (Some(id), Some(key)) = (id, key) else {
         return Err(CredentialsError::Unusable {
-            origin: path.display().to_string(),
+            origin: Box::new(Said::raw(path.display())),
             reason: Box::new(said::cred_section_lacks(profile)),
         });
     };
     Ok(Found {
         provider: Provider::Static(Credentials::new(id, key).with_token(token)),
-        origin: path.display().to_string(),
+        origin: Said::raw(path.display()),
         region: None,
         site: None,
         warnings,
@@ -447,7 +447,7 @@ fn from_ini(path: &Path, profile: &str) -> Result<Found, CredentialsError> {
 /// Reads a file that should be its owner's alone.
 fn read_private(path: &Path) -> Result<(String, Vec<Said>), CredentialsError> {
     let fail = |reason: Said| CredentialsError::Unusable {
-        origin: path.display().to_string(),
+        origin: Box::new(Said::raw(path.display())),
         reason: Box::new(reason),
     };
     let metadata = std::fs::metadata(path).map_err(|error| fail(said::cred_unreadable(error)))?;

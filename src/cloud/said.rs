@@ -152,7 +152,7 @@ said! { "cloud":
     remedy_doctor() = "check the secret id and key with `cvmtop doctor`";
     err_unserved(action: Name, code: Name) = "this site of the cloud does not offer {action} ({code})";
     cred_none(places: List) = "no credentials found; looked for {places}; set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, run `tccli configure`, or try `cvmtop --demo`";
-    cred_unusable(origin: Name, why: Said) = "{origin}: {why}";
+    cred_unusable(origin: Said, why: Said) = "{origin}: {why}";
     cred_role(why: Said) = "the CVM role gives no credentials: {why}; bind a role to this machine, or switch cloud.cvm_role off";
     cred_role_failed(at: Name, why: Said) = "a CVM role at {at} ({why})";
     cred_role_off() = "a CVM role (switched off)";
@@ -168,6 +168,10 @@ said! { "cloud":
     cred_unreadable(why: Raw) = "cannot be read ({why}); check its permissions";
     cred_too_long() = "is too long for a credentials file";
     cred_readable(path: Name, again: Name) = "{path} holds a secret key and can be read by other users; run `chmod 600 {again}`";
+    cred_from_environment() = "environment";
+    cred_from_variable(name: Name) = "environment ({name})";
+    cred_from_role() = "CVM role (metadata service)";
+    cred_from_role_by(path: Name) = "CVM role (by {path})";
     cred_role_unread() = "the metadata service's answer is not understood";
     cred_role_answered(code: Raw) = "the metadata service answered `{code}`";
     cred_role_none() = "the metadata service names no role";

@@ -3,8 +3,10 @@
 //! Lives here: how sure a figure on a screen may look. Must not live here: the exact figures
 //! (`posterior`), sentences of a language (`app::locale`, `cli`).
 
+use super::explain;
 use crate::domain::evidence::Source;
 use crate::domain::report::{CauseProbability, Report};
+use crate::domain::said::{Joint, List, Said};
 
 /// Most that is shown while only symptoms speak for a cause.
 const CAP: f64 = 0.97;
@@ -93,6 +95,23 @@ pub fn with_range(report: &Report, cause: &CauseProbability) -> String {
         }
         _ => percent(p),
     }
+}
+
+/// What does not fit the rest, as places: `surprising` of a conflict names them by id and path.
+pub fn surprising(report: &Report) -> List {
+    let named = report
+        .conflict
+        .iter()
+        .flat_map(|conflict| &conflict.surprising);
+    let places = named.map(|name| {
+        let mut readings = report.evidence.iter();
+        let reading = readings.find(|r| match r.path {
+            Some(path) => *name == format!("{} ({path})", r.id),
+            None => *name == r.id,
+        });
+        reading.map_or_else(|| Said::raw(name), |r| explain::place(&r.id, r.path))
+    });
+    List::said(Joint::Commas, places)
 }
 
 /// Whether nothing leads and nothing that could still be read would change that: the time for a

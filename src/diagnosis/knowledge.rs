@@ -28,7 +28,7 @@ pub enum KnowledgeError {
     /// The text is not TOML of the expected shape.
     Format { file: String, reason: String },
     /// The text is well formed but the content breaks a rule of the lint.
-    Lint(Vec<String>),
+    Lint(Vec<Said>),
 }
 
 impl KnowledgeError {
@@ -37,7 +37,8 @@ impl KnowledgeError {
         match self {
             Self::Format { file, reason } => said::knowledge_unread(file, reason),
             Self::Lint(broken) => {
-                said::knowledge_lint(broken.len(), broken.first().map_or("", String::as_str))
+                let first = broken.first().cloned().unwrap_or_default();
+                said::knowledge_lint(broken.len(), first)
             }
         }
     }
@@ -468,11 +469,11 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Checks an organisation's file as `doctor --knowledge FILE` does; the answer is one line for
 /// each problem, none if it can be used.
-pub fn check_file(name: &str, body: &str) -> Vec<String> {
+pub fn check_file(name: &str, body: &str) -> Vec<Said> {
     match Knowledge::parse(name, body) {
         Ok(_) => Vec::new(),
         Err(KnowledgeError::Lint(problems)) => problems,
-        Err(error) => vec![error.to_string()],
+        Err(error) => vec![error.said()],
     }
 }
 
@@ -488,7 +489,7 @@ mod tests {
     #[test]
     fn the_embedded_files_pass_their_lint() {
         if let Err(KnowledgeError::Lint(problems)) = Knowledge::from_texts(SHIPPED) {
-            panic!("{}", problems.join("\n"));
+            panic!("{problems:#?}");
         }
         Knowledge::from_texts(SHIPPED).unwrap();
     }

@@ -12,7 +12,7 @@ use super::knowledge::{ActionEntry, Knowledge};
 use super::{NO_FAULT, UNLISTED, said};
 use crate::domain::history::PastCase;
 use crate::domain::report::Report;
-use crate::domain::said::{Figure, Said, Unit};
+use crate::domain::said::{Figure, Said, Unit, Word};
 
 /// Days after which a confirmed case counts half.
 const HALF_LIFE_DAYS: f64 = 180.0;
@@ -172,7 +172,14 @@ pub fn notes(priors: &[LearntPrior]) -> Vec<Said> {
     priors
         .iter()
         .filter(|p| p.cases > 0 && p.cause != NO_FAULT)
-        .map(|p| said::prior_moved(&p.cause, share(p.shipped), share(p.learnt), p.cases))
+        .map(|p| {
+            said::prior_moved(
+                Word::cause(&p.cause, ""),
+                share(p.shipped),
+                share(p.learnt),
+                p.cases,
+            )
+        })
         .collect()
 }
 

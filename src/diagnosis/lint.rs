@@ -6,14 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::knowledge::{Evidence, Kind, Knowledge, Row};
+use super::said;
 use crate::domain::action::ActionId;
 use crate::domain::instance::Os;
+use crate::domain::said::{List, Said, Table, Word};
 
 /// Most slots (group and path) that one bit mask holds.
 const MAX_SLOTS: usize = 128;
 
 /// One line for each broken rule.
-pub(super) fn check(knowledge: &Knowledge) -> Vec<String> {
+pub(super) fn check(knowledge: &Knowledge) -> Vec<Said> {
     let mut problems = Vec::new();
     check_settings(knowledge, &mut problems);
     check_causes(knowledge, &mut problems);
@@ -26,7 +28,7 @@ pub(super) fn check(knowledge: &Knowledge) -> Vec<String> {
     problems
 }
 
-fn check_settings(knowledge: &Knowledge, problems: &mut Vec<String>) {
+fn check_settings(knowledge: &Knowledge, problems: &mut Vec<Said>) {
     let s = &knowledge.settings;
     for (name, value, low, high) in [
         ("pair_share", s.pair_share, 0.0, 0.5),
@@ -35,89 +37,97 @@ fn check_settings(knowledge: &Knowledge, problems: &mut Vec<String>) {
         ("prior_strength", s.prior_strength, 1.0, 10_000.0),
     ] {
         if !(low..=high).contains(&value) {
-            problems.push(format!(
-                "settings: {name} = {value} is outside {low} to {high}"
+            problems.push(said::lint_at(
+                said::lint_settings(),
+                said::lint_outside(name, value, low, high),
             ));
         }
     }
 }
 
-fn check_causes(knowledge: &Knowledge, problems: &mut Vec<String>) {
+fn check_causes(knowledge: &Knowledge, problems: &mut Vec<Said>) {
     let ids: BTreeSet<&str> = knowledge.causes.iter().map(|c| c.id.as_str()).collect();
     if ids.len() != knowledge.causes.len() {
-        problems.push("causes: an id occurs twice".to_owned());
+        problems.push(said::lint_at(said::lint_causes(), said::lint_twice()));
     }
     for id in ["no-fault-found", "other-unlisted"] {
         if !ids.contains(id) {
-            problems.push(format!("causes: {id} is missing"));
+            problems.push(said::lint_at(said::lint_causes(), said::lint_missing(id)));
         }
     }
     for cause in &knowledge.causes {
         let id = &cause.id;
         if cause.source.trim().is_empty() || cause.title.trim().is_empty() {
-            problems.push(format!("cause {id}: title and source must not be empty"));
+            problems.push(said::lint_at(
+                said::lint_cause(id),
+                said::lint_empty_title(),
+            ));
         }
         if !cause.prior.iter().all(|p| (0.0..=1.0).contains(p))
             || cause.prior.iter().sum::<f64>() <= 0.0
         {
-            problems.push(format!("cause {id}: the prior must lie between 0 and 1"));
+            problems.push(said::lint_at(said::lint_cause(id), said::lint_prior()));
         }
         let weight: f64 = cause.variants.iter().map(|(_, w)| w).sum();
         if (weight - 1.0).abs() > 1e-6 {
-            problems.push(format!("cause {id}: its variants sum to {weight}, not 1"));
+            problems.push(said::lint_at(
+                said::lint_cause(id),
+                said::lint_variants(weight),
+            ));
         }
         for variant in cause.stages.keys() {
             if !cause.variants.iter().any(|(v, _)| v == variant) {
-                problems.push(format!(
-                    "cause {id}: stages names {variant}, which is no variant"
+                problems.push(said::lint_at(
+                    said::lint_cause(id),
+                    said::lint_stages(variant),
                 ));
             }
         }
         for (other, times) in &cause.with {
             if !ids.contains(other.as_str()) || cause.excludes.contains(other) {
-                problems.push(format!(
-                    "cause {id}: with names {other}, which is no cause that can stand beside it"
-                ));
+                problems.push(said::lint_at(said::lint_cause(id), said::lint_with(other)));
             }
             if !(1.0..=1000.0).contains(times) {
-                problems.push(format!(
-                    "cause {id}: with {other} = {times} is outside 1 to 1000"
+                problems.push(said::lint_at(
+                    said::lint_cause(id),
+                    said::lint_with_outside(other, times),
                 ));
             }
         }
         for other in &cause.excludes {
             if !ids.contains(other.as_str()) {
-                problems.push(format!(
-                    "cause {id}: excludes {other}, which is not a cause"
+                problems.push(said::lint_at(
+                    said::lint_cause(id),
+                    said::lint_excludes(other),
                 ));
             }
         }
     }
 }
 
-fn check_evidence(knowledge: &Knowledge, problems: &mut Vec<String>) {
+fn check_evidence(knowledge: &Knowledge, problems: &mut Vec<Said>) {
     let slots: usize = knowledge
         .evidence
         .iter()
         .map(|e| if e.paths { 2 } else { 1 })
         .sum();
     if slots > MAX_SLOTS {
-        problems.push(format!(
-            "evidence: {slots} groups and paths, at most {MAX_SLOTS} fit"
+        problems.push(said::lint_at(
+            said::lint_evidences(),
+            said::lint_too_many(slots, MAX_SLOTS),
         ));
     }
     for group in &knowledge.evidence {
         let id = &group.id;
         let distinct: BTreeSet<_> = group.states.iter().collect();
         if group.states.len() < 2 || distinct.len() != group.states.len() {
-            problems.push(format!(
-                "evidence {id}: needs at least two states, each once"
+            problems.push(said::lint_at(
+                said::lint_evidence(id),
+                said::lint_two_states(),
             ));
         }
         if !(group.temper > 0.0 && group.temper <= 1.0) {
-            problems.push(format!(
-                "evidence {id}: temper must be above 0 and at most 1"
-            ));
+            problems.push(said::lint_at(said::lint_evidence(id), said::lint_temper()));
         }
         if group.kind == Kind::Graded
             && group
@@ -126,36 +136,33 @@ fn check_evidence(knowledge: &Knowledge, problems: &mut Vec<String>) {
                 .and_then(|n| group.state_index(n))
                 .is_none()
         {
-            problems.push(format!(
-                "evidence {id}: a graded group names its normal state"
-            ));
+            problems.push(said::lint_at(said::lint_evidence(id), said::lint_normal()));
         }
         for (state, value) in &group.at_least {
             if group.state_index(state).is_none() || !(0.0..=0.2).contains(value) {
-                problems.push(format!(
-                    "evidence {id}: at_least {state} = {value} is no state, or above 0.2"
+                problems.push(said::lint_at(
+                    said::lint_evidence(id),
+                    said::lint_at_least(state, value),
                 ));
             }
         }
-        check_distribution(group, &group.default, &format!("evidence {id}"), problems);
+        check_distribution(group, &group.default, &said::lint_evidence(id), problems);
         if let Some(private) = &group.default_private {
-            check_distribution(
-                group,
-                private,
-                &format!("evidence {id} (private)"),
-                problems,
-            );
+            check_distribution(group, private, &said::lint_evidence_private(id), problems);
         }
     }
     for cluster in &knowledge.clusters {
         for (member, states) in &cluster.members {
             match knowledge.group(member) {
-                None => problems.push(format!("cluster {}: {member} is no group", cluster.id)),
+                None => problems.push(said::lint_at(
+                    said::lint_cluster(&cluster.id),
+                    said::lint_no_group(member),
+                )),
                 Some(group) => {
                     for state in states.iter().filter(|s| group.state_index(s).is_none()) {
-                        problems.push(format!(
-                            "cluster {}: {member} has no state {state}",
-                            cluster.id
+                        problems.push(said::lint_at(
+                            said::lint_cluster(&cluster.id),
+                            said::lint_no_state_of(member, state),
                         ));
                     }
                 }
@@ -167,93 +174,99 @@ fn check_evidence(knowledge: &Knowledge, problems: &mut Vec<String>) {
 fn check_distribution(
     group: &Evidence,
     p: &BTreeMap<String, f64>,
-    what: &str,
-    problems: &mut Vec<String>,
+    what: &Said,
+    problems: &mut Vec<Said>,
 ) {
     for (state, value) in p {
         if group.state_index(state).is_none() {
-            problems.push(format!("{what}: there is no state {state}"));
+            problems.push(said::lint_at(what, said::lint_no_state(state)));
         }
         if !(0.0..=1.0).contains(value) {
-            problems.push(format!("{what}: {state} = {value} is no probability"));
+            problems.push(said::lint_at(what, said::lint_probability(state, value)));
         }
     }
     let sum: f64 = p.values().sum();
     let complete = p.len() == group.states.len();
     if sum > 1.0 + 1e-9 || (complete && (sum - 1.0).abs() > 1e-6) {
-        problems.push(format!("{what}: the states sum to {sum}"));
+        problems.push(said::lint_at(what, said::lint_sum(sum)));
     }
 }
 
-fn check_row(knowledge: &Knowledge, row: &Row, problems: &mut Vec<String>) {
-    let what = format!("row {} on {}", row.cause.as_slice().join(", "), row.on);
+fn check_row(knowledge: &Knowledge, row: &Row, problems: &mut Vec<Said>) {
+    let what = &said::lint_row(List::names(row.cause.as_slice()), &row.on);
     let Some(group) = knowledge.group(&row.on) else {
-        problems.push(format!("{what}: there is no group {}", row.on));
+        problems.push(said::lint_at(what, said::lint_group_unknown(&row.on)));
         return;
     };
     if row.why.trim().is_empty() || row.source.trim().is_empty() {
-        problems.push(format!("{what}: why and source must not be empty"));
+        problems.push(said::lint_at(what, said::lint_empty_why()));
     }
     if !(0.0..1.0).contains(&row.absent) {
-        problems.push(format!("{what}: absent must be at least 0 and below 1"));
+        problems.push(said::lint_at(what, said::lint_absent()));
     }
     if row.ess <= 0.0 {
-        problems.push(format!("{what}: ess must be above 0"));
+        problems.push(said::lint_at(what, said::lint_ess()));
     }
     if row.path.is_some() && !group.paths {
-        problems.push(format!("{what}: the group has no paths"));
+        problems.push(said::lint_at(what, said::lint_no_paths()));
     }
     if row.p.is_empty() {
-        problems.push(format!("{what}: no state is given"));
+        problems.push(said::lint_at(what, said::lint_row_empty()));
     }
-    check_distribution(group, &row.p, &what, problems);
+    check_distribution(group, &row.p, what, problems);
     for id in row.cause.as_slice() {
         let Some(cause) = knowledge.cause(id) else {
-            problems.push(format!("{what}: there is no cause {id}"));
+            problems.push(said::lint_at(what, said::lint_no_cause(id)));
             continue;
         };
         if let Some(variant) = &row.variant
             && !cause.variants.iter().any(|(v, _)| v == variant)
         {
-            problems.push(format!("{what}: {id} has no variant {variant}"));
+            problems.push(said::lint_at(what, said::lint_no_variant(id, variant)));
         }
     }
 }
 
 /// Every cause must be told apart by something: a row on text and a row on some other group.
-fn check_coverage(knowledge: &Knowledge, problems: &mut Vec<String>) {
+fn check_coverage(knowledge: &Knowledge, problems: &mut Vec<Said>) {
     for cause in &knowledge.causes {
         let named = |row: &&Row| row.cause.as_slice().contains(&cause.id);
         let rows: Vec<&Row> = knowledge.rows.iter().filter(named).collect();
         if !rows.iter().any(|r| r.on == "pasted-error") {
-            problems.push(format!("cause {}: no row on pasted-error", cause.id));
+            problems.push(said::lint_at(
+                said::lint_cause(&cause.id),
+                said::lint_no_row_on("pasted-error"),
+            ));
         }
         if !rows.iter().any(|r| r.on != "pasted-error") {
-            problems.push(format!("cause {}: no row on any reading", cause.id));
+            problems.push(said::lint_at(
+                said::lint_cause(&cause.id),
+                said::lint_no_reading(),
+            ));
         }
     }
     for os in [Os::Linux, Os::Windows] {
         if !knowledge.causes.iter().any(|c| c.applies_to(os)) {
-            problems.push(format!("no cause applies to {}", os.as_str()));
+            problems.push(said::lint_no_system(Word::new(Table::Os, os.as_str())));
         }
     }
 }
 
-fn check_actions(knowledge: &Knowledge, problems: &mut Vec<String>) {
+fn check_actions(knowledge: &Knowledge, problems: &mut Vec<Said>) {
     for action in &knowledge.actions {
-        let what = format!("action {} {}", action.id, action.key);
+        let what = &said::lint_action(&action.id, &action.key);
         if ActionId::parse(&action.id).is_none() {
-            problems.push(format!("{what}: there is no such action"));
+            problems.push(said::lint_at(what, said::lint_no_action()));
         }
         if action.cost <= 0.0 || action.verify < 0.0 {
-            problems.push(format!("{what}: cost must be above 0"));
+            problems.push(said::lint_at(what, said::lint_cost()));
         }
         for (cause, efficacy) in &action.cures {
             if knowledge.cause(cause).is_none() {
-                problems.push(format!("{what}: cures {cause}, which is not a cause"));
+                problems.push(said::lint_at(what, said::lint_cures(cause)));
             }
             if !(0.0..=1.0).contains(efficacy) {
-                problems.push(format!("{what}: efficacy {efficacy} is no probability"));
+                problems.push(said::lint_at(what, said::lint_efficacy(efficacy)));
             }
         }
     }
@@ -263,9 +276,9 @@ fn check_actions(knowledge: &Knowledge, problems: &mut Vec<String>) {
             .iter()
             .any(|a| a.cures.contains_key(&cause.id))
         {
-            problems.push(format!(
-                "cause {}: nothing cures it, not even advice",
-                cause.id
+            problems.push(said::lint_at(
+                said::lint_cause(&cause.id),
+                said::lint_no_cure(),
             ));
         }
     }

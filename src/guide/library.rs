@@ -10,10 +10,12 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 
 use super::markdown::{self, Document, Problem};
+use super::said;
 use super::words::Index;
 use crate::client_text;
 use crate::domain::instance::Os;
 pub use crate::domain::lang::Lang;
+use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 
 /// Bytes of a guide that are read; a longer file is refused.
@@ -118,11 +120,18 @@ pub struct OwnFile {
 
 /// A mistake in a guide, with its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{path}:{line}: {message}")]
+#[error("{}", self.said())]
 pub struct LintError {
     pub path: String,
     pub line: usize,
-    pub message: String,
+    pub fault: Said,
+}
+
+impl LintError {
+    /// The sentence.
+    pub fn said(&self) -> Said {
+        said::lint_at(&self.path, self.line, &self.fault)
+    }
 }
 
 /// All guides, in the order of the index.
@@ -240,7 +249,7 @@ impl Library {
                     errors.push(LintError {
                         path: file.path.clone(),
                         line,
-                        message: format!("unknown cause `{}`", sanitise(cause, 60)),
+                        fault: said::lint_cause(sanitise(cause, 60)),
                     });
                 }
             }
@@ -276,7 +285,7 @@ impl Library {
         let at = |problem: Problem| LintError {
             path: path.to_owned(),
             line: problem.line,
-            message: problem.message,
+            fault: problem.fault,
         };
         let (front, body, body_line) = match split(text) {
             Ok(parts) => parts,
@@ -311,7 +320,7 @@ impl Library {
                 if !same_facts(guide, &front) {
                     errors.push(at(Problem {
                         line: 1,
-                        message: "front matter differs from the other languages".to_owned(),
+                        fault: said::lint_differs(),
                     }));
                 }
                 guide.texts.insert(lang, guide_text);
@@ -333,7 +342,7 @@ impl Library {
                         errors.push(LintError {
                             path: format!("{}/{}.md", lang.as_str(), guide.slug),
                             line: 1,
-                            message: format!("links to `{slug}`, which is no guide"),
+                            fault: said::lint_link(slug),
                         });
                     }
                 }
@@ -379,26 +388,23 @@ pub fn check(text: &str) -> Vec<Problem> {
 
 /// Front matter between two lines `+++`, the body, and the lines before the body.
 fn split(text: &str) -> Result<(FrontMatter, &str, usize), Problem> {
-    let problem = |line, message: &str| Problem {
-        line,
-        message: message.to_owned(),
-    };
+    let first = |fault| Problem { line: 1, fault };
     if text.len() > MAX_GUIDE {
-        return Err(problem(1, "longer than 256 KiB"));
+        return Err(first(said::lint_long()));
     }
     let rest = text
         .strip_prefix("+++\n")
         .or_else(|| text.strip_prefix("+++\r\n"))
-        .ok_or_else(|| problem(1, "does not begin with a line `+++` and front matter"))?;
+        .ok_or_else(|| first(said::lint_no_front()))?;
     let end = rest
         .find("\n+++")
-        .ok_or_else(|| problem(1, "front matter has no closing line `+++`"))?;
+        .ok_or_else(|| first(said::lint_no_end()))?;
     let head = &rest[..=end];
     let front: FrontMatter = toml::from_str(head).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start.min(head.len()));
         Problem {
             line: head[..at].matches('\n').count() + 2,
-            message: format!("front matter: {}", sanitise(error.message(), 200)),
+            fault: said::lint_front(sanitise(error.message(), 200)),
         }
     })?;
     let body_at = rest[end + 1..]
@@ -420,25 +426,27 @@ fn line_of(text: &str, key: &str) -> usize {
 
 fn lint_front(front: &FrontMatter, text: &str) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut say = |key: &str, message: String| {
+    let mut say = |key: &str, fault: Said| {
         problems.push(Problem {
             line: line_of(text, key),
-            message,
+            fault,
         });
     };
     let is_slug = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if front.slug.is_empty() || !front.slug.chars().all(is_slug) {
-        say("slug", "a slug is made of a-z, 0-9 and -".to_owned());
+        say("slug", said::lint_slug());
     }
     if front.title.trim().is_empty() {
-        say("title", "the title is empty".to_owned());
+        say("title", said::lint_title());
     }
     if front.symptoms.is_empty() {
-        say("symptoms", "no symptoms; nobody would find it".to_owned());
+        say("symptoms", said::lint_symptoms());
     }
     if front.reviewed.parse::<jiff::civil::Date>().is_err() {
-        let message = format!("reviewed `{}` is not a date", sanitise(&front.reviewed, 20));
-        say("reviewed", message);
+        say(
+            "reviewed",
+            said::lint_reviewed(sanitise(&front.reviewed, 20)),
+        );
     }
     for (key, list) in [
         ("errors", &front.errors),
@@ -446,10 +454,7 @@ fn lint_front(front: &FrontMatter, text: &str) -> Vec<Problem> {
     ] {
         for class in list {
             if !client_text::classes().any(|known| known == class) {
-                say(
-                    key,
-                    format!("unknown kind of message `{}`", sanitise(class, 60)),
-                );
+                say(key, said::lint_class(sanitise(class, 60)));
             }
         }
     }

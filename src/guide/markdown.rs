@@ -11,7 +11,9 @@ use pulldown_cmark::{Options, Parser};
 use walker::Walker;
 
 use crate::domain::action::ActionId;
+use crate::domain::said::{List, Said};
 use crate::domain::text::sanitise;
+use crate::guide::said;
 
 /// Nesting that is followed; what lies deeper is flattened into its surroundings.
 const MAX_DEPTH: usize = 12;
@@ -153,7 +155,7 @@ pub struct Document {
 pub struct Problem {
     /// Line of the text, from 1.
     pub line: usize,
-    pub message: String,
+    pub fault: Said,
 }
 
 /// Parses Markdown; what is wrong is reported beside what could be read.
@@ -175,14 +177,14 @@ pub fn parse(text: &str) -> (Document, Vec<Problem>) {
     if document.steps().next().is_none() {
         problems.push(Problem {
             line: 1,
-            message: format!("no numbered steps under a heading marked {{#{STEPS}}}"),
+            fault: said::lint_no_steps(format!("{{#{STEPS}}}")),
         });
     }
     for id in [CHECK, UNDO] {
         if !document.has_section(id) {
             problems.push(Problem {
                 line: 1,
-                message: format!("no heading marked {{#{id}}}"),
+                fault: said::lint_no_heading(format!("{{#{id}}}")),
             });
         }
     }
@@ -197,10 +199,9 @@ fn check_placeholders(text: &str, problems: &mut Vec<Problem>) {
             if !PLACEHOLDERS.contains(&name) {
                 problems.push(Problem {
                     line: index + 1,
-                    message: format!(
-                        "`{{{{{}}}}}` is not filled in; known are {}",
-                        sanitise(name, 40),
-                        PLACEHOLDERS.join(", ")
+                    fault: said::lint_blank(
+                        format!("{{{{{}}}}}", sanitise(name, 40)),
+                        List::names(PLACEHOLDERS),
                     ),
                 });
             }

@@ -19,10 +19,10 @@ use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::backend::Backend;
-use super::clock;
 use super::session::{Session, SessionError};
 use super::targets::resolve_hosts;
 use super::triage::{self, TriageOptions};
+use super::{clock, said};
 use crate::app::case::RunId;
 use crate::app::effect::Effect;
 use crate::app::message::{Listing, Load, Message};
@@ -33,6 +33,7 @@ use crate::cloud::facts::CloudFacts;
 use crate::cloud::inventory::{self, InventoryEvent};
 use crate::diagnosis::learn::Confirmation;
 use crate::domain::instance::Instance;
+use crate::domain::said::Said;
 use crate::store::outcomes::Outcomes;
 
 /// Events under way between a producer and its task.
@@ -338,12 +339,12 @@ async fn list(backend: &Backend, generation: u64, out: &mpsc::Sender<Message>) {
             return;
         }
     };
-    let place = session.cloud.as_ref().map_or_else(String::new, |cloud| {
+    let place = session.cloud.as_ref().map_or_else(Said::default, |cloud| {
         let regions = cloud.regions.join(",");
         // The badge says already that it is the demo.
         match backend.loaded.demo {
-            Some(_) => regions,
-            None => format!("{} {regions}", cloud.origin).trim().to_owned(),
+            Some(_) => Said::raw(regions),
+            None => said::origin_and_regions(&cloud.origin, regions),
         }
     });
     let opened = Message::Opened {

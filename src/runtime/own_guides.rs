@@ -12,7 +12,7 @@ use crate::diagnosis::Knowledge;
 use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 use crate::guide::Lang;
-use crate::guide::library::{self, Library, MAX_GUIDE, OwnFile};
+use crate::guide::library::{self, Library, LintError, MAX_GUIDE, OwnFile};
 
 /// Files that are read from the folder.
 const MAX_FILES: usize = 500;
@@ -33,7 +33,7 @@ pub fn install(loaded: &Loaded) -> Vec<Said> {
     }
     let knowledge = Knowledge::shipped();
     let (own, errors) = Library::with_own(&files, &|cause| knowledge.cause(cause).is_some());
-    problems.extend(errors.iter().map(Said::raw));
+    problems.extend(errors.iter().map(LintError::said));
     library::put_in_force(own);
     problems
 }

@@ -153,7 +153,8 @@ said! { "runtime":
     a_day() = "day";
     a_month() = "month";
     a_gigabyte() = "GB";
-    password_of(user: Name) = "password of {user}";
+    origin_and_regions(origin: Said, regions: Name) = "{origin} {regions}";
+    password_of(user: Said) = "password of {user}";
     vnc_address() = "VNC address (15 s, once)";
     journal_by(time: Name, user: Name, host: Name, outcome: Said) = "{time} by {user} on {host}: {outcome}";
     journal_before(look: Said) = "before: {look}";

@@ -40,7 +40,7 @@ pub struct Cloud {
     pub client: Client,
     pub regions: Vec<String>,
     /// Where the credentials came from, for people.
-    pub origin: String,
+    pub origin: Said,
 }
 
 /// Everything that a command works with. Cheap to clone.

@@ -48,22 +48,16 @@ impl History {
         })?;
         match Self::prepare(&path) {
             Ok(history) => Ok(history),
-            Err(error) if is_damage(&error) => {
+            Err(Unusable::Sql(error)) if is_damage(&error) => {
                 let aside = path.with_extension("sqlite.damaged");
                 std::fs::rename(&path, &aside).map_err(|source| StoreError::Write {
                     path: path.clone(),
                     source,
                 })?;
                 tracing::warn!(file = %aside.display(), "the history was damaged and is set aside");
-                Self::prepare(&path).map_err(|error| StoreError::History {
-                    path,
-                    reason: error.to_string(),
-                })
+                Self::prepare(&path).map_err(|why| why.of(path))
             }
-            Err(error) => Err(StoreError::History {
-                path,
-                reason: error.to_string(),
-            }),
+            Err(why) => Err(why.of(path)),
         }
     }
 
@@ -79,14 +73,12 @@ impl History {
         }
     }
 
-    fn prepare(path: &Path) -> rusqlite::Result<Self> {
+    fn prepare(path: &Path) -> Result<Self, Unusable> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(BUSY)?;
         let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if version > SCHEMA {
-            return Err(rusqlite::Error::InvalidParameterName(format!(
-                "it was written by a newer version of cvmtop (schema {version}); use that version, or move the file away"
-            )));
+            return Err(Unusable::Newer(version));
         }
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
@@ -285,6 +277,31 @@ impl History {
             params![now.as_second() - KEEP_CASES_DAYS * DAY_S],
         ))?;
         Ok(())
+    }
+}
+
+/// Why a file cannot be opened as the store.
+enum Unusable {
+    Sql(rusqlite::Error),
+    /// Version of the tables.
+    Newer(i64),
+}
+
+impl From<rusqlite::Error> for Unusable {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl Unusable {
+    fn of(self, path: PathBuf) -> StoreError {
+        match self {
+            Self::Sql(error) => StoreError::History {
+                path,
+                reason: error.to_string(),
+            },
+            Self::Newer(schema) => StoreError::NewerHistory { path, schema },
+        }
     }
 }
 

@@ -81,7 +81,7 @@ pub fn list(state: &mut State) {
     send(
         state,
         Message::Opened {
-            place: "default ap-seoul".into(),
+            place: Said::raw("default ap-seoul"),
             host: "jump-1".into(),
             knowledge: Arc::new(Knowledge::shipped().clone()),
         },

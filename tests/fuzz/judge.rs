@@ -226,7 +226,7 @@ pub fn guide(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     for problem in library::check(&text) {
         assert!(problem.line >= 1);
-        assert_safe(&problem.message);
+        assert_safe(&problem.fault);
     }
     let (document, _) = markdown::parse(&text);
     assert_safe(&document.plain());

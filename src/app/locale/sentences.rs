@@ -108,6 +108,7 @@ impl Speech for Texts {
             Table::Login => &self.login,
             Table::Risk => &self.risk,
             Table::Status => &self.status,
+            Table::Stage => &self.stage,
         };
         map.get(key).map(String::as_str)
     }

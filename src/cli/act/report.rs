@@ -12,9 +12,11 @@ use crate::action::{offer, preview};
 use crate::app::locale::Lang;
 use crate::cli::args::TextOrJson;
 use crate::cli::output::{self, print, said, texts};
+use crate::cli::report::actions_by_id;
 use crate::cli::said as words;
+use crate::diagnosis::display;
 use crate::domain::report::RankedAction;
-use crate::domain::said::{List, Said, Word};
+use crate::domain::said::{Said, Word};
 use crate::runtime::aftermath::Next;
 use crate::runtime::execute::{Execution, LoginLook};
 use crate::store::journal::Outcome;
@@ -89,7 +91,7 @@ impl Told<'_> {
             lines.push(words::evidence_kept(path.display()));
         }
         if let Some(cause) = self.learnt {
-            lines.push(words::confirmed_cause(cause));
+            lines.push(words::confirmed_cause(Word::cause(cause, "")));
         }
         lines.push(words::undo(plan.undo.sentence()));
         if !matches!(plan.undo, Undo::None { .. }) && execution.outcome != Outcome::Failed {
@@ -126,10 +128,10 @@ impl Told<'_> {
             return;
         };
         if !next.tried.is_empty() {
-            let tried = words::with_tried(List::names(&next.tried));
+            let tried = words::with_tried(actions_by_id(&next.tried));
             let _ = writeln!(text, "{}", said(&tried));
         }
-        let share = |p: f64| format!("{:.0}%", p * 100.0);
+        let share = display::percent;
         for cause in &next.causes {
             let word = Word::cause(&cause.id, &cause.title);
             let now = format!("{:>5}", share(cause.now));

@@ -11,7 +11,7 @@ said! { "doctor":
     knowledge_sound(path: Name, hash: Name) = "{path} is sound, hash {hash}";
     region_first() = "cvmtop --region ap-guangzhou doctor";
     see_message() = "see the message; `cvmtop --demo` works without an account";
-    from_origin(origin: Name) = "from {origin}";
+    from_origin(origin: Said) = "from {origin}";
     identity(kind: Name, account: Name) = "{kind} of account {account}";
     check_endpoint() = "check cloud.endpoint, the network and HTTPS_PROXY";
     set_clock() = "set this machine's clock";

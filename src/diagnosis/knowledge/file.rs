@@ -10,7 +10,9 @@ use serde::Deserialize;
 use super::{
     ActionEntry, Cause, Cluster, Evidence, Knowledge, KnowledgeError, Row, Settings, both_systems,
 };
+use crate::diagnosis::said;
 use crate::domain::instance::Os;
+use crate::domain::said::Said;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -91,13 +93,13 @@ impl Draft {
     pub(super) fn finish(self, hash: String) -> Result<Knowledge, KnowledgeError> {
         let mut problems = Vec::new();
         if self.version != Some(1) {
-            problems.push(format!(
-                "version is {:?}, this program reads version 1",
-                self.version
-            ));
+            let found = self
+                .version
+                .map_or("none".to_owned(), |version| version.to_string());
+            problems.push(said::lint_version(found));
         }
         let Some(settings) = self.settings else {
-            problems.push("the table [settings] is missing".to_owned());
+            problems.push(said::lint_no_settings());
             return Err(KnowledgeError::Lint(problems));
         };
         let causes = self
@@ -143,10 +145,11 @@ impl CausePatch {
         set(&mut self.public_side, other.public_side);
     }
 
-    fn finish(self, problems: &mut Vec<String>) -> Cause {
+    fn finish(self, problems: &mut Vec<Said>) -> Cause {
         let mut need = |field: &str, present: bool| {
             if !present {
-                problems.push(format!("cause {}: {field} is missing", self.id));
+                let place = said::lint_cause(&self.id);
+                problems.push(said::lint_at(place, said::lint_missing(field)));
             }
         };
         need("title", self.title.is_some());

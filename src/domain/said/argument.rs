@@ -190,6 +190,8 @@ pub enum Table {
     Risk,
     /// Why an evidence group has no state: `not-permitted`.
     Status,
+    /// How far a login had come: `authentication`.
+    Stage,
 }
 
 impl Word {
@@ -292,6 +294,13 @@ impl List {
         Self::of(joint, items.into_iter().map(Arg::from))
     }
 
+    /// The row in a language.
+    pub fn in_words(&self, speech: &dyn Speech) -> String {
+        let items = self.items.iter().map(|item| item.in_words(speech));
+        let items: Vec<Cow<'_, str>> = items.collect();
+        items.join(self.joint.text(speech.lang()))
+    }
+
     /// Anything in a row.
     pub fn of(joint: Joint, items: impl IntoIterator<Item = Arg>) -> Self {
         let items = items.into_iter().collect();
@@ -365,11 +374,7 @@ impl Arg {
                 Cow::Owned(found.to_owned())
             }
             Self::Said(said) => Cow::Owned(said.in_words(speech)),
-            Self::All(list) => {
-                let items = list.items.iter().map(|item| item.in_words(speech));
-                let items: Vec<Cow<'_, str>> = items.collect();
-                Cow::Owned(items.join(list.joint.text(speech.lang())))
-            }
+            Self::All(list) => Cow::Owned(list.in_words(speech)),
         }
     }
 

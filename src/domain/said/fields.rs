@@ -66,6 +66,10 @@ in_two_fields! {
     detail, "detail", "said"
 }
 in_two_fields! {
+    /// `user` and `user_said`.
+    user, "user", "user_said"
+}
+in_two_fields! {
     /// `needs` and `needs_said`; neither where nothing is needed.
     maybe_needs, "needs", "needs_said", maybe
 }

@@ -8,7 +8,9 @@ use pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 
 use super::{Block, MAX_DEPTH, Problem, STEPS, Span, Step, StepKind, Target};
 use crate::domain::action::ActionId;
+use crate::domain::said::{List, Said};
 use crate::domain::text::{sanitise, sanitise_block};
+use crate::guide::said;
 
 pub(super) struct Walker<'s, I> {
     pub(super) source: &'s str,
@@ -28,9 +30,9 @@ where
         Some(event)
     }
 
-    fn problem(&mut self, at: usize, message: String) {
+    fn problem(&mut self, at: usize, fault: Said) {
         let line = self.source[..at].matches('\n').count() + 1;
-        self.problems.push(Problem { line, message });
+        self.problems.push(Problem { line, fault });
     }
 
     /// Blocks up to the end of the element in hand.
@@ -96,7 +98,7 @@ where
             }
             Tag::HtmlBlock => {
                 self.raw_text();
-                self.problem(begin, "HTML is not shown; write Markdown".to_owned());
+                self.problem(begin, said::lint_html());
             }
             _ => {
                 let text = sanitise(&self.raw_text(), 4_000);
@@ -170,10 +172,7 @@ where
             None if dest_url.starts_with("https://") => Target::Web(sanitise(dest_url, 400)),
             None => {
                 let shown = sanitise(dest_url, 60);
-                self.problem(
-                    begin,
-                    format!("link `{shown}` is neither guide: nor https:"),
-                );
+                self.problem(begin, said::lint_target(shown));
                 out.push(Span::Text(text));
                 return;
             }
@@ -187,7 +186,7 @@ where
             Event::Code(text) => out.push(Span::Code(sanitise(text, 1_000))),
             Event::SoftBreak | Event::HardBreak => push_text(out, " "),
             Event::InlineHtml(_) | Event::Html(_) => {
-                self.problem(self.at, "HTML is not shown; write Markdown".to_owned());
+                self.problem(self.at, said::lint_html());
             }
             _ => {}
         }
@@ -246,13 +245,12 @@ where
         };
         let kind = match mark.as_deref().map(parse_mark) {
             Some(Ok(kind)) => kind,
-            Some(Err(message)) => {
-                self.step_problem(number, mark.as_deref(), &message);
+            Some(Err(fault)) => {
+                self.step_problem(number, mark.as_deref(), fault);
                 StepKind::User
             }
             None => {
-                let message = "begins with none of `action ID`, `command`, `vnc`, `user`";
-                self.step_problem(number, None, message);
+                self.step_problem(number, None, said::lint_mark());
                 StepKind::User
             }
         };
@@ -263,7 +261,7 @@ where
         }
     }
 
-    fn step_problem(&mut self, number: usize, mark: Option<&str>, message: &str) {
+    fn step_problem(&mut self, number: usize, mark: Option<&str>, fault: Said) {
         let wanted = mark.map(|mark| format!("`{mark}`"));
         let line = self.source.lines().position(|line| match &wanted {
             Some(mark) => line.contains(mark.as_str()),
@@ -271,7 +269,7 @@ where
         });
         self.problems.push(Problem {
             line: line.map_or(1, |index| index + 1),
-            message: format!("step {number}: {message}"),
+            fault: said::lint_step(number, fault),
         });
     }
 }
@@ -323,12 +321,12 @@ fn take_mark(spans: &mut Vec<Span>) -> Option<String> {
     Some(mark)
 }
 
-fn parse_mark(mark: &str) -> Result<StepKind, String> {
+fn parse_mark(mark: &str) -> Result<StepKind, Said> {
     let mut words = mark.split_whitespace();
     let kind = words.next().unwrap_or_default();
     if kind != "action" {
         if words.next().is_some() {
-            return Err(format!("`{kind}` takes nothing after it"));
+            return Err(said::lint_mark_alone(kind));
         }
         return Ok(match kind {
             "command" => StepKind::Command,
@@ -338,14 +336,12 @@ fn parse_mark(mark: &str) -> Result<StepKind, String> {
     }
     let name = words.next().unwrap_or_default();
     let id = ActionId::parse(name).ok_or_else(|| {
-        let known: Vec<_> = ActionId::ALL.iter().map(|a| a.as_str()).collect();
-        format!("unknown action `{name}`; known are {}", known.join(", "))
+        let known = ActionId::ALL.iter().map(|a| a.as_str());
+        said::lint_action(name, List::names(known))
     })?;
     let mut parameters = BTreeMap::new();
     for word in words {
-        let (key, value) = word
-            .split_once('=')
-            .ok_or_else(|| format!("`{word}` is not of the form key=value"))?;
+        let (key, value) = word.split_once('=').ok_or_else(|| said::lint_pair(word))?;
         parameters.insert(key.to_owned(), value.to_owned());
     }
     Ok(StepKind::Action { id, parameters })

@@ -6,9 +6,10 @@
 use std::fmt::Write as _;
 
 use super::{Material, local_time, mask, said, time_zone};
+use crate::diagnosis::display;
 use crate::diagnosis::explain::place;
 use crate::domain::evidence::Status;
-use crate::domain::report::{Report, Verdict};
+use crate::domain::report::{CauseProbability, Report, Verdict};
 use crate::domain::said::{Figure, List, Said, Table, Unit, Word};
 use crate::domain::text::{sanitise, sanitise_block};
 use crate::store::journal::{CallResult, Entry, Outcome};
@@ -54,19 +55,20 @@ pub(super) fn markdown(material: &Material<'_>) -> String {
     to.heading(&said::found());
     to.line("", &conclusion(report));
     to.out.push('\n');
-    for cause in report.causes.iter().take(5) {
+    for cause in shown(report, 5) {
         let title = Word::cause(&cause.id, &cause.title);
-        to.line(
-            "* ",
-            &said::cause(percent(cause.probability), title, &cause.id),
-        );
+        to.line("* ", &said::cause(share(report, cause), title, &cause.id));
         let terms = cause.contributions.iter();
         for term in terms.filter(|t| t.weight_db.abs() >= 3.0) {
-            let _ = writeln!(
-                to.out,
-                "  * {:+.0} dB {} {} {}",
-                term.weight_db, term.evidence, term.state, term.observation
-            );
+            let weight = format!("{:+.0}", term.weight_db);
+            let text = if term.evidence == "prior" {
+                said::prior(weight)
+            } else {
+                let place = place(&term.evidence, term.path);
+                let state = Word::state(&term.evidence, &term.state);
+                said::term(weight, place, state, &term.observation)
+            };
+            to.line("  * ", &text);
         }
     }
     asked(&mut to);
@@ -99,6 +101,18 @@ pub(super) fn markdown(material: &Material<'_>) -> String {
     to.out
 }
 
+/// The first causes, as far as they hold more than a trace of the probability.
+fn shown(report: &Report, most: usize) -> impl Iterator<Item = &CauseProbability> {
+    let leads = |rank: usize, cause: &CauseProbability| rank == 0 || cause.probability >= 0.05;
+    let causes = report.causes.iter().take(most).enumerate();
+    causes.filter_map(move |(rank, cause)| leads(rank, cause).then_some(cause))
+}
+
+/// A probability as the console shows it.
+fn share(report: &Report, cause: &CauseProbability) -> String {
+    display::percent(display::capped(report, cause))
+}
+
 fn percent(share: f64) -> Figure {
     Figure::new(share * 100.0, 0, Unit::Percent)
 }
@@ -123,8 +137,14 @@ fn head(to: &mut Writer<'_>) {
             said::row_region(),
             Said::raw(format!("{}, {}", instance.region, instance.zone)),
         ),
-        (said::row_system(), Said::raw(instance.os.as_str())),
-        (said::row_state(), Said::raw(&instance.state)),
+        (
+            said::row_system(),
+            said::word(Word::new(Table::Os, instance.os.as_str())),
+        ),
+        (
+            said::row_state(),
+            said::word(Word::new(Table::InstanceState, instance.state.clone())),
+        ),
         (
             said::row_public(),
             Said::raw(instance.public_addresses.join(", ")),
@@ -211,12 +231,18 @@ fn evidence(to: &mut Writer<'_>) {
         if reading.status == Status::NotApplicable {
             continue;
         }
-        let state = reading.observed_state().unwrap_or(reading.status.as_str());
+        let state = match reading.observed_state() {
+            Some(state) => Word::state(&reading.id, state),
+            None => Word::new(Table::Status, reading.status.as_str()),
+        };
+        let path = reading.path.map_or_else(Said::default, |path| {
+            said::word(Word::new(Table::Path, path.as_str()))
+        });
         let cells = [
             reading.observation.clone(),
-            reading.id.clone(),
-            reading.path.map_or("", |path| path.as_str()).to_owned(),
-            state.to_owned(),
+            to.words(&said::word(Word::evidence(&reading.id))),
+            to.words(&path),
+            to.words(&said::word(state)),
             to.words(&reading.detail),
             reading
                 .observed_at
@@ -298,16 +324,16 @@ pub fn form_text(material: &Material<'_>) -> String {
             &instance.id,
             &instance.region,
             Word::new(Table::Os, instance.os.as_str()),
-            sanitise(&instance.state, 40),
+            Word::new(Table::InstanceState, sanitise(&instance.state, 40)),
             instance.login_port,
             source.map_or_else(said::outside, Said::raw),
             material.made_at.strftime("%Y-%m-%d %H:%M"),
         ),
     );
     to.line("", &said::form_causes());
-    for cause in report.causes.iter().take(3) {
+    for cause in shown(report, 3) {
         let title = Word::cause(&cause.id, &cause.title);
-        to.line("- ", &said::form_cause(percent(cause.probability), title));
+        to.line("- ", &said::form_cause(share(report, cause), title));
     }
     to.line("", &said::form_seen());
     for reading in &report.evidence {

@@ -30,7 +30,10 @@ said! { "ticket":
     healthy() = "The login path is healthy from here.";
     a_fault(share: Figure) = "A fault was found; the evidence covers {share} of what could be known.";
     undecided(share: Figure) = "The evidence does not decide; it covers {share} of what could be known.";
-    cause(share: Figure, cause: Word, id: Name) = "{share} {cause} (`{id}`)";
+    cause(share: Name, cause: Word, id: Name) = "{share} {cause} (`{id}`)";
+    prior(weight: Name) = "{weight} dB how common it is";
+    term(weight: Name, place: Said, state: Word, observation: Name) = "{weight} dB {place}: {state} [{observation}]";
+    word(word: Word) = "{word}";
     please_check(port: Number) = "Please check from the platform's side why login on TCP {port} fails, and tell what you find on the points below.";
     unread(group: Word, status: Word, why: Said) = "{group}: could not be read from here ({status}): {why}";
     would_tell(place: Said, bits: Figure) = "{place}: would tell most ({bits} bits)";
@@ -57,9 +60,9 @@ said! { "ticket":
     file_versions() = "`versions.json`: program, knowledge, time zone, vantage";
     file_form() = "`form.txt`: a short text for a form";
     file_raw(n: Number) = "`raw.json`: what the cloud answered during the diagnosis and what the guest printed, shortened, without secrets: {n:answer}";
-    form_head(instance: Name, region: Name, os: Word, state: Name, port: Number, source: Said, time: Name) = "Login to instance {instance} in {region} ({os}, state {state}) on TCP port {port} fails from {source}. Looked at {time} UTC.";
+    form_head(instance: Name, region: Name, os: Word, state: Word, port: Number, source: Said, time: Name) = "Login to instance {instance} in {region} ({os}, state {state}) on TCP port {port} fails from {source}. Looked at {time} UTC.";
     form_causes() = "Most probable causes:";
-    form_cause(share: Figure, cause: Word) = "{share} {cause}";
+    form_cause(share: Name, cause: Word) = "{share} {cause}";
     form_seen() = "Seen:";
     form_reading(place: Said, state: Word) = "{place}: {state}";
     form_tried() = "Tried:";

@@ -16,6 +16,7 @@ use crate::app::locale::fill;
 use crate::app::state::State;
 use crate::app::tone::{Tone, tone};
 use crate::diagnosis::asks_for_way;
+use crate::diagnosis::display;
 use crate::diagnosis::display::{abstains, percent};
 use crate::domain::evidence::{Reading, Source, Status};
 use crate::domain::instance::Instance;
@@ -71,13 +72,9 @@ pub fn content(state: &State, look: &Look, cells: usize, focused: bool) -> Vec<L
         ));
         let (bars, _) = causes::lines(state, report, &case.unfolded, focused, look, cells);
         lines.extend(bars);
-        if let Some(conflict) = &report.conflict {
-            let names: Vec<&str> = conflict
-                .surprising
-                .iter()
-                .map(|id| state.texts.evidence(id))
-                .collect();
-            let text = fill(&ui.conflict, &[("what", &names.join(", "))]);
+        if report.conflict.is_some() {
+            let what = display::surprising(report).in_words(state.texts);
+            let text = fill(&ui.conflict, &[("what", &what)]);
             lines.extend(wrapped(
                 &format!("{} {text}", look.glyphs.warn),
                 cells,
