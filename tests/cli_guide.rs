@@ -62,10 +62,7 @@ fn a_guide_is_printed_in_each_language_with_its_steps() {
     ] {
         let (status, out, _) = output(cvmtop(&home).args(["guide", "linux-fstab", "--lang", lang]));
         assert_eq!(status, 0);
-        assert!(
-            out.contains(heading) && out.contains(step),
-            "{out}"
-        );
+        assert!(out.contains(heading) && out.contains(step), "{out}");
         assert!(out.contains("findmnt --verify"), "{out}");
     }
 }

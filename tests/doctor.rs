@@ -273,7 +273,7 @@ async fn config_commands_say_what_is_in_force_and_what_is_wrong() {
     );
     assert!(
         text.lines()
-            .any(|l| l.starts_with("ui.lang") && l.contains("flag (--lang)")),
+            .any(|l| l.starts_with("ui.lang") && l.contains("옵션(--lang)")),
         "{text}"
     );
     assert!(

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
 
 mod console;
+#[path = "languages/spoken.rs"]
+mod spoken;
 
 use std::collections::BTreeSet;
 use std::path::Path;

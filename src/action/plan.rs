@@ -222,7 +222,8 @@ pub struct RuleDifference {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleLine {
     pub index: i64,
-    pub text: String,
+    #[serde(flatten, with = "crate::domain::said::text")]
+    pub text: Said,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub added: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

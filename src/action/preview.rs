@@ -159,7 +159,7 @@ fn push_rules(out: &mut Vec<String>, rules: &[super::plan::RuleLine], speech: &d
         out.push(format!(
             "    {sign} {:>3}  {}{decides}",
             rule.index,
-            sanitise(&rule.text, LINE)
+            sanitise(&rule.text.in_words(speech), LINE)
         ));
     }
 }

@@ -265,7 +265,7 @@ fn without_duplicates(
         .partition(|rule| group.ingress.iter().any(|other| same_rule(rule, other)));
     match (fresh.is_empty(), held.first()) {
         (true, Some(rule)) if decided.allows != Some(true) => Err(PlanError::NotApplicable(
-            said::already_holds_same(&group.id, rule.text(), &decided.text),
+            said::already_holds_same(&group.id, rule.said(), &decided.text),
         )),
         (true, _) => Err(PlanError::NothingToDo(said::already_holds_every(&group.id))),
         _ => Ok((fresh.clone(), wanted - fresh.len())),

@@ -216,7 +216,7 @@ said! { "action":
     needs_failing_user(action: Name, here: Said) = "{action} needs the failing user's address: give source=ADDRESS (or --user-source). source=here lets in {here} only, source=any lets in everyone";
     no_security_group() = "no security group is bound to the instance; bind one with associate-security-group";
     not_bound_instance(group: Name, groups: Name) = "{group} is not bound to the instance; bound are {groups}";
-    already_holds_same(group: Name, rule: Raw, why: Said) = "{group} already holds the same rule ({rule}), but it does not decide: {why}; remove the rule above it, or give another source";
+    already_holds_same(group: Name, rule: Said, why: Said) = "{group} already holds the same rule ({rule}), but it does not decide: {why}; remove the rule above it, or give another source";
     already_holds_every(group: Name) = "{group} already holds every one of these rules";
     add_top(count: Number, group: Name) = "add {count:rule} on top of {group}";
     tcp_icmp(ports: List) = "TCP {ports} and ICMP";

@@ -66,6 +66,7 @@ pub enum Why {
     Unavailable,
     NoSsh,
     NoGuide,
+    HasCloud,
 }
 
 macro_rules! commands {
@@ -241,7 +242,7 @@ impl Command {
                 }
             }
             Self::LastInstance => only(state.trail.can_swap(), Why::NowhereToGo),
-            Self::Demo => only(state.missing.is_some(), Why::Unavailable),
+            Self::Demo => only(state.missing.is_some(), Why::HasCloud),
             Self::StopWork => only(state.busy(), Why::NothingRunning),
             _ => match self.action_index() {
                 Some(index) => {

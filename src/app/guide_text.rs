@@ -58,14 +58,14 @@ fn about(state: &State, guide: &Guide) -> Vec<TextLine> {
         lines.push(note(fill(&texts.ui.guide_why, &[("reason", &reason)])));
     }
     let os = match guide.os {
-        GuideOs::Both => format!("{}, {}", texts.os(Os::Linux), texts.os(Os::Windows)),
+        GuideOs::Both => texts.listed(&[texts.os(Os::Linux), texts.os(Os::Windows)]),
         GuideOs::Linux => texts.os(Os::Linux).to_owned(),
         GuideOs::Windows => texts.os(Os::Windows).to_owned(),
     };
     let documents = if guide.documents.is_empty() {
         texts.ui.guide_no_document.clone()
     } else {
-        guide.documents.join(", ")
+        texts.listed(&guide.documents)
     };
     let mut origin = fill(
         &texts.ui.guide_about,
@@ -93,7 +93,7 @@ pub fn reason(texts: &Texts, report: Option<&Report>, found: &GuideMatch) -> Str
             probability(id).map_or_else(
                 || title.to_owned(),
                 |p| {
-                    let share = format!("{:.0} %", p * 100.0);
+                    let share = format!("{:.0}%", p * 100.0);
                     fill(
                         &texts.ui.reason_cause,
                         &[("cause", title), ("share", &share)],
@@ -164,7 +164,7 @@ fn notes(state: &State, slug: &str) -> BTreeMap<usize, TextLine> {
         let text = if rests_on.is_empty() {
             word.clone()
         } else {
-            format!("{word}: {rests_on}")
+            state.texts.labelled(word, &rests_on)
         };
         notes.insert(tick.step, TextLine::new(look, HANG, text));
     }
@@ -172,7 +172,7 @@ fn notes(state: &State, slug: &str) -> BTreeMap<usize, TextLine> {
 }
 
 fn note_text(texts: &Texts, report: &Report, note: &Note) -> String {
-    let percent = |share: f64| format!("{:.0} %", 100.0 * share);
+    let percent = |share: f64| format!("{:.0}%", 100.0 * share);
     match note {
         Note::None => String::new(),
         Note::System { os, port } => format!("{}, {} {port}", texts.os(*os), texts.ui.port),
@@ -181,9 +181,7 @@ fn note_text(texts: &Texts, report: &Report, note: &Note) -> String {
             let title = title.map_or(id.as_str(), |cause| cause.title.as_str());
             format!("{} {}", texts.cause(id, title), percent(*share))
         }
-        Note::Reading { group, state } => {
-            format!("{}: {}", texts.evidence(group), texts.state(group, state))
-        }
+        Note::Reading { group, state } => texts.reading(group, None, state),
         Note::Action { id, share } => {
             let offer = report.actions.iter().find(|action| action.id == *id);
             let title = offer.map_or_else(|| texts.action(id, id).to_owned(), |a| texts.offer(a));
@@ -250,7 +248,7 @@ impl Setter<'_> {
             StepKind::User => ui.step_user.clone(),
         };
         let at = self.lines.len();
-        self.led(format!("{kind}: "), &step.blocks, 0);
+        self.led(self.texts.labelled(&kind, ""), &step.blocks, 0);
         if let Some(first) = self.lines.get_mut(at) {
             first.step = Some(step.number);
         }

@@ -3,6 +3,7 @@
 //! Every fixed text is a field of [`Ui`], so a text that is missing or left over in a catalogue
 //! fails the test of this module. Must not live here: guides (`guide`), wording of readings.
 
+mod joints;
 mod sentences;
 
 use std::collections::BTreeMap;
@@ -248,6 +249,7 @@ impl Texts {
                 Why::Unavailable => "unavailable",
                 Why::NoSsh => "no-ssh",
                 Why::NoGuide => "no-guide",
+                Why::HasCloud => "has-cloud",
             },
         )
     }

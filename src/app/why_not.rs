@@ -9,6 +9,7 @@ use crate::diagnosis::display::{capped, percent};
 use crate::diagnosis::why_not::{Why, WouldNeed, why_not};
 use crate::domain::evidence::Path;
 use crate::domain::report::Report;
+use crate::domain::said::{Figure, Unit};
 
 /// The answer for a cause of the selected case; `None` when the report does not hold it.
 pub fn open(state: &State, cause: &str) -> Option<Reading> {
@@ -38,10 +39,8 @@ fn text(texts: &Texts, report: &Report, why: &Why) -> String {
     section(&mut lines, &ui.whynot_against);
     for reason in &why.against {
         let what = named(texts, &reason.evidence, reason.path, &reason.state);
-        lines.push(format!(
-            "- {what} ({:+.1} dB) [{}]",
-            reason.weight_db, reason.observation
-        ));
+        let weighed = texts.noted(&what, &format!("{:+.1} dB", reason.weight_db));
+        lines.push(format!("- {weighed} [{}]", reason.observation));
     }
     nothing(
         &mut lines,
@@ -83,20 +82,17 @@ fn nothing(lines: &mut Vec<String>, is_empty: bool, text: &str) {
 }
 
 fn named(texts: &Texts, evidence: &str, path: Option<Path>, state: &str) -> String {
-    let path = path.map_or_else(String::new, |path| format!(" ({})", texts.path(path)));
-    format!(
-        "{}{path}: {}",
-        texts.evidence(evidence),
-        texts.state(evidence, state)
-    )
+    texts.reading(evidence, path, state)
 }
 
 fn unread(texts: &Texts, need: &WouldNeed) -> String {
     let what = named(texts, &need.evidence, need.path, &need.state);
-    let mut line = format!("- {what} ({:+.1} dB, {:.0} s)", need.weight_db, need.cost_s);
-    if !need.needs.is_empty() {
-        line.push_str("; ");
-        line.push_str(&texts.said(&need.needs));
+    let cost = Figure::new(need.cost_s, 0, Unit::Seconds).text(texts.lang());
+    let price = texts.listed(&[format!("{:+.1} dB", need.weight_db), cost]);
+    let line = format!("- {}", texts.noted(&what, &price));
+    if need.needs.is_empty() {
+        line
+    } else {
+        texts.and_also(&line, &texts.said(&need.needs))
     }
-    line
 }

@@ -36,7 +36,14 @@ pub fn man(global: &GlobalArgs) -> anyhow::Result<u8> {
         let own = line.strip_prefix(".SH ");
         match own.and_then(|name| headings.iter().find(|said| said.as_str() == name)) {
             Some(said) => out.push_str(&format!(".SH {}", output::said(said))),
-            None => out.push_str(line),
+            // There is one page: the commands have their `--help`, not pages of their own.
+            None => match line
+                .strip_prefix("cvmtop\\-")
+                .and_then(|rest| rest.strip_suffix("(1)"))
+            {
+                Some(command) => out.push_str(&format!("cvmtop {command}")),
+                None => out.push_str(line),
+            },
         }
         out.push('\n');
     }

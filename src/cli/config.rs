@@ -7,6 +7,7 @@ use std::fmt::Write;
 use super::args::{ConfigArgs, ConfigCommand, GlobalArgs};
 use super::said;
 use super::{EXIT_USAGE, output};
+use crate::config::said::not_set;
 use crate::config::{self, Loaded, Overrides, Severity};
 use crate::domain::text::sanitise;
 use crate::runtime::own_guides;
@@ -90,6 +91,12 @@ pub(super) fn show(loaded: &Loaded) -> String {
     let width = rows.iter().map(|(key, ..)| key.len()).max().unwrap_or(0);
     let mut text = String::new();
     for (key, value, origin) in rows {
+        let value = if *value == *not_set() {
+            output::said(&not_set())
+        } else {
+            value
+        };
+        let origin = output::said(&origin.said());
         let _ = writeln!(text, "{key:width$} = {value}  # {origin}");
     }
     for binding in &loaded.settings.keys {
@@ -119,14 +126,14 @@ pub(super) fn show(loaded: &Loaded) -> String {
             host.instance.login_port()
         );
     }
-    let _ = writeln!(
-        text,
-        "# config file: {}",
-        loaded.paths.config_file.display()
-    );
-    let _ = writeln!(text, "# state: {}", loaded.paths.state_dir.display());
     let log = loaded.settings.log.file.clone();
     let log = log.unwrap_or_else(|| loaded.paths.default_log());
-    let _ = writeln!(text, "# log: {}", log.display());
+    for place in [
+        said::place_config(loaded.paths.config_file.display()),
+        said::place_state(loaded.paths.state_dir.display()),
+        said::place_log(log.display()),
+    ] {
+        let _ = writeln!(text, "# {}", output::said(&place));
+    }
     text
 }

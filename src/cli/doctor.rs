@@ -11,6 +11,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 use serde_json::json;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::args::{DoctorArgs, GlobalArgs, TextOrJson};
 use super::{acting, output};
@@ -23,6 +24,9 @@ use crate::domain::action::ActionId;
 use crate::domain::said::{List, Said};
 use crate::domain::text::sanitise;
 
+/// Cells of the word for an outcome.
+const LEVEL_CELLS: usize = 5;
+
 /// Outcome of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -34,12 +38,12 @@ enum Level {
 }
 
 impl Level {
-    fn word(self) -> &'static str {
+    fn said(self) -> Said {
         match self {
-            Self::Ok => "ok",
-            Self::Warn => "warn",
-            Self::Fail => "FAIL",
-            Self::NotTested => "-",
+            Self::Ok => said::level_ok(),
+            Self::Warn => said::level_warn(),
+            Self::Fail => said::level_fail(),
+            Self::NotTested => said::level_not_tested(),
         }
     }
 }
@@ -121,19 +125,20 @@ fn count(checks: &[Check], level: Level) -> usize {
 }
 
 fn as_text(checks: &[Check]) -> String {
-    let width = checks
-        .iter()
-        .map(|check| check.subject.chars().count())
-        .max();
-    let width = width.unwrap_or(0);
+    let subjects: Vec<String> = checks.iter().map(|c| subject(&c.subject)).collect();
+    let width = subjects.iter().map(|name| name.width()).max().unwrap_or(0);
+    let padded = |text: &str, cells: usize| {
+        let blank = cells.saturating_sub(text.width());
+        format!("{text}{}", " ".repeat(blank))
+    };
     let mut text = String::new();
-    for check in checks {
+    for (check, subject) in checks.iter().zip(&subjects) {
         let detail = sanitise(&output::said(&check.detail), 400);
-        let (word, subject) = (check.level.word(), &check.subject);
-        let _ = writeln!(text, "{word:<5} {subject:width$}  {detail}");
+        let word = padded(&output::said(&check.level.said()), LEVEL_CELLS);
+        let _ = writeln!(text, "{word} {}  {detail}", padded(subject, width));
         if let Some(remedy) = &check.remedy {
             let remedy = output::said(remedy);
-            let _ = writeln!(text, "{:<5} {:width$}  -> {remedy}", "", "");
+            let _ = writeln!(text, "{} -> {remedy}", " ".repeat(LEVEL_CELLS + width + 2));
         }
     }
     let summary = said::summary(
@@ -143,6 +148,26 @@ fn as_text(checks: &[Check]) -> String {
     );
     let _ = writeln!(text, "{}", output::said(&summary));
     text
+}
+
+/// What was checked, in the language of the run; permissions keep the cloud's names.
+fn subject(id: &str) -> String {
+    let name = match id {
+        "config" => said::subject_config(),
+        "credentials" => said::subject_credentials(),
+        "identity" => said::subject_identity(),
+        "site" => said::subject_site(),
+        "clock" => said::subject_clock(),
+        "state" => said::subject_state(),
+        "log" => said::subject_log(),
+        "terminal" => said::subject_terminal(),
+        "locale" => said::subject_locale(),
+        "knowledge" => said::subject_knowledge(),
+        "read-only" => said::subject_read_only(),
+        "actions" => said::subject_actions(),
+        other => Said::raw(other),
+    };
+    output::said(&name)
 }
 
 /// The smallest policy for `read`, `deep` or an action.

@@ -18,6 +18,8 @@ use crate::domain::said::Said;
 pub fn parse() -> Cli {
     let words: Vec<_> = std::env::args_os().collect();
     let lang = language(&words);
+    // Before anything can go wrong, so that it is said in the operator's language.
+    output::speak(lang);
     let parsed = command(lang)
         .try_get_matches_from(&words)
         .and_then(|matches| Cli::from_arg_matches(&matches));
@@ -25,7 +27,6 @@ pub fn parse() -> Cli {
         Ok(cli) => cli,
         Err(error) => match wrong(&error).filter(|_| lang != Lang::En) {
             Some(why) => {
-                output::speak(lang);
                 output::warn(&why);
                 std::process::exit(error.exit_code());
             }
@@ -37,18 +38,28 @@ pub fn parse() -> Cli {
 /// The language before anything is parsed: `--lang`, then what the settings say.
 fn language(words: &[std::ffi::OsString]) -> Lang {
     let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
-    let named = words.iter().enumerate().find_map(|(at, word)| {
-        let after = || words.get(at + 1).copied();
-        match word.strip_prefix("--lang")? {
-            "" => after(),
-            rest => rest.strip_prefix('='),
-        }
-    });
+    let given = |option: &str| {
+        words.iter().enumerate().find_map(|(at, word)| {
+            let after = || words.get(at + 1).copied();
+            match word.strip_prefix(option)? {
+                "" => after(),
+                rest => rest.strip_prefix('='),
+            }
+        })
+    };
     let overrides = Overrides {
-        lang: named.map(str::to_owned),
+        lang: given("--lang").map(str::to_owned),
+        config_file: given("--config").map(Into::into),
         ..Overrides::default()
     };
-    let loaded = config::load(&overrides);
+    // A file that cannot be read is reported later, in the language that is known without it.
+    let without_file = || {
+        config::load(&Overrides {
+            config_file: None,
+            ..overrides.clone()
+        })
+    };
+    let loaded = config::load(&overrides).or_else(|_| without_file());
     loaded.map_or_else(|_| Lang::default(), |loaded| loaded.settings.ui.lang)
 }
 
@@ -79,8 +90,8 @@ fn translated(command: Command, texts: &'static Texts) -> Command {
         .subcommand_value_name(heading(said::value_command()));
     // In the order of the English: commands, arguments, options.
     let mut template = format!(
-        "{{before-help}}{{about-with-newline}}\n{} {{usage}}",
-        texts.said(&said::heading_usage())
+        "{{before-help}}{{about-with-newline}}\n{}",
+        texts.said(&said::usage("{usage}"))
     );
     let has = |wanted: &dyn Fn(&Arg) -> bool| command.get_arguments().any(wanted);
     for (is_there, heading, tag) in [
@@ -97,7 +108,10 @@ fn translated(command: Command, texts: &'static Texts) -> Command {
         ),
     ] {
         if is_there {
-            template.push_str(&format!("\n\n{}:\n{{{tag}}}", texts.said(&heading)));
+            template.push_str(&format!(
+                "\n\n{}\n{{{tag}}}",
+                texts.said(&said::section(heading))
+            ));
         }
     }
     template.push_str("{after-help}");

@@ -126,8 +126,11 @@ said! { "cli":
     unlisted(path: Name, why: Raw) = "cannot list {path}: {why}";
     no_labels() = "no labelled case was found: a case to be scored has an object \"expected\"";
     cases_left_out(n: Number) = "{n:case} without a label or unreadable, left out";
+    place_config(path: Name) = "config file: {path}";
+    place_state(path: Name) = "state: {path}";
+    place_log(path: Name) = "log: {path}";
     no_log(why: Raw) = "cannot be written, so nothing is logged: {why}";
-    heading_usage() = "Usage:";
+    usage(usage: Raw) = "Usage: {usage}";
     usage_options() = "[OPTIONS]";
     heading_options() = "Options";
     heading_arguments() = "Arguments";

@@ -54,7 +54,7 @@ said! { "cloud":
     guest_restarted(time: Said) = "the guest restarted at {time}";
     host_tcp(source: Name, port: Number) = "this host ({source}) to TCP {port}";
     source_internet_tcp(port: Number) = "a source on the Internet to TCP {port} (the user's address is not known)";
-    depends_rule(question: Said, group: Name, index: Number, rule: Raw) = "{question} depends on {group} rule {index} ({rule})";
+    depends_rule(question: Said, group: Name, index: Number, rule: Said) = "{question} depends on {group} rule {index} ({rule})";
     host_public_address(source: Name, port: Number) = "this host (public address behind {source} not known) to TCP {port}";
     nobody_known_come() = "nobody is known to come along the private path";
     bound_public_address() = "a bound public address needs no route back";

@@ -85,7 +85,7 @@ fn choice<T>(raw: &Raw, words: &[&str], parse: fn(&str) -> Option<T>) -> Result<
 }
 
 fn optional<T: ToString>(value: Option<&T>) -> String {
-    value.map_or_else(|| "(not set)".to_owned(), |v| quoted(&v.to_string()))
+    value.map_or_else(|| said::not_set().to_string(), |v| quoted(&v.to_string()))
 }
 
 fn path(value: Option<&PathBuf>) -> String {

@@ -107,15 +107,22 @@ pub enum Origin {
     Flag(&'static str),
 }
 
+impl Origin {
+    /// The sentence.
+    pub fn said(&self) -> Said {
+        match self {
+            Self::Default => said::from_default(),
+            Self::Locale => said::from_locale(),
+            Self::File { place } => Said::raw(place),
+            Self::Variable(name) => said::from_variable(*name),
+            Self::Flag(name) => said::from_flag(*name),
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => f.write_str("default"),
-            Self::Locale => f.write_str("locale"),
-            Self::File { place } => f.write_str(place),
-            Self::Variable(name) => write!(f, "environment ({name})"),
-            Self::Flag(name) => write!(f, "flag ({name})"),
-        }
+        f.write_str(&self.said())
     }
 }
 

@@ -3,6 +3,11 @@
 use crate::domain::said::said;
 
 said! { "config":
+    from_default() = "default";
+    from_locale() = "locale";
+    from_variable(name: Name) = "environment ({name})";
+    from_flag(name: Name) = "flag ({name})";
+    not_set() = "(not set)";
     problem(place: Name, key: Name, message: Said) = "{place}: {key} {message}";
     problem_at(place: Name, message: Said) = "{place}: {message}";
     file_unreadable(path: Name, why: Said) = "config file {path}: {why}; give another with --config, or leave it out";

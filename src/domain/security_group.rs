@@ -114,7 +114,7 @@ pub struct RuleReference {
     pub group_id: String,
     pub index: i64,
     /// The rule as one line for people.
-    pub text: String,
+    pub text: Said,
 }
 
 /// What the groups say about one question.
@@ -359,13 +359,13 @@ fn reference(group: &SecurityGroup, rule: &Rule) -> RuleReference {
     RuleReference {
         group_id: group.id.clone(),
         index: rule.index,
-        text: rule.text(),
+        text: rule.said(),
     }
 }
 
 impl Rule {
     /// The rule as one line: `DROP TCP 22 from 0.0.0.0/0 "no ssh"`.
-    pub fn text(&self) -> String {
+    pub fn said(&self) -> Said {
         let action = match self.action {
             Some(RuleAction::Accept) => "ACCEPT",
             Some(RuleAction::Drop) => "DROP",
@@ -381,9 +381,9 @@ impl Rule {
             Peer::Unknown => "?",
         };
         if self.description.is_empty() {
-            format!("{action} {service} from {peer}")
+            said::rule(action, service, peer)
         } else {
-            format!("{action} {service} from {peer} \"{}\"", self.description)
+            said::rule_described(action, service, peer, &self.description)
         }
     }
 }

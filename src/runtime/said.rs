@@ -109,7 +109,7 @@ said! { "runtime":
     action_on(action: Word, target: Name) = "`{action}` on {target}";
     under_way_by(who: Said, what: Said, entry: Name) = "{who} is carrying out {what} right now (entry {entry})";
     interrupted_of(what: Said, who: Said, entry: Name) = "{what} of {who} was interrupted and is not settled yet (entry {entry})";
-    did_ago(who: Said, what: Said, minutes: Number, outcome: Name, entry: Name) = "{who} did {what} {minutes} min ago: {outcome} (entry {entry})";
+    did_ago(who: Said, what: Said, minutes: Number, outcome: Said, entry: Name) = "{who} did {what} {minutes} min ago: {outcome} (entry {entry})";
     detail_of_entry(detail: Said, entry: Name) = "{detail} (entry {entry})";
     done_by_rule_of(by: Name) = "done by the same rule as {by}";
     no_plan() = "there is no plan";
@@ -153,6 +153,7 @@ said! { "runtime":
     a_day() = "day";
     a_month() = "month";
     a_gigabyte() = "GB";
+    referring_groups(count: Number) = "{count} SG (rules that refer to it)";
     origin_and_regions(origin: Said, regions: Name) = "{origin} {regions}";
     password_of(user: Said) = "password of {user}";
     vnc_address() = "VNC address (15 s, once)";

@@ -97,7 +97,7 @@ fn rule_lines(ingress: &[Rule], deciding: Option<i64>) -> Vec<RuleLine> {
         .iter()
         .map(|rule| RuleLine {
             index: rule.index,
-            text: rule.text(),
+            text: rule.said(),
             added: false,
             removed: false,
             decides: deciding == Some(rule.index),

@@ -256,11 +256,8 @@ pub fn executed(
             let again = (job.action, job.title.clone(), job.reverses.clone());
             job.undo_entry = executed.undo_entry;
             let severity = severity_of(executed.ending);
-            let text = format!(
-                "{}: {}",
-                state.texts.said(&job.title),
-                state.texts.said(&executed.detail)
-            );
+            let texts = state.texts;
+            let text = texts.labelled(&texts.said(&job.title), &texts.said(&executed.detail));
             let reversed = job.reverses.clone();
             if let Some(entry) = reversed {
                 state.jobs.taken_back(&entry);
@@ -288,11 +285,8 @@ pub fn executed(
         }
         Err(why) => {
             job.state = JobState::Ended(Ending::Failed, Said::from(&why));
-            let text = format!(
-                "{}: {}",
-                state.texts.said(&job.title),
-                state.texts.said(&why)
-            );
+            let texts = state.texts;
+            let text = texts.labelled(&texts.said(&job.title), &texts.said(&why));
             state.tell(Severity::Error, text);
         }
     }

@@ -223,7 +223,7 @@ fn listed(state: &mut State, generation: u64, event: Listing, effects: &mut Vec<
         }
         Listing::RegionDone => state.fleet.loading.regions_done += 1,
         Listing::RegionFailed { region, why } => {
-            let text = format!("{region}: {}", state.texts.said(&why));
+            let text = state.texts.labelled(&region, &state.texts.said(&why));
             if !state.fleet.failed_so_before(&text) {
                 state.tell(Severity::Warning, text.clone());
             }

@@ -10,7 +10,7 @@ use crate::app::command::{Command, Why};
 use crate::app::effect::Effect;
 use crate::app::fleet::Sort;
 use crate::app::line_edit::LineEdit;
-use crate::app::locale::{Texts, fill};
+use crate::app::locale::{Lang, Texts, fill};
 use crate::app::notices::Severity;
 use crate::app::overlay::{AskCause, Overlay, Reading as ReadingOverlay};
 use crate::app::reading::{LineLook, TextLine};
@@ -20,6 +20,7 @@ use crate::client_text;
 use crate::domain::evidence::Reading;
 use crate::domain::instance::Instance;
 use crate::domain::report::InstanceSummary;
+use crate::domain::said::{Figure, Unit};
 
 /// Runs a command, or says why it is not available.
 pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Dirty {
@@ -267,14 +268,15 @@ fn pause(state: &mut State, effects: &mut Vec<Effect>) -> Dirty {
 /// Switches everything that is done without being asked.
 fn background(state: &mut State) {
     state.rhythm.on = !state.rhythm.on;
+    let lang = state.texts.lang();
     let ui = &state.texts.ui;
     let text = if state.rhythm.on {
         fill(
             &ui.background_on,
             &[
-                ("list", &seconds(state.rhythm.every.list)),
-                ("sweep", &seconds(state.rhythm.every.sweep)),
-                ("look", &seconds(state.rhythm.every.look)),
+                ("list", &seconds(state.rhythm.every.list, lang)),
+                ("sweep", &seconds(state.rhythm.every.sweep, lang)),
+                ("look", &seconds(state.rhythm.every.look, lang)),
             ],
         )
     } else {
@@ -284,11 +286,12 @@ fn background(state: &mut State) {
 }
 
 /// `30 s`, `5 min`.
-fn seconds(n: i64) -> String {
+fn seconds(n: i64, lang: Lang) -> String {
+    let figure = |n: i64, unit| Figure::new(n as f64, 0, unit).text(lang);
     if n >= 60 && n % 60 == 0 {
-        format!("{} min", n / 60)
+        figure(n / 60, Unit::Minutes)
     } else {
-        format!("{n} s")
+        figure(n, Unit::Seconds)
     }
 }
 

@@ -101,7 +101,7 @@ pub fn written(
                 &ui.ticket_done_text,
                 &[
                     ("path", &made.path),
-                    ("files", &made.files.join(", ")),
+                    ("files", &state.texts.listed(&made.files)),
                     ("form", made.form.trim_end()),
                 ],
             );

@@ -3,6 +3,22 @@
 use crate::domain::said::said;
 
 said! { "doctor":
+    level_ok() = "ok";
+    level_warn() = "warn";
+    level_fail() = "FAIL";
+    level_not_tested() = "-";
+    subject_config() = "config";
+    subject_credentials() = "credentials";
+    subject_identity() = "identity";
+    subject_site() = "site";
+    subject_clock() = "clock";
+    subject_state() = "state";
+    subject_log() = "log";
+    subject_terminal() = "terminal";
+    subject_locale() = "locale";
+    subject_knowledge() = "knowledge";
+    subject_read_only() = "read-only";
+    subject_actions() = "actions";
     summary(failed: Number, warned: Number, untested: Number) = "{failed} failed, {warned} warned, {untested} not tested";
     no_policy(what: Raw, known: List) = "there is no policy for `{what}`; give read, deep or one of {known}";
     correct_entry() = "correct the entry that is named";

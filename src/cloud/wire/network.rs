@@ -421,7 +421,7 @@ mod tests {
         let group = security_group("sg-1", "web", &set).expect("readable");
         assert_eq!(group.version, "12");
         assert_eq!(
-            group.ingress[0].text(),
+            group.ingress[0].said(),
             "ACCEPT TCP 22 from 10.0.0.0/8 \"x\""
         );
         assert_eq!(group.ingress[1].service, Service::Template("ppm-1".into()));

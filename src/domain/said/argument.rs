@@ -153,7 +153,8 @@ impl Figure {
         }
     }
 
-    fn text(self, lang: Lang) -> String {
+    /// Value and unit in a language.
+    pub fn text(self, lang: Lang) -> String {
         let behind = self.unit.behind(lang);
         format!("{:.*}{behind}", usize::from(self.decimals), self.value)
     }
@@ -262,7 +263,8 @@ pub enum Joint {
 }
 
 impl Joint {
-    fn text(self, lang: Lang) -> &'static str {
+    /// The mark in a language.
+    pub fn text(self, lang: Lang) -> &'static str {
         match (self, lang) {
             (Self::Names, Lang::Zh) => "、",
             (Self::Commas, Lang::Zh) => "，",

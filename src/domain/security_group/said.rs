@@ -3,8 +3,10 @@
 use crate::domain::said::said;
 
 said! { "domain":
+    rule(action: Name, service: Name, peer: Name) = "{action} {service} from {peer}";
+    rule_described(action: Name, service: Name, peer: Name, description: Raw) = "{action} {service} from {peer} \"{description}\"";
     no_rule() = "no rule";
-    rule_of(group: Name, index: Number, rule: Raw) = "{group} rule {index} ({rule})";
+    rule_of(group: Name, index: Number, rule: Said) = "{group} rule {index} ({rule})";
     allowed_by(question: Said, rule: Said) = "{question} is allowed by {rule}";
     refused_by(question: Said, rule: Said) = "{question} is refused by {rule}";
     matches_none(question: Said) = "{question} matches no rule, so it is refused";

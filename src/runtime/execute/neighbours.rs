@@ -10,6 +10,7 @@ use crate::domain::instance::Instance;
 use crate::domain::said::{Said, Table, Word};
 use crate::runtime::said;
 use crate::store::journal::{CallResult, Contents, Entry, EntryState, Outcome};
+use crate::store::said::outcome_done;
 
 /// How far back an action still matters to the next one.
 const RECENT: SignedDuration = SignedDuration::from_hours(1);
@@ -63,7 +64,7 @@ fn note(desk: &Desk, entry: &Entry, now: Timestamp) -> Option<Said> {
     let ended = entry.ended?;
     let ago = now.duration_since(ended);
     (ago < RECENT && !own).then(|| {
-        let outcome = entry.outcome.map_or("closed", Outcome::as_str);
+        let outcome = entry.outcome.map_or_else(outcome_done, Outcome::said);
         said::did_ago(who, what, ago.as_mins().max(0), outcome, &entry.id)
     })
 }

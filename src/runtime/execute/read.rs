@@ -155,13 +155,10 @@ async fn other_users(client: &Client, region: &str, group: &str) -> Result<Vec<S
     }
     users.retain(|(kind, count)| *count > 0 && kind != "CVM");
     let shown = |(kind, count): (String, u64)| match kind.as_str() {
-        "SG" => format!("{count} SG (rules that refer to it)"),
-        _ => format!("{count} {kind}"),
+        "SG" => said::referring_groups(count),
+        _ => Said::raw(format!("{count} {kind}")),
     };
-    Ok(users
-        .into_iter()
-        .map(|user| Said::raw(shown(user)))
-        .collect())
+    Ok(users.into_iter().map(shown).collect())
 }
 
 pub(super) async fn account_type(client: &Client, region: &str) -> Result<AccountType, CloudError> {

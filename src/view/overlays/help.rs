@@ -1,7 +1,5 @@
 //! Help, made from the live keymap: what is shown is what is bound.
 
-use std::fmt::Write as _;
-
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
@@ -65,7 +63,7 @@ pub fn lines(state: &State, look: &Look, cells: usize) -> Vec<Line<'static>> {
                 state.texts.command(command.as_str()).to_owned()
             };
             if let Err(why) = command.enabled(state) {
-                let _ = write!(text, " ({})", state.texts.why(why));
+                text = state.texts.noted(&text, state.texts.why(why));
             }
             let left = 22.min(cells / 3);
             let rows = wrap(&text, cells.saturating_sub(left + 1));

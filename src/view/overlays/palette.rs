@@ -1,7 +1,5 @@
 //! The command palette: a query, and the commands that fit with their keys.
 
-use std::fmt::Write as _;
-
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
@@ -44,7 +42,7 @@ pub fn draw(state: &State, edit: &LineEdit, selected: usize, paint: &mut Paint<'
         let why = command.enabled(state).err();
         let mut text = state.texts.command(command.as_str()).to_owned();
         if let Some(why) = why {
-            let _ = write!(text, " ({})", state.texts.why(why));
+            text = state.texts.noted(&text, state.texts.why(why));
         }
         let style = match (row == selected, why.is_some()) {
             (true, _) => theme.selected,

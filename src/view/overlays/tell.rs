@@ -36,11 +36,7 @@ pub fn draw(state: &State, selected: usize, paint: &mut Paint<'_>, screen: Rect)
         } else {
             "[ ]"
         };
-        let line = format!(
-            "{mark} {}: {}",
-            state.texts.evidence(group),
-            state.texts.state(group, answer)
-        );
+        let line = format!("{mark} {}", state.texts.reading(group, None, answer));
         let y = rest.y + (row - offset) as u16;
         paint.text(rest.x, y, rest.width, &line, style);
     }

@@ -18,7 +18,7 @@ use crate::domain::action::Risk;
 use crate::domain::report::{GuideMatch, RankedAction, Report, Verdict};
 use crate::view::frame::Look;
 use crate::view::panes::diagnosis::{heading, without_end};
-use crate::view::text::wrap;
+use crate::view::text::{width, wrap};
 use crate::view::widgets::paint::Paint;
 
 /// Steps shown of a running action.
@@ -89,7 +89,13 @@ fn content(
     } else {
         &ui.do_next
     };
-    lines.push(heading(title, aside, look));
+    // What the figures mean is not cut: it stands below where it does not fit beside.
+    if width(title) + width(aside) + 2 > cells {
+        lines.push(heading(title, "", look));
+        lines.extend(plain(aside, cells, theme.dim));
+    } else {
+        lines.push(heading(title, aside, look));
+    }
     if report.actions.is_empty() {
         lines.extend(plain(&ui.no_actions, cells, theme.dim));
     }
@@ -222,7 +228,7 @@ fn parameters(state: &State, action: &RankedAction) -> String {
     if all.is_empty() {
         String::new()
     } else {
-        format!("({})", all.join(", "))
+        state.texts.noted("", &state.texts.listed(&all))
     }
 }
 
@@ -281,7 +287,11 @@ pub fn standing(state: &State, job: &Job, look: &Look) -> (String, Style) {
                 Ending::Failed => (glyphs.bad, theme.bad, &ui.job_failed),
                 Ending::Unknown => (glyphs.unknown, theme.warn, &ui.job_unknown),
             };
-            (glyph, style, format!("{word} {}", state.texts.said(detail)))
+            (
+                glyph,
+                style,
+                state.texts.in_a_row(word, &state.texts.said(detail)),
+            )
         }
     };
     (format!("{glyph} {word}"), style)
@@ -296,7 +306,7 @@ fn job_lines(state: &State, job: &Job, look: &Look, cells: usize) -> Vec<Line<'s
         .age_sentence(state.now, job.ended_at.unwrap_or(job.started_at));
     let mut lines = Vec::new();
     let title = state.texts.said(&job.title);
-    for line in wrap(&format!("{title} ({age})"), cells) {
+    for line in wrap(&state.texts.noted(&title, &age), cells) {
         lines.push(Line::from(Span::styled(line, theme.title)));
     }
     for line in wrap(&standing, cells) {

@@ -89,7 +89,7 @@ pub fn lines(
         .collect();
     if !also.is_empty() {
         for line in wrap(
-            &fill(&ui.also_broken, &[("causes", &also.join(", "))]),
+            &fill(&ui.also_broken, &[("causes", &state.texts.listed(&also))]),
             cells,
         ) {
             lines.push(Line::from(Span::styled(line, theme.warn)));
@@ -165,14 +165,7 @@ fn reasons(
         let what = if term.evidence == "prior" {
             state.texts.ui.prior.clone()
         } else {
-            let path = term
-                .path
-                .map_or_else(String::new, |p| format!(" ({})", state.texts.path(p)));
-            format!(
-                "{}{path}: {}",
-                state.texts.evidence(&term.evidence),
-                state.texts.state(&term.evidence, &term.state)
-            )
+            state.texts.reading(&term.evidence, term.path, &term.state)
         };
         let weight = format!("{:+5.1} dB ", term.weight_db);
         let cite = if term.observation.is_empty() {

@@ -9,7 +9,7 @@ const SIGNS: usize = 3;
 /// The login result: the longest words of all languages with a space in front.
 const LOGIN: usize = 12;
 const AGE: usize = 5;
-const STATE: usize = 10;
+const STATE: usize = 11;
 const REGION: usize = 14;
 /// Widest name that other columns give way to.
 const WHOLE_NAME: usize = 24;

@@ -104,7 +104,7 @@ pub fn heading(title: &str, aside: &str, look: &Look) -> Line<'static> {
 }
 
 fn whole_percent(share: f64) -> String {
-    format!("{:.0} %", (share * 100.0).clamp(0.0, 100.0))
+    format!("{:.0}%", (share * 100.0).clamp(0.0, 100.0))
 }
 
 fn identity(state: &State, instance: &Instance, look: &Look, cells: usize) -> Vec<Line<'static>> {
@@ -276,7 +276,7 @@ fn last_step(state: &State, look: &Look, cells: usize) -> Vec<Line<'static>> {
         Some(job) if actions_are_hidden(state) => {
             let (text, style) = actions::standing(state, job, look);
             let text = if job.state.is_running() {
-                format!("{text}: {}", state.texts.said(&job.title))
+                state.texts.labelled(&text, &state.texts.said(&job.title))
             } else {
                 text
             };
@@ -344,28 +344,23 @@ fn next_evidence(state: &State, report: &Report, look: &Look, cells: usize) -> V
     }
     let mut lines = vec![Line::default(), heading(&ui.next_evidence, "", look)];
     for next in report.next_evidence.iter().take(3) {
-        let path = next
-            .path
-            .map_or_else(String::new, |p| format!(" ({})", state.texts.path(p)));
         let worth = match next.bits {
             bits if bits >= 0.5 => &ui.tells_much,
             bits if bits >= 0.15 => &ui.tells_some,
             _ => &ui.tells_little,
         };
-        let mut text = format!(
-            "{}{path}: {}",
-            state.texts.evidence(&next.id),
-            fill(
-                &ui.evidence_price,
-                &[
-                    ("worth", worth),
-                    ("bits", &format!("{:.1}", next.bits)),
-                    ("seconds", &format!("{:.0}", next.cost_s)),
-                ],
-            )
+        let price = fill(
+            &ui.evidence_price,
+            &[
+                ("worth", worth),
+                ("bits", &format!("{:.1}", next.bits)),
+                ("seconds", &format!("{:.0}", next.cost_s)),
+            ],
         );
+        let texts = state.texts;
+        let mut text = texts.labelled(&texts.evidence_on(&next.id, next.path), &price);
         if !next.needs.is_empty() {
-            let _ = write!(text, "; {}", state.texts.said(&next.needs));
+            text = texts.and_also(&text, &texts.said(&next.needs));
         }
         let key = state.keys.chords(way_to(&next.id)).first();
         let key = key.map_or_else(
@@ -448,7 +443,7 @@ fn facts(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'sta
         if names.is_empty() {
             continue;
         }
-        let text = fill(text, &[("names", &names.join(", "))]);
+        let text = fill(text, &[("names", &state.texts.listed(&names))]);
         let mut block = hanging(&format!("{glyph} "), &text, cells, look.theme.dim);
         if let Some(span) = block.first_mut().and_then(|line| line.spans.first_mut()) {
             span.style = style;
@@ -460,27 +455,22 @@ fn facts(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'sta
 
 /// The name of a reading, with its state where the name alone does not tell it.
 fn short_fact(state: &State, case: &Case, reading: &Reading) -> String {
-    let path = reading
-        .path
-        .map_or_else(String::new, |p| format!(" ({})", state.texts.path(p)));
-    let name = state.texts.evidence(&reading.id);
-    let age = age_of_kept(state, case, reading);
-    if tone(reading) == Tone::Good {
-        return format!("{name}{path}{age}");
-    }
-    let word = reading.state.as_deref().unwrap_or_default();
-    format!(
-        "{name}{path}: {}{age}",
-        state.texts.state(&reading.id, word)
-    )
+    let text = if tone(reading) == Tone::Good {
+        state.texts.evidence_on(&reading.id, reading.path)
+    } else {
+        let word = reading.state.as_deref().unwrap_or_default();
+        state.texts.reading(&reading.id, reading.path, word)
+    };
+    with_age(state, case, reading, text)
 }
 
-/// How old a reading is that an earlier look took and the last one could not take again.
-fn age_of_kept(state: &State, case: &Case, reading: &Reading) -> String {
-    let kept = case.kept_from(reading);
-    kept.map_or_else(String::new, |at| {
-        format!(" ({})", state.texts.age_sentence(state.now, at))
-    })
+/// With how old a reading is that an earlier look took and the last one could not take again.
+fn with_age(state: &State, case: &Case, reading: &Reading, text: String) -> String {
+    let texts = state.texts;
+    match case.kept_from(reading) {
+        Some(at) => texts.noted(&text, &texts.age_sentence(state.now, at)),
+        None => text,
+    }
 }
 
 fn fact(
@@ -499,20 +489,12 @@ fn fact(
         Tone::Neutral => (glyphs.bullet, theme.text),
         Tone::Unknown => (glyphs.unknown, theme.dim),
     };
-    let path = reading
-        .path
-        .map_or_else(String::new, |p| format!(" ({})", state.texts.path(p)));
-    let mut text = format!(
-        "{}{path}: {}",
-        state.texts.evidence(&reading.id),
-        state
-            .texts
-            .state(&reading.id, reading.state.as_deref().unwrap_or_default())
-    );
+    let word = reading.state.as_deref().unwrap_or_default();
+    let mut text = state.texts.reading(&reading.id, reading.path, word);
     if reading.status == Status::Stale {
-        let _ = write!(text, " ({})", state.texts.status(Status::Stale));
+        text = state.texts.noted(&text, state.texts.status(Status::Stale));
     }
-    text.push_str(&age_of_kept(state, case, reading));
+    text = with_age(state, case, reading, text);
     if !reading.detail.is_empty() && !state.looks.privacy {
         let detail = state.texts.said(&reading.detail);
         let _ = write!(text, " {} {detail}", glyphs.absent);
@@ -566,17 +548,15 @@ fn unknowns(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'
                 .collect();
             names.sort_unstable();
             names.dedup();
-            lines.extend(wrapped(&names.join(", "), cells, theme.dim));
+            lines.extend(wrapped(&state.texts.listed(&names), cells, theme.dim));
             continue;
         }
         for reading in readings {
-            let path = reading
-                .path
-                .map_or_else(String::new, |p| format!(" ({})", state.texts.path(p)));
             let why = state
                 .texts
                 .said(reading.needs.as_ref().unwrap_or(&reading.detail));
-            let text = format!("{}{path}: {why}", state.texts.evidence(&reading.id));
+            let name = state.texts.evidence_on(&reading.id, reading.path);
+            let text = state.texts.labelled(&name, &why);
             let sign = format!("{} ", look.glyphs.unknown);
             lines.extend(hanging(&sign, &text, cells, theme.dim));
         }

@@ -67,7 +67,7 @@ pub fn load(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'
         };
         let name = state.texts.evidence(load.evidence);
         let figures = sparkline::figures(&load.percent, 100.0, look);
-        let text = format!("{now:.0} %  ");
+        let text = format!("{now:.0}%  ");
         let used: usize = spans.iter().map(|span| width(&span.content)).sum();
         if used + width(name) + width(&figures) + width(&text) + 2 > cells {
             break;
@@ -109,8 +109,9 @@ pub fn past(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'
         };
         if !past.cured_by.is_empty() {
             let action = state.texts.action(&past.cured_by, &past.cured_by);
-            text.push_str("; ");
-            text.push_str(&fill(&ui.past_cure, &[("action", action)]));
+            text = state
+                .texts
+                .and_also(&text, &fill(&ui.past_cure, &[("action", action)]));
         }
         let sign = format!("{} ", look.glyphs.bullet);
         lines.extend(hanging(&sign, &text, cells, look.theme.text));

@@ -12,6 +12,7 @@ use crate::app::state::State;
 use crate::app::tone::{Tone, tone};
 use crate::domain::evidence::{Path, Reading, Status};
 use crate::domain::instance::{Instance, Os};
+use crate::domain::said::{Figure, Unit};
 use crate::view::frame::Look;
 use crate::view::text::{fit, width};
 use crate::view::widgets::sparkline;
@@ -211,10 +212,11 @@ fn history(row: Option<&Row>, path: Path, look: &Look, texts: &Texts) -> Option<
     let mut spans = sparkline::looks(track, look);
     let mut figures = Vec::new();
     if let Some((least, most)) = track.latency() {
+        let most_text = Figure::new(f64::from(most), 0, Unit::Milliseconds).text(texts.lang());
         let time = if least == most {
-            format!("{most} ms")
+            most_text
         } else {
-            format!("{least}-{most} ms")
+            format!("{least}-{most_text}")
         };
         figures.push(time);
     }
@@ -225,7 +227,7 @@ fn history(row: Option<&Row>, path: Path, look: &Look, texts: &Texts) -> Option<
         );
         figures.push(text);
     }
-    let figures = figures.join(", ");
+    let figures = texts.listed(&figures);
     spans.push(Span::styled(format!(" {figures}"), look.theme.dim));
     Some(Line::from(spans))
 }
