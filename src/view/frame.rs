@@ -124,10 +124,8 @@ fn title(state: &State, paint: &mut Paint<'_>, area: Rect) {
     let ui = &state.texts.ui;
     let mut left = vec![Span::styled(" cvmtop", theme.title)];
     if !state.place.is_empty() {
-        left.push(Span::styled(
-            format!("  {}", state.texts.said(&state.place)),
-            theme.dim,
-        ));
+        let place = state.texts.said(&state.place);
+        left.push(Span::styled(format!("  {place}"), theme.dim));
     }
     let mut badges: Vec<Span<'_>> = Vec::new();
     let mut badge = |text: &str| {
