@@ -24,7 +24,6 @@ pub mod reading;
 pub mod rhythm;
 pub mod state;
 pub mod timed;
-pub mod tone;
 pub mod track;
 pub mod trail;
 pub mod typed;

@@ -1,11 +1,21 @@
-//! Tells the program which commit it was built from, and links the unwinder into it.
+//! Tells the program which commit it was built from, makes the table of evidence, and links the
+//! unwinder into the program.
 //!
 //! `CVMTOP_COMMIT` wins, for packagers; then the checkout's git; then what `cargo package` put
 //! into a source archive. Development builds say `dev`, so that a commit rebuilds nothing.
 
+#[path = "build/evidence.rs"]
+mod evidence;
+
 use std::process::Command;
 
 fn main() {
+    println!("cargo:rerun-if-changed=src/build");
+    println!("cargo:rerun-if-changed=assets/knowledge/evidence.toml");
+    if let Err(error) = make_evidence() {
+        println!("cargo:error={error}");
+        return;
+    }
     println!("cargo:rerun-if-env-changed=CVMTOP_COMMIT");
     println!("cargo:rerun-if-changed=src/build.rs");
     let release = std::env::var("PROFILE").is_ok_and(|profile| profile == "release");
@@ -24,6 +34,14 @@ fn main() {
     if let Err(error) = link_unwinder_statically() {
         println!("cargo:warning=the program will need libgcc_s: {error}");
     }
+}
+
+/// Writes the table of evidence for `domain::evidence` to include.
+fn make_evidence() -> Result<(), String> {
+    let said = |error: std::io::Error| format!("assets/knowledge/evidence.toml: {error}");
+    let text = std::fs::read_to_string("assets/knowledge/evidence.toml").map_err(said)?;
+    let folder = std::env::var("OUT_DIR").unwrap_or_default();
+    std::fs::write(format!("{folder}/evidence.rs"), evidence::generate(&text)?).map_err(said)
 }
 
 /// The standard library asks for the shared unwinder by name. A linker script of that name, found

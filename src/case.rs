@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::action::offer;
 use crate::diagnosis::{self, Knowledge};
-use crate::domain::evidence::{Reading, Source, Status, place};
+use crate::domain::evidence::{Reading, Source, Status, place, table::Group};
 use crate::domain::guide_step::TickedStep;
 use crate::domain::report::{InstanceSummary, Report, Vantage};
 use crate::guide::{self, Lang};
@@ -20,19 +20,9 @@ use crate::guide::{self, Lang};
 /// what was done to the instance since then ends it at once.
 pub const KEPT: Duration = Duration::from_secs(15 * 60);
 
-/// What the guest says of one source only: of another one it says nothing.
-const OF_A_SOURCE: [&str; 6] = [
-    "guest-listener",
-    "guest-firewall",
-    "guest-source-block",
-    "guest-auth-policy",
-    "guest-access",
-    "guest-account",
-];
-
 /// True if a reading would have to be taken anew for a user who comes from elsewhere.
 pub fn is_of_a_source(reading: &Reading) -> bool {
-    reading.source == Source::Guest && OF_A_SOURCE.contains(&reading.id.as_str())
+    reading.source == Source::Guest && Group::of(&reading.id).is_some_and(|it| it.of_a_source)
 }
 
 /// Everything that a report is made of.
@@ -142,7 +132,7 @@ fn counts(reading: &Reading, now: Timestamp, changed_at: Option<Timestamp>) -> b
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::evidence::Path;
+    use crate::domain::evidence::{Path, State};
     use crate::domain::said::Said;
 
     fn second(second: i64) -> Timestamp {
@@ -150,7 +140,7 @@ mod tests {
     }
 
     fn seen(id: &str, source: Source, state: &str, at: i64) -> Reading {
-        Reading::observed(id, source, state, Said::raw("")).at(second(at), 0)
+        Reading::observed(State::new(id, state), source, Said::raw("")).at(second(at), 0)
     }
 
     fn unseen(id: &str, source: Source, status: Status, at: i64) -> Reading {
@@ -215,13 +205,6 @@ mod tests {
         // An address that is gone takes its readings with it.
         let before = vec![old(Path::Public)];
         assert!(renewed(before, Vec::new(), second(201), None).is_empty());
-    }
-
-    #[test]
-    fn the_groups_of_a_source_are_in_the_vocabulary() {
-        for id in OF_A_SOURCE {
-            assert!(Knowledge::shipped().group(id).is_some(), "{id}");
-        }
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::ops::Range;
 
 use serde::Deserialize;
 
-use crate::domain::evidence::{Reading, Source};
+use crate::domain::evidence::state::pasted_error;
+use crate::domain::evidence::{Reading, Source, State, group};
 use crate::domain::instance::Os;
 use crate::domain::report::InstanceSummary;
 use crate::domain::said::{self as sentences, Said, Word};
@@ -33,13 +34,13 @@ pub const MAX_TEXT: usize = 64 * 1024;
 const MAX_DETAIL: usize = 160;
 
 /// Group of the readings that come from what a client printed.
-pub const PASTED_ERROR: &str = "pasted-error";
+pub const PASTED_ERROR: &str = group::PASTED_ERROR;
 
 /// State of a text in which nothing is known.
-pub const UNRECOGNISED: &str = "unrecognised";
+pub const UNRECOGNISED: &str = pasted_error::UNRECOGNISED.id;
 
 /// State of a text that ends in a login that works.
-pub const LOGIN_WORKS: &str = "login-works";
+pub const LOGIN_WORKS: &str = pasted_error::LOGIN_WORKS.id;
 
 /// How far a login had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -250,9 +251,8 @@ pub fn readings(text: &str) -> Vec<Reading> {
             continue;
         }
         out.push(Reading::observed(
-            &found.evidence,
+            State::new(&found.evidence, &found.state),
             Source::Operator,
-            &found.state,
             detail(text, &found),
         ));
     }

@@ -25,7 +25,7 @@ pub use knowledge::{Knowledge, KnowledgeError, check_file};
 pub use way_in::asks_for_way;
 pub use why_not::{Why, why_not};
 
-use crate::domain::evidence::{Reading, Source};
+use crate::domain::evidence::{Reading, Source, State};
 use crate::domain::report::{
     AlsoBroken, CauseProbability, InstanceSummary, Report, SCHEMA_VERSION, Vantage, Verdict,
 };
@@ -189,25 +189,11 @@ fn verdict(causes: &[CauseProbability], weighed: usize, case: &Case<'_>) -> Verd
 
 /// True if the login service itself said something: an open port is the kernel's word only.
 fn is_answer_of_the_service(reading: &Reading) -> bool {
-    let state = reading.observed_state();
-    let state = state.filter(|_| reading.source == Source::Probe);
-    match (reading.id.as_str(), state) {
-        ("banner", Some(state)) => matches!(state, "fast" | "slow" | "mixed" | "throttle-notice"),
-        ("kex", Some(state)) => matches!(state, "common" | "legacy-only" | "none"),
-        ("rdp-negotiation", Some(state)) => {
-            matches!(state, "nla" | "tls" | "legacy" | "slow" | "mixed")
-        }
-        ("login-attempt", Some(state)) => state != "not-reached",
-        _ => false,
-    }
+    reading.source == Source::Probe && reading.seen().is_some_and(State::answers)
 }
 
 /// True if somebody's login is known to have failed: by what the client printed, or by the try
 /// that was made here.
 fn is_failure_of_a_login(reading: &Reading) -> bool {
-    match (reading.id.as_str(), reading.observed_state()) {
-        ("pasted-error", Some(state)) => state != "login-works",
-        ("login-attempt", Some(state)) => !matches!(state, "accepted" | "accepted-slow"),
-        _ => false,
-    }
+    reading.seen().and_then(State::works) == Some(false)
 }

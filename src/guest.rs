@@ -20,7 +20,7 @@ pub mod windows;
 
 use std::net::IpAddr;
 
-use crate::domain::evidence::{Reading, Source, Status};
+use crate::domain::evidence::{Reading, Source, State, Status};
 use crate::domain::instance::Os;
 use crate::domain::said::Said;
 use crate::domain::script_data;
@@ -108,17 +108,20 @@ fn read(os: Os, answer: &answer::Answer, question: &GuestQuestion) -> Vec<Readin
 }
 
 /// A finding, or the reason why there is none.
-pub(crate) type Finding = Result<(&'static str, Said), Said>;
+pub(crate) type Finding = Result<(State<'static>, Said), Said>;
 
 pub(crate) fn reading(id: &str, finding: Finding) -> Reading {
     match finding {
-        Ok((state, detail)) => Reading::observed(id, Source::Guest, state, detail),
+        Ok((state, detail)) => {
+            debug_assert_eq!(state.group, id);
+            Reading::observed(state, Source::Guest, detail)
+        }
         Err(why) => Reading::without_state(id, Source::Guest, Status::NotAttempted, why),
     }
 }
 
 #[allow(clippy::unnecessary_wraps)] // one shape for a finding and for its absence
-pub(crate) fn found(state: &'static str, detail: impl Into<Said>) -> Finding {
+pub(crate) fn found(state: State<'static>, detail: impl Into<Said>) -> Finding {
     Ok((state, detail.into()))
 }
 

@@ -10,7 +10,7 @@ use cvmtop::action::context::PlanContext;
 use cvmtop::action::parameters::Parameters;
 use cvmtop::action::plan::{Plan, plan};
 use cvmtop::app::effect::Effect;
-use cvmtop::app::health::{Health, Login};
+use cvmtop::app::health::Login;
 use cvmtop::app::jobs::{Ending, Executed};
 use cvmtop::app::locale::Lang;
 use cvmtop::app::message::{Listing, Look, Message};
@@ -20,7 +20,8 @@ use cvmtop::app::rhythm::Intervals;
 use cvmtop::app::state::{Pane, State};
 use cvmtop::app::update::{next_wake, update};
 use cvmtop::domain::action::ActionId;
-use cvmtop::domain::evidence::{Path, Reading, Source};
+use cvmtop::domain::evidence::table::LoginWord;
+use cvmtop::domain::evidence::{self, Path, Reading, Source};
 use cvmtop::domain::instance::Os;
 use cvmtop::domain::said::Said;
 
@@ -103,8 +104,12 @@ fn readings_of_an_older_triage_are_dropped() {
             .iter()
             .any(|e| matches!(e, Effect::Cancel { run } if *run == old))
     );
-    let reading =
-        Reading::observed("reach", Source::Probe, "open", Said::raw("")).on_path(Path::Public);
+    let reading = Reading::observed(
+        evidence::State::new("reach", "open"),
+        Source::Probe,
+        Said::raw(""),
+    )
+    .on_path(Path::Public);
     send(
         &mut state,
         Message::Read {
@@ -303,7 +308,11 @@ fn a_later_look_keeps_what_it_could_not_read_again_but_not_for_another_user() {
         } else {
             "allows"
         };
-        let reading = Reading::observed(id, Source::Guest, of_guest, Said::raw(""));
+        let reading = Reading::observed(
+            evidence::State::new(id, of_guest),
+            Source::Guest,
+            Said::raw(""),
+        );
         send(
             &mut state,
             Message::Read {
@@ -344,8 +353,12 @@ fn a_paused_display_holds_back_what_arrives() {
     let mut state = listed(Lang::En, SIZE);
     let run = triage_run(&press(&mut state, "enter"));
     press(&mut state, "p");
-    let reading =
-        Reading::observed("reach", Source::Probe, "open", Said::raw("")).on_path(Path::Public);
+    let reading = Reading::observed(
+        evidence::State::new("reach", "open"),
+        Source::Probe,
+        Said::raw(""),
+    )
+    .on_path(Path::Public);
     send(
         &mut state,
         Message::Read {
@@ -447,7 +460,7 @@ fn tick(state: &mut State, second: i64) -> Vec<Effect> {
     send(state, Message::Tick(at(second)))
 }
 
-fn looked(state: &mut State, effects: &[Effect], word: &'static str, second: i64) -> Vec<Effect> {
+fn looked(state: &mut State, effects: &[Effect], word: LoginWord, second: i64) -> Vec<Effect> {
     let run = effects
         .iter()
         .find_map(|effect| match effect {
@@ -455,14 +468,9 @@ fn looked(state: &mut State, effects: &[Effect], word: &'static str, second: i64
             _ => None,
         })
         .expect("a look is asked for");
-    let health = if word == "ok" {
-        Health::Healthy
-    } else {
-        Health::Failing
-    };
     let look = Look {
         path: Path::Public,
-        login: Some(Login { health, word }),
+        login: Some(Login::of(word)),
         ms: Some(3),
     };
     let message = Message::Looked {
@@ -525,7 +533,7 @@ fn the_selected_instance_is_looked_at_once_the_selection_rests() {
     let effects = tick(&mut state, 32);
     assert!(looks(&effects));
     assert!(!looks(&tick(&mut state, 33)), "one look at a time");
-    looked(&mut state, &effects, "silent", 34);
+    looked(&mut state, &effects, LoginWord::Silent, 34);
     assert!(!looks(&tick(&mut state, 63)));
     assert!(looks(&tick(&mut state, 64)));
 }
@@ -534,7 +542,7 @@ fn the_selected_instance_is_looked_at_once_the_selection_rests() {
 fn a_login_that_turns_is_diagnosed_again_with_its_onset() {
     let mut state = looking_by_itself();
     let effects = tick(&mut state, 40);
-    looked(&mut state, &effects, "ok", 41);
+    looked(&mut state, &effects, LoginWord::Ok, 41);
     let run = triage_run(&press(&mut state, "enter"));
     for reading in console::blocked_readings() {
         let (instance, reading) = ("ins-shop".into(), Box::new(reading));
@@ -549,9 +557,9 @@ fn a_login_that_turns_is_diagnosed_again_with_its_onset() {
     }
     console::end_triage(&mut state, run);
     let effects = tick(&mut state, 80);
-    assert!(looked(&mut state, &effects, "ok", 81).is_empty());
+    assert!(looked(&mut state, &effects, LoginWord::Ok, 81).is_empty());
     let effects = tick(&mut state, 120);
-    let effects = looked(&mut state, &effects, "refused", 121);
+    let effects = looked(&mut state, &effects, LoginWord::Refused, 121);
     let again = effects.iter().find_map(|effect| match effect {
         Effect::Triage { deep, onset, .. } => Some((*deep, *onset)),
         _ => None,

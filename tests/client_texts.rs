@@ -12,7 +12,7 @@ use cvmtop::client_text;
 use cvmtop::diagnosis::Knowledge;
 use cvmtop::diagnosis::knowledge::Text;
 use cvmtop::diagnosis::replay::SavedCase;
-use cvmtop::domain::evidence::{Path, Reading, Source, Status};
+use cvmtop::domain::evidence::{Path, Reading, Source, State, Status};
 use cvmtop::domain::report::{Report, Verdict};
 use cvmtop::domain::said::Said;
 use cvmtop::domain::statement::{SCOPE, USER_PATH};
@@ -110,7 +110,7 @@ fn set(case: &mut SavedCase, key: &str, state: &str) {
     case.readings.retain(|r| r.id != id || r.path != path);
     let mut reading = match state.strip_prefix('!') {
         Some(_) => Reading::without_state(id, Source::Probe, Status::NotAttempted, Said::raw("")),
-        None => Reading::observed(id, Source::Probe, state, Said::raw("")),
+        None => Reading::observed(State::new(id, state), Source::Probe, Said::raw("")),
     };
     reading.path = path;
     case.readings.push(reading);

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
 
 use cvmtop::diagnosis::{Case, Knowledge, asks_for_way, diagnose};
-use cvmtop::domain::evidence::{Path, Reading, Source, Status};
+use cvmtop::domain::evidence::{Path, Reading, Source, State, Status};
 use cvmtop::domain::instance::Os;
 use cvmtop::domain::report::{InstanceSummary, Report, Verdict};
 use cvmtop::domain::said::Said;
@@ -23,11 +23,11 @@ fn readings(text: &str) -> Vec<Reading> {
                 None => (key, None),
             };
             let reading = match state.strip_prefix('!') {
-                None => Reading::observed(id, Source::Probe, state, Said::raw("")),
+                None => Reading::observed(State::new(id, state), Source::Probe, Said::raw("")),
                 Some(status) => Reading {
                     status: serde_json::from_value(status.into()).unwrap(),
                     state: None,
-                    ..Reading::observed(id, Source::Probe, "", Said::raw(""))
+                    ..Reading::observed(State::new(id, ""), Source::Probe, Said::raw(""))
                 },
             };
             match path {

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
 
 use cvmtop::diagnosis::{Case, Knowledge, diagnose, explain, why_not};
-use cvmtop::domain::evidence::{Path, Reading, Source, Status};
+use cvmtop::domain::evidence::{Path, Reading, Source, State, Status};
 use cvmtop::domain::instance::Os;
 use cvmtop::domain::report::{InstanceSummary, Report};
 use cvmtop::domain::said::Said;
@@ -48,7 +48,7 @@ fn reading() -> impl Strategy<Value = Reading> {
     (0..groups, any::<prop::sample::Index>(), any::<bool>()).prop_map(|(group, state, private)| {
         let group = &Knowledge::shipped().evidence[group];
         let state = &group.states[state.index(group.states.len())];
-        let reading = Reading::observed(&group.id, Source::Probe, state, Said::raw(""));
+        let reading = Reading::observed(State::new(&group.id, state), Source::Probe, Said::raw(""));
         if group.paths {
             reading.on_path(if private { Path::Private } else { Path::Public })
         } else {
@@ -253,7 +253,7 @@ proptest! {
         let mut before = readings;
         before.retain(|r| &r.id != group);
         let mut after = before.clone();
-        let mut reading = Reading::observed(group, Source::Guest, state, Said::raw(""));
+        let mut reading = Reading::observed(State::new(group, state), Source::Guest, Said::raw(""));
         reading.path = *path;
         after.push(reading);
         let singles = without_pairs();
@@ -269,7 +269,7 @@ proptest! {
         let mut before = readings;
         before.retain(|r| r.id != "reach" && r.id != "banner");
         let mut after = before.clone();
-        after.push(Reading::observed("reach", Source::Probe, "open", Said::raw("")).on_path(Path::Private));
+        after.push(Reading::observed(State::new("reach", "open"), Source::Probe, Said::raw("")).on_path(Path::Private));
         let (b, a) = (weigh_with(&singles, Os::Linux, 22, &before), weigh_with(&singles, Os::Linux, 22, &after));
         for (x, y) in [("public-bandwidth-zero", "ddos-blocked"), ("no-public-ip", "public-bandwidth-zero")] {
             // The guard that keeps probabilities off zero blurs what is next to nothing.
@@ -313,16 +313,14 @@ fn a_group_that_tells_nothing_apart_changes_nothing() {
         life_s = 60\nintrusive = 0\nneeds = \"a window\"\nstates = [\"sun\", \"rain\"]\ndefault = { sun = 0.5, rain = 0.5 }\n";
     let knowledge = Knowledge::parse("extra.toml", extra).unwrap();
     let base = vec![Reading::observed(
-        "cpu",
+        State::new("cpu", "pegged"),
         Source::Cloud,
-        "pegged",
         Said::raw(""),
     )];
     let mut more = base.clone();
     more.push(Reading::observed(
-        "weather",
+        State::new("weather", "rain"),
         Source::Cloud,
-        "rain",
         Said::raw(""),
     ));
     let (a, b) = (
@@ -346,9 +344,8 @@ fn an_override_changes_what_it_names() {
     let knowledge = Knowledge::parse("ours.toml", file).unwrap();
     assert_ne!(knowledge.hash(), Knowledge::shipped().hash());
     let pegged = vec![Reading::observed(
-        "cpu",
+        State::new("cpu", "pegged"),
         Source::Cloud,
-        "pegged",
         Said::raw(""),
     )];
     let ours = weigh_with(&knowledge, Os::Linux, 22, &pegged);
@@ -387,12 +384,15 @@ fn an_override_changes_what_it_names() {
 #[test]
 fn a_failed_repair_lowers_what_it_cures() {
     let readings = [
-        Reading::observed("reach", Source::Probe, "all-silent", Said::raw(""))
-            .on_path(Path::Public),
         Reading::observed(
-            "security-group",
+            State::new("reach", "all-silent"),
+            Source::Probe,
+            Said::raw(""),
+        )
+        .on_path(Path::Public),
+        Reading::observed(
+            State::new("security-group", "deny-default"),
             Source::Cloud,
-            "deny-default",
             Said::raw(""),
         ),
     ];
@@ -417,10 +417,15 @@ fn a_failed_repair_lowers_what_it_cures() {
 #[test]
 fn the_user_family_decides() {
     let readings = [
-        Reading::observed("reach", Source::Probe, "open", Said::raw("")).on_path(Path::Public),
-        Reading::observed("reach", Source::Probe, "all-silent", Said::raw(""))
-            .on_path(Path::Public)
-            .in_family(cvmtop::domain::evidence::Family::Ipv6),
+        Reading::observed(State::new("reach", "open"), Source::Probe, Said::raw(""))
+            .on_path(Path::Public),
+        Reading::observed(
+            State::new("reach", "all-silent"),
+            Source::Probe,
+            Said::raw(""),
+        )
+        .on_path(Path::Public)
+        .in_family(cvmtop::domain::evidence::Family::Ipv6),
     ];
     let with_source = |source: &str| {
         let mut case = Case {
@@ -446,7 +451,8 @@ fn nothing_is_lost_at_the_floors() {
             let mut readings = Vec::new();
             for group in &Knowledge::shipped().evidence {
                 let state = &group.states[(pick + group.id.len()) % group.states.len()];
-                let reading = Reading::observed(&group.id, Source::Probe, state, Said::raw(""));
+                let reading =
+                    Reading::observed(State::new(&group.id, state), Source::Probe, Said::raw(""));
                 if group.paths {
                     readings.push(reading.clone().on_path(Path::Public));
                     readings.push(reading.on_path(Path::Private));
@@ -534,11 +540,16 @@ fn outcomes_move_priors_and_say_so() {
 #[test]
 fn why_not_says_what_would_have_to_be_true() {
     let readings = [
-        Reading::observed("reach", Source::Probe, "refused", Said::raw("")).on_path(Path::Public),
-        Reading::observed("guest-service", Source::Guest, "stopped", Said::raw("")),
+        Reading::observed(State::new("reach", "refused"), Source::Probe, Said::raw(""))
+            .on_path(Path::Public),
+        Reading::observed(
+            State::new("guest-service", "stopped"),
+            Source::Guest,
+            Said::raw(""),
+        ),
         Reading {
             needs: Some(Said::raw("cvm:DescribeInstances")),
-            ..Reading::observed("restriction", Source::Cloud, "", Said::raw(""))
+            ..Reading::observed(State::new("restriction", ""), Source::Cloud, Said::raw(""))
         },
     ];
     let mut readings = readings.to_vec();

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
 
 use cvmtop::diagnosis::{Case, Knowledge, diagnose};
-use cvmtop::domain::evidence::{Path, Reading, Source};
+use cvmtop::domain::evidence::{Path, Reading, Source, State};
 use cvmtop::domain::instance::Os;
 use cvmtop::domain::report::{InstanceSummary, Report, Verdict};
 use cvmtop::domain::said::Said;
@@ -20,7 +20,7 @@ fn readings(text: &str) -> Vec<Reading> {
                 Some(_) => panic!("{word}"),
                 None => (key, None),
             };
-            let reading = Reading::observed(id, Source::Probe, state, Said::raw(""));
+            let reading = Reading::observed(State::new(id, state), Source::Probe, Said::raw(""));
             path.map_or(reading.clone(), |p| reading.on_path(p))
         })
         .collect()

@@ -88,6 +88,12 @@ fn fault(test: &str, group: &str, state: &str) -> Option<String> {
         Ok(found) => found,
         Err(error) => return Some(format!("{claim}: {error}")),
     };
+    // The typed constant names both at once.
+    let name = |id: &str| id.replace('-', "_");
+    let constant = format!("{}::{}", name(group), name(state).to_uppercase());
+    if body.contains(&constant) {
+        return None;
+    }
     let quoted = format!("\"{state}\"");
     // `failure-3` is made of its number, and a table may stand outside of the function.
     let (stem, _) = state.rsplit_once('-').unwrap_or((state, ""));

@@ -12,7 +12,7 @@ use cvmtop::app::state::State;
 use cvmtop::case::{self, Known};
 use cvmtop::client_text;
 use cvmtop::diagnosis::Knowledge;
-use cvmtop::domain::evidence::{Path, Reading, Source, Status, place};
+use cvmtop::domain::evidence::{self, Path, Reading, Source, Status, place};
 use cvmtop::domain::report::{InstanceSummary, Report, Vantage};
 use cvmtop::domain::said::Said;
 use proptest::prelude::*;
@@ -50,7 +50,11 @@ fn reading() -> impl Strategy<Value = Reading> {
             let group = &Knowledge::shipped().evidence[group];
             let state = &group.states[state.index(group.states.len())];
             let mut reading = match status {
-                Status::Observed => Reading::observed(&group.id, source, state, Said::raw("seen")),
+                Status::Observed => Reading::observed(
+                    evidence::State::new(&group.id, state),
+                    source,
+                    Said::raw("seen"),
+                ),
                 other => Reading::without_state(&group.id, source, other, Said::raw("not seen")),
             };
             if group.paths {
@@ -201,7 +205,12 @@ proptest! {
 #[test]
 fn one_text_has_one_verdict_and_one_list_of_guides() {
     let seen = |id: &str, state: &str| {
-        Reading::observed(id, Source::Probe, state, Said::raw("")).on_path(Path::Public)
+        Reading::observed(
+            evidence::State::new(id, state),
+            Source::Probe,
+            Said::raw(""),
+        )
+        .on_path(Path::Public)
     };
     let readings: Vec<Reading> = [("reach", "open"), ("banner", "fast"), ("kex", "common")]
         .map(|(id, state)| seen(id, state).at(at(5), 1))

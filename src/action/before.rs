@@ -4,7 +4,11 @@
 
 use super::said;
 use crate::domain::action::ActionId;
-use crate::domain::evidence::{Reading, Status};
+use crate::domain::evidence::state::{
+    agent, console, disk, disk_io, guest_boot, guest_filesystem, guest_sshd_config, platform_event,
+    reach, recent_change,
+};
+use crate::domain::evidence::{Reading, State, group};
 use crate::domain::said::Said;
 
 /// What is known of an instance just before an action that shuts it down.
@@ -22,44 +26,36 @@ pub struct Before {
     pub soft_failed: Option<Said>,
 }
 
-/// Group, state, and what it means for the next boot.
-type Sign = (&'static str, &'static str, fn() -> Said);
+/// A state, and what it means for the next boot.
+type Sign = (State<'static>, fn() -> Said);
 
 /// What speaks against a boot that ends well.
 const RISKS: &[Sign] = &[
-    ("guest-boot", "failed-units", said::units_failed_last),
-    ("guest-boot", "emergency", said::last_boot_ended),
-    ("guest-filesystem", "full", said::file_system_full),
-    ("guest-filesystem", "inodes-full", said::file_system_no),
-    ("guest-filesystem", "read-only", said::fs_read_only),
-    ("guest-sshd-config", "invalid", said::ssh_not_start),
-    ("disk", "full", said::disks_full),
-    ("disk", "read-only", said::disk_read_only),
-    ("disk-io", "hang", said::disk_hangs),
-    ("console", "emergency-shell", said::console_emergency),
-    ("console", "grub", said::console_boot_loader),
-    ("console", "initramfs", said::console_initrd),
-    ("console", "fsck", said::fs_check_running),
-    ("console", "updating", said::updates_installing),
-    ("console", "recovery", said::console_recovery),
-    ("platform-event", "fault", said::platform_reports_fault),
-    (
-        "platform-event",
-        "maintenance",
-        said::platform_maintaining_host,
-    ),
-    (
-        "recent-change",
-        "relevant-before-onset",
-        said::changed_before,
-    ),
+    (guest_boot::FAILED_UNITS, said::units_failed_last),
+    (guest_boot::EMERGENCY, said::last_boot_ended),
+    (guest_filesystem::FULL, said::file_system_full),
+    (guest_filesystem::INODES_FULL, said::file_system_no),
+    (guest_filesystem::READ_ONLY, said::fs_read_only),
+    (guest_sshd_config::INVALID, said::ssh_not_start),
+    (disk::FULL, said::disks_full),
+    (disk::READ_ONLY, said::disk_read_only),
+    (disk_io::HANG, said::disk_hangs),
+    (console::EMERGENCY_SHELL, said::console_emergency),
+    (console::GRUB, said::console_boot_loader),
+    (console::INITRAMFS, said::console_initrd),
+    (console::FSCK, said::fs_check_running),
+    (console::UPDATING, said::updates_installing),
+    (console::RECOVERY, said::console_recovery),
+    (platform_event::FAULT, said::platform_reports_fault),
+    (platform_event::MAINTENANCE, said::platform_maintaining_host),
+    (recent_change::RELEVANT_BEFORE_ONSET, said::changed_before),
 ];
 
 /// States in which the guest is gone, whatever else is seen.
 const GONE: &[Sign] = &[
-    ("console", "panic", said::console_panic),
-    ("console", "stop-error", said::console_stop_error),
-    ("platform-event", "guest-crash", said::guest_crashed),
+    (console::PANIC, said::console_panic),
+    (console::STOP_ERROR, said::console_stop_error),
+    (platform_event::GUEST_CRASH, said::guest_crashed),
 ];
 
 /// True for actions that end what runs in the guest, and with it evidence.
@@ -77,14 +73,10 @@ pub fn shuts_down(action: ActionId) -> bool {
 impl Before {
     /// What the readings say; nothing was looked at when there are none.
     pub fn of(readings: &[Reading]) -> Self {
-        let observed = |id: &'static str| {
+        let told = |(state, words): &Sign| {
             readings
                 .iter()
-                .filter(move |reading| reading.id == id && reading.status == Status::Observed)
-        };
-        let told = |(id, state, words): &Sign| {
-            observed(id)
-                .find(|reading| reading.observed_state() == Some(state))
+                .find(|reading| reading.seen() == Some(*state))
                 .map(|reading| match reading.detail.as_str() {
                     "" => words(),
                     _ => said::told_with(words(), &reading.detail),
@@ -93,7 +85,9 @@ impl Before {
         Self {
             readings: (!readings.is_empty()).then_some(readings.len()),
             boot_risks: RISKS.iter().filter_map(told).collect(),
-            boot_checked: observed("guest-boot").next().is_some(),
+            boot_checked: readings
+                .iter()
+                .any(|reading| reading.id == group::GUEST_BOOT && reading.seen().is_some()),
             guest_gone: GONE.iter().find_map(told).or_else(|| silent(readings)),
             soft_failed: None,
         }
@@ -111,25 +105,24 @@ impl Before {
 
 /// The agent is offline and no probe gets an answer on any path that was tried.
 fn silent(readings: &[Reading]) -> Option<Said> {
-    let state = |id: &'static str| {
-        readings
-            .iter()
-            .filter(move |reading| reading.id == id)
-            .filter_map(Reading::observed_state)
+    let seen = |id: &'static str| {
+        let states = readings.iter().filter_map(Reading::seen);
+        states.filter(move |state| state.group == id)
     };
-    let offline = state("agent").any(|state| state.starts_with("offline"));
-    let mut reached = state("reach").peekable();
-    let nothing_answers = reached.peek().is_some() && reached.all(|state| state == "all-silent");
+    let offline =
+        seen(group::AGENT).any(|it| matches!(it, agent::OFFLINE_RECENT | agent::OFFLINE_LONG));
+    let mut reached = seen(group::REACH).peekable();
+    let nothing_answers = reached.peek().is_some() && reached.all(|it| it == reach::ALL_SILENT);
     (offline && nothing_answers).then(said::agent_off_silent)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::evidence::{Path, Source};
+    use crate::domain::evidence::{Path, Source, Status};
 
     fn seen(id: &str, state: &str) -> Reading {
-        Reading::observed(id, Source::Cloud, state, Said::raw("detail"))
+        Reading::observed(State::new(id, state), Source::Cloud, Said::raw("detail"))
     }
 
     #[test]

@@ -177,7 +177,10 @@ fn field(row: &Row, name: &str, value: &str) -> bool {
     let has = |text: &str| text.to_lowercase().contains(value);
     match name {
         "state" => {
-            has(&instance.state) || instance.state_class().is_some_and(|class| class == value)
+            has(&instance.state)
+                || instance
+                    .state_class()
+                    .is_some_and(|class| class.id == value)
         }
         "region" => has(&instance.region),
         "zone" => has(&instance.zone),
@@ -192,7 +195,7 @@ fn field(row: &Row, name: &str, value: &str) -> bool {
         "login" => row
             .login
             .as_ref()
-            .is_some_and(|login| login.word.contains(value)),
+            .is_some_and(|login| login.word.as_str().contains(value)),
         "health" => format!("{:?}", row.health()).to_lowercase().contains(value),
         "cause" => row.cause.as_deref().is_some_and(has),
         "tag" => match value.split_once('=') {

@@ -16,7 +16,8 @@ use order::Names;
 use super::filter::{Filter, Matching};
 use super::health::{Health, Login};
 use super::track::Track;
-use crate::domain::evidence::Path;
+use crate::domain::evidence::state::instance_state;
+use crate::domain::evidence::{Path, table::LoginWord};
 use crate::domain::history::LoginSpan;
 use crate::domain::instance::Instance;
 
@@ -37,7 +38,7 @@ pub struct Row {
     pub public: Track,
     pub private: Track,
     /// What the last short look found, which a diagnosis may know better.
-    pub looked: Option<&'static str>,
+    pub looked: Option<LoginWord>,
     /// What a plain filter word is matched against.
     pub haystack: String,
     pub cells: Cells,
@@ -144,9 +145,9 @@ impl Row {
 fn decided(instance: &Instance) -> Option<Health> {
     let restricted = !matches!(instance.restrict_state.as_str(), "" | "NORMAL");
     match instance.state_class() {
-        Some("launch-failed") => Some(Health::Failing),
+        Some(instance_state::LAUNCH_FAILED) => Some(Health::Failing),
         _ if restricted => Some(Health::Failing),
-        Some("stopped" | "terminating") => Some(Health::Off),
+        Some(instance_state::STOPPED | instance_state::TERMINATING) => Some(Health::Off),
         _ => None,
     }
 }
@@ -535,10 +536,7 @@ mod tests {
     fn the_selection_survives_a_change_of_order() {
         let mut fleet = fleet(&["a", "b", "c"]);
         fleet.choose_at(0);
-        fleet.get_mut("c").unwrap().login = Some(Login {
-            health: Health::Failing,
-            word: "silent",
-        });
+        fleet.get_mut("c").unwrap().login = Some(Login::of(LoginWord::Silent));
         fleet.settle();
         assert_eq!(fleet.selected_id(), Some("a"));
         assert_eq!(fleet.selected_at(), 1);
@@ -548,10 +546,7 @@ mod tests {
     #[test]
     fn a_port_that_answers_does_not_hide_a_fault_that_was_diagnosed() {
         let mut row = Row::new(instance("a"));
-        row.login = Some(Login {
-            health: Health::Healthy,
-            word: "ok",
-        });
+        row.login = Some(Login::of(LoginWord::Ok));
         assert_eq!(row.health(), Health::Healthy);
         row.fault = true;
         assert_eq!(row.health(), Health::Failing);

@@ -3,7 +3,8 @@
 //! Lives here: the fold from readings to a word and its rank in the problem-first list.
 //! Must not live here: causes and probabilities (`diagnosis`).
 
-use crate::domain::evidence::{Path, Reading, Status};
+use crate::domain::evidence::table::{Group, LoginWord, Protocol, layers};
+use crate::domain::evidence::{Path, Reading};
 use crate::domain::instance::Os;
 
 /// Rank of an instance in the problem-first order; lower comes first.
@@ -27,15 +28,31 @@ impl Health {
 }
 
 /// Result of the last look at the login port.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Login {
     pub health: Health,
-    /// Key of the word shown (`login.<word>` in the catalogue), for example `silent`.
-    pub word: &'static str,
+    /// The word shown.
+    pub word: LoginWord,
 }
 
 impl Login {
-    const fn new(health: Health, word: &'static str) -> Self {
+    /// What a word means for the order of the list.
+    pub fn of(word: LoginWord) -> Self {
+        let health = match word {
+            LoginWord::Ok => Health::Healthy,
+            LoginWord::Open => Health::Unknown,
+            LoginWord::Slow | LoginWord::Flaky | LoginWord::Throttled | LoginWord::Legacy => {
+                Health::Impaired
+            }
+            LoginWord::Refused
+            | LoginWord::Silent
+            | LoginWord::Prohibited
+            | LoginWord::NoAnswer
+            | LoginWord::Closed
+            | LoginWord::Reset
+            | LoginWord::NotLogin
+            | LoginWord::Handshake => Health::Failing,
+        };
         Self { health, word }
     }
 
@@ -47,61 +64,45 @@ impl Login {
     }
 }
 
-fn state_of<'a>(readings: &'a [Reading], id: &str, path: Path) -> Option<&'a str> {
-    readings
-        .iter()
-        .find(|r| r.id == id && r.path == Some(path) && r.status == Status::Observed)
-        .and_then(|r| r.state.as_deref())
-}
-
+/// The worst word of the layers of a login, the later one where two are as bad. A layer nobody
+/// reached says nothing; an open port is a word only while nothing was said through it.
 fn on_path(readings: &[Reading], path: Path, os: Os) -> Option<Login> {
-    use Health::{Failing, Healthy, Impaired};
-    let reach = state_of(readings, "reach", path)?;
-    let blocked = match reach {
-        "open" | "open-login-only" | "flaky" => None,
-        "refused" => Some("refused"),
-        "admin-prohibited" => Some("prohibited"),
-        _ => Some("silent"),
+    let word = |group: &Group| {
+        let of_layer = |r: &&Reading| r.id == group.id && r.path == Some(path);
+        let state = readings.iter().find(of_layer)?.seen()?;
+        state.row()?.word.map(Login::of)
     };
-    if let Some(word) = blocked {
-        return Some(Login::new(Failing, word));
+    let spoken = |protocol: Protocol| -> Vec<Login> {
+        let layers = layers(protocol).into_iter().skip(1);
+        layers.filter_map(word).collect()
+    };
+    let (first, second) = match os {
+        Os::Windows => (Protocol::Rdp, Protocol::Ssh),
+        Os::Linux | Os::Unknown => (Protocol::Ssh, Protocol::Rdp),
+    };
+    let reach = word(layers(first).first()?)?;
+    let mut conversation = spoken(first);
+    if conversation.is_empty() {
+        conversation = spoken(second);
     }
-    let ssh = state_of(readings, "banner", path);
-    let rdp = state_of(readings, "rdp-negotiation", path);
-    let spoken = if os == Os::Windows {
-        rdp.or(ssh)
-    } else {
-        ssh.or(rdp)
+    let worse = |so_far: Login, next: Login| {
+        if so_far.health == Health::Unknown || next.health <= so_far.health {
+            next
+        } else {
+            so_far
+        }
     };
-    let kex = state_of(readings, "kex", path);
-    Some(match (spoken, kex) {
-        (_, Some("none" | "host-key-missing" | "hang" | "closed")) => {
-            Login::new(Failing, "handshake")
-        }
-        (_, Some("legacy-only")) => Login::new(Impaired, "legacy"),
-        (Some("fast" | "nla" | "tls" | "legacy"), _) if reach == "flaky" => {
-            Login::new(Impaired, "flaky")
-        }
-        (Some("fast" | "nla" | "tls" | "legacy"), _) => Login::new(Healthy, "ok"),
-        (Some("slow"), _) => Login::new(Impaired, "slow"),
-        (Some("mixed" | "throttle-notice"), _) => Login::new(Impaired, "throttled"),
-        (Some("silent"), _) => Login::new(Failing, "no-answer"),
-        (Some("closed"), _) => Login::new(Failing, "closed"),
-        (Some("reset"), _) => Login::new(Failing, "reset"),
-        (Some("wrong-protocol"), _) => Login::new(Failing, "not-login"),
-        (Some(_), _) => Login::new(Failing, "handshake"),
-        (None, _) => Login::new(Health::Unknown, "open"),
-    })
+    Some(conversation.into_iter().fold(reach, worse))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::evidence::Source;
+    use crate::domain::evidence::{Source, State, Status};
     use crate::domain::said::Said;
 
     fn reading(id: &str, path: Path, state: &str) -> Reading {
-        Reading::observed(id, Source::Probe, state, Said::raw("")).on_path(path)
+        Reading::observed(State::new(id, state), Source::Probe, Said::raw("")).on_path(path)
     }
 
     #[test]
@@ -111,10 +112,71 @@ mod tests {
             reading("banner", Path::Private, "fast"),
         ];
         let login = Login::from_readings(&readings, Os::Linux).unwrap();
-        assert_eq!((login.health, login.word), (Health::Healthy, "ok"));
+        assert_eq!((login.health, login.word), (Health::Healthy, LoginWord::Ok));
         readings.push(reading("reach", Path::Public, "all-silent"));
         let login = Login::from_readings(&readings, Os::Linux).unwrap();
-        assert_eq!((login.health, login.word), (Health::Failing, "silent"));
+        assert_eq!(
+            (login.health, login.word),
+            (Health::Failing, LoginWord::Silent)
+        );
+    }
+
+    #[test]
+    fn the_worst_layer_is_the_word() {
+        let word = |states: &[(&str, &str)], os| {
+            let on_path = |(id, state): &(&str, &str)| reading(id, Path::Public, state);
+            let readings: Vec<Reading> = states.iter().map(on_path).collect();
+            Login::from_readings(&readings, os).map(|login| login.word)
+        };
+        for (states, os, expected) in [
+            (
+                &[("reach", "open"), ("banner", "slow"), ("kex", "none")][..],
+                Os::Linux,
+                LoginWord::Handshake,
+            ),
+            (
+                &[("reach", "flaky"), ("banner", "fast"), ("kex", "common")],
+                Os::Linux,
+                LoginWord::Flaky,
+            ),
+            (
+                &[
+                    ("reach", "open"),
+                    ("banner", "fast"),
+                    ("kex", "legacy-only"),
+                ],
+                Os::Linux,
+                LoginWord::Legacy,
+            ),
+            (
+                &[
+                    ("reach", "open"),
+                    ("rdp-negotiation", "nla"),
+                    ("rdp-tls", "hang"),
+                ],
+                Os::Windows,
+                LoginWord::Handshake,
+            ),
+            (
+                &[("reach", "open"), ("rdp-negotiation", "failure-5")],
+                Os::Windows,
+                LoginWord::Handshake,
+            ),
+            // In rescue mode a Windows instance speaks SSH.
+            (
+                &[("reach", "open"), ("banner", "fast"), ("kex", "common")],
+                Os::Windows,
+                LoginWord::Ok,
+            ),
+            (&[("reach", "open-login-only")], Os::Linux, LoginWord::Open),
+            (
+                &[("reach", "admin-prohibited")],
+                Os::Linux,
+                LoginWord::Prohibited,
+            ),
+        ] {
+            assert_eq!(word(states, os), Some(expected), "{states:?}");
+        }
     }
 
     #[test]
@@ -132,6 +194,9 @@ mod tests {
             reading("banner", Path::Public, "silent"),
         ];
         let login = Login::from_readings(&readings, Os::Linux).unwrap();
-        assert_eq!((login.health, login.word), (Health::Failing, "no-answer"));
+        assert_eq!(
+            (login.health, login.word),
+            (Health::Failing, LoginWord::NoAnswer)
+        );
     }
 }

@@ -5,12 +5,13 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Stage, recognise, said};
-use crate::domain::evidence::{Reading, Source};
+use crate::domain::evidence::state::text_target;
+use crate::domain::evidence::{Reading, Source, State, group};
 use crate::domain::report::InstanceSummary;
 use crate::domain::said::Said;
 
 /// Group of the reading.
-pub const TEXT_TARGET: &str = "text-target";
+pub const TEXT_TARGET: &str = group::TEXT_TARGET;
 
 /// Words after which programs name the machine that they talk to.
 const BEFORE: &[&str] = &[
@@ -57,18 +58,13 @@ struct Aim {
 pub fn reading(text: &str, instance: &InstanceSummary) -> Option<Reading> {
     let (state, detail) = verdict(text, instance)?;
 
-    Some(Reading::observed(
-        TEXT_TARGET,
-        Source::Operator,
-        state,
-        detail,
-    ))
+    Some(Reading::observed(state, Source::Operator, detail))
 }
 
-fn verdict(text: &str, instance: &InstanceSummary) -> Option<(&'static str, Said)> {
+fn verdict(text: &str, instance: &InstanceSummary) -> Option<(State<'static>, Said)> {
     let lower = text.to_lowercase();
     if lower.contains("unknown port 65535") || lower.contains("executing proxy command") {
-        return Some(("local-proxy", said::own_proxy()));
+        return Some((text_target::LOCAL_PROXY, said::own_proxy()));
     }
     let aim = aims(&lower).pop()?;
     let own: Vec<IpAddr> = instance
@@ -81,14 +77,17 @@ fn verdict(text: &str, instance: &InstanceSummary) -> Option<(&'static str, Said
 
     if own.contains(&aim.address) {
         return Some(if port == instance.login_port {
-            ("same", said::names(aim.address))
+            (text_target::SAME, said::names(aim.address))
         } else {
             let wanted = instance.login_port;
-            ("other-port", said::names_port(aim.address, port, wanted))
+            (
+                text_target::OTHER_PORT,
+                said::names_port(aim.address, port, wanted),
+            )
         });
     }
     if is_fake(aim.address) {
-        return Some(("local-proxy", said::names_proxy(aim.address)));
+        return Some((text_target::LOCAL_PROXY, said::names_proxy(aim.address)));
     }
     if aim.address.is_loopback() {
         // Behind the far end of a tunnel a login goes on; at the near end nothing answers.
@@ -97,13 +96,14 @@ fn verdict(text: &str, instance: &InstanceSummary) -> Option<(&'static str, Said
             .filter_map(|found| found.stage)
             .max();
         let is_near = ended.is_none_or(|stage| stage <= Stage::Connect);
-        return is_near.then(|| ("own-machine", said::names_own(aim.address)));
+        return is_near.then(|| (text_target::OWN_MACHINE, said::names_own(aim.address)));
     }
     let comparable = own
         .iter()
         .any(|address| !address.is_loopback() && address.is_ipv4() == aim.address.is_ipv4());
     let is_placeholder = is_documentation(aim.address) && !own.iter().any(|a| is_documentation(*a));
-    (comparable && !is_placeholder).then(|| ("other-address", said::names_other(aim.address)))
+    (comparable && !is_placeholder)
+        .then(|| (text_target::OTHER_ADDRESS, said::names_other(aim.address)))
 }
 
 /// Every address that the text aims at, in its order.
@@ -210,46 +210,53 @@ mod tests {
         }
     }
 
-    fn state(text: &str) -> Option<&'static str> {
+    fn state(text: &str) -> Option<State<'static>> {
         verdict(text, &instance()).map(|(state, _)| state)
     }
 
     #[test]
     fn every_state_of_the_target() {
-        let group = "text-target";
-        assert_eq!(group, TEXT_TARGET);
         for (text, want) in [
             (
                 "ssh: connect to host 43.1.2.3 port 22: Connection refused",
-                "same",
+                text_target::SAME,
             ),
-            ("debug1: Connecting to web [10.0.1.5] port 22.", "same"),
-            ("远程计算机: 43.1.2.3", "same"),
+            (
+                "debug1: Connecting to web [10.0.1.5] port 22.",
+                text_target::SAME,
+            ),
+            ("远程计算机: 43.1.2.3", text_target::SAME),
             (
                 "ssh: connect to host 43.1.2.3 port 2222: Connection refused",
-                "other-port",
+                text_target::OTHER_PORT,
             ),
             (
                 "dial tcp 43.1.2.3:2222: connect: operation timed out",
-                "other-port",
+                text_target::OTHER_PORT,
             ),
             (
                 "ssh: connect to host 43.1.2.4 port 22: Connection timed out",
-                "other-address",
+                text_target::OTHER_ADDRESS,
             ),
             (
                 "root@10.0.9.9: Permission denied (publickey).",
-                "other-address",
+                text_target::OTHER_ADDRESS,
             ),
-            ("Connection closed by 198.18.0.107 port 22", "local-proxy"),
-            ("Connection closed by UNKNOWN port 65535", "local-proxy"),
+            (
+                "Connection closed by 198.18.0.107 port 22",
+                text_target::LOCAL_PROXY,
+            ),
+            (
+                "Connection closed by UNKNOWN port 65535",
+                text_target::LOCAL_PROXY,
+            ),
             (
                 "ssh: connect to host 127.0.0.1 port 22: Connection refused",
-                "own-machine",
+                text_target::OWN_MACHINE,
             ),
             (
                 "ssh: connect to host localhost port 22: Connection refused",
-                "own-machine",
+                text_target::OWN_MACHINE,
             ),
         ] {
             assert_eq!(state(text), Some(want), "{text}");

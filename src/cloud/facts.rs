@@ -37,7 +37,8 @@ use super::inventory;
 use super::wire::{AddressItem, RepairTaskItem};
 use crate::cloud::said;
 use crate::domain::api_call::ApiCall;
-use crate::domain::evidence::{Path, Reading, Source, Status};
+use crate::domain::evidence::state::instance_state;
+use crate::domain::evidence::{Path, Reading, Source, State, Status, group};
 use crate::domain::instance::Instance;
 use crate::domain::network_acl::NetworkAcl;
 use crate::domain::private_way::PrivateWay;
@@ -50,26 +51,26 @@ const AFTER_SILENCE: Duration = Duration::from_secs(1);
 
 /// Groups that `gather` fills.
 pub const GROUPS: &[&str] = &[
-    "instance-state",
-    "last-operation",
-    "restriction",
-    "account-balance",
-    "public-address",
-    "public-bandwidth",
-    "ddos-block",
-    "security-group",
-    "security-group-here",
-    "network-acl",
-    "route",
-    "bandwidth-use",
-    "cpu",
-    "memory",
-    "disk",
-    "disk-io",
-    "agent",
-    "agent-exec",
-    "platform-event",
-    "recent-change",
+    group::INSTANCE_STATE,
+    group::LAST_OPERATION,
+    group::RESTRICTION,
+    group::ACCOUNT_BALANCE,
+    group::PUBLIC_ADDRESS,
+    group::PUBLIC_BANDWIDTH,
+    group::DDOS_BLOCK,
+    group::SECURITY_GROUP,
+    group::SECURITY_GROUP_HERE,
+    group::NETWORK_ACL,
+    group::ROUTE,
+    group::BANDWIDTH_USE,
+    group::CPU,
+    group::MEMORY,
+    group::DISK,
+    group::DISK_IO,
+    group::AGENT,
+    group::AGENT_EXEC,
+    group::PLATFORM_EVENT,
+    group::RECENT_CHANGE,
 ];
 
 /// Who writes the group `agent-exec`: of two writers the later one would hide what the first saw.
@@ -372,8 +373,8 @@ impl Gatherer {
     }
 
     #[allow(clippy::unused_self)] // reads like `failed`, its counterpart
-    fn observed(&self, id: &str, state: &str, detail: impl Into<Said>) -> Reading {
-        Reading::observed(id, Source::Cloud, state, detail)
+    fn observed(&self, state: State<'_>, detail: impl Into<Said>) -> Reading {
+        Reading::observed(state, Source::Cloud, detail)
     }
 
     #[allow(clippy::unused_self)] // reads like `failed`, its counterpart
@@ -394,7 +395,11 @@ impl Gatherer {
     fn is_off(&self) -> bool {
         matches!(
             self.instance.state_class(),
-            Some("stopped" | "terminating" | "launch-failed")
+            Some(
+                instance_state::STOPPED
+                    | instance_state::TERMINATING
+                    | instance_state::LAUNCH_FAILED
+            )
         )
     }
 

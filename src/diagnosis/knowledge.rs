@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 
 use file::{Draft, File};
@@ -134,6 +135,27 @@ pub struct Evidence {
     pub default: BTreeMap<String, f64>,
     #[serde(default)]
     pub default_private: Option<BTreeMap<String, f64>>,
+    // What is done with a state that was seen is code (`domain::evidence::table`); it weighs nothing.
+    #[serde(default, rename = "tone")]
+    _tone: IgnoredAny,
+    #[serde(default, rename = "way")]
+    _way: IgnoredAny,
+    #[serde(default, rename = "open_port")]
+    _open_port: IgnoredAny,
+    #[serde(default, rename = "protocol")]
+    _protocol: IgnoredAny,
+    #[serde(default, rename = "layer")]
+    _layer: IgnoredAny,
+    #[serde(default, rename = "word")]
+    _word: IgnoredAny,
+    #[serde(default, rename = "answers")]
+    _answers: IgnoredAny,
+    #[serde(default, rename = "works")]
+    _works: IgnoredAny,
+    #[serde(default, rename = "shuts")]
+    _shuts: IgnoredAny,
+    #[serde(default, rename = "of_a_source")]
+    _of_a_source: IgnoredAny,
 }
 
 impl Evidence {

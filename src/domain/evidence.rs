@@ -3,6 +3,8 @@
 //! Lives here: the types that every producer (probe, cloud, guest, operator) fills and that
 //! inference reads. Must not live here: how a reading is obtained or weighed.
 
+pub mod table;
+
 use std::fmt;
 
 use jiff::Timestamp;
@@ -10,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::path_series::Series;
 use super::said::Said;
+pub use table::{State, Tone, group, state};
 
 /// Which way to the instance a reading speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -158,10 +161,10 @@ pub struct Reading {
 
 impl Reading {
     /// A reading that holds `state`.
-    pub fn observed(id: &str, source: Source, state: &str, detail: impl Into<Said>) -> Self {
+    pub fn observed(state: State<'_>, source: Source, detail: impl Into<Said>) -> Self {
         Self {
-            state: Some(state.to_owned()),
-            ..Self::without_state(id, source, Status::Observed, detail)
+            state: Some(state.id.to_owned()),
+            ..Self::without_state(state.group, source, Status::Observed, detail)
         }
     }
 
@@ -218,7 +221,18 @@ impl Reading {
         self
     }
 
-    /// The state, if one was observed.
+    /// What was observed, to be compared with the constants of [`state`].
+    pub fn seen(&self) -> Option<State<'_>> {
+        let state = self.observed_state()?;
+        Some(State::new(&self.id, state))
+    }
+
+    /// How it is drawn; what was not observed is unknown, never bad.
+    pub fn tone(&self) -> Tone {
+        self.seen().map_or(Tone::Unknown, State::tone)
+    }
+
+    /// The id of the state, if one was observed.
     pub fn observed_state(&self) -> Option<&str> {
         match self.status {
             Status::Observed => self.state.as_deref(),
@@ -253,7 +267,7 @@ impl Reading {
 /// Takes a reading into those of one case, the same whatever the order of arrival.
 pub fn place(readings: &mut Vec<Reading>, new: Reading) {
     let same = |old: &Reading| {
-        old.key() == new.key() && (new.id != "pasted-error" || old.state == new.state)
+        old.key() == new.key() && (new.id != group::PASTED_ERROR || old.state == new.state)
     };
     match readings.iter_mut().find(|old| same(old)) {
         Some(old) if new.supersedes(old) => *old = new,
@@ -264,6 +278,8 @@ pub fn place(readings: &mut Vec<Reading>, new: Reading) {
 
 #[cfg(test)]
 mod tests {
+    use super::state::pasted_error::{BANNER_TIMEOUT, SLOW_LOGIN};
+    use super::state::reach::{ALL_SILENT, OPEN, REFUSED};
     use super::*;
 
     fn at(second: i64, mut reading: Reading) -> Reading {
@@ -271,10 +287,10 @@ mod tests {
         reading.on_path(Path::Private)
     }
 
-    fn reach(second: i64, state: &str) -> Reading {
+    fn reach(second: i64, state: State<'_>) -> Reading {
         at(
             second,
-            Reading::observed("reach", Source::Probe, state, Said::raw("")),
+            Reading::observed(state, Source::Probe, Said::raw("")),
         )
     }
 
@@ -282,24 +298,19 @@ mod tests {
         let status = Status::ProbeFailed;
         at(
             second,
-            Reading::without_state("reach", Source::Probe, status, Said::raw("")),
+            Reading::without_state(group::REACH, Source::Probe, status, Said::raw("")),
         )
     }
 
     fn aside(second: i64) -> Reading {
-        let mut reading = reach(second, "all-silent");
+        let mut reading = reach(second, ALL_SILENT);
         reading.put_aside(Status::NotAttempted, Said::raw("this host is elsewhere"));
         reading
     }
 
     #[test]
     fn the_order_of_arrival_does_not_decide() {
-        let given = [
-            lack(4),
-            reach(1, "refused"),
-            reach(2, "all-silent"),
-            aside(2),
-        ];
+        let given = [lack(4), reach(1, REFUSED), reach(2, ALL_SILENT), aside(2)];
         let orders: [[usize; 4]; 6] = [
             [0, 1, 2, 3],
             [3, 2, 1, 0],
@@ -315,18 +326,34 @@ mod tests {
             }
             assert_eq!(readings, [aside(2)], "{order:?}");
             // What is seen later counts again.
-            place(&mut readings, reach(3, "open"));
+            place(&mut readings, reach(3, OPEN));
             place(&mut readings, aside(2));
-            assert_eq!(readings, [reach(3, "open")], "{order:?}");
+            assert_eq!(readings, [reach(3, OPEN)], "{order:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_observed_is_never_bad() {
+        for status in [
+            Status::NotAttempted,
+            Status::NotPermitted,
+            Status::ProbeFailed,
+            Status::NotApplicable,
+            Status::Stale,
+            Status::Void,
+        ] {
+            let mut reading = lack(1);
+            reading.status = status;
+            reading.state = Some("all-silent".into());
+            assert_eq!(reading.tone(), Tone::Unknown);
         }
     }
 
     #[test]
     fn several_pasted_errors_stand_side_by_side() {
-        let pasted =
-            |s: &str| Reading::observed("pasted-error", Source::Operator, s, Said::raw(""));
+        let pasted = |state| Reading::observed(state, Source::Operator, Said::raw(""));
         let mut readings = Vec::new();
-        for state in ["banner-timeout", "slow-login", "slow-login"] {
+        for state in [BANNER_TIMEOUT, SLOW_LOGIN, SLOW_LOGIN] {
             place(&mut readings, pasted(state));
         }
         assert_eq!(readings.len(), 2);

@@ -3,6 +3,8 @@
 //! Lives here: normalised fields of `DescribeInstances` and what follows from them alone.
 //! Must not live here: wire types, API calls, judgement about causes.
 
+use super::evidence::State;
+use super::evidence::state::instance_state;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -192,17 +194,17 @@ impl Instance {
 
     /// State of the evidence group `instance-state`, `None` for a value not known to us.
     /// Time decides between `transitional` and `stuck`; that is the caller's knowledge.
-    pub fn state_class(&self) -> Option<&'static str> {
+    pub fn state_class(&self) -> Option<State<'static>> {
         Some(match self.state.as_str() {
             "RUNNING"
             | "ENTER_SERVICE_LIVE_MIGRATE"
             | "SERVICE_LIVE_MIGRATE"
-            | "EXIT_SERVICE_LIVE_MIGRATE" => "running",
-            "STOPPED" | "SHUTDOWN" => "stopped",
-            "PENDING" | "STARTING" | "STOPPING" | "REBOOTING" => "transitional",
-            "TERMINATING" => "terminating",
-            "ENTER_RESCUE_MODE" | "RESCUE_MODE" | "EXIT_RESCUE_MODE" => "rescue",
-            "LAUNCH_FAILED" => "launch-failed",
+            | "EXIT_SERVICE_LIVE_MIGRATE" => instance_state::RUNNING,
+            "STOPPED" | "SHUTDOWN" => instance_state::STOPPED,
+            "PENDING" | "STARTING" | "STOPPING" | "REBOOTING" => instance_state::TRANSITIONAL,
+            "TERMINATING" => instance_state::TERMINATING,
+            "ENTER_RESCUE_MODE" | "RESCUE_MODE" | "EXIT_RESCUE_MODE" => instance_state::RESCUE,
+            "LAUNCH_FAILED" => instance_state::LAUNCH_FAILED,
             _ => return None,
         })
     }

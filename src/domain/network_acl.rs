@@ -6,6 +6,8 @@
 
 pub mod said;
 
+use super::evidence::State;
+use super::evidence::state::network_acl;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -58,12 +60,12 @@ pub enum Verdict {
 
 impl Verdict {
     /// The state of the evidence group.
-    pub fn as_str(self) -> &'static str {
+    pub fn state(self) -> State<'static> {
         match self {
-            Self::Allow => "allow",
-            Self::DenyIn => "deny-in",
-            Self::DenyReturn => "deny-return",
-            Self::Unresolved => "unresolved",
+            Self::Allow => network_acl::ALLOW,
+            Self::DenyIn => network_acl::DENY_IN,
+            Self::DenyReturn => network_acl::DENY_RETURN,
+            Self::Unresolved => network_acl::UNRESOLVED,
         }
     }
 }

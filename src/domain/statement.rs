@@ -5,16 +5,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{Path, Reading, Source};
+use super::evidence::{Path, Reading, Source, State, group};
 use super::plain_said;
 use super::said::Word;
 
 /// Evidence group of "who is affected".
-pub const SCOPE: &str = "scope";
+pub const SCOPE: &str = group::SCOPE;
 /// Evidence group of "does the user's own network fare as this host does".
-pub const USER_PATH: &str = "user-path";
+pub const USER_PATH: &str = group::USER_PATH;
 /// Evidence group of what the VNC picture shows.
-pub const CONSOLE: &str = "console";
+pub const CONSOLE: &str = group::CONSOLE;
 
 /// A person's answers about one instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ impl Statements {
             .iter()
             .map(|(group, state)| {
                 let detail = plain_said::person_says(Word::spelled(group, state));
-                Reading::observed(group, Source::Operator, state, detail)
+                Reading::observed(State::new(group, state), Source::Operator, detail)
             })
             .collect()
     }

@@ -12,31 +12,35 @@ use super::source_block::{Client, Verdict, Wrappers};
 use super::{
     Finding, GuestQuestion, found, linux_account, linux_system, missing, pam, reading, sshd_policy,
 };
-use crate::domain::evidence::Reading;
+use crate::domain::evidence::state::{
+    guest_firewall, guest_listener, guest_reset_agent, guest_service, guest_source_block,
+    guest_sshd_config, guest_throttle,
+};
+use crate::domain::evidence::{Reading, group};
 use crate::domain::said::Said;
 
 /// All Linux groups, in the order of the vocabulary.
 pub fn readings(a: &Answer, q: &GuestQuestion) -> Vec<Reading> {
     vec![
-        reading("guest-service", service(a)),
-        reading("guest-listener", listener(a, q)),
-        reading("guest-sshd-config", sshd_config(a)),
-        reading("guest-auth-policy", sshd_policy::auth_policy(a, q)),
-        reading("guest-firewall", host_firewall(a, q)),
-        reading("guest-source-block", source_block(a, q)),
-        reading("guest-throttle", throttle(a)),
-        reading("guest-account", linux_account::account(a, q)),
-        reading("guest-auth-log", linux_account::auth_log(a, q)),
-        reading("guest-reset-agent", reset_agent(a)),
-        reading("guest-pam", pam::pam(a, q)),
-        reading("guest-filesystem", linux_system::filesystem(a)),
-        reading("guest-load", linux_system::load(a)),
-        reading("guest-boot", linux_system::boot(a)),
-        reading("guest-profile", linux_system::profile(a)),
-        reading("guest-network", linux_system::network(a)),
-        reading("guest-dns", linux_system::dns(a)),
-        reading("guest-login-log", linux_system::login_log(a)),
-        reading("guest-malware", linux_system::malware(a)),
+        reading(group::GUEST_SERVICE, service(a)),
+        reading(group::GUEST_LISTENER, listener(a, q)),
+        reading(group::GUEST_SSHD_CONFIG, sshd_config(a)),
+        reading(group::GUEST_AUTH_POLICY, sshd_policy::auth_policy(a, q)),
+        reading(group::GUEST_FIREWALL, host_firewall(a, q)),
+        reading(group::GUEST_SOURCE_BLOCK, source_block(a, q)),
+        reading(group::GUEST_THROTTLE, throttle(a)),
+        reading(group::GUEST_ACCOUNT, linux_account::account(a, q)),
+        reading(group::GUEST_AUTH_LOG, linux_account::auth_log(a, q)),
+        reading(group::GUEST_RESET_AGENT, reset_agent(a)),
+        reading(group::GUEST_PAM, pam::pam(a, q)),
+        reading(group::GUEST_FILESYSTEM, linux_system::filesystem(a)),
+        reading(group::GUEST_LOAD, linux_system::load(a)),
+        reading(group::GUEST_BOOT, linux_system::boot(a)),
+        reading(group::GUEST_PROFILE, linux_system::profile(a)),
+        reading(group::GUEST_NETWORK, linux_system::network(a)),
+        reading(group::GUEST_DNS, linux_system::dns(a)),
+        reading(group::GUEST_LOGIN_LOG, linux_system::login_log(a)),
+        reading(group::GUEST_MALWARE, linux_system::malware(a)),
     ]
 }
 
@@ -64,10 +68,10 @@ fn service(a: &Answer) -> Finding {
         .filter(|(s, _)| matches!(*s, "D" | "T" | "t"))
         .count();
     if stuck > 0 && stuck == processes.len() {
-        return found("hung", said::sshd_stuck());
+        return found(guest_service::HUNG, said::sshd_stuck());
     }
     if !processes.is_empty() {
-        return found("running", said::sshd_runs(processes.len()));
+        return found(guest_service::RUNNING, said::sshd_runs(processes.len()));
     }
     let units = a.all("service", "unit");
     let unit = |name: &str, what: &str| {
@@ -77,7 +81,7 @@ fn service(a: &Answer) -> Finding {
     };
     for socket in ["ssh.socket", "sshd.socket"] {
         if unit(socket, "ActiveState=active") {
-            return found("running", said::socket_starts_sshd(socket));
+            return found(guest_service::RUNNING, said::socket_starts_sshd(socket));
         }
     }
     let library = a.first("service", "missing-library");
@@ -88,14 +92,14 @@ fn service(a: &Answer) -> Finding {
     {
         let why = library.or_else(|| a.all("service", "log").last().map(String::as_str));
         return found(
-            "failed",
+            guest_service::FAILED,
             why.map_or_else(said::sshd_failed_unsaid, said::sshd_failed),
         );
     }
     if a.first("service", "binary") == Some("missing") {
-        return found("failed", said::no_sshd_program());
+        return found(guest_service::FAILED, said::no_sshd_program());
     }
-    found("stopped", said::no_sshd_process())
+    found(guest_service::STOPPED, said::no_sshd_process())
 }
 
 /// Local address and port of a listening socket as `ss`, `netstat` or `/proc` print it.
@@ -174,8 +178,11 @@ fn listener(a: &Answer, q: &GuestQuestion) -> Finding {
             .filter(|l| l.contains("sshd"))
             .find_map(|l| local_address(l));
         return match other {
-            Some((host, port)) => found("other-port", said::sshd_elsewhere(host, port, q.port)),
-            None => found("none", said::nothing_listens(q.port)),
+            Some((host, port)) => found(
+                guest_listener::OTHER_PORT,
+                said::sshd_elsewhere(host, port, q.port),
+            ),
+            None => found(guest_listener::NONE, said::nothing_listens(q.port)),
         };
     }
     let loopback = |h: &str| h.starts_with("127.") || h == "::1";
@@ -185,7 +192,10 @@ fn listener(a: &Answer, q: &GuestQuestion) -> Finding {
         .collect::<Vec<_>>()
         .join(", ");
     if here.iter().all(|h| loopback(h)) {
-        return found("loopback-only", said::bound_only(q.port, list));
+        return found(
+            guest_listener::LOOPBACK_ONLY,
+            said::bound_only(q.port, list),
+        );
     }
     let v4 = here
         .iter()
@@ -195,15 +205,15 @@ fn listener(a: &Answer, q: &GuestQuestion) -> Finding {
         .any(|h| h.as_str() == "*" || (h.contains(':') && !loopback(h)));
     let user_v6 = q.source.is_some_and(|s| s.is_ipv6());
     if user_v6 && !v6 {
-        return found("ipv4-only", said::bound_user_v6(q.port, list));
+        return found(guest_listener::IPV4_ONLY, said::bound_user_v6(q.port, list));
     }
     if !user_v6 && !v4 && may_be_dual(a, &named, &here) {
         return Err(said::bound_perhaps_v4(q.port, list));
     }
     if !user_v6 && !v4 {
-        return found("ipv6-only", said::bound_user_v4(q.port, list));
+        return found(guest_listener::IPV6_ONLY, said::bound_user_v4(q.port, list));
     }
-    found("expected-port", said::bound(q.port, list))
+    found(guest_listener::EXPECTED_PORT, said::bound(q.port, list))
 }
 
 fn sshd_config(a: &Answer) -> Finding {
@@ -214,10 +224,10 @@ fn sshd_config(a: &Answer) -> Finding {
     if a.first("config", "hostkeys") == Some("missing")
         || messages.contains("no hostkeys available")
     {
-        return found("host-keys-missing", said::no_host_key());
+        return found(guest_sshd_config::HOST_KEYS_MISSING, said::no_host_key());
     }
     if code == "0" {
-        return found("valid", said::config_is_fine());
+        return found(guest_sshd_config::VALID, said::config_is_fine());
     }
     // Debian makes /run/sshd when the service starts: its absence while stopped is no fault.
     let only_run_dir = messages.contains("/run/sshd") && a.all("config", "message").len() == 1;
@@ -232,13 +242,16 @@ fn sshd_config(a: &Answer) -> Finding {
         "UNPROTECTED",
     ];
     if permissions.iter().any(|p| messages.contains(p)) {
-        return found("permissions", said::config_says(messages));
+        return found(guest_sshd_config::PERMISSIONS, said::config_says(messages));
     }
     if messages.contains("could not load host key") || messages.contains("Could not load host key")
     {
-        return found("host-keys-missing", said::config_says(messages));
+        return found(
+            guest_sshd_config::HOST_KEYS_MISSING,
+            said::config_says(messages),
+        );
     }
-    found("invalid", said::config_says(messages))
+    found(guest_sshd_config::INVALID, said::config_says(messages))
 }
 
 /// Value of an option of `sshd -T`.
@@ -273,9 +286,9 @@ fn host_firewall(a: &Answer, q: &GuestQuestion) -> Finding {
         decided = ruling(a, q, None)?;
     }
     let state = match decided.fate {
-        Fate::Accept => "allow",
-        Fate::Drop => "drop",
-        Fate::Reject => "reject",
+        Fate::Accept => guest_firewall::ALLOW,
+        Fate::Drop => guest_firewall::DROP,
+        Fate::Reject => guest_firewall::REJECT,
     };
     found(state, said::port_and_rule(q.port, decided.rule))
 }
@@ -292,7 +305,9 @@ fn source_block(a: &Answer, q: &GuestQuestion) -> Finding {
         Some("no") => {}
         told => match Wrappers::of(a).decide(&Client::of(a, q, source)) {
             Verdict::Open => {}
-            Verdict::Shut(line) if told == Some("yes") => return found("blocked", Said::raw(line)),
+            Verdict::Shut(line) if told == Some("yes") => {
+                return found(guest_source_block::BLOCKED, Said::raw(line));
+            }
             Verdict::Shut(line) => {
                 unclear = Some(said::wrappers_perhaps(line));
             }
@@ -310,15 +325,18 @@ fn source_block(a: &Answer, q: &GuestQuestion) -> Finding {
         })
     }) {
         let name = jail.split_whitespace().next().unwrap_or("");
-        return found("blocked", said::jail_bans(name, source));
+        return found(guest_source_block::BLOCKED, said::jail_bans(name, source));
     }
     let ruling = ruling(a, q, Some(source))?;
     if ruling.fate != Fate::Accept && ruling.names_source {
-        return found("blocked", said::host_firewall_rule(ruling.rule));
+        return found(
+            guest_source_block::BLOCKED,
+            said::host_firewall_rule(ruling.rule),
+        );
     }
     match unclear {
         Some(why) => Err(why),
-        None => found("none", said::no_list_names(source)),
+        None => found(guest_source_block::NONE, said::no_list_names(source)),
     }
 }
 
@@ -332,26 +350,28 @@ fn throttle(a: &Answer) -> Finding {
         .rev()
         .find(|l| l.to_ascii_lowercase().contains("penalty"))
     {
-        return found("source-penalty", Said::raw(line));
+        return found(guest_throttle::SOURCE_PENALTY, Said::raw(line));
     }
     if let Some(line) = lines
         .iter()
         .rev()
         .find(|l| l.contains("MaxStartups") || l.contains("drop connection"))
     {
-        return found("max-startups", Said::raw(line));
+        return found(guest_throttle::MAX_STARTUPS, Said::raw(line));
     }
-    found("ok", said::no_drops())
+    found(guest_throttle::OK, said::no_drops())
 }
 
 fn reset_agent(a: &Answer) -> Finding {
     match a.first("reset", "agent") {
         None => missing(said::the_reset_agent()),
-        Some("missing") => found("missing", said::cloud_init_missing()),
-        Some(_) if a.has("reset", "disabled") => found("stopped", said::cloud_init_off()),
-        Some(_) if a.first("reset", "enabled") == Some("disabled") => {
-            found("stopped", said::cloud_init_disabled())
+        Some("missing") => found(guest_reset_agent::MISSING, said::cloud_init_missing()),
+        Some(_) if a.has("reset", "disabled") => {
+            found(guest_reset_agent::STOPPED, said::cloud_init_off())
         }
-        Some(_) => found("ok", said::cloud_init_there()),
+        Some(_) if a.first("reset", "enabled") == Some("disabled") => {
+            found(guest_reset_agent::STOPPED, said::cloud_init_disabled())
+        }
+        Some(_) => found(guest_reset_agent::OK, said::cloud_init_there()),
     }
 }

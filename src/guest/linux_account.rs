@@ -6,6 +6,7 @@
 use super::answer::Answer;
 use super::linux::option;
 use super::{Finding, GuestQuestion, found, missing, said};
+use crate::domain::evidence::state::{guest_account, guest_auth_log};
 use crate::domain::said::Said;
 
 pub(super) fn account(a: &Answer, q: &GuestQuestion) -> Finding {
@@ -13,38 +14,38 @@ pub(super) fn account(a: &Answer, q: &GuestQuestion) -> Finding {
         return missing(said::the_account());
     };
     if entry == "absent" {
-        return found("absent", said::no_account());
+        return found(guest_account::ABSENT, said::no_account());
     }
     let shell = entry.rsplit(':').next().unwrap_or("");
     if shell.ends_with("nologin") || shell.ends_with("/false") {
-        return found("no-shell", said::shell_is(shell));
+        return found(guest_account::NO_SHELL, said::shell_is(shell));
     }
     if let Some(shell) = a.first("account", "shell-missing") {
-        return found("no-shell", said::shell_missing(shell));
+        return found(guest_account::NO_SHELL, said::shell_missing(shell));
     }
     if let Some(why) = failures(a, q) {
-        return found("locked", why);
+        return found(guest_account::LOCKED, why);
     }
     if let Some(since) = a.first("account", "expired") {
-        return found("expired", said::account_ended_on(since));
+        return found(guest_account::EXPIRED, said::account_ended_on(since));
     }
     if let Some(why) = password_age(a) {
-        return found("expired", why);
+        return found(guest_account::EXPIRED, why);
     }
     if let Some(expiry) = a
         .all("account", "expiry")
         .iter()
         .find(|l| l.contains("password must be changed"))
     {
-        return found("expired", Said::raw(expiry));
+        return found(guest_account::EXPIRED, Said::raw(expiry));
     }
     if let Some(why) = lock(a, q) {
-        return found("locked", why);
+        return found(guest_account::LOCKED, why);
     }
     if let Some(limit) = bad_limit(a) {
-        return found("limits", limit);
+        return found(guest_account::LIMITS, limit);
     }
-    found("ok", said::account_usable(shell))
+    found(guest_account::OK, said::account_usable(shell))
 }
 
 /// A password that is locked (`passwd -S`: L) stops whoever relies on it; with `UsePAM no` sshd
@@ -197,27 +198,27 @@ pub(super) fn auth_log(a: &Answer, q: &GuestQuestion) -> Finding {
             || line.contains("ROOT LOGIN REFUSED")
             || line.contains("Refused user")
         {
-            "policy-refused"
+            guest_auth_log::POLICY_REFUSED
         } else if line.contains("nvalid user") {
             // sshd calls a user that its lists refuse invalid in every later line.
             match refused {
-                Some(refusal) => return found("policy-refused", Said::raw(refusal)),
-                None => "invalid-user",
+                Some(refusal) => return found(guest_auth_log::POLICY_REFUSED, Said::raw(refusal)),
+                None => guest_auth_log::INVALID_USER,
             }
         } else if line.contains("Failed password") || line.contains("authentication failure") {
-            "failed-password"
+            guest_auth_log::FAILED_PASSWORD
         } else if line.contains("Failed publickey") || line.contains("Authentication refused") {
-            "failed-key"
+            guest_auth_log::FAILED_KEY
         } else if line.contains("Accepted ") {
             if closed_after {
-                "accepted-then-closed"
+                guest_auth_log::ACCEPTED_THEN_CLOSED
             } else {
-                "accepted"
+                guest_auth_log::ACCEPTED
             }
         } else {
             continue;
         };
         return found(state, Said::raw(line));
     }
-    found("none", said::log_silent(&q.user))
+    found(guest_auth_log::NONE, said::log_silent(&q.user))
 }

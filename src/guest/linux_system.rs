@@ -6,6 +6,10 @@
 use super::answer::Answer;
 use super::linux::option;
 use super::{Finding, found, missing, said};
+use crate::domain::evidence::state::{
+    guest_boot, guest_dns, guest_filesystem, guest_load, guest_login_log, guest_malware,
+    guest_network, guest_profile,
+};
 use crate::domain::said::Said;
 
 /// A failed-login log beyond this size is known to stop logins (bytes).
@@ -22,12 +26,15 @@ pub(super) fn filesystem(a: &Answer) -> Finding {
     }
     if let Some(mount) = a.all("disk", "mount").iter().find(|m| m.ends_with(" ro")) {
         let name = mount.split(' ').next().unwrap_or("/");
-        return found("read-only", said::mounted_read_only(name));
+        return found(guest_filesystem::READ_ONLY, said::mounted_read_only(name));
     }
     // Only file systems that a login writes to can stop it.
     let matters =
         |mount: &str| matches!(mount, "/" | "/var" | "/tmp" | "/var/log" | "/home" | "/run");
-    for (key, state) in [("space", "full"), ("inodes", "inodes-full")] {
+    for (key, state) in [
+        ("space", guest_filesystem::FULL),
+        ("inodes", guest_filesystem::INODES_FULL),
+    ] {
         let full = a
             .all("disk", key)
             .iter()
@@ -48,7 +55,7 @@ pub(super) fn filesystem(a: &Answer) -> Finding {
         .filter_map(|l| percent(l))
         .max();
     found(
-        "ok",
+        guest_filesystem::OK,
         worst.map_or_else(Said::default, |(p, m)| said::fullest(m, p)),
     )
 }
@@ -88,7 +95,7 @@ pub(super) fn load(a: &Answer) -> Finding {
         .unwrap_or(0.0);
     let cpus: f64 = cpus.parse().unwrap_or(1.0_f64).max(1.0);
     if let Some(line) = a.all("load", "oom").last() {
-        return found("oom-killed", Said::raw(line));
+        return found(guest_load::OOM_KILLED, Said::raw(line));
     }
     if let Some((tasks, limit)) = a.first("load", "tasks").and_then(|t| t.split_once(' ')) {
         let (tasks, limit): (f64, f64) = (
@@ -96,7 +103,7 @@ pub(super) fn load(a: &Answer) -> Finding {
             limit.parse().unwrap_or(f64::MAX),
         );
         if tasks > 0.95 * limit {
-            return found("processes", said::tasks_used(tasks, limit));
+            return found(guest_load::PROCESSES, said::tasks_used(tasks, limit));
         }
     }
     if let (Some(total), Some(available)) = (
@@ -106,7 +113,7 @@ pub(super) fn load(a: &Answer) -> Finding {
         && available * 100 < total * 3
     {
         return found(
-            "memory",
+            guest_load::MEMORY,
             said::memory_available(available / 1024, total / 1024),
         );
     }
@@ -116,12 +123,12 @@ pub(super) fn load(a: &Answer) -> Finding {
         .unwrap_or(0.0);
     let busy = busy(a);
     if blocked >= 4.0 && one > 1.5 * cpus && busy.is_none_or(|b| b < 0.6) {
-        return found("io", said::io_wait(blocked, one, cpus));
+        return found(guest_load::IO, said::io_wait(blocked, one, cpus));
     }
     if busy.is_some_and(|b| b > 0.95) && one > 1.5 * cpus {
-        return found("cpu", said::cpu_busy(one, cpus));
+        return found(guest_load::CPU, said::cpu_busy(one, cpus));
     }
-    found("ok", said::load_is(one, cpus))
+    found(guest_load::OK, said::load_is(one, cpus))
 }
 
 pub(super) fn boot(a: &Answer) -> Finding {
@@ -129,7 +136,7 @@ pub(super) fn boot(a: &Answer) -> Finding {
         .iter()
         .any(|l| l.split_whitespace().any(|w| w == "active"))
     {
-        return found("emergency", said::emergency());
+        return found(guest_boot::EMERGENCY, said::emergency());
     }
     let Some(state) = a
         .first("boot", "state")
@@ -156,9 +163,12 @@ pub(super) fn boot(a: &Answer) -> Finding {
         .filter(|u| needed.iter().any(|n| u.contains(n)))
         .collect();
     if !serious.is_empty() {
-        return found("failed-units", said::units_failed(serious.join(", ")));
+        return found(
+            guest_boot::FAILED_UNITS,
+            said::units_failed(serious.join(", ")),
+        );
     }
-    found("ok", said::system_state(state))
+    found(guest_boot::OK, said::system_state(state))
 }
 
 pub(super) fn profile(a: &Answer) -> Finding {
@@ -187,10 +197,10 @@ pub(super) fn profile(a: &Answer) -> Finding {
         let back = edges.iter().any(|(f, t)| f == to && t == from);
         // Distributions let ~/.profile read ~/.bashrc; only full paths can be followed.
         if to.starts_with('/') && (from == to || back) {
-            return found("loop", said::script_loop(from, to));
+            return found(guest_profile::LOOP, said::script_loop(from, to));
         }
     }
-    found("ok", said::no_script_loop())
+    found(guest_profile::OK, said::no_script_loop())
 }
 
 pub(super) fn network(a: &Answer) -> Finding {
@@ -206,14 +216,17 @@ pub(super) fn network(a: &Answer) -> Finding {
                 == Some(expected)
         });
         if !has && expected.contains('.') && !expected.starts_with("127.") {
-            return found("misconfigured", said::address_missing(expected));
+            return found(
+                guest_network::MISCONFIGURED,
+                said::address_missing(expected),
+            );
         }
     }
     if !a.has("network", "default") {
-        return found("misconfigured", said::no_default_route());
+        return found(guest_network::MISCONFIGURED, said::no_default_route());
     }
     found(
-        "ok",
+        guest_network::OK,
         Said::raw(addresses.join(", ")).and(Said::raw(a.first("network", "default").unwrap_or(""))),
     )
 }
@@ -228,9 +241,9 @@ pub(super) fn dns(a: &Answer) -> Finding {
     let used = option(a, "usedns");
     match used {
         None => missing(said::whether_names_are_looked_up()),
-        Some("no") => found("ok", said::names_not_looked_up()),
-        Some(_) if seconds >= 3 => found("slow", said::lookup_slow(seconds)),
-        Some(_) => found("ok", said::lookup_took(seconds)),
+        Some("no") => found(guest_dns::OK, said::names_not_looked_up()),
+        Some(_) if seconds >= 3 => found(guest_dns::SLOW, said::lookup_slow(seconds)),
+        Some(_) => found(guest_dns::OK, said::lookup_took(seconds)),
     }
 }
 
@@ -242,9 +255,9 @@ pub(super) fn login_log(a: &Answer) -> Finding {
         return missing(said::the_login_log_size());
     };
     let state = if bytes >= OVERSIZED_LOG {
-        "oversized"
+        guest_login_log::OVERSIZED
     } else {
-        "ok"
+        guest_login_log::OK
     };
     found(state, said::btmp_size(bytes >> 20))
 }
@@ -258,8 +271,8 @@ pub(super) fn malware(a: &Answer) -> Finding {
         .filter_map(|key| a.first("malware", key).map(|v| format!("{key}: {v}")))
         .collect();
     if traces.is_empty() {
-        found("clean", said::no_traces())
+        found(guest_malware::CLEAN, said::no_traces())
     } else {
-        found("suspicious", Said::raw(traces.join("; ")))
+        found(guest_malware::SUSPICIOUS, Said::raw(traces.join("; ")))
     }
 }

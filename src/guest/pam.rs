@@ -7,6 +7,7 @@ use super::answer::Answer;
 use super::linux::option;
 use super::pam_rules::{access_refuses, time_refuses};
 use super::{Finding, GuestQuestion, found, missing, said};
+use crate::domain::evidence::state::guest_pam;
 use crate::domain::said::Said;
 
 /// What one module answers.
@@ -37,32 +38,32 @@ pub(super) fn pam(a: &Answer, q: &GuestQuestion) -> Finding {
     let nologin = a.first("account", "nologin-file").filter(|_| !root);
     if option(a, "usepam") == Some("no") {
         return match nologin.filter(|f| !f.contains("run")) {
-            Some(_) => found("restricts", said::nologin("/etc/nologin")),
-            None => found("ok", said::pam_not_asked()),
+            Some(_) => found(guest_pam::RESTRICTS, said::nologin("/etc/nologin")),
+            None => found(guest_pam::OK, said::pam_not_asked()),
         };
     }
     if let Some(module) = a.first("pam", "missing") {
-        return found("broken", said::pam_module_missing(module));
+        return found(guest_pam::BROKEN, said::pam_module_missing(module));
     }
     let logs = a.all("pam", "log");
     if let Some(line) = logs
         .iter()
         .find(|l| l.contains("dlopen") || l.contains("faulty") || l.contains("Module is unknown"))
     {
-        return found("broken", Said::raw(line));
+        return found(guest_pam::BROKEN, Said::raw(line));
     }
     let stack = a.all("pam", "stack");
     if stack.is_empty() {
         if let Some(file) = nologin {
             let file = if file == "yes" { "/etc/nologin" } else { file };
-            return found("restricts", said::nologin(file));
+            return found(guest_pam::RESTRICTS, said::nologin(file));
         }
         if let Some(line) = logs.iter().find(|l| {
             (l.contains("pam_listfile") || l.contains("not met by user")) && l.contains(&q.user)
         }) {
-            return found("restricts", said::pam_refuses(&q.user, line));
+            return found(guest_pam::RESTRICTS, said::pam_refuses(&q.user, line));
         }
-        return found("ok", said::pam_whole());
+        return found(guest_pam::OK, said::pam_whole());
     }
     if a.all("pam", "cut").iter().any(|k| k == "stack") {
         return Err(said::pam_cut());
@@ -82,17 +83,17 @@ pub(super) fn pam(a: &Answer, q: &GuestQuestion) -> Finding {
             Ok(()) => {}
             Err(Fault::Refused(line)) if line.contains("pam_nologin") => {
                 let file = nologin.unwrap_or("/etc/nologin");
-                return found("restricts", said::nologin(file));
+                return found(guest_pam::RESTRICTS, said::nologin(file));
             }
             Err(Fault::Refused(line)) => {
-                return found("restricts", said::pam_refuses(&q.user, line));
+                return found(guest_pam::RESTRICTS, said::pam_refuses(&q.user, line));
             }
             Err(Fault::Unclear(line)) => {
                 return Err(said::pam_unclear(line));
             }
         }
     }
-    found("ok", said::pam_whole())
+    found(guest_pam::OK, said::pam_whole())
 }
 
 enum Fault {

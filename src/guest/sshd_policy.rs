@@ -8,19 +8,21 @@ use super::linux::option;
 use super::login_keys::{Keys, User, keys};
 use super::ssh_patterns::{Origin, matches, names_user};
 use super::{Finding, GuestQuestion, found, linux_account, missing, pam, said};
+use crate::domain::evidence::state::guest_auth_policy;
+use crate::domain::evidence::{State, group};
 use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 
 /// Why a way in is closed, or why that cannot be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Closed {
-    No(&'static str, Said),
+    No(State<'static>, Said),
     Unknown(Said),
 }
 
 type Way = Result<(), Closed>;
 
-fn no(state: &'static str, detail: Said) -> Way {
+fn no(state: State<'static>, detail: Said) -> Way {
     Err(Closed::No(state, detail))
 }
 
@@ -88,7 +90,7 @@ pub(super) fn auth_policy(a: &Answer, q: &GuestQuestion) -> Finding {
     }
     let methods = ways(&case).and_then(|text| session(&case).map(|()| text));
     match methods {
-        Ok(text) => found("ok", text),
+        Ok(text) => found(guest_auth_policy::OK, text),
         Err(closed) => finding(closed),
     }
 }
@@ -120,7 +122,10 @@ fn lists(case: &Case<'_>) -> Way {
     let (deny, allow) = (entries(a, "denyusers"), entries(a, "allowusers"));
     match by_user(&deny) {
         Some(true) => {
-            return no("user-denied", said::deny_users(list_text(&deny), user));
+            return no(
+                guest_auth_policy::USER_DENIED,
+                said::deny_users(list_text(&deny), user),
+            );
         }
         None => {
             return unknown(said::deny_users_hosts());
@@ -130,7 +135,10 @@ fn lists(case: &Case<'_>) -> Way {
     if !allow.is_empty() {
         match by_user(&allow) {
             Some(false) => {
-                return no("user-denied", said::allow_users(list_text(&allow), user));
+                return no(
+                    guest_auth_policy::USER_DENIED,
+                    said::allow_users(list_text(&allow), user),
+                );
             }
             None => {
                 return unknown(said::allow_users_hosts());
@@ -155,10 +163,16 @@ fn lists(case: &Case<'_>) -> Way {
     }
     let named = |list: &[&str]| list.iter().any(|p| groups.iter().any(|g| matches(p, g)));
     if named(&deny) {
-        return no("user-denied", said::deny_groups(list_text(&deny), user));
+        return no(
+            guest_auth_policy::USER_DENIED,
+            said::deny_groups(list_text(&deny), user),
+        );
     }
     if !allow.is_empty() && !named(&allow) {
-        return no("user-denied", said::allow_groups(list_text(&allow), user));
+        return no(
+            guest_auth_policy::USER_DENIED,
+            said::allow_groups(list_text(&allow), user),
+        );
     }
     Ok(())
 }
@@ -167,12 +181,18 @@ fn lists(case: &Case<'_>) -> Way {
 fn ways(case: &Case<'_>) -> Result<Said, Closed> {
     let (a, q) = (case.a, case.q);
     if case.is("usepam", "no") && a.first("account", "lock") == Some("!") {
-        return Err(Closed::No("user-denied", said::user_locked_no_pam(&q.user)));
+        return Err(Closed::No(
+            guest_auth_policy::USER_DENIED,
+            said::user_locked_no_pam(&q.user),
+        ));
     }
     if let Some(tries) = option(a, "maxauthtries").and_then(|t| t.parse::<u32>().ok())
         && (tries == 0 || tries < 6 && ran_out_of_tries(a))
     {
-        return Err(Closed::No("too-few-tries", said::max_tries(tries)));
+        return Err(Closed::No(
+            guest_auth_policy::TOO_FEW_TRIES,
+            said::max_tries(tries),
+        ));
     }
     if case.is_root() && case.is("permitrootlogin", "no") {
         let why = if q.user == "root" {
@@ -180,7 +200,7 @@ fn ways(case: &Case<'_>) -> Result<Said, Closed> {
         } else {
             said::root_no_by_number(&q.user)
         };
-        return Err(Closed::No("root-denied", why));
+        return Err(Closed::No(guest_auth_policy::ROOT_DENIED, why));
     }
     let key = by_key(case);
     let password = by_password(case);
@@ -201,7 +221,8 @@ fn ways(case: &Case<'_>) -> Result<Said, Closed> {
             }
             // The password's reason is the one to mend where there is no key to rely on.
             (Err(key), Err(password))
-                if has_keys(a) || matches!(password, Closed::No("user-denied", _)) =>
+                if has_keys(a)
+                    || matches!(password, Closed::No(guest_auth_policy::USER_DENIED, _)) =>
             {
                 key
             }
@@ -246,10 +267,10 @@ fn list_of(case: &Case<'_>, methods: &[&str]) -> Result<(), String> {
 fn by_key(case: &Case<'_>) -> Way {
     let (a, q) = (case.a, case.q);
     if case.is("pubkeyauthentication", "no") {
-        return no("user-denied", said::keys_off());
+        return no(guest_auth_policy::USER_DENIED, said::keys_off());
     }
     if let Err(value) = list_of(case, &["publickey"]) {
-        return no("user-denied", said::key_not_enough(value));
+        return no(guest_auth_policy::USER_DENIED, said::key_not_enough(value));
     }
     let Some(uid) = case.uid else {
         return unknown(said::account_unread());
@@ -264,14 +285,18 @@ fn by_key(case: &Case<'_>) -> Way {
     };
     let forced_only = case.is_root() && case.is("permitrootlogin", "forced-commands-only");
     match keys(a, &user, case.origin) {
-        Keys::Usable if forced_only => no("root-denied", said::forced_only()),
+        Keys::Usable if forced_only => no(guest_auth_policy::ROOT_DENIED, said::forced_only()),
         Keys::Usable => Ok(()),
-        Keys::Forced(why) if case.is_root() => no("root-denied", why),
-        Keys::Refused(why) | Keys::Forced(why) => no("user-denied", why),
-        Keys::None(why) if by_password_is_off(case) => {
-            no("password-disabled", said::no_key_no_password(&q.user, why))
-        }
-        Keys::None(why) => no("user-denied", said::finds_no_key(&q.user, why)),
+        Keys::Forced(why) if case.is_root() => no(guest_auth_policy::ROOT_DENIED, why),
+        Keys::Refused(why) | Keys::Forced(why) => no(guest_auth_policy::USER_DENIED, why),
+        Keys::None(why) if by_password_is_off(case) => no(
+            guest_auth_policy::PASSWORD_DISABLED,
+            said::no_key_no_password(&q.user, why),
+        ),
+        Keys::None(why) => no(
+            guest_auth_policy::USER_DENIED,
+            said::finds_no_key(&q.user, why),
+        ),
         Keys::Unknown(why) => unknown(why),
     }
 }
@@ -301,15 +326,18 @@ fn by_password(case: &Case<'_>) -> Way {
         } else {
             said::password_off_no_key()
         };
-        return no("password-disabled", why);
+        return no(guest_auth_policy::PASSWORD_DISABLED, why);
     }
     if let Err(value) = list_of(case, &methods) {
-        return no("password-disabled", said::password_not_enough(value));
+        return no(
+            guest_auth_policy::PASSWORD_DISABLED,
+            said::password_not_enough(value),
+        );
     }
     if case.is_root()
         && let Some(value) = option(a, "permitrootlogin").filter(|v| *v != "yes")
     {
-        return no("root-denied", said::root_key_only(value));
+        return no(guest_auth_policy::ROOT_DENIED, said::root_key_only(value));
     }
     let directory = ["pam_sss", "pam_ldap", "pam_winbind", "pam_krb5"]
         .into_iter()
@@ -327,7 +355,10 @@ fn by_password(case: &Case<'_>) -> Way {
         });
     match (lock, directory) {
         (Some("!" | "*"), Some(module)) => unknown(said::no_local_password(user, module)),
-        (Some("!" | "*"), None) => no("password-disabled", said::password_locked_of(user)),
+        (Some("!" | "*"), None) => no(
+            guest_auth_policy::PASSWORD_DISABLED,
+            said::password_locked_of(user),
+        ),
         (Some("empty"), _) => empty_password(case),
         _ => second_factor(a),
     }
@@ -336,7 +367,10 @@ fn by_password(case: &Case<'_>) -> Way {
 fn empty_password(case: &Case<'_>) -> Way {
     let (a, user) = (case.a, &case.q.user);
     if !case.is("permitemptypasswords", "yes") {
-        return no("password-disabled", said::empty_password_off(user));
+        return no(
+            guest_auth_policy::PASSWORD_DISABLED,
+            said::empty_password_off(user),
+        );
     }
     let unix = a
         .all("pam", "stack")
@@ -345,7 +379,10 @@ fn empty_password(case: &Case<'_>) -> Way {
     match unix {
         _ if case.is("usepam", "no") => Ok(()),
         Some(line) if line.contains("nullok") => Ok(()),
-        Some(_) => no("password-disabled", said::empty_without_nullok(user)),
+        Some(_) => no(
+            guest_auth_policy::PASSWORD_DISABLED,
+            said::empty_without_nullok(user),
+        ),
         None => unknown(said::empty_unread()),
     }
 }
@@ -381,7 +418,7 @@ fn session(case: &Case<'_>) -> Way {
                 .any(|end| program.ends_with(end));
             if name == "forcecommand" && ends && program.starts_with('/') {
                 return no(
-                    "user-denied",
+                    guest_auth_policy::USER_DENIED,
                     said::forced_to_end(&q.user, sanitise(value, 160)),
                 );
             }
@@ -389,12 +426,12 @@ fn session(case: &Case<'_>) -> Way {
         }
     }
     let others = [
-        ("guest-account", linux_account::account(a, q)),
-        ("guest-pam", pam::pam(a, q)),
+        (group::GUEST_ACCOUNT, linux_account::account(a, q)),
+        (group::GUEST_PAM, pam::pam(a, q)),
     ];
     for (group, finding) in others {
         match finding {
-            Ok(("ok", _)) => {}
+            Ok((guest_auth_policy::OK, _)) => {}
             Ok((_, why)) => {
                 return unknown(said::rules_let_in(&q.user, group, why));
             }

@@ -5,30 +5,36 @@
 use super::answer::Answer;
 use super::firewall;
 use super::{Finding, GuestQuestion, found, missing, reading, said};
-use crate::domain::evidence::Reading;
+use crate::domain::evidence::state::{
+    guest_account, guest_auth_log, guest_boot, guest_filesystem, guest_firewall, guest_listener,
+    guest_load, guest_malware, guest_network, guest_ports, guest_rdp_certificate,
+    guest_rdp_enabled, guest_rdp_license, guest_rdp_port, guest_rdp_rights, guest_rdp_security,
+    guest_reset_agent, guest_service,
+};
+use crate::domain::evidence::{Reading, group};
 use crate::domain::said::Said;
 
 /// All Windows groups, in the order of the vocabulary.
 pub fn readings(a: &Answer, q: &GuestQuestion) -> Vec<Reading> {
     vec![
-        reading("guest-service", service(a)),
-        reading("guest-listener", listener(a, q)),
-        reading("guest-firewall", firewall(a, q)),
-        reading("guest-account", account(a)),
-        reading("guest-auth-log", auth_log(a, q)),
-        reading("guest-reset-agent", reset_agent(a)),
-        reading("guest-filesystem", filesystem(a)),
-        reading("guest-load", load(a)),
-        reading("guest-boot", boot(a)),
-        reading("guest-network", network(a)),
-        reading("guest-malware", malware(a)),
-        reading("guest-rdp-enabled", rdp_enabled(a)),
-        reading("guest-rdp-port", rdp_port(a, q)),
-        reading("guest-rdp-security", rdp_security(a)),
-        reading("guest-rdp-rights", rdp_rights(a)),
-        reading("guest-rdp-license", rdp_license(a)),
-        reading("guest-rdp-certificate", rdp_certificate(a)),
-        reading("guest-ports", ports(a)),
+        reading(group::GUEST_SERVICE, service(a)),
+        reading(group::GUEST_LISTENER, listener(a, q)),
+        reading(group::GUEST_FIREWALL, firewall(a, q)),
+        reading(group::GUEST_ACCOUNT, account(a)),
+        reading(group::GUEST_AUTH_LOG, auth_log(a, q)),
+        reading(group::GUEST_RESET_AGENT, reset_agent(a)),
+        reading(group::GUEST_FILESYSTEM, filesystem(a)),
+        reading(group::GUEST_LOAD, load(a)),
+        reading(group::GUEST_BOOT, boot(a)),
+        reading(group::GUEST_NETWORK, network(a)),
+        reading(group::GUEST_MALWARE, malware(a)),
+        reading(group::GUEST_RDP_ENABLED, rdp_enabled(a)),
+        reading(group::GUEST_RDP_PORT, rdp_port(a, q)),
+        reading(group::GUEST_RDP_SECURITY, rdp_security(a)),
+        reading(group::GUEST_RDP_RIGHTS, rdp_rights(a)),
+        reading(group::GUEST_RDP_LICENSE, rdp_license(a)),
+        reading(group::GUEST_RDP_CERTIFICATE, rdp_certificate(a)),
+        reading(group::GUEST_PORTS, ports(a)),
     ]
 }
 
@@ -48,13 +54,13 @@ fn pair(a: &Answer, group: &str, key: &str) -> Option<(u64, u64)> {
 
 fn service(a: &Answer) -> Finding {
     match setting(a, "service", "state") {
-        Some("Running") => found("running", said::term_runs()),
+        Some("Running") => found(guest_service::RUNNING, said::term_runs()),
         Some("Stopped") => found(
-            "stopped",
+            guest_service::STOPPED,
             setting(a, "service", "start")
                 .map_or_else(said::term_stopped_unread, said::term_stopped),
         ),
-        Some(other) => found("hung", said::term_is(other)),
+        Some(other) => found(guest_service::HUNG, said::term_is(other)),
         None => missing(said::the_rdp_service()),
     }
 }
@@ -79,8 +85,11 @@ fn listener(a: &Answer, q: &GuestQuestion) -> Finding {
     }
     if here.is_empty() {
         return match elsewhere {
-            Some(port) => found("other-port", said::rdp_elsewhere(port, q.port)),
-            None => found("none", said::nothing_listens(q.port)),
+            Some(port) => found(
+                guest_listener::OTHER_PORT,
+                said::rdp_elsewhere(port, q.port),
+            ),
+            None => found(guest_listener::NONE, said::nothing_listens(q.port)),
         };
     }
     let list = here.join(", ");
@@ -90,10 +99,17 @@ fn listener(a: &Answer, q: &GuestQuestion) -> Finding {
     let any_v6 = here.iter().any(|h| h.contains(':') && *h != "::1");
     let user_v6 = q.source.is_some_and(|s| s.is_ipv6());
     match (any_v4, any_v6) {
-        (false, false) => found("loopback-only", said::bound_only(q.port, list)),
-        (true, false) if user_v6 => found("ipv4-only", said::bound_user_v6(q.port, list)),
-        (false, true) if !user_v6 => found("ipv6-only", said::bound_user_v4(q.port, list)),
-        _ => found("expected-port", said::bound(q.port, list)),
+        (false, false) => found(
+            guest_listener::LOOPBACK_ONLY,
+            said::bound_only(q.port, list),
+        ),
+        (true, false) if user_v6 => {
+            found(guest_listener::IPV4_ONLY, said::bound_user_v6(q.port, list))
+        }
+        (false, true) if !user_v6 => {
+            found(guest_listener::IPV6_ONLY, said::bound_user_v4(q.port, list))
+        }
+        _ => found(guest_listener::EXPECTED_PORT, said::bound(q.port, list)),
     }
 }
 
@@ -102,18 +118,27 @@ fn firewall(a: &Answer, q: &GuestQuestion) -> Finding {
         return missing(said::the_firewall_rules());
     }
     let (open, why) = firewall::windows::judge(a, q)?;
-    found(if open { "allow" } else { "drop" }, why)
+    found(
+        if open {
+            guest_firewall::ALLOW
+        } else {
+            guest_firewall::DROP
+        },
+        why,
+    )
 }
 
 fn account(a: &Answer) -> Finding {
     match setting(a, "account", "state") {
         None => missing(said::the_account()),
-        Some("absent") => found("absent", said::no_local_account()),
+        Some("absent") => found(guest_account::ABSENT, said::no_local_account()),
         Some(state) if state.contains("lockout=True") => {
-            found("locked", said::account_locked_out())
+            found(guest_account::LOCKED, said::account_locked_out())
         }
-        Some(state) if state.contains("disabled=True") => found("locked", said::account_disabled()),
-        Some(_) => found("ok", said::account_active()),
+        Some(state) if state.contains("disabled=True") => {
+            found(guest_account::LOCKED, said::account_disabled())
+        }
+        Some(_) => found(guest_account::OK, said::account_active()),
     }
 }
 
@@ -124,7 +149,7 @@ fn auth_log(a: &Answer, _q: &GuestQuestion) -> Finding {
     }
     // The newest event comes first.
     let Some(line) = a.first("authlog", "line") else {
-        return found("none", said::security_log_silent());
+        return found(guest_auth_log::NONE, said::security_log_silent());
     };
     let code = line
         .split_whitespace()
@@ -133,25 +158,29 @@ fn auth_log(a: &Answer, _q: &GuestQuestion) -> Finding {
         .rfind(|c| c.len() > 3)
         .unwrap_or_default();
     if line.starts_with("4624") {
-        return found("accepted", Said::raw(line));
+        return found(guest_auth_log::ACCEPTED, Said::raw(line));
     }
     match code.as_str() {
-        "0xc0000064" => found("invalid-user", Said::raw(line)),
+        "0xc0000064" => found(guest_auth_log::INVALID_USER, Said::raw(line)),
         "0xc000015b" | "0xc000006e" | "0xc0000413" | "0xc0000234" | "0xc0000072" | "0xc0000193" => {
-            found("policy-refused", Said::raw(line))
+            found(guest_auth_log::POLICY_REFUSED, Said::raw(line))
         }
-        _ => found("failed-password", Said::raw(line)),
+        _ => found(guest_auth_log::FAILED_PASSWORD, Said::raw(line)),
     }
 }
 
 fn reset_agent(a: &Answer) -> Finding {
     match setting(a, "reset", "agent") {
         None => missing(said::the_reset_agent()),
-        Some("missing") => found("missing", said::cloudbase_missing()),
-        Some(agent) if !agent.contains("start=Auto") => found("stopped", said::cloudbase_is(agent)),
+        Some("missing") => found(guest_reset_agent::MISSING, said::cloudbase_missing()),
+        Some(agent) if !agent.contains("start=Auto") => {
+            found(guest_reset_agent::STOPPED, said::cloudbase_is(agent))
+        }
         Some(_) => match setting(a, "reset", "plugin") {
-            Some(value) if value != "2" => found("blocked", said::plugin_is(value)),
-            _ => found("ok", said::cloudbase_starts()),
+            Some(value) if value != "2" => {
+                found(guest_reset_agent::BLOCKED, said::plugin_is(value))
+            }
+            _ => found(guest_reset_agent::OK, said::cloudbase_starts()),
         },
     }
 }
@@ -165,7 +194,14 @@ fn filesystem(a: &Answer) -> Finding {
             let share = u128::from(free) * 100 / u128::from(size);
             let used = u64::try_from(100 - share).unwrap_or(100);
             let full = share == 0 || free < 50 << 20;
-            found(if full { "full" } else { "ok" }, said::disk_used(used))
+            found(
+                if full {
+                    guest_filesystem::FULL
+                } else {
+                    guest_filesystem::OK
+                },
+                said::disk_used(used),
+            )
         }
     }
 }
@@ -178,12 +214,15 @@ fn load(a: &Answer) -> Finding {
         && (free.saturating_mul(100) < total.saturating_mul(3)
             || commit_free.saturating_mul(100) < commit.saturating_mul(3))
     {
-        return found("memory", said::memory_free_of(free >> 10, total >> 10));
+        return found(
+            guest_load::MEMORY,
+            said::memory_free_of(free >> 10, total >> 10),
+        );
     }
     match number(a, "load", "cpu") {
-        Some(cpu) if cpu >= 95 => found("cpu", said::cpu_at(cpu)),
-        Some(cpu) => found("ok", said::cpu_and_memory(cpu, free >> 10)),
-        None => found("ok", said::memory_free(free >> 10)),
+        Some(cpu) if cpu >= 95 => found(guest_load::CPU, said::cpu_at(cpu)),
+        Some(cpu) => found(guest_load::OK, said::cpu_and_memory(cpu, free >> 10)),
+        None => found(guest_load::OK, said::memory_free(free >> 10)),
     }
 }
 
@@ -192,9 +231,9 @@ fn boot(a: &Answer) -> Finding {
         return missing(said::the_boot_state());
     }
     match setting(a, "boot", "safe") {
-        Some(mode) => found("emergency", said::safe_mode(mode)),
+        Some(mode) => found(guest_boot::EMERGENCY, said::safe_mode(mode)),
         None => found(
-            "ok",
+            guest_boot::OK,
             setting(a, "boot", "time").map_or_else(said::up_unknown, said::up_since),
         ),
     }
@@ -209,12 +248,15 @@ fn network(a: &Answer) -> Finding {
     if let Some(expected) = expected
         && !addresses.split(' ').any(|w| w == expected)
     {
-        return found("misconfigured", said::address_missing(expected));
+        return found(
+            guest_network::MISCONFIGURED,
+            said::address_missing(expected),
+        );
     }
     if setting(a, "network", "default").is_none() {
-        return found("misconfigured", said::no_default_gateway());
+        return found(guest_network::MISCONFIGURED, said::no_default_gateway());
     }
-    found("ok", Said::raw(addresses))
+    found(guest_network::OK, Said::raw(addresses))
 }
 
 fn malware(a: &Answer) -> Finding {
@@ -222,8 +264,8 @@ fn malware(a: &Answer) -> Finding {
         return missing(said::traces_of_intruders());
     }
     match setting(a, "malware", "process") {
-        Some(name) => found("suspicious", said::process(name)),
-        None => found("clean", said::no_names()),
+        Some(name) => found(guest_malware::SUSPICIOUS, said::process(name)),
+        None => found(guest_malware::CLEAN, said::no_names()),
     }
 }
 
@@ -233,9 +275,9 @@ fn rdp_enabled(a: &Answer) -> Finding {
     }
     let deny = setting(a, "rdp", "policydeny").or_else(|| setting(a, "rdp", "deny"));
     match (deny, setting(a, "rdp", "winstation")) {
-        (Some("1"), _) => found("no", said::rdp_denied()),
-        (_, Some("0")) => found("no", said::rdp_station_off()),
-        (Some("0"), _) => found("yes", said::rdp_allowed()),
+        (Some("1"), _) => found(guest_rdp_enabled::NO, said::rdp_denied()),
+        (_, Some("0")) => found(guest_rdp_enabled::NO, said::rdp_station_off()),
+        (Some("0"), _) => found(guest_rdp_enabled::YES, said::rdp_allowed()),
         _ => missing(Said::raw("fDenyTSConnections")),
     }
 }
@@ -245,11 +287,14 @@ fn rdp_port(a: &Answer, q: &GuestQuestion) -> Finding {
         return missing(said::the_rdp_port());
     };
     match number(a, "rdp", "port2") {
-        Some(second) if second != port => {
-            found("inconsistent", said::rdp_ports_differ(port, second))
+        Some(second) if second != port => found(
+            guest_rdp_port::INCONSISTENT,
+            said::rdp_ports_differ(port, second),
+        ),
+        _ if port != u64::from(q.port) => {
+            found(guest_rdp_port::OTHER, said::rdp_port_other(port, q.port))
         }
-        _ if port != u64::from(q.port) => found("other", said::rdp_port_other(port, q.port)),
-        _ => found("same", said::rdp_port_is(port)),
+        _ => found(guest_rdp_port::SAME, said::rdp_port_is(port)),
     }
 }
 
@@ -258,11 +303,11 @@ fn rdp_security(a: &Answer) -> Finding {
         return missing(said::the_rdp_settings());
     }
     if setting(a, "rdp", "oracle") == Some("0") {
-        return found("credssp-gap", said::oracle_strict());
+        return found(guest_rdp_security::CREDSSP_GAP, said::oracle_strict());
     }
     match setting(a, "rdp", "nla") {
-        Some("1") => found("nla-required", said::nla_is(1)),
-        Some("0") => found("nla-optional", said::nla_is(0)),
+        Some("1") => found(guest_rdp_security::NLA_REQUIRED, said::nla_is(1)),
+        Some("0") => found(guest_rdp_security::NLA_OPTIONAL, said::nla_is(0)),
         _ => missing(said::the_nla_setting()),
     }
 }
@@ -293,12 +338,12 @@ fn rdp_rights(a: &Answer) -> Finding {
             .any(|l| l.starts_with(right) && names(l))
     };
     if holds("SeDenyRemoteInteractiveLogonRight") {
-        return found("denied", said::right_denied(user));
+        return found(guest_rdp_rights::DENIED, said::right_denied(user));
     }
     if holds("SeRemoteInteractiveLogonRight") {
-        found("ok", said::right_held(user))
+        found(guest_rdp_rights::OK, said::right_held(user))
     } else {
-        found("missing", said::right_missing(user))
+        found(guest_rdp_rights::MISSING, said::right_missing(user))
     }
 }
 
@@ -308,16 +353,17 @@ fn rdp_license(a: &Answer) -> Finding {
     }
     // TerminalServerMode 1: the session-host role, which needs licences after 120 days.
     if setting(a, "license", "role") == Some("1") && number(a, "license", "days") == Some(0) {
-        return found("grace-expired", said::grace_over());
+        return found(guest_rdp_license::GRACE_EXPIRED, said::grace_over());
     }
     let limit = number(a, "license", "limit").filter(|l| *l > 0 && *l < 999_999);
     match (limit, number(a, "license", "sessions")) {
-        (Some(limit), Some(open)) if open >= limit => {
-            found("session-limit", said::sessions_of(open, limit))
-        }
+        (Some(limit), Some(open)) if open >= limit => found(
+            guest_rdp_license::SESSION_LIMIT,
+            said::sessions_of(open, limit),
+        ),
 
-        (_, Some(open)) => found("ok", said::sessions_open(open)),
-        _ => found("ok", said::no_session_limit()),
+        (_, Some(open)) => found(guest_rdp_license::OK, said::sessions_open(open)),
+        _ => found(guest_rdp_license::OK, said::no_session_limit()),
     }
 }
 
@@ -328,9 +374,9 @@ fn rdp_certificate(a: &Answer) -> Finding {
     let certificates = a.all("certificate", "valid");
     if certificates.is_empty() {
         if setting(a, "certificate", "hash").is_some() {
-            return found("ok", said::certificate_own());
+            return found(guest_rdp_certificate::OK, said::certificate_own());
         }
-        return found("broken", said::no_certificate());
+        return found(guest_rdp_certificate::BROKEN, said::no_certificate());
     }
     // ISO dates compare as text.
     let good = certificates.iter().any(|c| {
@@ -339,9 +385,9 @@ fn rdp_certificate(a: &Answer) -> Finding {
     });
     let list = certificates.join("; ");
     if good {
-        found("ok", Said::raw(list))
+        found(guest_rdp_certificate::OK, Said::raw(list))
     } else {
-        found("broken", said::certificates_bad(list))
+        found(guest_rdp_certificate::BROKEN, said::certificates_bad(list))
     }
 }
 
@@ -359,9 +405,9 @@ fn ports(a: &Answer) -> Finding {
         .collect();
     let available = range.last().copied().filter(|n| *n > 100).unwrap_or(16384);
     let state = if used * 100 >= available * 95 {
-        "exhausted"
+        guest_ports::EXHAUSTED
     } else {
-        "ok"
+        guest_ports::OK
     };
     found(state, said::ports_used(used, available))
 }

@@ -25,7 +25,8 @@ use super::plan::{
 };
 use super::surroundings::{self, Surroundings};
 use super::{fusion, tcp};
-use crate::domain::evidence::{Path, Reading, Source, Status};
+use crate::domain::evidence::state::other_login_port;
+use crate::domain::evidence::{Path, Reading, Source, State, Status, group};
 use crate::domain::said::Said;
 use crate::domain::said::{Figure, List, Table, Word};
 use crate::probe::said;
@@ -136,7 +137,7 @@ impl<'a> Run<'a> {
     async fn all(self) {
         if let Allowance::Wait(wait) = Ledger::shared().allow(self.target.login(), TRIES) {
             let why = said::left_alone(self.target.login(), Figure::time(wait));
-            self.unknown("reach", Status::NotAttempted, why.clone())
+            self.unknown(group::REACH, Status::NotAttempted, why.clone())
                 .await;
             self.conversation_unknown(Status::NotAttempted, &why).await;
             return;
@@ -235,10 +236,14 @@ impl<'a> Run<'a> {
             path_word(self.target.path),
             Figure::time(self.started.elapsed()),
         );
-        self.unknown("reach", Status::NotAttempted, why.clone())
+        self.unknown(group::REACH, Status::NotAttempted, why.clone())
             .await;
         self.conversation_unknown(Status::NotAttempted, &why).await;
-        for group in ["path-quality", "path-mtu", "other-login-port"] {
+        for group in [
+            group::PATH_QUALITY,
+            group::PATH_MTU,
+            group::OTHER_LOGIN_PORT,
+        ] {
             self.unknown(group, Status::NotAttempted, why.clone()).await;
         }
     }
@@ -299,11 +304,15 @@ impl<'a> Run<'a> {
             Err(_) => said::reach(login, path, told),
         };
         match state {
-            Ok(reach) => self.observed("reach", reach.as_str(), detail).await,
+            Ok(reach) => self.observed(reach.state(), detail).await,
             Err(ReachUnknown::NoAttempt) => {
-                self.unknown("reach", Status::NotAttempted, detail).await;
+                self.unknown(group::REACH, Status::NotAttempted, detail)
+                    .await;
             }
-            Err(_) => self.unknown("reach", Status::ProbeFailed, detail).await,
+            Err(_) => {
+                self.unknown(group::REACH, Status::ProbeFailed, detail)
+                    .await;
+            }
         }
         state
     }
@@ -314,24 +323,24 @@ impl<'a> Run<'a> {
         let address = self.target.address;
         if found.elsewhere {
             let why = said::looked_elsewhere(address);
-            self.unknown("other-login-port", Status::NotAttempted, why)
+            self.unknown(group::OTHER_LOGIN_PORT, Status::NotAttempted, why)
                 .await;
         } else if found.looked.is_empty() {
             self.unknown(
-                "other-login-port",
+                group::OTHER_LOGIN_PORT,
                 Status::NotAttempted,
                 said::no_other_port(address),
             )
             .await;
         } else if let Some((port, what)) = found.answering.first() {
             let detail = said::port_answers(address, *port, what, looked);
-            self.observed("other-login-port", "found", detail).await;
+            self.observed(other_login_port::FOUND, detail).await;
         } else {
             let detail = match found.waited {
                 Some(waited) => said::no_service_in(address, Figure::time(waited), looked),
                 None => said::no_service(address, looked),
             };
-            self.observed("other-login-port", "none", detail).await;
+            self.observed(other_login_port::NONE, detail).await;
         }
     }
 
@@ -361,16 +370,16 @@ impl<'a> Run<'a> {
     /// Marks everything that needs a conversation.
     async fn conversation_unknown(&self, status: Status, why: &Said) {
         let groups: &[&str] = match self.protocol {
-            Protocol::Ssh => &["banner", "kex"],
-            Protocol::Rdp => &["rdp-negotiation", "rdp-tls"],
+            Protocol::Ssh => &[group::BANNER, group::KEX],
+            Protocol::Rdp => &[group::RDP_NEGOTIATION, group::RDP_TLS],
         };
         for group in groups {
             self.unknown(group, status, why.to_owned()).await;
         }
     }
 
-    async fn observed(&self, id: &str, state: &str, detail: impl Into<Said>) {
-        let reading = Reading::observed(id, Source::Probe, state, detail);
+    async fn observed(&self, state: State<'_>, detail: impl Into<Said>) {
+        let reading = Reading::observed(state, Source::Probe, detail);
         self.emit(reading).await;
     }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::algorithms::KexInit;
 use super::said;
+use crate::domain::evidence::State;
+use crate::domain::evidence::state::rdp_negotiation;
 use crate::domain::said::Said;
 
 /// Our own side failed; says nothing about the target.
@@ -207,14 +209,14 @@ impl RdpFailure {
     }
 
     /// The state of `rdp-negotiation`.
-    pub fn state(self) -> &'static str {
+    pub fn state(self) -> State<'static> {
         match self {
-            Self::SslRequired => "failure-1",
-            Self::SslNotAllowed => "failure-2",
-            Self::SslCertNotOnServer => "failure-3",
-            Self::InconsistentFlags => "failure-4",
-            Self::HybridRequired => "failure-5",
-            Self::SslWithUserAuthRequired => "failure-6",
+            Self::SslRequired => rdp_negotiation::FAILURE_1,
+            Self::SslNotAllowed => rdp_negotiation::FAILURE_2,
+            Self::SslCertNotOnServer => rdp_negotiation::FAILURE_3,
+            Self::InconsistentFlags => rdp_negotiation::FAILURE_4,
+            Self::HybridRequired => rdp_negotiation::FAILURE_5,
+            Self::SslWithUserAuthRequired => rdp_negotiation::FAILURE_6,
         }
     }
 

@@ -106,7 +106,7 @@ mod tests {
                 RdpFailure::from_code(u32::from(code)).map_or(Answer::NotRdp, Answer::Failed);
             assert_eq!(parse_answer(&confirm(3, code)), want);
         }
-        assert_eq!(RdpFailure::from_code(3).unwrap().state(), "failure-3");
+        assert_eq!(RdpFailure::from_code(3).unwrap().state().id, "failure-3");
     }
 
     #[test]

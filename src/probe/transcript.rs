@@ -3,6 +3,8 @@
 //! Lives here: pure reading of a transcript into host key, methods, delays and the end of a login.
 //! Must not live here: running the client.
 
+use crate::domain::evidence::State;
+use crate::domain::evidence::state::{auth_methods, host_key, login_attempt};
 use crate::domain::said::Said;
 use crate::probe::said;
 use std::time::Duration;
@@ -49,13 +51,13 @@ pub enum HostKey {
 }
 
 impl HostKey {
-    /// The word of the vocabulary.
-    pub fn as_str(self) -> &'static str {
+    /// The state of the vocabulary.
+    pub fn state(self) -> State<'static> {
         match self {
-            Self::Same => "same",
-            Self::Changed => "changed",
-            Self::Revoked => "revoked",
-            Self::New => "new",
+            Self::Same => host_key::SAME,
+            Self::Changed => host_key::CHANGED,
+            Self::Revoked => host_key::REVOKED,
+            Self::New => host_key::NEW,
         }
     }
 }
@@ -70,13 +72,13 @@ pub enum Methods {
 }
 
 impl Methods {
-    /// The word of the vocabulary.
-    pub fn as_str(self) -> &'static str {
+    /// The state of the vocabulary.
+    pub fn state(self) -> State<'static> {
         match self {
-            Self::PasswordAndKey => "password-and-key",
-            Self::KeyOnly => "key-only",
-            Self::PasswordOnly => "password-only",
-            Self::Closed => "closed",
+            Self::PasswordAndKey => auth_methods::PASSWORD_AND_KEY,
+            Self::KeyOnly => auth_methods::KEY_ONLY,
+            Self::PasswordOnly => auth_methods::PASSWORD_ONLY,
+            Self::Closed => auth_methods::CLOSED,
         }
     }
 }
@@ -102,24 +104,24 @@ pub enum Login {
 }
 
 impl Login {
-    /// The word of the vocabulary.
-    pub fn as_str(self) -> &'static str {
+    /// The state of the vocabulary.
+    pub fn state(self) -> State<'static> {
         match self {
-            Self::Accepted => "accepted",
-            Self::AcceptedSlow => "accepted-slow",
-            Self::AuthRejected => "auth-rejected",
-            Self::MethodNotOffered => "method-not-offered",
-            Self::ClosedAfterAuth => "closed-after-auth",
-            Self::HungAfterAuth => "hung-after-auth",
-            Self::Locked => "locked",
-            Self::PasswordExpired => "password-expired",
-            Self::AccountRefused => "account-refused",
-            Self::ForcedCommand => "forced-command",
-            Self::NoTerminal => "no-terminal",
-            Self::KeyAcceptedThenClosed => "key-accepted-then-closed",
-            Self::AlgorithmRefused => "algorithm-refused",
-            Self::HostKeyRefused => "host-key-refused",
-            Self::NotReached => "not-reached",
+            Self::Accepted => login_attempt::ACCEPTED,
+            Self::AcceptedSlow => login_attempt::ACCEPTED_SLOW,
+            Self::AuthRejected => login_attempt::AUTH_REJECTED,
+            Self::MethodNotOffered => login_attempt::METHOD_NOT_OFFERED,
+            Self::ClosedAfterAuth => login_attempt::CLOSED_AFTER_AUTH,
+            Self::HungAfterAuth => login_attempt::HUNG_AFTER_AUTH,
+            Self::Locked => login_attempt::LOCKED,
+            Self::PasswordExpired => login_attempt::PASSWORD_EXPIRED,
+            Self::AccountRefused => login_attempt::ACCOUNT_REFUSED,
+            Self::ForcedCommand => login_attempt::FORCED_COMMAND,
+            Self::NoTerminal => login_attempt::NO_TERMINAL,
+            Self::KeyAcceptedThenClosed => login_attempt::KEY_ACCEPTED_THEN_CLOSED,
+            Self::AlgorithmRefused => login_attempt::ALGORITHM_REFUSED,
+            Self::HostKeyRefused => login_attempt::HOST_KEY_REFUSED,
+            Self::NotReached => login_attempt::NOT_REACHED,
         }
     }
 }

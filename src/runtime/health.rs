@@ -2,21 +2,22 @@
 //!
 //! Must not live here: the look itself (`probe`), the order of the list (`app::health`).
 
-use crate::app::health::{Health, Login};
+use crate::app::health::Login;
+use crate::domain::evidence::table::LoginWord;
 use crate::probe::{LoginCheck, LoginHealth};
 
 /// The list's word; `None` where this machine could not look, which says nothing.
 pub fn login(check: &LoginCheck) -> Option<Login> {
-    let (health, word) = match check.health() {
-        LoginHealth::Answers => (Health::Healthy, "ok"),
-        LoginHealth::Slow => (Health::Impaired, "slow"),
-        LoginHealth::Mute => (Health::Failing, "no-answer"),
-        LoginHealth::TurnedAway => (Health::Failing, "closed"),
-        LoginHealth::WrongAnswer => (Health::Failing, "not-login"),
-        LoginHealth::Refused => (Health::Failing, "refused"),
-        LoginHealth::Silent => (Health::Failing, "silent"),
-        LoginHealth::Prohibited => (Health::Failing, "prohibited"),
+    let word = match check.health() {
+        LoginHealth::Answers => LoginWord::Ok,
+        LoginHealth::Slow => LoginWord::Slow,
+        LoginHealth::Mute => LoginWord::NoAnswer,
+        LoginHealth::TurnedAway => LoginWord::Closed,
+        LoginHealth::WrongAnswer => LoginWord::NotLogin,
+        LoginHealth::Refused => LoginWord::Refused,
+        LoginHealth::Silent => LoginWord::Silent,
+        LoginHealth::Prohibited => LoginWord::Prohibited,
         LoginHealth::Unknown => return None,
     };
-    Some(Login { health, word })
+    Some(Login::of(word))
 }

@@ -7,9 +7,10 @@
 #![allow(clippy::unwrap_used)] // a bench may stop where it fails
 
 use cvmtop::app::fleet::Sort;
-use cvmtop::app::health::{Health, Login};
+use cvmtop::app::health::Login;
 use cvmtop::app::locale::Lang;
 use cvmtop::app::state::State;
+use cvmtop::domain::evidence::table::LoginWord;
 use cvmtop::domain::instance::{Instance, Os};
 use cvmtop::terminal::screen::Screen;
 use cvmtop::view::frame::{Look, draw};
@@ -59,10 +60,9 @@ fn state(fleet: usize, (width, height): (u16, u16)) -> State {
     state.fleet.end_listing();
     for number in 0..fleet {
         let row = state.fleet.get_mut(&format!("ins-{number:08x}")).unwrap();
-        row.login = Some(Login {
-            health: [Health::Healthy, Health::Failing, Health::Impaired][number % 3],
-            word: "silent",
-        });
+        row.login = Some(Login::of(
+            [LoginWord::Ok, LoginWord::Silent, LoginWord::Slow][number % 3],
+        ));
         row.checked_at = Some(now);
     }
     state.settle();
@@ -122,10 +122,7 @@ fn result_arrives(bencher: Bencher<'_, '_>, fleet: usize) {
     bencher.bench_local(|| {
         at = (at + 7) % fleet;
         let row = state.fleet.get_mut(&format!("ins-{at:08x}")).unwrap();
-        row.login = Some(Login {
-            health: Health::Healthy,
-            word: "ok",
-        });
+        row.login = Some(Login::of(LoginWord::Ok));
         state.settle();
     });
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::unused_self, clippy::too_many_lines)] // a test may stop where it fails
 
 use cvmtop::diagnosis::{Case, Knowledge, diagnose};
-use cvmtop::domain::evidence::{Path, Reading, Source};
+use cvmtop::domain::evidence::{Path, Reading, Source, State};
 use cvmtop::domain::instance::Os;
 use cvmtop::domain::report::InstanceSummary;
 use cvmtop::domain::said::Said;
@@ -21,9 +21,8 @@ fn everything(os: Os) -> Vec<Reading> {
         .filter(|g| g.os.contains(&os))
     {
         let reading = Reading::observed(
-            &group.id,
+            State::new(&group.id, &group.states[group.states.len() - 1]),
             Source::Probe,
-            &group.states[group.states.len() - 1],
             Said::default(),
         );
         if group.paths {

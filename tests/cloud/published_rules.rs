@@ -52,7 +52,7 @@ fn acl(question: &Value) -> String {
     let source: IpAddr = address("source").unwrap();
     let (port, client) = (port("port").unwrap(), port("sport"));
     let decision = network_acl::evaluate(&acl, source, address("local"), port, client);
-    decision.verdict.as_str().to_owned()
+    decision.verdict.state().id.to_owned()
 }
 
 #[test]

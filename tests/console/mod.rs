@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use cvmtop::app::case::RunId;
 use cvmtop::app::effect::Effect;
-use cvmtop::app::health::{Health, Login};
+use cvmtop::app::health::Login;
 use cvmtop::app::locale::Lang;
 use cvmtop::app::message::{Listing, Look, Message};
 use cvmtop::app::state::State;
 use cvmtop::app::update::{start, update};
 use cvmtop::cloud::said;
 use cvmtop::diagnosis::Knowledge;
-use cvmtop::domain::evidence::{Path, Reading, Source, Status};
+use cvmtop::domain::evidence::table::LoginWord;
+use cvmtop::domain::evidence::{self, Path, Reading, Source, Status};
 use cvmtop::domain::instance::{Instance, Os};
 use cvmtop::domain::said::{List, Said, Table, Word};
 use cvmtop::domain::security_group::said::matches_none;
@@ -106,15 +107,15 @@ pub fn list(state: &mut State) {
         send(state, Message::Listed { generation, event });
     }
     let run = state.sweep.expect("a sweep follows the listing").run;
-    for (id, health, word) in [
-        ("ins-shop", Health::Failing, "silent"),
-        ("ins-web", Health::Healthy, "ok"),
-        ("ins-win", Health::Failing, "refused"),
-        ("ins-db", Health::Impaired, "slow"),
+    for (id, word) in [
+        ("ins-shop", LoginWord::Silent),
+        ("ins-web", LoginWord::Ok),
+        ("ins-win", LoginWord::Refused),
+        ("ins-db", LoginWord::Slow),
     ] {
         let look = Look {
             path: Path::Public,
-            login: Some(Login { health, word }),
+            login: Some(Login::of(word)),
             ms: Some(12),
         };
         send(
@@ -135,10 +136,15 @@ pub fn list(state: &mut State) {
 /// Readings of an instance whose security group lets nobody in.
 pub fn blocked_readings() -> Vec<Reading> {
     let probe = |id: &str, state: &str, detail: &str| {
-        Reading::observed(id, Source::Probe, state, Said::raw(detail)).at(at(1), 3_010)
+        Reading::observed(
+            evidence::State::new(id, state),
+            Source::Probe,
+            Said::raw(detail),
+        )
+        .at(at(1), 3_010)
     };
     let cloud = |id: &str, state: &str, detail: Said| {
-        Reading::observed(id, Source::Cloud, state, detail).at(at(1), 120)
+        Reading::observed(evidence::State::new(id, state), Source::Cloud, detail).at(at(1), 120)
     };
     let not_reached = |id: &str| {
         Reading::without_state(id, Source::Probe, Status::NotAttempted, Said::raw(""))

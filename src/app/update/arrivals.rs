@@ -14,6 +14,7 @@ use crate::app::state::{State, Sweep};
 use crate::case::{self, Known};
 use crate::diagnosis::learn::confirmed_lately;
 use crate::domain::evidence::Reading;
+use crate::domain::evidence::state::instance_state;
 use crate::domain::report::{InstanceSummary, Vantage, Verdict};
 use crate::domain::statement::Statements;
 
@@ -259,7 +260,10 @@ fn listed(state: &mut State, generation: u64, event: Listing, effects: &mut Vec<
                 .fleet
                 .rows()
                 .iter()
-                .filter(|row| row.login.is_none() && row.instance.state_class() != Some("stopped"))
+                .filter(|row| {
+                    row.login.is_none()
+                        && row.instance.state_class() != Some(instance_state::STOPPED)
+                })
                 .map(|row| row.instance.id.clone())
                 .collect();
             // New instances are looked at; an asked-for sweep that runs goes on.

@@ -18,6 +18,7 @@ use crate::app::rhythm;
 use crate::app::state::{Pane, State};
 use crate::client_text;
 use crate::domain::evidence::Reading;
+use crate::domain::evidence::state::instance_state;
 use crate::domain::instance::Instance;
 use crate::domain::report::InstanceSummary;
 use crate::domain::said::{Figure, Unit};
@@ -408,7 +409,7 @@ pub fn sweep(state: &mut State, effects: &mut Vec<Effect>) {
         .fleet
         .window(0, usize::MAX)
         .filter(|row| marked.is_empty() || marked.contains(&row.instance.id))
-        .filter(|row| row.instance.state_class() != Some("stopped"))
+        .filter(|row| row.instance.state_class() != Some(instance_state::STOPPED))
         .map(|row| row.instance.id.clone())
         .collect();
     super::arrivals::begin_sweep(state, instances, false, effects);

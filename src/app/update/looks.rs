@@ -50,7 +50,7 @@ pub fn take(
     row.fault &= turn != Turn::Turned;
     // A diagnosis knows more than a short look, as long as the look finds what it found.
     if !diagnosed || changed {
-        row.login = Some(login.clone());
+        row.login = Some(*login);
     }
     if turn != Turn::Same {
         state.rhythm.has_turned(instance);

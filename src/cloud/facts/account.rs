@@ -8,10 +8,11 @@ use super::Gatherer;
 use crate::cloud::said;
 use crate::cloud::wire::figure;
 use crate::domain::api_call::ApiCall;
-use crate::domain::evidence::{Reading, Status};
+use crate::domain::evidence::state::account_balance;
+use crate::domain::evidence::{Reading, Status, group};
 use crate::domain::said::{Figure, Unit};
 
-const ID: &str = "account-balance";
+const ID: &str = group::ACCOUNT_BALANCE;
 
 pub(super) async fn read(gatherer: &Gatherer) -> Vec<Reading> {
     let started = Instant::now();
@@ -27,11 +28,10 @@ pub(super) async fn read(gatherer: &Gatherer) -> Vec<Reading> {
             };
             match figure(&answer[field]) {
                 Some(cents) if cents < 0.0 => gatherer.observed(
-                    ID,
-                    "negative",
+                    account_balance::NEGATIVE,
                     said::available_balance_credit(Figure::new(cents / 100.0, 2, Unit::None)),
                 ),
-                Some(_) => gatherer.observed(ID, "positive", said::balance_credit_not()),
+                Some(_) => gatherer.observed(account_balance::POSITIVE, said::balance_credit_not()),
                 None => gatherer.without_state(ID, Status::ProbeFailed, said::no_balance()),
             }
         }

@@ -12,7 +12,8 @@ use super::{Gatherer, attack};
 use crate::cloud::error::CloudError;
 use crate::cloud::said;
 use crate::cloud::wire::{self, AddressItem};
-use crate::domain::evidence::{Reading, Status};
+use crate::domain::evidence::state::{public_address, public_bandwidth};
+use crate::domain::evidence::{Reading, Status, group};
 use crate::domain::said::{List, Said};
 
 /// Addresses and what follows from them.
@@ -132,10 +133,13 @@ fn is_bound(address: &AddressItem) -> bool {
 }
 
 fn public_address(gatherer: &Gatherer, found: &Addresses, failure: Option<&CloudError>) -> Reading {
-    let id = "public-address";
+    let id = group::PUBLIC_ADDRESS;
     let addresses = found.bound.as_deref().unwrap_or_default();
     if let Some(address) = addresses.iter().find(|a| a.is_arrears == Some(true)) {
-        return gatherer.observed(id, "arrears", said::address_arrears(named(address)));
+        return gatherer.observed(
+            public_address::ARREARS,
+            said::address_arrears(named(address)),
+        );
     }
     if !has_public(gatherer, found) {
         if let Some(address) = addresses.first() {
@@ -151,8 +155,7 @@ fn public_address(gatherer: &Gatherer, found: &Addresses, failure: Option<&Cloud
                 return gatherer.without_state(id, how, detail);
             }
             return gatherer.observed(
-                id,
-                "unbound",
+                public_address::UNBOUND,
                 said::not_bound(named(address), &address.address_status),
             );
         }
@@ -165,7 +168,7 @@ fn public_address(gatherer: &Gatherer, found: &Addresses, failure: Option<&Cloud
         } else {
             said::no_public_bound()
         };
-        return gatherer.observed(id, "none", detail);
+        return gatherer.observed(public_address::NONE, detail);
     }
     if let Some(error) = failure {
         // That there is one is known, but not whether it works.
@@ -182,7 +185,10 @@ fn public_address(gatherer: &Gatherer, found: &Addresses, failure: Option<&Cloud
     } else {
         list
     };
-    gatherer.observed(id, "present", said::public_address(List::names(list)))
+    gatherer.observed(
+        public_address::PRESENT,
+        said::public_address(List::names(list)),
+    )
 }
 
 fn public_bandwidth(
@@ -190,7 +196,7 @@ fn public_bandwidth(
     found: &Addresses,
     failure: Option<&CloudError>,
 ) -> Reading {
-    let id = "public-bandwidth";
+    let id = group::PUBLIC_BANDWIDTH;
     if !has_public(gatherer, found) {
         return gatherer.without_state(id, Status::NotApplicable, said::there_no_public());
     }
@@ -201,10 +207,10 @@ fn public_bandwidth(
     };
     let caps = found.caps(gatherer);
     match (caps.iter().max(), failure) {
-        (Some(0), None) => gatherer.observed(id, "zero", capped(0)),
+        (Some(0), None) => gatherer.observed(public_bandwidth::ZERO, capped(0)),
         // Without the addresses a 0 on the instance may be overruled by one of them.
         (Some(0) | None, Some(error)) => gatherer.failed(id, error),
-        (Some(cap), _) => gatherer.observed(id, "nonzero", capped(*cap)),
+        (Some(cap), _) => gatherer.observed(public_bandwidth::NONZERO, capped(*cap)),
         (None, None) => gatherer.without_state(id, Status::ProbeFailed, said::cloud_names_no()),
     }
 }

@@ -9,12 +9,13 @@ use super::{Gatherer, RunInGuest};
 use crate::cloud::automation::{self, RunEnd};
 use crate::cloud::said;
 use crate::cloud::wire::{self, AgentItem};
-use crate::domain::evidence::{Reading, Status};
+use crate::domain::evidence::state::{agent, agent_exec};
+use crate::domain::evidence::{Reading, Status, group};
 use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 
-const ID: &str = "agent";
-const EXEC: &str = "agent-exec";
+const ID: &str = group::AGENT;
+const EXEC: &str = group::AGENT_EXEC;
 /// Changes nothing and means the same in a shell and in PowerShell.
 const TRIVIAL: &str = "echo cvmtop";
 const RECENT_SECONDS: i64 = 3600;
@@ -37,11 +38,11 @@ pub(super) async fn read(gatherer: &Gatherer) -> Vec<Reading> {
                 None if unreadable > 0 => {
                     gatherer.without_state(ID, Status::ProbeFailed, said::agent_answer_odd())
                 }
-                None => gatherer.observed(ID, "never", said::automation_agent_never()),
+                None => gatherer.observed(agent::NEVER, said::automation_agent_never()),
             }
         }
     };
-    let online = reading.observed_state().map(|state| state == "online");
+    let online = reading.seen().map(|state| state == agent::ONLINE);
     let mut readings = gatherer.emit(started, vec![reading]).await;
     if gatherer.request.run_in_guest == RunInGuest::GuestCheck {
         return readings;
@@ -58,16 +59,14 @@ fn state(gatherer: &Gatherer, row: &AgentItem) -> Reading {
     let last = heartbeat.map_or_else(said::at_no_time, Said::raw);
     match (row.agent_status.as_str(), age) {
         ("Online", _) => gatherer.observed(
-            ID,
-            "online",
+            agent::ONLINE,
             said::agent_reported(sanitise(&row.version, 40), last),
         ),
         ("Offline", Some(age)) if age < RECENT_SECONDS => gatherer.observed(
-            ID,
-            "offline-recent",
+            agent::OFFLINE_RECENT,
             said::agent_last_reported(last, age / 60),
         ),
-        ("Offline", _) => gatherer.observed(ID, "offline-long", said::agent_last_reported_2(last)),
+        ("Offline", _) => gatherer.observed(agent::OFFLINE_LONG, said::agent_last_reported_2(last)),
         (other, _) => gatherer.without_state(
             ID,
             Status::ProbeFailed,
@@ -98,19 +97,18 @@ async fn execute(gatherer: &Gatherer, online: Option<bool>) -> Reading {
     );
     // A guest without memory or disk takes long to start anything, which is what is asked here.
     match tokio::time::timeout(limit + Duration::from_secs(5), run).await {
-        Err(_) => gatherer.observed(EXEC, "timeout", said::trivial_command_did()),
+        Err(_) => gatherer.observed(agent_exec::TIMEOUT, said::trivial_command_did()),
         Ok(Err(error)) => gatherer.failed(EXEC, &error),
         Ok(Ok(run)) => match run.end {
-            RunEnd::Success => gatherer.observed(EXEC, "ok", said::trivial_command_ran()),
+            RunEnd::Success => gatherer.observed(agent_exec::OK, said::trivial_command_ran()),
             RunEnd::Failed { exit_code } => {
-                gatherer.observed(EXEC, "failed", said::trivial_command_ended(exit_code))
+                gatherer.observed(agent_exec::FAILED, said::trivial_command_ended(exit_code))
             }
             RunEnd::NotRun { status, why } => {
-                gatherer.observed(EXEC, "failed", said::trivial_not_run(status, why))
+                gatherer.observed(agent_exec::FAILED, said::trivial_not_run(status, why))
             }
             RunEnd::Timeout { status } => gatherer.observed(
-                EXEC,
-                "timeout",
+                agent_exec::TIMEOUT,
                 said::trivial_not_in_time(sanitise(&status, 40)),
             ),
         },

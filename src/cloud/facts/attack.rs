@@ -14,11 +14,12 @@ use crate::cloud::error::CloudError;
 use crate::cloud::said;
 use crate::cloud::wire::{self, BlockRecord, BlockedAddress, KeyValue};
 use crate::domain::api_call::ApiCall;
-use crate::domain::evidence::{Reading, Status};
+use crate::domain::evidence::state::ddos_block;
+use crate::domain::evidence::{Reading, Status, group};
 use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 
-const ID: &str = "ddos-block";
+const ID: &str = group::DDOS_BLOCK;
 /// Version of antiddos with block records.
 const NEW_VERSION: &str = "2025-09-03";
 
@@ -69,9 +70,9 @@ pub(super) async fn read(
         .filter_map(|answer| answer.as_ref().ok())
         .max_by_key(|told| told.rank());
     match worst {
-        Some(Told::Blocked(detail)) => gatherer.observed(ID, "blocked", detail),
-        Some(Told::Attacked(detail)) => gatherer.observed(ID, "attacked", detail),
-        Some(Told::Nothing) => gatherer.observed(ID, "none", said::no_source_names()),
+        Some(Told::Blocked(detail)) => gatherer.observed(ddos_block::BLOCKED, detail),
+        Some(Told::Attacked(detail)) => gatherer.observed(ddos_block::ATTACKED, detail),
+        Some(Told::Nothing) => gatherer.observed(ddos_block::NONE, said::no_source_names()),
         None => {
             let errors = answers.iter().filter_map(|answer| answer.as_ref().err());
             // A missing permission is what the operator can do something about.

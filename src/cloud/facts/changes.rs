@@ -18,11 +18,12 @@ use crate::cloud::error::CloudError;
 use crate::cloud::said;
 use crate::cloud::wire::{self, AuditEvent, InterfaceItem};
 use crate::domain::api_call::ApiCall;
-use crate::domain::evidence::{Reading, Status};
+use crate::domain::evidence::state::recent_change;
+use crate::domain::evidence::{Reading, Status, group};
 use crate::domain::said::{Joint, List, Said};
 use crate::domain::text::sanitise;
 
-const ID: &str = "recent-change";
+const ID: &str = group::RECENT_CHANGE;
 /// How far back a change can still be why login began to fail.
 const BEFORE_SECONDS: i64 = 24 * 3600;
 /// The audit log answers for less than 30 days at once.
@@ -244,7 +245,7 @@ fn judge(
     relevant.sort_by_key(|(time, _)| *time);
     let Some(last) = relevant.last() else {
         if unseen.is_empty() {
-            return gatherer.observed(ID, "none", said::no_change());
+            return gatherer.observed(recent_change::NONE, said::no_change());
         }
         let unseen = said::change_unseen(List::said(Joint::Commas, unseen));
         return gatherer.without_state(ID, Status::NotAttempted, unseen);
@@ -260,11 +261,13 @@ fn judge(
     };
     match relevant.iter().rev().find(|(time, _)| *time <= onset) {
         Some(before) => gatherer.observed(
-            ID,
-            "relevant-before-onset",
+            recent_change::RELEVANT_BEFORE_ONSET,
             said::change_before(onset, named(before)),
         ),
-        None => gatherer.observed(ID, "after-onset", said::change_after(onset, named(last))),
+        None => gatherer.observed(
+            recent_change::AFTER_ONSET,
+            said::change_after(onset, named(last)),
+        ),
     }
 }
 

@@ -13,11 +13,12 @@ use super::Gatherer;
 use crate::cloud::error::CloudError;
 use crate::cloud::said;
 use crate::cloud::wire::{self, AccidentItem, ProductEvent, RepairTaskItem};
-use crate::domain::evidence::Reading;
+use crate::domain::evidence::state::platform_event;
+use crate::domain::evidence::{Reading, group};
 use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 
-const ID: &str = "platform-event";
+const ID: &str = group::PLATFORM_EVENT;
 /// The vendor's own checks look back this far.
 const LOOK_BACK_HOURS: i64 = 12;
 /// Running out of memory longer ago says little about now.
@@ -49,7 +50,7 @@ pub(super) async fn read(gatherer: &Gatherer) -> Events {
     };
     let mut reading = judge(gatherer, &tasks, &accidents, &product);
     // What was seen needs no word of what was not.
-    if reading.state.as_deref() == Some("none")
+    if reading.seen() == Some(platform_event::NONE)
         && let Some(unseen) = unseen
     {
         reading.detail = reading.detail.and(unseen);
@@ -184,24 +185,27 @@ fn judge(
             && !matches!(task.device_status, Some(3..=6))
     };
     let findings = [
-        ("fault", incident.or_else(|| task(&broken))),
+        (platform_event::FAULT, incident.or_else(|| task(&broken))),
         (
-            "guest-crash",
+            platform_event::GUEST_CRASH,
             product.crash.as_ref().map(said::guest_kernel_failed),
         ),
         (
-            "guest-reboot",
+            platform_event::GUEST_REBOOT,
             product.reboot.as_ref().map(said::guest_restarted),
         ),
-        ("maintenance", task(&|task| task.task_status == Some(2))),
         (
-            "maintenance-planned",
+            platform_event::MAINTENANCE,
+            task(&|task| task.task_status == Some(2)),
+        ),
+        (
+            platform_event::MAINTENANCE_PLANNED,
             task(&|task| matches!(task.task_status, Some(1 | 4))),
         ),
     ];
     for (state, detail) in findings {
         if let Some(detail) = detail {
-            return gatherer.observed(ID, state, detail);
+            return gatherer.observed(state, detail);
         }
     }
     let odd = known_tasks
@@ -235,12 +239,12 @@ fn nothing(
         ),
         (Err(_), _) => {
             let here = said::tasks_not_here("cvm:DescribeTaskInfo");
-            gatherer.observed(ID, "none", said::no_incident().and(here))
+            gatherer.observed(platform_event::NONE, said::no_incident().and(here))
         }
         (_, Err(_)) => {
             let here = said::incidents_not_here("monitor:DescribeAccidentEventList");
-            gatherer.observed(ID, "none", said::no_repair_task().and(here))
+            gatherer.observed(platform_event::NONE, said::no_repair_task().and(here))
         }
-        _ => gatherer.observed(ID, "none", said::no_platform_event()),
+        _ => gatherer.observed(platform_event::NONE, said::no_platform_event()),
     }
 }

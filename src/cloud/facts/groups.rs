@@ -14,7 +14,7 @@ use super::Gatherer;
 use crate::cloud::error::CloudError;
 use crate::cloud::said;
 use crate::cloud::wire::{self, InstanceSetItem};
-use crate::domain::evidence::{Family, Path, Reading, Status};
+use crate::domain::evidence::{Family, Path, Reading, State, Status, group};
 use crate::domain::ports::Transport;
 use crate::domain::said::Said;
 use crate::domain::security_group::{
@@ -98,10 +98,10 @@ pub(super) async fn read(gatherer: &Gatherer) -> Groups {
 
 /// The same reading for the user's source and for each of ours.
 fn unknown(gatherer: &Gatherer, reading: impl Fn(&str) -> Reading) -> Vec<Reading> {
-    let mut readings = vec![reading("security-group")];
+    let mut readings = vec![reading(group::SECURITY_GROUP)];
     for (path, source) in &gatherer.request.own_sources {
         readings.push(
-            reading("security-group-here")
+            reading(group::SECURITY_GROUP_HERE)
                 .on_path(*path)
                 .in_family(Family::of(*source)),
         );
@@ -313,7 +313,7 @@ fn judge(gatherer: &Gatherer, groups: &[SecurityGroup], references: &References)
     for own in &gatherer.request.own_sources {
         let (decision, question, path, family) = here(own);
         readings.push(
-            reading(gatherer, "security-group-here", &decision, question)
+            reading(gatherer, group::SECURITY_GROUP_HERE, &decision, question)
                 .on_path(path)
                 .in_family(family),
         );
@@ -335,7 +335,7 @@ fn for_user(gatherer: &Gatherer, groups: &[SecurityGroup], references: &Referenc
         (None, Some(source)) if !is_translated(source) => (Some(source), true),
         _ => (None, false),
     };
-    let id = "security-group";
+    let id = group::SECURITY_GROUP;
     if let Some(source) = source {
         let decision = evaluate(groups, references, source, Transport::Tcp, port);
         let question = said::tcp(source, port);
@@ -359,7 +359,7 @@ fn reading(gatherer: &Gatherer, id: &str, decision: &Decision, question: Said) -
         }
         _ => decision.sentence(question),
     };
-    gatherer.observed(id, decision.verdict.as_str(), detail)
+    gatherer.observed(State::new(id, decision.verdict.as_str()), detail)
 }
 
 /// True for a local address that cannot be what the far side of a public path sees.

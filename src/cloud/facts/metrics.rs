@@ -16,7 +16,8 @@ use super::events::Product;
 use crate::cloud::error::CloudError;
 use crate::cloud::said;
 use crate::cloud::wire::{self, DataPoint, DiskItem};
-use crate::domain::evidence::{Reading, Status};
+use crate::domain::evidence::state::{bandwidth_use, cpu, disk, disk_io, memory};
+use crate::domain::evidence::{Reading, State, Status, group};
 use crate::domain::said::{Figure, Joint, List, Said, Unit};
 use crate::domain::text::sanitise;
 
@@ -149,7 +150,7 @@ pub(super) async fn read(
     let mut metrics = Metrics::default();
     let Some(fetched) = fetched else {
         let why = said::instance_does_not();
-        let readings = ["cpu", "memory", "disk", "disk-io"]
+        let readings = [group::CPU, group::MEMORY, group::DISK, group::DISK_IO]
             .map(|id| gatherer.without_state(id, Status::NotApplicable, &why))
             .to_vec();
         metrics.readings = gatherer.emit(Instant::now(), readings).await;
@@ -231,7 +232,7 @@ async fn series(
 }
 
 fn cpu(gatherer: &Gatherer, metrics: &Metrics) -> Reading {
-    let id = "cpu";
+    let id = group::CPU;
     let (base, guest) = (metrics.get("BaseCpuUsage"), metrics.get("CPUUsage"));
     let value = |measured: &Option<Result<&Series, &CloudError>>| match measured {
         Some(Ok(series)) => series.recent(gatherer.now().as_second()),
@@ -241,7 +242,7 @@ fn cpu(gatherer: &Gatherer, metrics: &Metrics) -> Reading {
     let Some(level) = host_value.or(guest_value) else {
         return match (base, guest) {
             (Some(Err(error)), _) | (_, Some(Err(error))) => gatherer.failed(id, error),
-            _ => gatherer.observed(id, "no-data", said::neither_host_nor()),
+            _ => gatherer.observed(cpu::NO_DATA, said::neither_host_nor()),
         };
     };
     let mut detail = match (host_value, guest_value) {
@@ -263,35 +264,34 @@ fn cpu(gatherer: &Gatherer, metrics: &Metrics) -> Reading {
         _ => false,
     };
     let state = if held {
-        "capped"
+        cpu::CAPPED
     } else if level >= 95.0 {
-        "pegged"
+        cpu::PEGGED
     } else if level >= 80.0 {
-        "high"
+        cpu::HIGH
     } else {
-        "normal"
+        cpu::NORMAL
     };
-    gatherer.observed(id, state, detail)
+    gatherer.observed(state, detail)
 }
 
 fn memory(gatherer: &Gatherer, metrics: &Metrics, product: &Product) -> Reading {
-    let id = "memory";
     if let Some(when) = &product.out_of_memory {
         let detail = said::guest_ran_out(when);
-        return gatherer.observed(id, "exhausted", detail);
+        return gatherer.observed(memory::EXHAUSTED, detail);
     }
     share(
         gatherer,
-        id,
+        memory::NO_DATA,
         metrics.get("MemUsage"),
         said::memory(),
         |value| {
             if value >= 97.0 {
-                "exhausted"
+                memory::EXHAUSTED
             } else if value >= 90.0 {
-                "high"
+                memory::HIGH
             } else {
-                "normal"
+                memory::NORMAL
             }
         },
     )
@@ -303,21 +303,26 @@ fn disk(
     product: &Product,
     disks: Option<&Disks>,
 ) -> Reading {
-    let id = "disk";
     if let Some(when) = &product.read_only_disk {
         let detail = said::disk_turned_read(when);
-        return gatherer.observed(id, "read-only", detail);
+        return gatherer.observed(disk::READ_ONLY, detail);
     }
     let what = said::disk_use_over();
-    let mut reading = share(gatherer, id, metrics.get("CvmDiskUsage"), what, |value| {
-        if value >= 99.0 {
-            "full"
-        } else if value >= 90.0 {
-            "nearly-full"
-        } else {
-            "normal"
-        }
-    });
+    let mut reading = share(
+        gatherer,
+        disk::NO_DATA,
+        metrics.get("CvmDiskUsage"),
+        what,
+        |value| {
+            if value >= 99.0 {
+                disk::FULL
+            } else if value >= 90.0 {
+                disk::NEARLY_FULL
+            } else {
+                disk::NORMAL
+            }
+        },
+    );
     for note in disks.map(|disks| &disks.notes).into_iter().flatten() {
         reading.detail = reading.detail.and(note);
     }
@@ -327,22 +332,22 @@ fn disk(
 /// A reading of a percentage that the agent measures.
 fn share(
     gatherer: &Gatherer,
-    id: &str,
+    no_data: State<'static>,
     measured: Option<Result<&Series, &CloudError>>,
     what: Said,
-    state: impl Fn(f64) -> &'static str,
+    state: impl Fn(f64) -> State<'static>,
 ) -> Reading {
     match measured {
-        Some(Err(error)) => gatherer.failed(id, error),
+        Some(Err(error)) => gatherer.failed(no_data.group, error),
         Some(Ok(series)) => match series.recent(gatherer.now().as_second()) {
             Some(value) => {
                 let told = said::share_now(what, percent(value));
                 let detail = series.remarked(told, gatherer.now().as_second());
-                gatherer.observed(id, state(value), detail)
+                gatherer.observed(state(value), detail)
             }
-            None => gatherer.observed(id, "no-data", said::no_figure_monitoring(what)),
+            None => gatherer.observed(no_data, said::no_figure_monitoring(what)),
         },
-        None => gatherer.without_state(id, Status::NotAttempted, said::not_asked()),
+        None => gatherer.without_state(no_data.group, Status::NotAttempted, said::not_asked()),
     }
 }
 
@@ -407,7 +412,7 @@ async fn disks(gatherer: &Gatherer) -> Result<Disks, CloudError> {
 }
 
 fn disk_io(gatherer: &Gatherer, disks: &Result<Disks, CloudError>) -> Reading {
-    let id = "disk-io";
+    let id = group::DISK_IO;
     let disks = match disks {
         Ok(disks) => disks,
         Err(error) => return gatherer.failed(id, error),
@@ -425,10 +430,10 @@ fn disk_io(gatherer: &Gatherer, disks: &Result<Disks, CloudError>) -> Reading {
         .max_by(|a, b| a.0.total_cmp(&b.0));
     if let Some((busy, wait, disk)) = busiest {
         let state = match (busy, wait) {
-            (busy, Some(ms)) if busy >= 95.0 && ms >= 10_000.0 => "hang",
-            (busy, _) if busy >= 95.0 => "saturated",
-            (busy, _) if busy >= 80.0 => "high",
-            _ => "normal",
+            (busy, Some(ms)) if busy >= 95.0 && ms >= 10_000.0 => disk_io::HANG,
+            (busy, _) if busy >= 95.0 => disk_io::SATURATED,
+            (busy, _) if busy >= 80.0 => disk_io::HIGH,
+            _ => disk_io::NORMAL,
         };
         let detail = match wait {
             Some(ms) => {
@@ -437,7 +442,7 @@ fn disk_io(gatherer: &Gatherer, disks: &Result<Disks, CloudError>) -> Reading {
             }
             None => said::disk_busy(disk, percent(busy)),
         };
-        return gatherer.observed(id, state, detail);
+        return gatherer.observed(state, detail);
     }
     let failure = disks
         .measured
@@ -445,7 +450,7 @@ fn disk_io(gatherer: &Gatherer, disks: &Result<Disks, CloudError>) -> Reading {
         .find_map(|disk| disk.utilisation.as_ref().err());
     match failure {
         Some(error) => gatherer.failed(id, error),
-        None => gatherer.observed(id, "no-data", said::cloud_no_disk()),
+        None => gatherer.observed(disk_io::NO_DATA, said::cloud_no_disk()),
     }
 }
 
@@ -461,7 +466,7 @@ pub(super) async fn bandwidth_use(
 }
 
 fn judge_bandwidth(gatherer: &Gatherer, metrics: &Metrics, addresses: &Addresses) -> Reading {
-    let id = "bandwidth-use";
+    let id = group::BANDWIDTH_USE;
     if !has_public(gatherer, addresses) {
         return gatherer.without_state(id, Status::NotApplicable, said::there_no_public());
     }
@@ -504,17 +509,17 @@ fn judge_bandwidth(gatherer: &Gatherer, metrics: &Metrics, addresses: &Addresses
         }
     }
     let Some((share, _)) = shares.iter().max_by(|a, b| a.0.total_cmp(&b.0)) else {
-        return gatherer.observed(id, "no-data", said::cloud_no_traffic());
+        return gatherer.observed(bandwidth_use::NO_DATA, said::cloud_no_traffic());
     };
     let state = if *share >= 0.95 {
-        "saturated"
+        bandwidth_use::SATURATED
     } else if *share >= 0.7 {
-        "high"
+        bandwidth_use::HIGH
     } else {
-        "low"
+        bandwidth_use::LOW
     };
     let ways = shares.into_iter().map(|(_, told)| told);
-    gatherer.observed(id, state, said::traffic(List::said(Joint::Commas, ways)))
+    gatherer.observed(state, said::traffic(List::said(Joint::Commas, ways)))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::Gatherer;
 use crate::cloud::wire::{self, InstanceSetItem};
+use crate::domain::evidence::state::instance_state;
 use crate::domain::instance::Instance;
 
 /// Peers of each kind; more add little.
@@ -73,7 +74,7 @@ async fn query(gatherer: &Gatherer, filter: &str, value: Option<&String>) -> Vec
     items
         .into_iter()
         .map(|item| item.into_domain(&here.region))
-        .filter(|peer| peer.id != here.id && peer.state_class() == Some("running"))
+        .filter(|peer| peer.id != here.id && peer.state_class() == Some(instance_state::RUNNING))
         .map(|peer| PeerInstance {
             same_subnet: !peer.subnet_id.is_empty() && peer.subnet_id == here.subnet_id,
             same_group: peer

@@ -12,13 +12,14 @@ use super::Gatherer;
 use crate::cloud::error::CloudError;
 use crate::cloud::said;
 use crate::cloud::wire::{self, RouteItem, SubnetItem};
-use crate::domain::evidence::{Path, Reading, Status};
+use crate::domain::evidence::state::route;
+use crate::domain::evidence::{Path, Reading, Status, group};
 use crate::domain::ports::contains;
 use crate::domain::private_way::{NextHop, PrivateWay};
 use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 
-const ROUTE: &str = "route";
+const ROUTE: &str = group::ROUTE;
 
 /// What decides about the way back from a subnet.
 pub(super) struct Routes {
@@ -149,16 +150,16 @@ pub(super) async fn read(
             gatherer.without_state(ROUTE, Status::NotAttempted, why)
         } else {
             let why = said::bound_public_address();
-            gatherer.observed(ROUTE, "ok", why)
+            gatherer.observed(route::OK, why)
         };
     };
     let table = sanitise(&subnet.route_table_id, 64);
     match back(routes, subnet, source) {
-        Back::Local(where_) => gatherer.observed(ROUTE, "ok", where_(source)),
+        Back::Local(where_) => gatherer.observed(route::OK, where_(source)),
         Back::Route(route) => through(gatherer, &table, route).await,
         Back::SwitchedOff(route) => {
             let detail = said::route_off(&table, target(route), source);
-            gatherer.observed(ROUTE, "missing", detail)
+            gatherer.observed(route::MISSING, detail)
         }
         Back::Nowhere => match (user, way) {
             (None, Some(PrivateWay::Off(why))) => {
@@ -166,7 +167,7 @@ pub(super) async fn read(
             }
             _ => {
                 let detail = said::no_route_back(table, source);
-                gatherer.observed(ROUTE, "missing", detail)
+                gatherer.observed(route::MISSING, detail)
             }
         },
         Back::Unread(Some(error)) => gatherer.failed(ROUTE, error),
@@ -184,8 +185,8 @@ async fn through(gatherer: &Gatherer, table: &str, route: &RouteItem) -> Reading
         sanitise(&route.gateway_id, 60),
     );
     match next_hop_is_down(gatherer, route).await {
-        Some(why) => gatherer.observed(ROUTE, "blackhole", why(hop)),
-        None => gatherer.observed(ROUTE, "ok", said::route_in(table, hop)),
+        Some(why) => gatherer.observed(route::BLACKHOLE, why(hop)),
+        None => gatherer.observed(route::OK, said::route_in(table, hop)),
     }
 }
 

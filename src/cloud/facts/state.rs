@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use super::{Gatherer, changes};
 use crate::cloud::error::CloudError;
 use crate::cloud::said;
-use crate::domain::evidence::{Reading, Status};
+use crate::domain::evidence::state::{instance_state, last_operation, restriction};
+use crate::domain::evidence::{Reading, Status, group};
 use crate::domain::instance::LastOperation;
 use crate::domain::said::{Said, Table, Word};
 
@@ -20,7 +21,11 @@ const TOO_LONG: Duration = Duration::from_secs(600);
 pub(super) async fn read(gatherer: &Gatherer, refresh: Option<&CloudError>) -> Vec<Reading> {
     let started = Instant::now();
     if let Some(error) = refresh {
-        let groups = ["instance-state", "last-operation", "restriction"];
+        let groups = [
+            group::INSTANCE_STATE,
+            group::LAST_OPERATION,
+            group::RESTRICTION,
+        ];
         let readings = groups.map(|id| gatherer.failed(id, error)).to_vec();
         return gatherer.emit(started, readings).await;
     }
@@ -40,7 +45,7 @@ async fn operation_since(gatherer: &Gatherer) -> Option<Timestamp> {
         .last_operation
         .as_ref()
         .filter(|operation| operation.state == "OPERATING");
-    let transitional = gatherer.instance.state_class() == Some("transitional");
+    let transitional = gatherer.instance.state_class() == Some(instance_state::TRANSITIONAL);
     if operating.is_none() && !transitional {
         return None;
     }
@@ -64,21 +69,19 @@ fn instance_state(gatherer: &Gatherer, since: Option<Timestamp>) -> Reading {
     let instance = &gatherer.instance;
     let state = &instance.state;
     match instance.state_class() {
-        Some("transitional") if is_too_long(gatherer, since) => {
+        Some(instance_state::TRANSITIONAL) if is_too_long(gatherer, since) => {
             let minutes = since.map_or(0, |since| age(gatherer, since).as_secs() / 60);
             gatherer.observed(
-                "instance-state",
-                "stuck",
+                instance_state::STUCK,
                 said::state_for_min(Word::new(Table::InstanceState, state.clone()), minutes),
             )
         }
         Some(class) => gatherer.observed(
-            "instance-state",
             class,
             said::instance_is(Word::new(Table::InstanceState, state.clone())),
         ),
         None => gatherer.without_state(
-            "instance-state",
+            group::INSTANCE_STATE,
             Status::ProbeFailed,
             said::state_unknown(state),
         ),
@@ -86,9 +89,9 @@ fn instance_state(gatherer: &Gatherer, since: Option<Timestamp>) -> Reading {
 }
 
 fn last_operation(gatherer: &Gatherer, since: Option<Timestamp>) -> Reading {
-    let id = "last-operation";
+    let id = group::LAST_OPERATION;
     let Some(operation) = &gatherer.instance.last_operation else {
-        return gatherer.observed(id, "none", said::no_operation_recorded());
+        return gatherer.observed(last_operation::NONE, said::no_operation_recorded());
     };
     let LastOperation {
         action,
@@ -97,23 +100,22 @@ fn last_operation(gatherer: &Gatherer, since: Option<Timestamp>) -> Reading {
         ..
     } = operation;
     match state.as_str() {
-        "SUCCESS" => gatherer.observed(id, "succeeded", said::succeeded(action)),
+        "SUCCESS" => gatherer.observed(last_operation::SUCCEEDED, said::succeeded(action)),
         "FAILED" => {
             let kind = if action == "ResetInstancesPassword" {
-                "failed-password-reset"
+                last_operation::FAILED_PASSWORD_RESET
             } else {
-                "failed"
+                last_operation::FAILED
             };
             let why = if error_message.is_empty() {
                 said::no_reason_given()
             } else {
                 Said::raw(error_message)
             };
-            gatherer.observed(id, kind, said::failed(action, why))
+            gatherer.observed(kind, said::failed(action, why))
         }
         "OPERATING" if is_too_long(gatherer, since) => gatherer.observed(
-            id,
-            "running-too-long",
+            last_operation::RUNNING_TOO_LONG,
             said::been_running_min(
                 action,
                 since.map_or(0, |since| age(gatherer, since).as_secs() / 60),
@@ -131,26 +133,32 @@ fn last_operation(gatherer: &Gatherer, since: Option<Timestamp>) -> Reading {
 }
 
 fn restriction(gatherer: &Gatherer) -> Reading {
-    let id = "restriction";
+    let id = group::RESTRICTION;
     let instance = &gatherer.instance;
     let (restrict, source) = (
         instance.restrict_state.as_str(),
         instance.isolated_source.as_str(),
     );
     match (restrict, source) {
-        ("PROTECTIVELY_ISOLATED", _) => {
-            gatherer.observed(id, "isolated", said::restrictstate_protectively_isolated())
+        ("PROTECTIVELY_ISOLATED", _) => gatherer.observed(
+            restriction::ISOLATED,
+            said::restrictstate_protectively_isolated(),
+        ),
+        (_, "ARREAR") => {
+            gatherer.observed(restriction::ARREARS, said::isolatedsource_arrear_isolated())
         }
-        (_, "ARREAR") => gatherer.observed(id, "arrears", said::isolatedsource_arrear_isolated()),
         ("EXPIRED", _) | (_, "EXPIRE") => {
             let detail = instance
                 .expired_time
                 .map_or_else(said::subscription_expired, said::subscription_expired_since);
-            gatherer.observed(id, "expired", detail)
+            gatherer.observed(restriction::EXPIRED, detail)
         }
-        (_, "MANMADE") => gatherer.observed(id, "expired", said::isolatedsource_manmade_instance()),
+        (_, "MANMADE") => gatherer.observed(
+            restriction::EXPIRED,
+            said::isolatedsource_manmade_instance(),
+        ),
         ("NORMAL", "NOTISOLATED" | "") => {
-            gatherer.observed(id, "normal", said::restrictstate_normal())
+            gatherer.observed(restriction::NORMAL, said::restrictstate_normal())
         }
         (restrict, source) => gatherer.without_state(
             id,

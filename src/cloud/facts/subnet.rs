@@ -13,14 +13,15 @@ use super::route::{self, Routes};
 use crate::cloud::error::CloudError;
 use crate::cloud::said;
 use crate::cloud::wire::{self, NetworkAclItem, QuintupleEntry, SubnetItem};
-use crate::domain::evidence::{Family, Path, Reading, Status};
+use crate::domain::evidence::state::network_acl as acl_state;
+use crate::domain::evidence::{Family, Path, Reading, Status, group};
 use crate::domain::network_acl::{self, NetworkAcl};
 use crate::domain::ports::contains;
 use crate::domain::private_way::PrivateWay;
 use crate::domain::text::sanitise;
 
-const ACL: &str = "network-acl";
-const ROUTE: &str = "route";
+const ACL: &str = group::NETWORK_ACL;
+const ROUTE: &str = group::ROUTE;
 
 #[derive(Default)]
 pub(super) struct Subnet {
@@ -71,7 +72,7 @@ pub(super) async fn read(gatherer: &Gatherer) -> Subnet {
         Ok(Some(acl)) => (judge_acl(gatherer, &subnet, &acl, way.as_ref()), Some(acl)),
         Ok(None) => {
             let detail = said::no_network_acl();
-            (gatherer.observed(ACL, "none", detail), None)
+            (gatherer.observed(acl_state::NONE, detail), None)
         }
         Err(error) => (gatherer.failed(ACL, &error), None),
     };
@@ -147,7 +148,7 @@ fn judge_acl(
     let reading = if contains(&subnet.cidr_block, source) == Some(true) {
         // An ACL filters at the subnet's edge only.
         let detail = said::does_not_filter(id, source);
-        gatherer.observed(ACL, "allow", detail)
+        gatherer.observed(acl_state::ALLOW, detail)
     } else {
         let local = gatherer
             .instance
@@ -161,7 +162,7 @@ fn judge_acl(
             JudgedFor::ThisHost => said::user_unknown_here(decision.sentence),
             JudgedFor::Anybody => said::user_unknown_internet(decision.sentence),
         };
-        gatherer.observed(ACL, decision.verdict.as_str(), detail)
+        gatherer.observed(decision.verdict.state(), detail)
     };
     reading.in_family(Family::of(source))
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{MOST_SAVED_CHARS, Said, Speech};
+use crate::domain::evidence::State;
 use crate::domain::lang::Lang;
 use crate::domain::text::sanitise;
 
@@ -210,6 +211,11 @@ impl Word {
             english: (!title.is_empty()).then(|| title.to_owned()),
             ..Self::new(Table::Cause, id.to_owned())
         }
+    }
+
+    /// A state of an evidence group, by its constant.
+    pub fn of(state: State<'_>) -> Self {
+        Self::state(state.group, state.id)
     }
 
     /// A state of an evidence group.

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::{Emitter, Run};
-use crate::domain::evidence::{Reading, Source, Status};
+use crate::domain::evidence::state::auth_delay;
+use crate::domain::evidence::{Reading, Source, State, Status, group};
 use crate::domain::said::Said;
 use crate::domain::said::{Figure, List, Word};
 use crate::probe::budget::Ledger;
@@ -21,7 +22,7 @@ use crate::probe::transcript::{Login, SLOW_AUTH, Transcript};
 
 const METHODS_LIMIT: Duration = Duration::from_secs(20);
 const LOGIN_LIMIT: Duration = Duration::from_secs(25);
-const METHOD_GROUPS: [&str; 3] = ["host-key", "auth-methods", "auth-delay"];
+const METHOD_GROUPS: [&str; 3] = [group::HOST_KEY, group::AUTH_METHODS, group::AUTH_DELAY];
 
 /// Readings for groups that no path got as far as.
 pub(super) async fn not_reached(plan: &ProbePlan, emitter: &Emitter) {
@@ -39,7 +40,7 @@ pub(super) async fn not_reached(plan: &ProbePlan, emitter: &Emitter) {
             .await;
     }
     emitter
-        .emit(skipped("login-attempt", consent.login_as.is_some()))
+        .emit(skipped(group::LOGIN_ATTEMPT, consent.login_as.is_some()))
         .await;
 }
 
@@ -73,7 +74,11 @@ impl Run<'_> {
         }
         match &self.options.consent.login_as {
             Some(user) => self.try_login(user).await,
-            None => self.emitter.emit(skipped("login-attempt", false)).await,
+            None => {
+                self.emitter
+                    .emit(skipped(group::LOGIN_ATTEMPT, false))
+                    .await;
+            }
         }
     }
 
@@ -110,10 +115,10 @@ impl Run<'_> {
             .fingerprint()
             .map_or_else(said::no_key_seen, Said::raw);
         self.consented(
-            "host-key",
+            group::HOST_KEY,
             transcript
                 .host_key()
-                .map(super::super::transcript::HostKey::as_str),
+                .map(super::super::transcript::HostKey::state),
             self.seen(key, &transcript),
             started,
         )
@@ -125,16 +130,23 @@ impl Run<'_> {
         };
         let methods = transcript
             .methods()
-            .map(super::super::transcript::Methods::as_str);
-        self.consented("auth-methods", methods, detail, started)
+            .map(super::super::transcript::Methods::state);
+        self.consented(group::AUTH_METHODS, methods, detail, started)
             .await;
         let delay = transcript.auth_delay();
         let detail = match delay {
             Some(delay) => said::methods_after(login, Figure::time(delay)),
             None => said::no_methods_waited(login),
         };
-        let state = delay.map(|delay| if delay >= SLOW_AUTH { "slow" } else { "prompt" });
-        self.consented("auth-delay", state, detail, started).await;
+        let state = delay.map(|delay| {
+            if delay >= SLOW_AUTH {
+                auth_delay::SLOW
+            } else {
+                auth_delay::PROMPT
+            }
+        });
+        self.consented(group::AUTH_DELAY, state, detail, started)
+            .await;
     }
 
     /// Which key was seen under which name, and the line of the known hosts that decided.
@@ -159,13 +171,13 @@ impl Run<'_> {
         Ledger::shared().opened(login);
         let transcript = match openssh::run(&self.request(Purpose::Login, user)).await {
             Ok(transcript) => transcript,
-            Err(failure) => return self.client_failed("login-attempt", &failure).await,
+            Err(failure) => return self.client_failed(group::LOGIN_ATTEMPT, &failure).await,
         };
         match transcript.login() {
             Ok(state) => {
                 let closed = match state {
                     Login::KeyAcceptedThenClosed => said::key_accepted_closed(),
-                    other => said::login_state(Word::state("login-attempt", other.as_str())),
+                    other => said::login_state(Word::of(other.state())),
                 };
                 let detail = said::login_ended(
                     user,
@@ -174,12 +186,13 @@ impl Run<'_> {
                     Figure::time(transcript.took),
                     last(&transcript),
                 );
-                self.consented("login-attempt", Some(state.as_str()), detail, started)
+                self.consented(group::LOGIN_ATTEMPT, Some(state.state()), detail, started)
                     .await;
             }
             Err(reason) => {
                 let detail = said::login_not_tried(user, login, reason.said());
-                self.consented("login-attempt", None, detail, started).await;
+                self.consented(group::LOGIN_ATTEMPT, None, detail, started)
+                    .await;
             }
         }
     }
@@ -194,12 +207,12 @@ impl Run<'_> {
     async fn consented(
         &self,
         id: &str,
-        state: Option<&str>,
+        state: Option<State<'static>>,
         detail: impl Into<Said>,
         started: Instant,
     ) {
         let reading = match state {
-            Some(state) => Reading::observed(id, Source::Probe, state, detail),
+            Some(state) => Reading::observed(state, Source::Probe, detail),
             None => Reading::without_state(id, Source::Probe, Status::NotAttempted, detail),
         };
         let cost = started.elapsed().as_millis() as u64;

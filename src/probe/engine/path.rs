@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::Run;
-use crate::domain::evidence::{Reading, Source, Status};
+use crate::domain::evidence::{Reading, Source, Status, group};
 use crate::domain::path_series::Series;
 use crate::domain::said::Said;
 use crate::probe::budget::{Allowance, Ledger};
@@ -54,7 +54,7 @@ impl Run<'_> {
         };
         if let Some(why) = reason {
             return self
-                .unknown("path-quality", Status::NotAttempted, why)
+                .unknown(group::PATH_QUALITY, Status::NotAttempted, why)
                 .await;
         }
         let login = self.target.login();
@@ -63,7 +63,7 @@ impl Run<'_> {
             Err(reason) => {
                 let why = said::at(login, reason.said());
                 return self
-                    .unknown("path-quality", Status::NotAttempted, why)
+                    .unknown(group::PATH_QUALITY, Status::NotAttempted, why)
                     .await;
             }
         };
@@ -72,12 +72,7 @@ impl Run<'_> {
                 let detail = said::at(login.ip(), describe_quality(&samples));
                 match fuse_quality(&samples.rtts) {
                     Some(state) => {
-                        let mut reading = Reading::observed(
-                            "path-quality",
-                            Source::Probe,
-                            state.as_str(),
-                            detail,
-                        );
+                        let mut reading = Reading::observed(state.state(), Source::Probe, detail);
                         reading.series = Some(Box::new(Series {
                             target: login.ip(),
                             figures: samples.figures(),
@@ -86,27 +81,32 @@ impl Run<'_> {
                         self.emit(reading).await;
                     }
                     None => {
-                        self.unknown("path-quality", Status::ProbeFailed, detail)
+                        self.unknown(group::PATH_QUALITY, Status::ProbeFailed, detail)
                             .await;
                     }
                 }
             }
             Err(reason) => {
                 let why = said::at(login, reason.said());
-                self.unknown("path-quality", Status::ProbeFailed, why).await;
+                self.unknown(group::PATH_QUALITY, Status::ProbeFailed, why)
+                    .await;
             }
         }
     }
 
     pub(super) async fn path_mtu(&self, reach: Result<Reach, ReachUnknown>, facts: &ReachFacts) {
         if let Some(why) = self.not_measured(reach) {
-            return self.unknown("path-mtu", Status::NotAttempted, why).await;
+            return self
+                .unknown(group::PATH_MTU, Status::NotAttempted, why)
+                .await;
         }
         let login = self.target.login();
         let quick = self.options.depth == Depth::Quick;
         if quick && !self.hearing.end().await.hung {
             let why = said::quick_look(login);
-            return self.unknown("path-mtu", Status::NotAttempted, why).await;
+            return self
+                .unknown(group::PATH_MTU, Status::NotAttempted, why)
+                .await;
         }
         let (mut found, small) = if quick {
             // A handshake hung: one that completes with small packets settles it.
@@ -136,10 +136,11 @@ impl Run<'_> {
         found.hung = self.hearing.end().await.hung;
         let detail = said::at(login, describe_mtu(found));
         match fuse_mtu(found) {
-            Some(state) => self.observed("path-mtu", state.as_str(), detail).await,
+            Some(state) => self.observed(state.state(), detail).await,
             None => {
                 let why = said::mtu_untold(detail);
-                self.unknown("path-mtu", Status::NotAttempted, why).await;
+                self.unknown(group::PATH_MTU, Status::NotAttempted, why)
+                    .await;
             }
         }
     }

@@ -11,7 +11,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
 
 use super::Emitter;
-use crate::domain::evidence::{Reading, Source, Status};
+use crate::domain::evidence::{Reading, Source, State, Status, group};
 use crate::domain::said::Said;
 use crate::domain::said::{Joint, List};
 use crate::probe::fusion::{describe, fuse_peers};
@@ -40,7 +40,7 @@ pub(super) async fn look(plan: &ProbePlan, mut arriving: Arriving, emitter: &Emi
         open < plan.targets.len() && !*emitter.public_open.borrow()
     };
     if !needed.await {
-        for id in ["peers-subnet", "peers-group"] {
+        for id in [group::PEERS_SUBNET, group::PEERS_GROUP] {
             let why = said::quick_look_peers();
             let reading = missing(id, Status::NotAttempted, why);
             emitter.emit(reading.at(Timestamp::now(), 0)).await;
@@ -51,8 +51,8 @@ pub(super) async fn look(plan: &ProbePlan, mut arriving: Arriving, emitter: &Emi
     let of_subnet = [&known.peers_subnet[..], &late.peers_subnet[..]].concat();
     let of_group = [&known.peers_group[..], &late.peers_group[..]].concat();
     tokio::join!(
-        group(plan, "peers-subnet", &of_subnet, emitter),
-        group(plan, "peers-group", &of_group, emitter),
+        group(plan, group::PEERS_SUBNET, &of_subnet, emitter),
+        group(plan, group::PEERS_GROUP, &of_group, emitter),
     );
 }
 
@@ -85,7 +85,7 @@ async fn group(plan: &ProbePlan, id: &str, peers: &[SocketAddr], emitter: &Emitt
             .map(|(_, end)| end)
             .collect();
         match fuse_peers(&outcomes) {
-            Some(state) => Reading::observed(id, Source::Probe, state.as_str(), detail),
+            Some(state) => Reading::observed(State::new(id, state.as_str()), Source::Probe, detail),
             None if outcomes.is_empty() => missing(id, Status::NotAttempted, detail),
             None => missing(id, Status::ProbeFailed, detail),
         }

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::Run;
-use crate::domain::evidence::{Reading, Source, Status};
+use crate::domain::evidence::{Reading, Source, Status, group};
 use crate::domain::said::{Joint, Said};
 use crate::probe::algorithms::can_talk;
 use crate::probe::budget::{Allowance, Ledger};
@@ -69,12 +69,15 @@ impl Run<'_> {
         let state = fusion::fuse_banner(&greetings);
         let detail = said::at(login, describe::greetings(&greetings));
         match state {
-            None => self.unknown("banner", Status::ProbeFailed, detail).await,
-            Some(state) if state.turned_away() && Ledger::shared().own_burst(login) => {
-                self.unknown("banner", Status::Void, said::own_burst(detail))
+            None => {
+                self.unknown(group::BANNER, Status::ProbeFailed, detail)
                     .await;
             }
-            Some(state) => self.observed("banner", state.as_str(), detail).await,
+            Some(state) if state.turned_away() && Ledger::shared().own_burst(login) => {
+                self.unknown(group::BANNER, Status::Void, said::own_burst(detail))
+                    .await;
+            }
+            Some(state) => self.observed(state.state(), detail).await,
         }
         if state == Some(Banner::ThrottleNotice) {
             Ledger::shared().throttled(login);
@@ -84,11 +87,11 @@ impl Run<'_> {
             (Some(exchange), Some(kex)) => {
                 let told = said::at(login, describe::key_exchange(exchange));
                 let detail = with_own_client(told, exchange, kex).await;
-                self.observed("kex", kex.as_str(), detail).await;
+                self.observed(kex.state(), detail).await;
             }
             _ => {
                 self.unknown(
-                    "kex",
+                    group::KEX,
                     Status::NotAttempted,
                     said::no_identification_sent(login),
                 )
@@ -158,16 +161,19 @@ impl Run<'_> {
         let detail = said::at(login, describe::negotiations(&negotiations));
         match state {
             None => {
-                self.unknown("rdp-negotiation", Status::ProbeFailed, detail)
+                self.unknown(group::RDP_NEGOTIATION, Status::ProbeFailed, detail)
                     .await;
             }
             Some(state) if state.turned_away() && Ledger::shared().own_burst(login) => {
-                self.unknown("rdp-negotiation", Status::Void, said::own_burst(detail))
-                    .await;
+                self.unknown(
+                    group::RDP_NEGOTIATION,
+                    Status::Void,
+                    said::own_burst(detail),
+                )
+                .await;
             }
             Some(state) => {
-                self.observed("rdp-negotiation", state.as_str(), detail)
-                    .await;
+                self.observed(state.state(), detail).await;
             }
         }
         self.rdp_tls(tls.as_ref()).await;
@@ -185,12 +191,12 @@ impl Run<'_> {
         match tls {
             Some(tls) => {
                 let detail = said::at(login, describe_tls(tls));
-                self.observed("rdp-tls", fusion::fuse_tls(tls).as_str(), detail)
-                    .await;
+                self.observed(fusion::fuse_tls(tls).state(), detail).await;
             }
             None => {
                 let why = said::no_tls(login);
-                self.unknown("rdp-tls", Status::NotAttempted, why).await;
+                self.unknown(group::RDP_TLS, Status::NotAttempted, why)
+                    .await;
             }
         }
     }
@@ -218,11 +224,9 @@ impl Run<'_> {
             return;
         }
         let reading = match state {
-            Some(state) => {
-                Reading::observed("rdp-certificate", Source::Probe, state.as_str(), detail)
-            }
+            Some(state) => Reading::observed(state.state(), Source::Probe, detail),
             None => Reading::without_state(
-                "rdp-certificate",
+                group::RDP_CERTIFICATE,
                 Source::Probe,
                 Status::ProbeFailed,
                 detail,

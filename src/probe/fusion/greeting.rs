@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::domain::evidence::State;
+use crate::domain::evidence::state::{banner, kex, rdp_negotiation};
 use crate::probe::algorithms::{Meeting, compare};
 use crate::probe::outcome::{Greeting, KeyExchange, Negotiation, RdpFailure, RdpSecurity};
 
@@ -25,17 +27,17 @@ pub enum Banner {
 }
 
 impl Banner {
-    /// The word of the vocabulary.
-    pub fn as_str(self) -> &'static str {
+    /// The state of the vocabulary.
+    pub fn state(self) -> State<'static> {
         match self {
-            Self::Fast => "fast",
-            Self::Slow => "slow",
-            Self::Silent => "silent",
-            Self::Closed => "closed",
-            Self::Reset => "reset",
-            Self::ThrottleNotice => "throttle-notice",
-            Self::Mixed => "mixed",
-            Self::WrongProtocol => "wrong-protocol",
+            Self::Fast => banner::FAST,
+            Self::Slow => banner::SLOW,
+            Self::Silent => banner::SILENT,
+            Self::Closed => banner::CLOSED,
+            Self::Reset => banner::RESET,
+            Self::ThrottleNotice => banner::THROTTLE_NOTICE,
+            Self::Mixed => banner::MIXED,
+            Self::WrongProtocol => banner::WRONG_PROTOCOL,
         }
     }
 
@@ -100,15 +102,15 @@ pub enum Kex {
 }
 
 impl Kex {
-    /// The word of the vocabulary.
-    pub fn as_str(self) -> &'static str {
+    /// The state of the vocabulary.
+    pub fn state(self) -> State<'static> {
         match self {
-            Self::Common => "common",
-            Self::LegacyOnly => "legacy-only",
-            Self::None => "none",
-            Self::HostKeyMissing => "host-key-missing",
-            Self::Hang => "hang",
-            Self::Closed => "closed",
+            Self::Common => kex::COMMON,
+            Self::LegacyOnly => kex::LEGACY_ONLY,
+            Self::None => kex::NONE,
+            Self::HostKeyMissing => kex::HOST_KEY_MISSING,
+            Self::Hang => kex::HANG,
+            Self::Closed => kex::CLOSED,
         }
     }
 }
@@ -156,21 +158,21 @@ pub enum RdpState {
 }
 
 impl RdpState {
-    /// The word of the vocabulary.
-    pub fn as_str(self) -> &'static str {
+    /// The state of the vocabulary.
+    pub fn state(self) -> State<'static> {
         match self {
-            Self::Nla => "nla",
-            Self::Tls => "tls",
-            Self::Rdstls => "rdstls",
-            Self::Aad => "aad",
-            Self::Legacy => "legacy",
-            Self::Slow => "slow",
-            Self::Mixed => "mixed",
+            Self::Nla => rdp_negotiation::NLA,
+            Self::Tls => rdp_negotiation::TLS,
+            Self::Rdstls => rdp_negotiation::RDSTLS,
+            Self::Aad => rdp_negotiation::AAD,
+            Self::Legacy => rdp_negotiation::LEGACY,
+            Self::Slow => rdp_negotiation::SLOW,
+            Self::Mixed => rdp_negotiation::MIXED,
             Self::Failure(failure) => failure.state(),
-            Self::Closed => "closed",
-            Self::Reset => "reset",
-            Self::Silent => "silent",
-            Self::WrongProtocol => "wrong-protocol",
+            Self::Closed => rdp_negotiation::CLOSED,
+            Self::Reset => rdp_negotiation::RESET,
+            Self::Silent => rdp_negotiation::SILENT,
+            Self::WrongProtocol => rdp_negotiation::WRONG_PROTOCOL,
         }
     }
 
@@ -351,7 +353,7 @@ mod tests {
                 after: FAST,
             }];
             assert_eq!(
-                fuse_negotiation(&tries).map(RdpState::as_str),
+                fuse_negotiation(&tries).map(|state| state.state().id),
                 Some(format!("failure-{code}").as_str())
             );
         }

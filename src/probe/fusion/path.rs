@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::domain::evidence::State;
+use crate::domain::evidence::state::{path_mtu, path_quality};
 use crate::domain::said::{Figure, Said, Unit};
 use crate::probe::mtu::Large;
 use crate::probe::quality::{Carrier, Samples};
@@ -19,12 +21,12 @@ pub enum Quality {
 }
 
 impl Quality {
-    /// The word of the vocabulary.
-    pub fn as_str(self) -> &'static str {
+    /// The state of the vocabulary.
+    pub fn state(self) -> State<'static> {
         match self {
-            Self::Clean => "clean",
-            Self::Lossy => "lossy",
-            Self::Bad => "bad",
+            Self::Clean => path_quality::CLEAN,
+            Self::Lossy => path_quality::LOSSY,
+            Self::Bad => path_quality::BAD,
         }
     }
 }
@@ -86,11 +88,11 @@ pub enum Mtu {
 }
 
 impl Mtu {
-    /// The word of the vocabulary.
-    pub fn as_str(self) -> &'static str {
+    /// The state of the vocabulary.
+    pub fn state(self) -> State<'static> {
         match self {
-            Self::Ok => "ok",
-            Self::BlackHole => "black-hole",
+            Self::Ok => path_mtu::OK,
+            Self::BlackHole => path_mtu::BLACK_HOLE,
         }
     }
 }

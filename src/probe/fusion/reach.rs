@@ -6,6 +6,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::domain::evidence::State;
+use crate::domain::evidence::state::reach;
 use crate::domain::said::Word;
 use crate::probe::outcome::{Connect, Echo, OwnFailure, RETRANSMITTED};
 
@@ -28,20 +30,20 @@ pub enum Reach {
 impl Reach {
     /// The word of the vocabulary, to be looked up.
     pub fn word(self) -> Word {
-        Word::state("reach", self.as_str())
+        Word::of(self.state())
     }
 
-    /// The word of the vocabulary.
-    pub fn as_str(self) -> &'static str {
+    /// The state of the vocabulary.
+    pub fn state(self) -> State<'static> {
         match self {
-            Self::Open => "open",
-            Self::OpenLoginOnly => "open-login-only",
-            Self::Refused => "refused",
-            Self::SilentHostAlive => "silent-host-alive",
-            Self::SilentIcmpOnly => "silent-icmp-only",
-            Self::AllSilent => "all-silent",
-            Self::AdminProhibited => "admin-prohibited",
-            Self::Flaky => "flaky",
+            Self::Open => reach::OPEN,
+            Self::OpenLoginOnly => reach::OPEN_LOGIN_ONLY,
+            Self::Refused => reach::REFUSED,
+            Self::SilentHostAlive => reach::SILENT_HOST_ALIVE,
+            Self::SilentIcmpOnly => reach::SILENT_ICMP_ONLY,
+            Self::AllSilent => reach::ALL_SILENT,
+            Self::AdminProhibited => reach::ADMIN_PROHIBITED,
+            Self::Flaky => reach::FLAKY,
         }
     }
 
@@ -194,7 +196,7 @@ pub enum Peers {
 }
 
 impl Peers {
-    /// The word of the vocabulary.
+    /// The state of the vocabulary.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Reachable => "reachable",

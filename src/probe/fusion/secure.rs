@@ -2,6 +2,8 @@
 //!
 //! Lives here: the states of both and their words for a sentence. Must not live here: the handshake.
 
+use crate::domain::evidence::State;
+use crate::domain::evidence::state::{rdp_certificate, rdp_tls};
 use crate::domain::said::{Figure, Said};
 use crate::probe::outcome::{CertificateSummary, Tls};
 use crate::probe::said;
@@ -23,15 +25,15 @@ pub enum RdpTls {
 }
 
 impl RdpTls {
-    /// The word of the vocabulary.
-    pub fn as_str(self) -> &'static str {
+    /// The state of the vocabulary.
+    pub fn state(self) -> State<'static> {
         match self {
-            Self::Ok => "ok",
-            Self::Failed => "failed",
-            Self::Closed => "closed",
-            Self::Hang => "hang",
-            Self::Garbage => "garbage",
-            Self::NoCommonVersion => "no-common-version",
+            Self::Ok => rdp_tls::OK,
+            Self::Failed => rdp_tls::FAILED,
+            Self::Closed => rdp_tls::CLOSED,
+            Self::Hang => rdp_tls::HANG,
+            Self::Garbage => rdp_tls::GARBAGE,
+            Self::NoCommonVersion => rdp_tls::NO_COMMON_VERSION,
         }
     }
 }
@@ -65,15 +67,15 @@ pub enum Certificate {
 }
 
 impl Certificate {
-    /// The word of the vocabulary.
-    pub fn as_str(self) -> &'static str {
+    /// The state of the vocabulary.
+    pub fn state(self) -> State<'static> {
         match self {
-            Self::Valid => "valid",
-            Self::EndsSoon => "ends-soon",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not-yet-valid",
-            Self::Absent => "absent",
-            Self::KeyMismatch => "key-mismatch",
+            Self::Valid => rdp_certificate::VALID,
+            Self::EndsSoon => rdp_certificate::ENDS_SOON,
+            Self::Expired => rdp_certificate::EXPIRED,
+            Self::NotYetValid => rdp_certificate::NOT_YET_VALID,
+            Self::Absent => rdp_certificate::ABSENT,
+            Self::KeyMismatch => rdp_certificate::KEY_MISMATCH,
         }
     }
 }

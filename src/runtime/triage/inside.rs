@@ -11,7 +11,8 @@ use super::said;
 use crate::cloud::Client;
 use crate::cloud::automation::{self, RunEnd};
 use crate::cloud::said as cloud_said;
-use crate::domain::evidence::{Reading, Source, Status};
+use crate::domain::evidence::state::{agent_exec, instance_state};
+use crate::domain::evidence::{Reading, Source, State, Status, group};
 use crate::domain::instance::{Instance, Os};
 use crate::domain::said::Said;
 use crate::guest::{self, GuestQuestion};
@@ -27,16 +28,16 @@ pub(super) async fn ask(
     queue: &mpsc::Sender<Reading>,
 ) {
     let started = Instant::now();
-    if instance.state_class() == Some("stopped") {
+    if instance.state_class() == Some(instance_state::STOPPED) {
         let why = said::not_running();
         let reading =
-            Reading::without_state("agent-exec", Source::Cloud, Status::NotApplicable, why);
+            Reading::without_state(group::AGENT_EXEC, Source::Cloud, Status::NotApplicable, why);
         let _ = queue.send(reading.at(Timestamp::now(), 0)).await;
         return;
     }
     if let Err(why) = guest::check(instance.os, question) {
         let reading =
-            Reading::without_state("agent-exec", Source::Cloud, Status::NotAttempted, why);
+            Reading::without_state(group::AGENT_EXEC, Source::Cloud, Status::NotAttempted, why);
         let _ = queue.send(reading.at(Timestamp::now(), 0)).await;
         return;
     }
@@ -44,14 +45,18 @@ pub(super) async fn ask(
     let outcome = automation::run(client, instance, automation::GUEST_CHECK, &script, limit).await;
     let cost = started.elapsed().as_millis() as u64;
     let now = Timestamp::now();
-    let exec = |state: &str, detail: Said| {
-        Reading::observed("agent-exec", Source::Cloud, state, detail).at(now, cost)
+    let exec = |state: State<'_>, detail: Said| {
+        Reading::observed(state, Source::Cloud, detail).at(now, cost)
     };
     let run = match outcome {
         Ok(run) => run,
         Err(error) => {
-            let mut reading =
-                Reading::without_state("agent-exec", Source::Cloud, error.status(), error.said());
+            let mut reading = Reading::without_state(
+                group::AGENT_EXEC,
+                Source::Cloud,
+                error.status(),
+                error.said(),
+            );
             if let Some(permission) = error.missing_permission() {
                 reading = reading.needing(Said::raw(permission));
             }
@@ -60,17 +65,19 @@ pub(super) async fn ask(
         }
     };
     let reading = match &run.end {
-        RunEnd::Success if run.is_cut() => exec("ok", said::check_cut(cost, run.dropped)),
-        RunEnd::Success => exec("ok", said::check_ran(cost)),
+        RunEnd::Success if run.is_cut() => exec(agent_exec::OK, said::check_cut(cost, run.dropped)),
+        RunEnd::Success => exec(agent_exec::OK, said::check_ran(cost)),
         // The script always ends with 0; output means that a shell ran it all the same.
-        RunEnd::Failed { exit_code } => exec("failed", said::check_ended(*exit_code)),
-        RunEnd::NotRun { status, why } => exec("failed", said::check_not_run(status, why)),
+        RunEnd::Failed { exit_code } => exec(agent_exec::FAILED, said::check_ended(*exit_code)),
+        RunEnd::NotRun { status, why } => {
+            exec(agent_exec::FAILED, said::check_not_run(status, why))
+        }
         RunEnd::Timeout { status } => {
             let mut detail = cloud_said::guest_check_unfinished(status);
             if instance.os == Os::Linux {
                 detail = detail.and(cloud_said::profile_runs_first("/etc/profile"));
             }
-            exec("timeout", detail)
+            exec(agent_exec::TIMEOUT, detail)
         }
     };
     let _ = queue.send(reading).await;

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 
 use super::said;
 use crate::cloud::facts::CloudFacts;
-use crate::domain::evidence::{Path, Reading, Source, Status};
+use crate::domain::evidence::state::{other_login_port, reach, route};
+use crate::domain::evidence::{Path, Reading, Source, State, Status, group};
 use crate::domain::instance::Instance;
 use crate::domain::private_way::PrivateWay;
 use crate::domain::said::{Said, Word};
@@ -19,14 +20,10 @@ use crate::runtime::vantage::{is_own, own_source, shares_network};
 /// [`off_the_path`].
 pub(super) fn unreachable(instance: &Instance, reading: &mut Reading) -> Option<Reading> {
     let silent = matches!(
-        reading.observed_state(),
-        Some("all-silent" | "silent-icmp-only" | "admin-prohibited")
+        reading.seen(),
+        Some(reach::ALL_SILENT | reach::SILENT_ICMP_ONLY | reach::ADMIN_PROHIBITED)
     );
-    if reading.id != "reach"
-        || reading.path != Some(Path::Private)
-        || !silent
-        || shares_private_network(instance)
-    {
+    if !silent || reading.path != Some(Path::Private) || shares_private_network(instance) {
         return None;
     }
     let before = reading.clone();
@@ -67,7 +64,7 @@ pub(super) fn off_the_path(
     };
     let speaks_of_path = |r: &Reading| {
         let of_path = r.path == Some(Path::Private) && r.source != Source::Operator;
-        of_path || (r.id == "route" && r.source == Source::Cloud && route_is_ours)
+        of_path || (r.id == group::ROUTE && r.source == Source::Cloud && route_is_ours)
     };
     let mut changed = Vec::new();
     for reading in readings.iter_mut().filter(|r| speaks_of_path(r)) {
@@ -81,16 +78,16 @@ pub(super) fn off_the_path(
 
 /// The way back that a table lacks is there: an answer came along it.
 fn overrule_table(route_is_ours: bool, readings: &mut [Reading]) -> Vec<Reading> {
-    let route = readings.iter_mut().find(|r| {
-        let bad = matches!(r.observed_state(), Some("missing" | "blackhole"));
-        r.id == "route" && r.source == Source::Cloud && route_is_ours && bad
+    let found = readings.iter_mut().find(|r| {
+        let bad = matches!(r.seen(), Some(route::MISSING | route::BLACKHOLE));
+        r.source == Source::Cloud && route_is_ours && bad
     });
-    let Some(route) = route else {
+    let Some(found) = found else {
         return Vec::new();
     };
-    route.state = Some("ok".to_owned());
-    route.detail = said::answered_over_private().and(route.detail.clone());
-    vec![route.clone()]
+    found.state = Some(route::OK.id.to_owned());
+    found.detail = said::answered_over_private().and(found.detail.clone());
+    vec![found.clone()]
 }
 
 /// What was taken for the lack of a way is silence of the instance after all.
@@ -138,9 +135,9 @@ pub(super) fn answered_by_this_machine(
         }
         // On loopback a refusal is all that a host that is not there can give.
         let loopback = addresses.iter().all(IpAddr::is_loopback);
-        let refused = readings.iter().any(|r| {
-            r.id == "reach" && r.path == Some(path) && r.observed_state() == Some("refused")
-        });
+        let refused = readings
+            .iter()
+            .any(|r| r.path == Some(path) && r.seen() == Some(reach::REFUSED));
         let from_elsewhere = any.clone().filter(|_| loopback && refused);
         let Some(why) = obstacle.or(from_elsewhere) else {
             continue;
@@ -150,10 +147,8 @@ pub(super) fn answered_by_this_machine(
             .iter_mut()
             .filter(|r| r.source == Source::Probe && r.path == Some(path));
         // Where a login service is found it is, whatever lies in front of it.
-        let on_path = on_path.filter(|r| {
-            r.status == Status::Observed
-                && !(r.id == "other-login-port" && r.state.as_deref() == Some("found"))
-        });
+        let on_path = on_path
+            .filter(|r| r.status == Status::Observed && r.seen() != Some(other_login_port::FOUND));
         for reading in on_path {
             reading.put_aside(Status::NotApplicable, said::set_aside(&why));
             changed.push(reading.clone());
@@ -161,7 +156,7 @@ pub(super) fn answered_by_this_machine(
     }
     if !probed.is_empty() && aside == probed.len() {
         let without_path = readings.iter_mut().filter(|r| {
-            let of_login = !r.id.starts_with("peers-");
+            let of_login = ![group::PEERS_SUBNET, group::PEERS_GROUP].contains(&r.id.as_str());
             r.source == Source::Probe && r.path.is_none() && of_login
         });
         for reading in without_path.filter(|r| r.status == Status::Observed) {
@@ -175,10 +170,16 @@ pub(super) fn answered_by_this_machine(
 
 fn is_answer(reading: &Reading, path: Path) -> bool {
     let answered = matches!(
-        reading.observed_state(),
-        Some("open" | "open-login-only" | "refused" | "flaky" | "silent-host-alive")
+        reading.seen(),
+        Some(
+            reach::OPEN
+                | reach::OPEN_LOGIN_ONLY
+                | reach::REFUSED
+                | reach::FLAKY
+                | reach::SILENT_HOST_ALIVE
+        )
     );
-    reading.id == "reach" && reading.path == Some(path) && answered
+    reading.path == Some(path) && answered
 }
 
 /// True if the reading says that nobody can come as far as the instance on this path.
@@ -186,44 +187,26 @@ fn is_obstacle(reading: &Reading, path: Path) -> bool {
     if reading.source != Source::Cloud {
         return false;
     }
-    let Some(state) = reading.observed_state() else {
-        return false;
-    };
-    let public = path == Path::Public;
-    match reading.id.as_str() {
-        "instance-state" => !matches!(state, "running" | "rescue"),
-        "restriction" => matches!(state, "expired" | "arrears") || (public && state == "isolated"),
-        "public-address" => public && state != "present",
-        "public-bandwidth" => public && state == "zero",
-        "ddos-block" => public && state == "blocked",
-        "network-acl" => state.starts_with("deny"),
-        "route" => !public && state != "ok",
-        "security-group-here" => {
-            let refused = state.starts_with("deny") || state == "allow-other-source-only";
-            reading.path.unwrap_or(Path::Public) == path && refused
-        }
-        _ => false,
-    }
+    let of_path = reading.path.is_none_or(|it| it == path);
+    of_path && reading.seen().is_some_and(|state| state.shuts(path))
 }
 
 fn explain(obstacle: &Reading) -> Said {
-    let state = obstacle.observed_state().unwrap_or_default();
-    said::own_address(
-        Word::evidence(&obstacle.id),
-        Word::state(&obstacle.id, state),
-    )
+    let state = State::new(&obstacle.id, obstacle.observed_state().unwrap_or_default());
+    said::own_address(Word::evidence(state.group), Word::of(state))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::evidence::state::{auth_methods, peers_subnet};
 
     fn reach(path: Path, state: &str) -> Reading {
-        Reading::observed("reach", Source::Probe, state, Said::raw("")).on_path(path)
+        Reading::observed(State::new("reach", state), Source::Probe, Said::raw("")).on_path(path)
     }
 
     fn cloud(id: &str, state: &str) -> Reading {
-        Reading::observed(id, Source::Cloud, state, Said::raw(""))
+        Reading::observed(State::new(id, state), Source::Cloud, Said::raw(""))
     }
 
     fn on(public: &str, private: &str) -> Instance {
@@ -259,15 +242,7 @@ mod tests {
         let instance = on("203.0.113.4", "10.0.1.5");
         let off = facts(Some(PrivateWay::Off(Said::raw("no route to this host"))));
         let seen = || {
-            let here = |path| {
-                Reading::observed(
-                    "security-group-here",
-                    Source::Cloud,
-                    "deny-default",
-                    Said::raw(""),
-                )
-                .on_path(path)
-            };
+            let here = |path| cloud("security-group-here", "deny-default").on_path(path);
             vec![
                 reach(Path::Public, "open"),
                 reach(Path::Private, "all-silent"),
@@ -325,8 +300,8 @@ mod tests {
         let mut readings = vec![
             reach(Path::Public, "refused"),
             reach(Path::Private, "refused"),
-            Reading::observed("auth-methods", Source::Probe, "key-only", Said::raw("")),
-            Reading::observed("peers-subnet", Source::Probe, "reachable", Said::raw("")),
+            Reading::observed(auth_methods::KEY_ONLY, Source::Probe, Said::raw("")),
+            Reading::observed(peers_subnet::REACHABLE, Source::Probe, Said::raw("")),
             cloud("instance-state", "stopped"),
         ];
         let changed = answered_by_this_machine(&instance, &mut readings);

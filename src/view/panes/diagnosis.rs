@@ -14,14 +14,13 @@ use crate::app::command::Command;
 use crate::app::geometry::Scrolled;
 use crate::app::locale::fill;
 use crate::app::state::State;
-use crate::app::tone::{Tone, tone};
 use crate::diagnosis::asks_for_way;
 use crate::diagnosis::display;
 use crate::diagnosis::display::{abstains, percent};
+use crate::domain::evidence::table::{Group, Tone, Way};
 use crate::domain::evidence::{Reading, Source, Status};
 use crate::domain::instance::Instance;
 use crate::domain::report::{Report, Verdict};
-use crate::domain::statement::{CONSOLE, SCOPE, USER_PATH};
 use crate::view::frame::{Look, chord_label};
 use crate::view::layout::TWO_COLUMNS;
 use crate::view::text::{width, wrap};
@@ -378,14 +377,13 @@ fn next_evidence(state: &State, report: &Report, look: &Look, cells: usize) -> V
 
 /// The command that gets a piece of evidence.
 fn way_to(evidence: &str) -> Command {
-    match evidence {
-        "pasted-error" => Command::PasteError,
-        SCOPE | USER_PATH | CONSOLE => Command::Tell,
-        "security-group" => Command::UserSource,
-        id if id.starts_with("guest-") || id.starts_with("agent-") => Command::DeepCheck,
-        "login-attempt" => Command::TryLogin,
-        "auth-methods" | "host-key" => Command::DeepCheck,
-        _ => Command::Triage,
+    match Group::of(evidence).map_or(Way::Look, |group| group.way) {
+        Way::Look => Command::Triage,
+        Way::Deep => Command::DeepCheck,
+        Way::Login => Command::TryLogin,
+        Way::Paste => Command::PasteError,
+        Way::Tell => Command::Tell,
+        Way::UserSource => Command::UserSource,
     }
 }
 
@@ -402,7 +400,7 @@ fn facts(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'sta
     if readings.is_empty() {
         return Vec::new();
     }
-    let rank = |reading: &Reading| match tone(reading) {
+    let rank = |reading: &Reading| match reading.tone() {
         Tone::Bad => 0,
         Tone::Warn => 1,
         Tone::Neutral => 2,
@@ -421,7 +419,7 @@ fn facts(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'sta
     };
     let mut lines = vec![Line::default(), heading(&ui.facts, &aside, look)];
     lines.extend(history::load(state, case, look, cells));
-    let tells = |reading: &&Reading| matches!(tone(reading), Tone::Bad | Tone::Warn);
+    let tells = |reading: &&Reading| matches!(reading.tone(), Tone::Bad | Tone::Warn);
     let (first, rest): (Vec<&Reading>, Vec<&Reading>) = readings
         .into_iter()
         .partition(|reading| state.zoomed || tells(reading));
@@ -437,7 +435,7 @@ fn facts(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'sta
         };
         let names: Vec<String> = rest
             .iter()
-            .filter(|reading| tone(reading) == wanted)
+            .filter(|reading| reading.tone() == wanted)
             .map(|reading| short_fact(state, case, reading))
             .collect();
         if names.is_empty() {
@@ -455,7 +453,7 @@ fn facts(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'sta
 
 /// The name of a reading, with its state where the name alone does not tell it.
 fn short_fact(state: &State, case: &Case, reading: &Reading) -> String {
-    let text = if tone(reading) == Tone::Good {
+    let text = if reading.tone() == Tone::Good {
         state.texts.evidence_on(&reading.id, reading.path)
     } else {
         let word = reading.state.as_deref().unwrap_or_default();
@@ -482,7 +480,7 @@ fn fact(
 ) -> Vec<Line<'static>> {
     let theme = &look.theme;
     let glyphs = look.glyphs;
-    let (glyph, style) = match tone(reading) {
+    let (glyph, style) = match reading.tone() {
         Tone::Good => (glyphs.good, theme.good),
         Tone::Warn => (glyphs.warn, theme.warn),
         Tone::Bad => (glyphs.bad, theme.bad),

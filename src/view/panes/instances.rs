@@ -14,6 +14,7 @@ use crate::app::health::Health;
 use crate::app::locale::{Texts, fill};
 use crate::app::overlay::Overlay;
 use crate::app::state::State;
+use crate::domain::evidence::state::instance_state;
 use crate::view::frame::to_area;
 use crate::view::text::{fit, width};
 use crate::view::widgets::paint::Paint;
@@ -349,13 +350,14 @@ fn login_word(row: &Row, columns: &Columns, texts: &Texts) -> String {
     if !matches!(instance.restrict_state.as_str(), "" | "NORMAL") {
         return texts.instance_state(&instance.restrict_state).to_owned();
     }
-    let plain = matches!(instance.state_class(), Some("running")) || instance.state.is_empty();
+    let plain = matches!(instance.state_class(), Some(instance_state::RUNNING))
+        || instance.state.is_empty();
     if columns.state == 0 && !plain {
         return texts.instance_state(&instance.state).to_owned();
     }
     match &row.login {
         Some(login) if row.fault && login.health != Health::Failing => texts.ui.cause_found.clone(),
-        Some(login) => texts.login_word(login.word).to_owned(),
+        Some(login) => texts.login_word(login.word.as_str()).to_owned(),
         None if row.checking => texts.ui.checking.clone(),
         None => String::new(),
     }

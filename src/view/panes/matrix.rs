@@ -9,7 +9,7 @@ use crate::app::case::Case;
 use crate::app::fleet::Row;
 use crate::app::locale::{Texts, fill};
 use crate::app::state::State;
-use crate::app::tone::{Tone, tone};
+use crate::domain::evidence::table::{Group, Protocol, Tone, layers};
 use crate::domain::evidence::{Path, Reading, Status};
 use crate::domain::instance::{Instance, Os};
 use crate::domain::said::{Figure, Unit};
@@ -17,19 +17,13 @@ use crate::view::frame::Look;
 use crate::view::text::{fit, width};
 use crate::view::widgets::sparkline;
 
-/// Layers of the two login protocols, outermost first.
-const SSH_LAYERS: &[&str] = &["reach", "banner", "kex", "auth-methods", "path-quality"];
-const RDP_LAYERS: &[&str] = &[
-    "reach",
-    "rdp-negotiation",
-    "rdp-certificate",
-    "path-quality",
-];
-
 /// True for what a cell of the matrix says already.
 pub fn shows(reading: &Reading) -> bool {
-    let id = reading.id.as_str();
-    reading.path.is_some() && (SSH_LAYERS.contains(&id) || RDP_LAYERS.contains(&id))
+    let is_layer = |protocol| {
+        let group = Group::of(&reading.id);
+        group.is_some_and(|group| group.layer(protocol).is_some())
+    };
+    reading.path.is_some() && (is_layer(Protocol::Ssh) || is_layer(Protocol::Rdp))
 }
 
 /// Cells below which a column cannot be read.
@@ -72,18 +66,18 @@ pub fn lines(
     cells: usize,
 ) -> Vec<Line<'static>> {
     let texts = state.texts;
-    let layers = if instance.os == Os::Windows {
-        RDP_LAYERS
-    } else {
-        SSH_LAYERS
+    let protocol = match instance.os {
+        Os::Windows => Protocol::Rdp,
+        Os::Linux | Os::Unknown => Protocol::Ssh,
     };
+    let layers: Vec<&str> = layers(protocol).iter().map(|group| group.id).collect();
     let names = [Path::Public, Path::Private].map(|path| width(texts.path(path)));
     let label = (names.into_iter().max().unwrap_or_default() + 2)
         .min(cells / 4)
         .max(4);
     // The last column needs no space behind it.
     let room = cells.saturating_sub(label) + 1;
-    let layers = fitting(layers, case, room / LEAST_COLUMN);
+    let layers = fitting(&layers, case, room / LEAST_COLUMN);
     let cell = |layer: &str, path: Path| cell(case, layer, path, texts, look);
     let addresses = |path: Path| match path {
         Path::Public => &instance.public_addresses,
@@ -193,7 +187,7 @@ fn cell(
         );
     }
     let state = reading.state.as_deref().unwrap_or_default();
-    let (glyph, style) = match tone(reading) {
+    let (glyph, style) = match reading.tone() {
         Tone::Good => (glyphs.good, theme.good),
         Tone::Warn => (glyphs.warn, theme.warn),
         Tone::Bad => (glyphs.bad, theme.bad),
