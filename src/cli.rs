@@ -22,6 +22,7 @@ pub mod list;
 pub mod log;
 pub mod moment;
 pub mod open;
+pub mod ordered;
 pub mod output;
 pub mod replay;
 pub mod report;

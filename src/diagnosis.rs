@@ -25,6 +25,8 @@ pub use knowledge::{Knowledge, KnowledgeError, check_file};
 pub use way_in::asks_for_way;
 pub use why_not::{Why, why_not};
 
+use std::collections::HashSet;
+
 use crate::domain::evidence::{Reading, Source, State};
 use crate::domain::report::{
     AlsoBroken, CauseProbability, InstanceSummary, Report, SCHEMA_VERSION, Vantage, Verdict,
@@ -88,21 +90,31 @@ pub fn diagnose(knowledge: &Knowledge, case: &Case<'_>) -> Report {
     }
 }
 
+/// The posterior alone, by id of the cause in the order of the catalogue: for whoever needs no
+/// reasons, ranges or next steps.
+pub fn probabilities<'k>(knowledge: &'k Knowledge, case: &Case<'_>) -> Vec<(&'k str, f64)> {
+    let model = knowledge.model(case.instance.os);
+    let selection = posterior::select(knowledge, model, case);
+    let posterior = posterior::infer(knowledge, model, case, &selection.weighed);
+    let ids = model
+        .causes
+        .iter()
+        .map(|&c| knowledge.causes[c].id.as_str());
+    ids.zip(posterior.causes).collect()
+}
+
 /// Gives every reading without a citation key one that is not taken yet.
 fn number_observations(readings: &mut [Reading]) {
-    let mut number = 0;
-    for index in 0..readings.len() {
-        if !readings[index].observation.is_empty() {
-            continue;
-        }
-        loop {
-            number += 1;
-            let key = format!("o-{number}");
-            if !readings.iter().any(|r| r.observation == key) {
-                readings[index].observation = key;
-                break;
-            }
-        }
+    let taken: HashSet<String> = readings
+        .iter()
+        .map(|r| &r.observation)
+        .filter(|key| !key.is_empty())
+        .cloned()
+        .collect();
+    let mut fresh = (1..).map(|number| format!("o-{number}"));
+    for reading in readings.iter_mut().filter(|r| r.observation.is_empty()) {
+        let key = fresh.find(|key| !taken.contains(key));
+        reading.observation = key.unwrap_or_default();
     }
 }
 

@@ -9,6 +9,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::args::{GlobalArgs, ReplayArgs, TextOrJson};
+use super::ordered::{Next, Put, in_order};
 use super::output::Fault;
 use super::said;
 use super::{EXIT_NOTHING, acting, output, report};
@@ -44,58 +45,98 @@ pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<u8> {
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut read = 0_usize;
-    for path in &args.cases {
-        if path.as_os_str() == "-" {
-            read += replay_lines(&show, &mut io::stdin().lock(), &mut out)?;
-            continue;
-        }
-        for file in files_of(path)? {
-            match std::fs::read(&file) {
-                Ok(bytes) => {
-                    for value in parse_file(&bytes) {
-                        read += usize::from(show.answer(value, &mut out)?);
-                    }
+    in_order(
+        |put| feed(&args.cases, Unread::IsAnAnswer, put),
+        |input| show.answer(input.value()),
+        |next| {
+            match next {
+                Next::Result(answer) => {
+                    let (text, weighed) = answer?;
+                    read += usize::from(weighed);
+                    out.write_all(&text)?;
                 }
-                Err(error) => {
-                    let message = said::unread(file.display(), error);
-                    output::warn(&message);
-                    writeln!(out, "{}", json!({ "error": message.as_str() }))?;
-                }
+                // A reader at the other end of a pipe waits for each answer.
+                Next::Pause => out.flush()?,
             }
-        }
-    }
+            Ok(())
+        },
+    )?;
     out.flush()?;
     Ok(if read == 0 { EXIT_NOTHING } else { 0 })
 }
 
-/// One output for each line that is not blank; the answer is how many could be weighed.
-fn replay_lines(show: &Show<'_>, input: &mut impl BufRead, out: &mut impl Write) -> Result<usize> {
-    let mut read = 0;
-    each_line(input, &mut |value| {
-        read += usize::from(show.answer(value, out)?);
-        // A reader at the other end of a pipe waits for each answer.
-        out.flush()?;
-        Ok(())
-    })?;
-    Ok(read)
+/// A case before anybody has looked at it.
+enum Input {
+    Line(Vec<u8>),
+    Value(Value),
+    Broken(String),
 }
 
-/// Hands over each line that is not blank, as JSON or with the reason why it is none.
-fn each_line(
-    input: &mut impl BufRead,
-    take: &mut dyn FnMut(Result<Value, String>) -> Result<()>,
-) -> Result<()> {
+impl Input {
+    fn value(self) -> Result<Value, String> {
+        match self {
+            Self::Line(line) => parse_line(&line),
+            Self::Value(value) => Ok(value),
+            Self::Broken(why) => Err(why),
+        }
+    }
+}
+
+/// What becomes of a file that cannot be read.
+#[derive(Clone, Copy)]
+enum Unread {
+    IsAnAnswer,
+    IsAnError,
+}
+
+/// Puts every case of the paths, until nobody wants more.
+fn feed(paths: &[PathBuf], unread: Unread, put: Put<'_, Input>) -> Result<()> {
+    for path in paths {
+        if path.as_os_str() == "-" {
+            if !each_line(&mut io::stdin().lock(), put)? {
+                break;
+            }
+            continue;
+        }
+        for file in files_of(path)? {
+            let cases = match (std::fs::read(&file), unread) {
+                (Ok(bytes), _) => cases_of(&bytes),
+                (Err(error), Unread::IsAnError) => {
+                    return Err(Fault(said::unread(file.display(), error)).into());
+                }
+                (Err(error), Unread::IsAnAnswer) => {
+                    let message = said::unread(file.display(), error);
+                    output::warn(&message);
+                    vec![Input::Broken(message.as_str().to_owned())]
+                }
+            };
+            if !cases.into_iter().all(&mut *put) {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Puts each line that is not blank, or the reason why it cannot be a case; false once nobody wants
+/// more.
+fn each_line(input: &mut impl BufRead, put: Put<'_, Input>) -> Result<bool> {
     let mut line = Vec::new();
     loop {
         line.clear();
         if io::Read::take(&mut *input, MAX_LINE as u64 + 1).read_until(b'\n', &mut line)? == 0 {
-            return Ok(());
+            return Ok(true);
         }
-        if line.len() > MAX_LINE {
+        let wanted = if line.len() > MAX_LINE {
             skip_line(input)?;
-            take(Err(format!("the line is longer than {MAX_LINE} bytes")))?;
-        } else if !line.trim_ascii().is_empty() {
-            take(parse_line(&line))?;
+            put(Input::Broken(format!(
+                "the line is longer than {MAX_LINE} bytes"
+            )))
+        } else {
+            line.trim_ascii().is_empty() || put(Input::Line(line.clone()))
+        };
+        if !wanted {
+            return Ok(false);
         }
     }
 }
@@ -153,8 +194,8 @@ impl Show<'_> {
         }
     }
 
-    /// Weighs one value and writes the answer; false if it was no case.
-    fn answer(&self, value: Result<Value, String>, out: &mut impl Write) -> Result<bool> {
+    /// Weighs one value; the answer as it is written, and whether it was a case.
+    fn answer(&self, value: Result<Value, String>) -> Result<(Vec<u8>, bool)> {
         let case_id = value.as_ref().ok().and_then(|v| v.get("case_id").cloned());
         let mut case =
             match value.and_then(|v| SavedCase::from_json(&v).map_err(|why| why.to_string())) {
@@ -164,8 +205,7 @@ impl Show<'_> {
                     if let (Some(id), Some(map)) = (case_id, object.as_object_mut()) {
                         map.insert("case_id".to_owned(), id);
                     }
-                    writeln!(out, "{object}")?;
-                    return Ok(false);
+                    return Ok((format!("{object}\n").into_bytes(), false));
                 }
             };
         if case.tried.is_none() {
@@ -174,38 +214,39 @@ impl Show<'_> {
         let started = std::time::Instant::now();
         let mut answer = case.diagnose(self.knowledge);
         answer.elapsed_ms = started.elapsed().as_millis() as u64;
+        let mut out = Vec::new();
         match self.format {
             TextOrJson::Json => {
-                serde_json::to_writer(&mut *out, &case.finish(&answer)).map_err(io::Error::from)?;
-                writeln!(out)?;
+                case.write(&answer, &mut out).map_err(io::Error::from)?;
+                out.push(b'\n');
             }
             TextOrJson::Text => {
-                out.write_all(report::text(&answer).as_bytes())?;
+                out.extend(report::text(&answer).into_bytes());
                 if let Some(cause) = self.why_not {
                     let text = report::why_not_text(self.knowledge, &answer, cause);
-                    out.write_all(text.as_bytes())?;
+                    out.extend(text.into_bytes());
                 }
             }
         }
-        Ok(true)
+        Ok((out, true))
     }
 }
 
 /// A file holds one object, a list of objects, or one object a line.
-fn parse_file(bytes: &[u8]) -> Vec<Result<Value, String>> {
+fn cases_of(bytes: &[u8]) -> Vec<Input> {
     match serde_json::from_slice::<Value>(bytes) {
-        Ok(Value::Array(items)) => items.into_iter().map(Ok).collect(),
-        Ok(value) => vec![Ok(value)],
+        Ok(Value::Array(items)) => items.into_iter().map(Input::Value).collect(),
+        Ok(value) => vec![Input::Value(value)],
         Err(whole) => {
             let lines: Vec<&[u8]> = bytes
                 .split(|b| *b == b'\n')
                 .filter(|l| !l.trim_ascii().is_empty())
                 .collect();
-            let values: Vec<_> = lines.into_iter().map(parse_line).collect();
-            if values.iter().all(Result::is_err) {
-                return vec![Err(format!("the file is not JSON: {whole}"))];
+            if lines.iter().all(|line| parse_line(line).is_err()) {
+                return vec![Input::Broken(format!("the file is not JSON: {whole}"))];
             }
-            values
+            let line = |line: &[u8]| Input::Line(line.to_vec());
+            lines.into_iter().map(line).collect()
         }
     }
 }
@@ -234,28 +275,22 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
 fn score_cases(knowledge: &Knowledge, paths: &[PathBuf]) -> Result<u8> {
     let mut cases = Vec::new();
     let mut left_out = 0_usize;
-    let mut take = |value: Result<Value, String>| {
-        let labelled = value.ok().and_then(|value| {
+    in_order(
+        |put| feed(paths, Unread::IsAnError, put),
+        |input| {
+            let value = input.value().ok()?;
             let label = Label::from_json(&value)?;
             Some((label, SavedCase::from_json(&value).ok()?))
-        });
-        match labelled {
-            Some(case) => cases.push(case),
-            None => left_out += 1,
-        }
-        Ok(())
-    };
-    for path in paths {
-        if path.as_os_str() == "-" {
-            each_line(&mut io::stdin().lock(), &mut take)?;
-            continue;
-        }
-        for file in files_of(path)? {
-            let bytes =
-                std::fs::read(&file).map_err(|error| Fault(said::unread(file.display(), error)))?;
-            parse_file(&bytes).into_iter().try_for_each(&mut take)?;
-        }
-    }
+        },
+        |next| {
+            match next {
+                Next::Result(Some(case)) => cases.push(case),
+                Next::Result(None) => left_out += 1,
+                Next::Pause => {}
+            }
+            Ok(())
+        },
+    )?;
     if left_out > 0 {
         output::warn(&said::cases_left_out(left_out));
     }

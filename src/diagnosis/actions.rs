@@ -3,14 +3,12 @@
 //! Lives here: probability that an action cures over its price, parameters from the case, the
 //! rule that a restart is never first without cause. Must not live here: plans and calls.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use super::Case;
 use super::knowledge::{ActionEntry, Knowledge};
 use super::model::Model;
-use crate::domain::evidence::{Path, Reading};
+use crate::domain::evidence::Path;
 use crate::domain::instance::Os;
 use crate::domain::report::RankedAction;
 use crate::domain::said::Said;
@@ -22,6 +20,9 @@ const REALLY_CURES: f64 = 0.5;
 
 /// What is left of a cause that is on the public side only, where the users come by the private one.
 const NOT_IN_THE_WAY: f64 = 0.001;
+
+/// Causes by index into `Model::causes`, and how often an action cures each.
+type Cures<'k> = &'k [(usize, f64)];
 
 /// Logarithm of what is known of each cause before any reading, by index into `Model::causes`: an
 /// action that did not cure makes what it cures less likely, not impossible; so does a way in on
@@ -68,20 +69,15 @@ pub(super) fn rank(
     case: &Case<'_>,
     causes: &[f64],
 ) -> Vec<RankedAction> {
-    let probability: BTreeMap<&str, f64> = model
-        .causes
-        .iter()
-        .zip(causes)
-        .map(|(&c, &p)| (knowledge.causes[c].id.as_str(), p))
-        .collect();
-    let mut scored: Vec<(bool, f64, &ActionEntry, f64)> = Vec::new();
-    for entry in &knowledge.actions {
-        if !usable(entry, case) {
+    let present = Present::of(case);
+    let mut scored: Vec<(bool, f64, &ActionEntry, Cures<'_>, f64)> = Vec::new();
+    for (entry, of_entry) in knowledge.actions.iter().zip(&model.cures) {
+        if !present.allows(entry) {
             continue;
         }
         let sum = |wanted: &dyn Fn(f64) -> f64| -> f64 {
-            let of = |id: &String| probability.get(id.as_str()).unwrap_or(&0.0);
-            entry.cures.iter().map(|(id, &q)| wanted(q) * of(id)).sum()
+            let each = of_entry.iter().map(|&(cause, q)| wanted(q) * causes[cause]);
+            each.sum()
         };
         let cures = sum(&|q| q);
         let last = entry.id == "ticket";
@@ -92,7 +88,7 @@ pub(super) fn rank(
         let held = sum(&|q| f64::from(u8::from(q >= REALLY_CURES)));
         let held_back = entry.first_above > 0.0 && held <= entry.first_above;
         let score = if last { -1.0 } else { cures / price(entry) };
-        scored.push((held_back, score, entry, cures));
+        scored.push((held_back, score, entry, of_entry, cures));
     }
     scored.sort_by(|a, b| {
         b.1.total_cmp(&a.1)
@@ -105,11 +101,11 @@ pub(super) fn rank(
     }
     scored
         .into_iter()
-        .map(|(_, _, entry, cures)| RankedAction {
+        .map(|(_, _, entry, of_entry, cures)| RankedAction {
             id: entry.id.clone(),
             title: Said::known(&entry.title),
             parameters: parameters(entry, case),
-            cures: curing(entry, &probability),
+            cures: curing(knowledge, model, of_entry, causes),
             probability_cures: cures,
             cost: price(entry),
             risk: entry.risk,
@@ -131,33 +127,22 @@ pub(super) struct FirstAction<'k> {
 struct Candidate<'k> {
     entry: &'k ActionEntry,
     price: f64,
-    /// Index into `Model::causes`, and how often the cause is cured.
-    cures: Vec<(usize, f64)>,
+    cures: Cures<'k>,
 }
 
 impl<'k> FirstAction<'k> {
     /// The usable entries of a case.
-    pub fn new(knowledge: &'k Knowledge, model: &Model, case: &Case<'_>) -> Self {
-        let index: BTreeMap<&str, usize> = model
-            .causes
-            .iter()
-            .enumerate()
-            .map(|(i, &c)| (knowledge.causes[c].id.as_str(), i))
-            .collect();
+    pub fn new(knowledge: &'k Knowledge, model: &'k Model, case: &Case<'_>) -> Self {
+        let present = Present::of(case);
         let candidates = knowledge
             .actions
             .iter()
-            .filter(|entry| entry.id != "ticket" && usable(entry, case))
-            .map(|entry| {
-                let cures = entry
-                    .cures
-                    .iter()
-                    .filter_map(|(id, &q)| Some((*index.get(id.as_str())?, q)));
-                Candidate {
-                    entry,
-                    price: price(entry),
-                    cures: cures.collect(),
-                }
+            .zip(&model.cures)
+            .filter(|(entry, _)| entry.id != "ticket" && present.allows(entry))
+            .map(|(entry, cures)| Candidate {
+                entry,
+                price: price(entry),
+                cures,
             })
             .collect();
         Self { candidates }
@@ -174,7 +159,7 @@ impl<'k> FirstAction<'k> {
             } = candidate;
             let mut sum = 0.0;
             let mut held = 0.0;
-            for &(cause, q) in cures {
+            for &(cause, q) in *cures {
                 sum += q * causes[cause];
                 held += f64::from(u8::from(q >= REALLY_CURES)) * causes[cause];
             }
@@ -188,33 +173,46 @@ impl<'k> FirstAction<'k> {
 }
 
 /// The causes that an entry cures, most probable first.
-fn curing(entry: &ActionEntry, probability: &BTreeMap<&str, f64>) -> Vec<String> {
-    let p = |id: &String| probability.get(id.as_str()).copied().unwrap_or(0.0);
-    let mut cures: Vec<String> = entry
-        .cures
-        .keys()
-        .filter(|id| probability.contains_key(id.as_str()))
-        .cloned()
-        .collect();
-    cures.sort_by(|a, b| p(b).total_cmp(&p(a)).then_with(|| a.cmp(b)));
-    cures
+fn curing(knowledge: &Knowledge, model: &Model, cures: Cures<'_>, causes: &[f64]) -> Vec<String> {
+    let id = |cause: usize| &knowledge.causes[model.causes[cause]].id;
+    let mut curing: Vec<usize> = cures.iter().map(|&(cause, _)| cause).collect();
+    curing.sort_by(|&a, &b| {
+        let by_probability = causes[b].total_cmp(&causes[a]);
+        by_probability.then_with(|| id(a).cmp(id(b)))
+    });
+    curing.into_iter().map(|cause| id(cause).clone()).collect()
 }
 
-fn usable(entry: &ActionEntry, case: &Case<'_>) -> bool {
-    let os = case.instance.os;
-    let state = |id: &str| {
-        case.readings
-            .iter()
-            .find(|r| r.id == id)
-            .and_then(Reading::observed_state)
-    };
-    let system = os == Os::Unknown || entry.os.contains(&os);
-    let agent = !entry.agent
-        || (state("agent").is_none_or(|s| s == "online")
-            && state("agent-exec").is_none_or(|s| s == "ok"));
-    let in_state = entry.states.is_empty()
-        || state("instance-state").is_none_or(|s| entry.states.iter().any(|e| e == s));
-    system && agent && in_state
+/// What decides whether an action makes sense here.
+struct Present<'a> {
+    os: Os,
+    has_agent: bool,
+    state: Option<&'a str>,
+}
+
+impl<'a> Present<'a> {
+    fn of(case: &Case<'a>) -> Self {
+        let state = |id: &str| {
+            let mut readings = case.readings.iter();
+            readings.find(|r| r.id == id)?.observed_state()
+        };
+        Self {
+            os: case.instance.os,
+            has_agent: state("agent").is_none_or(|s| s == "online")
+                && state("agent-exec").is_none_or(|s| s == "ok"),
+            state: state("instance-state"),
+        }
+    }
+
+    fn allows(&self, entry: &ActionEntry) -> bool {
+        let system = self.os == Os::Unknown || entry.os.contains(&self.os);
+        let agent = !entry.agent || self.has_agent;
+        let in_state = entry.states.is_empty()
+            || self
+                .state
+                .is_none_or(|s| entry.states.iter().any(|e| e == s));
+        system && agent && in_state
+    }
 }
 
 /// Fills a template: `login_port`, `user_source` (null where it is not known: it has to be asked

@@ -104,132 +104,200 @@ fn closing(sum: f64, change: f64) -> f64 {
     }
 }
 
-/// The hypotheses that matter somewhere between prior and posterior.
+/// Places on the way at which the means are taken.
+const STOPS: usize = (PARTS.len() - 1) * GAUSS.len();
+
+/// One figure for each stop.
+type Stops = [f64; STOPS];
+
+/// Adds `by` times `of` at every stop.
+fn add(to: &mut Stops, of: &Stops, by: f64) {
+    for (to, of) in to.iter_mut().zip(of) {
+        *to += of * by;
+    }
+}
+
+/// The way from prior to posterior.
 struct Way {
     observations: usize,
     causes: usize,
-    /// Cause of each member.
-    members: Vec<usize>,
-    /// `member * observations + observation`: log-likelihood.
-    weights: Vec<f64>,
     /// Log-odds of each cause before any reading, in decibans.
     before: Vec<f64>,
-    stops: Vec<Stop>,
-}
-
-/// A place on the way.
-struct Stop {
-    /// The stretch that it stands for.
-    length: f64,
-    /// Share of each member.
-    shares: Vec<f64>,
+    /// The stretch that each stop stands for.
+    lengths: Stops,
+    /// By cause: share of the hypotheses that matter.
+    mass: Vec<Stops>,
+    /// `cause * observations + observation`: their log-likelihoods, each times its share.
+    sums: Vec<Stops>,
 }
 
 impl Way {
     fn new(model: &Model, weighed: &[Weighed], posterior: &Posterior) -> Self {
         let all = &posterior.hypotheses;
-        let cause_of = |h: &Hypothesis| model.variants[usize::from(h.lead)].cause;
         let causes = model.causes.len();
-        let mut stops: Vec<Stop> = Vec::with_capacity((PARTS.len() - 1) * GAUSS.len());
+        let cause_of = |h: &Hypothesis| model.variants[usize::from(h.lead)].cause;
+        let mut lengths = [0.0; STOPS];
+        let mut at = vec![[0.0; STOPS]; all.len()];
         let mut matters = vec![false; all.len()];
-        for ends in PARTS.windows(2) {
-            let half = (ends[1] - ends[0]) / 2.0;
-            for (place, weight) in GAUSS {
-                let shares = shares(all, ends[0] + half * (1.0 + place));
-                let mass = masses(all.iter().map(cause_of), &shares, causes);
-                for ((matters, h), share) in matters.iter_mut().zip(all).zip(&shares) {
-                    *matters |= *share >= NEGLIGIBLE * mass[cause_of(h)];
-                }
-                stops.push(Stop {
-                    length: half * weight,
-                    shares,
-                });
+        let mut shares = Vec::with_capacity(all.len());
+        for (stop, (place, length)) in stops().enumerate() {
+            lengths[stop] = length;
+            shares_at(all, place, &mut shares);
+            let mass = masses(all.iter().map(cause_of), &shares, causes);
+            for (((matters, at), h), share) in matters.iter_mut().zip(&mut at).zip(all).zip(&shares)
+            {
+                *matters |= *share >= NEGLIGIBLE * mass[cause_of(h)];
+                at[stop] = *share;
             }
         }
-        let kept = || all.iter().zip(&matters).filter(|(_, matters)| **matters);
-        let n = weighed.len();
-        let members: Vec<usize> = kept().map(|(h, _)| cause_of(h)).collect();
-        let mut weights = Vec::with_capacity(members.len() * n);
-        for (h, _) in kept() {
-            weights.extend((0..n).map(|o| posterior.weight_of(model, weighed, h, o)));
+        for (at, matters) in at.iter_mut().zip(&matters) {
+            if !matters {
+                *at = [0.0; STOPS];
+            }
         }
-        for stop in &mut stops {
-            let mut matters = matters.iter();
-            stop.shares.retain(|_| matters.next() == Some(&true));
-        }
-        let before = masses(all.iter().map(cause_of), &shares(all, 0.0), causes);
-        Self {
-            observations: n,
+        shares_at(all, 0.0, &mut shares);
+        let before = masses(all.iter().map(cause_of), &shares, causes);
+        let mut way = Self {
+            observations: weighed.len(),
             causes,
-            members,
-            weights,
             before: before
                 .iter()
                 .map(|p| DECIBANS * (p / (1.0 - p)).ln())
                 .collect(),
-            stops,
+            lengths,
+            mass: vec![[0.0; STOPS]; causes],
+            sums: vec![[0.0; STOPS]; causes * weighed.len()],
+        };
+        way.gather_shares(model, weighed, posterior, &at, &matters);
+        way
+    }
+
+    /// Sums up the hypotheses that matter, whose shares are `at`. What a pair says of a reading is
+    /// what its members say, less what that counts twice; so members are summed up by cause first.
+    fn gather_shares(
+        &mut self,
+        model: &Model,
+        weighed: &[Weighed],
+        posterior: &Posterior,
+        at: &[Stops],
+        matters: &[bool],
+    ) {
+        let (n, variants) = (self.observations, model.variants.len());
+        let cause_of = |variant: u16| model.variants[usize::from(variant)].cause;
+        // `cause * variants + variant`: share of the cause's hypotheses that hold the variant.
+        let mut holding = vec![[0.0; STOPS]; self.causes * variants];
+        for ((h, at), _) in posterior
+            .hypotheses
+            .iter()
+            .zip(at)
+            .zip(matters)
+            .filter(|m| *m.1)
+        {
+            let cause = cause_of(h.lead);
+            add(&mut self.mass[cause], at, 1.0);
+            for member in [Some(h.lead), h.second].into_iter().flatten() {
+                add(
+                    &mut holding[cause * variants + usize::from(member)],
+                    at,
+                    1.0,
+                );
+            }
+        }
+        let mut touched: Vec<Vec<(usize, f64)>> = vec![Vec::new(); variants];
+        for (o, w) in weighed.iter().enumerate() {
+            for &v in &model.slots[w.slot].touching {
+                let v = usize::from(v);
+                touched[v].push((o, posterior.delta[o * variants + v]));
+            }
+        }
+        for (held, sums) in holding
+            .chunks_exact(variants)
+            .zip(self.sums.chunks_exact_mut(n.max(1)))
+        {
+            for (held, touched) in held.iter().zip(&touched) {
+                if held.iter().any(|share| *share > 0.0) {
+                    for &(o, delta) in touched {
+                        add(&mut sums[o], held, delta);
+                    }
+                }
+            }
+        }
+        for (o, w) in weighed.iter().enumerate() {
+            let slot = &model.slots[w.slot];
+            let excess = slot.excess(&model.pairs, w.state);
+            for (&pair, excess) in slot.shared.iter().zip(excess) {
+                let pair = pair as usize;
+                if matters[variants + pair] {
+                    let cause = cause_of(model.pairs[pair].lead);
+                    add(
+                        &mut self.sums[cause * n + o],
+                        &at[variants + pair],
+                        -w.temper * excess,
+                    );
+                }
+            }
         }
     }
 
     /// Each cause's terms, in decibans: `cause * observations + observation`.
     fn terms(&self) -> Vec<f64> {
-        let mut terms = vec![0.0; self.causes * self.observations];
-        for stop in &self.stops {
-            self.add(stop, &mut terms);
+        let n = self.observations;
+        // What comes before and after each cause: taking a leading cause's own from the whole
+        // would leave nothing but rounding.
+        let mut rest = vec![[0.0; STOPS]; self.causes * (n + 1)];
+        let mut sum = vec![[0.0; STOPS]; n + 1];
+        for cause in 0..self.causes {
+            rest[cause * (n + 1)..(cause + 1) * (n + 1)].copy_from_slice(&sum);
+            self.gather(&mut sum, cause);
+        }
+        sum.fill([0.0; STOPS]);
+        let mut terms = vec![0.0; self.causes * n];
+        for cause in (0..self.causes).rev() {
+            let rest = &mut rest[cause * (n + 1)..(cause + 1) * (n + 1)];
+            for (rest, after) in rest.iter_mut().zip(&sum) {
+                add(rest, after, 1.0);
+            }
+            let per_own = self.mass[cause].map(inverse);
+            let per_rest = rest[n].map(inverse);
+            for o in 0..n {
+                let own = &self.sums[cause * n + o];
+                let differences = (0..STOPS)
+                    .map(|s| (own[s] * per_own[s] - rest[o][s] * per_rest[s]) * self.lengths[s]);
+                terms[cause * n + o] = DECIBANS * differences.sum::<f64>();
+            }
+            self.gather(&mut sum, cause);
         }
         terms
     }
 
-    /// Adds what the stretch around a stop brings.
-    fn add(&self, stop: &Stop, terms: &mut [f64]) {
+    /// Adds a cause's sums, and its mass in the last place.
+    fn gather(&self, into: &mut [Stops], cause: usize) {
         let n = self.observations;
-        let mass = masses(self.members.iter().copied(), &stop.shares, self.causes);
-        let mut sums = vec![0.0; self.causes * n];
-        for ((&cause, share), weights) in self
-            .members
-            .iter()
-            .zip(&stop.shares)
-            .zip(self.weights.chunks_exact(n.max(1)))
-        {
-            let own = &mut sums[cause * n..(cause + 1) * n];
-            for (sum, weight) in own.iter_mut().zip(weights) {
-                *sum += share * weight;
-            }
-        }
-        // What comes before and after each cause: taking a leading cause's own from the whole
-        // would leave nothing but rounding.
-        let mut before = vec![0.0; n + 1];
-        let mut rest = vec![0.0; self.causes * (n + 1)];
-        for cause in 0..self.causes {
-            rest[cause * (n + 1)..(cause + 1) * (n + 1)].copy_from_slice(&before);
-            gather(&mut before, &sums[cause * n..(cause + 1) * n], mass[cause]);
-        }
-        let mut after = vec![0.0; n + 1];
-        for cause in (0..self.causes).rev() {
-            let rest = &mut rest[cause * (n + 1)..(cause + 1) * (n + 1)];
-            let own = &sums[cause * n..(cause + 1) * n];
-            for (rest, after) in rest.iter_mut().zip(&after) {
-                *rest += after;
-            }
-            for o in 0..n {
-                let difference = mean(own[o], mass[cause]) - mean(rest[o], rest[n]);
-                terms[cause * n + o] += difference * stop.length * DECIBANS;
-            }
-            gather(&mut after, own, mass[cause]);
+        let own = &self.sums[cause * n..(cause + 1) * n];
+        for (into, own) in into.iter_mut().zip(own.iter().chain([&self.mass[cause]])) {
+            add(into, own, 1.0);
         }
     }
 }
 
+/// Places between prior (0) and posterior (1), and the stretch that each stands for.
+fn stops() -> impl Iterator<Item = (f64, f64)> {
+    PARTS.windows(2).flat_map(|ends| {
+        let half = (ends[1] - ends[0]) / 2.0;
+        GAUSS.map(|(place, weight)| (ends[0] + half * (1.0 + place), half * weight))
+    })
+}
+
 /// Share of each hypothesis with every log-likelihood scaled by `t`.
-fn shares(hypotheses: &[Hypothesis], t: f64) -> Vec<f64> {
+fn shares_at(hypotheses: &[Hypothesis], t: f64, shares: &mut Vec<f64>) {
     let log = |h: &Hypothesis| h.log_before + t * (h.log_weight - h.log_before);
     let max = hypotheses.iter().map(log).fold(f64::NEG_INFINITY, f64::max);
-    let mut shares: Vec<f64> = hypotheses.iter().map(|h| (log(h) - max).exp()).collect();
+    shares.clear();
+    shares.extend(hypotheses.iter().map(|h| (log(h) - max).exp()));
     let sum: f64 = shares.iter().sum();
-    for share in &mut shares {
+    for share in shares {
         *share /= sum;
     }
-    shares
 }
 
 /// Share of each cause.
@@ -241,13 +309,7 @@ fn masses(causes: impl Iterator<Item = usize>, shares: &[f64], count: usize) -> 
     mass
 }
 
-/// Adds a cause's sums, and its mass in the last place.
-fn gather(into: &mut [f64], sums: &[f64], mass: f64) {
-    for (into, sum) in into.iter_mut().zip(sums.iter().chain([&mass])) {
-        *into += sum;
-    }
-}
-
-fn mean(sum: f64, mass: f64) -> f64 {
-    if mass > 0.0 { sum / mass } else { 0.0 }
+/// 1 over a mass; a mean over nothing is 0.
+fn inverse(mass: f64) -> f64 {
+    if mass > 0.0 { 1.0 / mass } else { 0.0 }
 }

@@ -27,43 +27,61 @@ const SURPRISE: f64 = 0.045;
 pub(super) fn ranges(model: &Model, weighed: &[Weighed], posterior: &Posterior) -> Vec<[f64; 2]> {
     const DRAWS: usize = 80;
     const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
-    let spread: Vec<f64> = model
-        .variants
-        .iter()
-        .map(|variant| {
-            let sum: f64 = weighed
-                .iter()
-                .filter_map(|w| variant.rows[w.slot].as_ref().map(|(p, ess)| (w, p, ess)))
-                .map(|(w, p, ess)| {
-                    w.temper * w.temper * (1.0 - p[w.state]) / (p[w.state] * ess + 1.0)
-                })
-                .sum();
-            sum.sqrt()
-        })
-        .collect();
-    let relevant: Vec<usize> = (0..model.variants.len())
+    let spread = |v: usize| {
+        let sum: f64 = weighed
+            .iter()
+            .map(|w| {
+                let slot = &model.slots[w.slot];
+                match slot.row_of[v] {
+                    0 => 0.0,
+                    row => {
+                        let row = &slot.rows[usize::from(row)];
+                        let p = row.p[w.state];
+                        w.temper * w.temper * (1.0 - p) / (p * row.ess + 1.0)
+                    }
+                }
+            })
+            .sum();
+        sum.sqrt()
+    };
+    // Cause, probability and spread of each variant that can move anything.
+    let relevant: Vec<(usize, f64, f64)> = (0..model.variants.len())
         .filter(|&v| posterior.variants[v] > 1e-4)
+        .map(|v| (model.variants[v].cause, posterior.variants[v], spread(v)))
         .collect();
+    let mut moved = vec![false; model.causes.len()];
+    for &(cause, ..) in &relevant {
+        moved[cause] = true;
+    }
     let mut generator = Generator(SEED);
     let mut draws: Vec<Vec<f64>> = vec![Vec::with_capacity(DRAWS); model.causes.len()];
+    let mut totals = Vec::with_capacity(DRAWS);
     let mut by_cause = vec![0.0; model.causes.len()];
     for _ in 0..DRAWS {
         by_cause.copy_from_slice(&posterior.causes);
-        for &v in &relevant {
-            let p = posterior.variants[v];
-            by_cause[model.variants[v].cause] += p * ((generator.normal() * spread[v]).exp() - 1.0);
+        for &(cause, p, spread) in &relevant {
+            by_cause[cause] += p * ((generator.normal() * spread).exp() - 1.0);
         }
         let total: f64 = by_cause.iter().sum();
-        for (draw, p) in draws.iter_mut().zip(&by_cause) {
-            draw.push((p / total).clamp(0.0, 1.0));
+        totals.push(total);
+        for (cause, draw) in draws.iter_mut().enumerate() {
+            if moved[cause] {
+                draw.push((by_cause[cause] / total).clamp(0.0, 1.0));
+            }
         }
     }
+    // A cause that no draw moves only follows the total.
+    totals.sort_by(|a, b| b.total_cmp(a));
     draws
         .iter_mut()
         .zip(&posterior.causes)
         .map(|(draw, &p)| {
             draw.sort_by(f64::total_cmp);
-            [draw[DRAWS / 10].min(p), draw[DRAWS - 1 - DRAWS / 10].max(p)]
+            let at = |place: usize| match draw.get(place) {
+                Some(drawn) => *drawn,
+                None => (p / totals[place]).clamp(0.0, 1.0),
+            };
+            [at(DRAWS / 10).min(p), at(DRAWS - 1 - DRAWS / 10).max(p)]
         })
         .collect()
 }
@@ -93,38 +111,41 @@ pub(super) fn conflict(
     weighed: &[Weighed],
     posterior: &Posterior,
 ) -> Option<Conflict> {
-    let mut apart = 0.0;
-    for w in weighed {
-        let p: f64 = model
-            .variants
-            .iter()
-            .map(|v| v.log_prior.exp() * v.states(&model.slots, w.slot)[w.state])
-            .sum::<f64>()
-            / model
-                .variants
-                .iter()
-                .map(|v| v.log_prior.exp())
-                .sum::<f64>();
-        apart += w.temper * p.ln();
-    }
+    let apart: f64 = weighed
+        .iter()
+        .map(|w| w.temper * model.slots[w.slot].log_marginal[w.state])
+        .sum();
     let score = posterior.log_evidence - apart;
+    let hypotheses: Vec<_> = posterior
+        .hypotheses
+        .iter()
+        .filter(|h| h.probability > NEGLIGIBLE)
+        .map(|h| {
+            (
+                usize::from(h.lead),
+                h.second.map(usize::from),
+                h.probability,
+            )
+        })
+        .collect();
     let mut surprising = Vec::new();
-    for (o, w) in weighed.iter().enumerate() {
+    for w in weighed {
         let slot = &model.slots[w.slot];
         if slot.kind == Kind::Text || w.temper < 0.3 {
             continue;
         }
         // P(v | others) = 1 / E[1 / P(v | h)] over the posterior.
-        let inverse: f64 = posterior
-            .hypotheses
+        let inverse: f64 = hypotheses
             .iter()
-            .filter(|h| h.probability > NEGLIGIBLE)
-            .map(|h| {
-                let log = posterior.base[o] + posterior.weight_of(model, weighed, h, o);
-                h.probability * (-log / w.temper).exp()
+            .map(|&(lead, second, probability)| {
+                let p = match second {
+                    Some(second) => slot.p_of_pair(lead, second, w.state),
+                    None => slot.p(lead, w.state),
+                };
+                probability / p
             })
             .sum();
-        if 1.0 / inverse < SURPRISE * (6.0 / slot.default.len() as f64).min(1.0) {
+        if 1.0 / inverse < SURPRISE * (6.0 / slot.states() as f64).min(1.0) {
             let id = &knowledge.evidence[slot.group].id;
             surprising.push(
                 slot.path

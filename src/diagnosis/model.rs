@@ -4,10 +4,32 @@
 //! Must not live here: readings (`posterior`), text formats (`knowledge`).
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::OnceLock;
 
 use super::knowledge::{Cause, Evidence, Kind, Knowledge, Row};
 use crate::domain::evidence::Path;
 use crate::domain::instance::Os;
+
+/// Share of reports without a path that speak of the second of two causes.
+const UNMASKED: f64 = 0.25;
+
+/// The probabilities of the states of a group.
+#[derive(Debug, Clone)]
+pub(super) struct Likelihood {
+    pub p: Vec<f64>,
+    /// Natural logarithms of `p`.
+    pub log: Vec<f64>,
+    /// Equivalent sample size.
+    pub ess: f64,
+}
+
+impl Likelihood {
+    fn new(p: Vec<f64>, ess: f64) -> Self {
+        let log = p.iter().map(|p| p.ln()).collect();
+        Self { p, log, ess }
+    }
+}
 
 /// An evidence group on one path.
 #[derive(Debug, Clone)]
@@ -19,10 +41,95 @@ pub(super) struct Slot {
     /// The state of a sound instance: as named, else the likeliest one.
     pub normal: Option<usize>,
     pub temper: f64,
-    /// Probability of each state where nothing touches the group.
-    pub default: Vec<f64>,
     /// Expected bits about the cause before anything is known.
     pub worth_bits: f64,
+    /// Each likelihood once; the first holds where nothing touches the group.
+    pub rows: Vec<Likelihood>,
+    /// By variant: index into `rows`.
+    pub row_of: Vec<u16>,
+    /// Variants that have a row of their own.
+    pub touching: Vec<u16>,
+    /// Causes with such a variant, by index into `Model::causes`.
+    pub touched: Vec<usize>,
+    /// By state: logarithm of its probability before any reading.
+    pub log_marginal: Vec<f64>,
+    /// By state: the clusters that hold it.
+    pub clusters: Vec<Vec<usize>>,
+    /// Pairs both of whose members have a row of their own, by index into `Model::pairs`.
+    pub shared: Vec<u32>,
+    /// By state, made when it is first seen: see `excess`.
+    excess: Vec<OnceLock<Box<[f64]>>>,
+}
+
+impl Slot {
+    /// Number of states.
+    pub fn states(&self) -> usize {
+        self.rows[0].p.len()
+    }
+
+    /// Probability of a state under a variant.
+    pub fn p(&self, variant: usize, state: usize) -> f64 {
+        self.rows[usize::from(self.row_of[variant])].p[state]
+    }
+
+    /// Log-likelihood ratio of a variant to the untouched row.
+    pub fn log_ratio(&self, variant: usize, state: usize) -> f64 {
+        self.rows[usize::from(self.row_of[variant])].log[state] - self.rows[0].log[state]
+    }
+
+    /// For each of `shared`: by how much the sum of the members' log-ratios exceeds the pair's own.
+    pub fn excess(&self, pairs: &[Pair], state: usize) -> &[f64] {
+        self.excess[state].get_or_init(|| {
+            let of = |&pair: &u32| {
+                let (lead, second) = pairs[pair as usize].members();
+                let both = self.log_ratio(lead, state) + self.log_ratio(second, state);
+                let own = match self.pair_probability(lead, second, state) {
+                    None => self.log_ratio(lead, state),
+                    Some(p) => p.ln() - self.rows[0].log[state],
+                };
+                both - own
+            };
+            self.shared.iter().map(of).collect()
+        })
+    }
+
+    /// Probability of a state under a pair.
+    pub fn p_of_pair(&self, lead: usize, second: usize, state: usize) -> f64 {
+        match (self.row_of[lead], self.row_of[second]) {
+            (_, 0) => self.p(lead, state),
+            (0, _) => self.p(second, state),
+            _ => self
+                .pair_probability(lead, second, state)
+                .unwrap_or_else(|| self.p(lead, state)),
+        }
+    }
+
+    /// Probability of a state where two causes are present and both touch the slot; `None` where
+    /// the first blocker alone decides.
+    fn pair_probability(&self, lead: usize, second: usize, state: usize) -> Option<f64> {
+        let row = |variant: usize| {
+            let p = &self.rows[usize::from(self.row_of[variant])].p;
+            (p[state], self.normal.map_or(0.0, |normal| p[normal]))
+        };
+        let ((pa, na), (pb, nb)) = (row(lead), row(second));
+        match (self.kind, self.normal) {
+            // The earlier one decides; what lies behind it is masked.
+            (Kind::Stage, _) if self.path.is_some() => None,
+            // What people and attempts report may have come over another path or the console.
+            (Kind::Stage | Kind::Text, _) => Some((1.0 - UNMASKED) * pa + UNMASKED * pb),
+            (Kind::Fact | Kind::Graded, Some(normal)) => {
+                // Each member that is present shows by itself, so a normal state has to get past
+                // both; the leak is counted once, because the untouched row is in both members.
+                let both_normal = (na * nb / self.rows[0].p[normal]).clamp(1e-3, 0.999);
+                Some(if state == normal {
+                    both_normal
+                } else {
+                    (1.0 - both_normal) * (pa + pb) / (2.0 - na - nb).max(1e-3)
+                })
+            }
+            (Kind::Fact | Kind::Graded, None) => Some(0.5 * (pa + pb)),
+        }
+    }
 }
 
 /// One way in which a cause shows itself.
@@ -32,20 +139,40 @@ pub(super) struct Variant {
     pub cause: usize,
     pub stage: u32,
     pub log_prior: f64,
-    /// Bit per slot that the variant has a row for.
-    pub touch: u128,
-    /// Per slot: probabilities of the states and their equivalent sample size.
-    pub rows: Vec<Option<(Vec<f64>, f64)>>,
 }
 
-impl Variant {
-    /// Probabilities of the states of a slot.
-    pub fn states<'a>(&'a self, slots: &'a [Slot], slot: usize) -> &'a [f64] {
-        match &self.rows[slot] {
-            Some((p, _)) => p,
-            None => &slots[slot].default,
-        }
+/// Two causes at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pair {
+    /// The first blocker, by index into `Model::variants`.
+    pub lead: u16,
+    pub second: u16,
+    pub log_prior: f64,
+}
+
+impl Pair {
+    /// Both variants, the first blocker first.
+    pub fn members(&self) -> (usize, usize) {
+        (usize::from(self.lead), usize::from(self.second))
     }
+}
+
+/// How probable each variant and each cause is, in the form that `Model::expected_bits` needs.
+#[derive(Debug)]
+pub(super) struct Shares {
+    variants: Vec<f64>,
+    pub causes: Vec<f64>,
+    /// Sum of p log2 p over the causes.
+    sum_p_log_p: f64,
+}
+
+/// Where a group is found.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// Index into `Knowledge::evidence`.
+    group: usize,
+    /// Slot without path or public, and private; none where the system does not know the group.
+    slots: [Option<usize>; 2],
 }
 
 /// Tables of one system.
@@ -56,10 +183,12 @@ pub(super) struct Model {
     pub priors: Vec<f64>,
     pub slots: Vec<Slot>,
     pub variants: Vec<Variant>,
-    /// First blocker, second cause, logarithm of the prior.
-    pub pairs: Vec<(u16, u16, f64)>,
-    /// Slots of a group: without path or public, and private.
-    index: HashMap<String, [Option<usize>; 2]>,
+    pub pairs: Vec<Pair>,
+    /// By action of the knowledge: the causes that it cures, by index into `causes`, and how often.
+    pub cures: Vec<Vec<(usize, f64)>>,
+    /// Variants of each cause.
+    ways: Vec<Range<usize>>,
+    index: HashMap<String, Place>,
 }
 
 impl Model {
@@ -84,7 +213,12 @@ impl Model {
             .map(|&i| prior_of(&knowledge.causes[i], os) / total)
             .collect();
         for (group, evidence) in knowledge.evidence.iter().enumerate() {
+            let mut place = Place {
+                group,
+                slots: [None; 2],
+            };
             if !evidence.applies_to(os) {
+                model.index.insert(evidence.id.clone(), place);
                 continue;
             }
             let paths: &[Option<Path>] = if evidence.paths {
@@ -93,8 +227,8 @@ impl Model {
                 &[None]
             };
             for &path in paths {
-                let entry = model.index.entry(evidence.id.clone()).or_default();
-                entry[usize::from(path == Some(Path::Private))] = Some(model.slots.len());
+                let private = usize::from(path == Some(Path::Private));
+                place.slots[private] = Some(model.slots.len());
                 let default = default_row(knowledge, evidence, path, os);
                 model.slots.push(Slot {
                     group,
@@ -106,18 +240,30 @@ impl Model {
                         .and_then(|n| evidence.state_index(n))
                         .or_else(|| usual_state(&default)),
                     temper: evidence.temper,
-                    default,
                     worth_bits: 0.0,
+                    row_of: Vec::new(),
+                    touching: Vec::new(),
+                    touched: Vec::new(),
+                    log_marginal: Vec::new(),
+                    clusters: clusters_of(knowledge, evidence),
+                    shared: Vec::new(),
+                    excess: vec![OnceLock::new(); default.len()],
+                    rows: vec![Likelihood::new(default, 0.0)],
                 });
             }
+            model.index.insert(evidence.id.clone(), place);
         }
-        model.add_variants(knowledge, os);
+        model.add_variants(knowledge);
+        model.add_rows(knowledge, os);
         model.add_pairs(knowledge);
-        for slot in 0..model.slots.len() {
-            let weights: Vec<f64> = model.variants.iter().map(|v| v.log_prior.exp()).collect();
-            model.slots[slot].worth_bits = model.expected_bits(slot, &weights);
-        }
+        model.add_marginals();
+        model.cures = cures(knowledge, &model.causes);
         model
+    }
+
+    /// The index of a group, whether the system knows it or not.
+    pub fn group(&self, id: &str) -> Option<usize> {
+        self.index.get(id).map(|place| place.group)
     }
 
     /// The slot of a group on a path.
@@ -125,71 +271,135 @@ impl Model {
     /// A group with paths that is read without one is taken as public; a path on a group that
     /// has none is ignored.
     pub fn slot(&self, id: &str, path: Option<Path>) -> Option<usize> {
-        let [first, private] = self.index.get(id)?;
+        let [first, private] = &self.index.get(id)?.slots;
         match path {
             Some(Path::Private) if private.is_some() => *private,
             _ => *first,
         }
     }
 
-    /// Expected drop of the entropy over causes, in bits, when the slot is read; `weights` hold
-    /// one (unnormalised) probability for each variant.
-    pub fn expected_bits(&self, slot: usize, weights: &[f64]) -> f64 {
+    /// Makes shares of one (unnormalised) probability for each variant.
+    pub fn shares(&self, weights: &[f64]) -> Shares {
         let total: f64 = weights.iter().sum();
-        let mut by_cause = vec![0.0; self.causes.len()];
-        for (variant, w) in self.variants.iter().zip(weights) {
-            by_cause[variant.cause] += w / total;
+        let variants: Vec<f64> = weights.iter().map(|w| w / total).collect();
+        let causes: Vec<f64> = self
+            .ways
+            .iter()
+            .map(|ways| variants[ways.clone()].iter().sum())
+            .collect();
+        Shares {
+            sum_p_log_p: causes.iter().map(|&p| p_log_p(p)).sum(),
+            variants,
+            causes,
         }
-        let before = entropy_bits(&by_cause, 1.0);
-        let mut after = 0.0;
-        for state in 0..self.slots[slot].default.len() {
-            by_cause.fill(0.0);
-            let mut mass = 0.0;
-            for (variant, w) in self.variants.iter().zip(weights) {
-                let joint = w / total * variant.states(&self.slots, slot)[state];
-                by_cause[variant.cause] += joint;
-                mass += joint;
-            }
-            if mass > 0.0 {
-                after += mass * entropy_bits(&by_cause, mass);
-            }
-        }
-        (before - after).max(0.0)
     }
 
-    fn add_variants(&mut self, knowledge: &Knowledge, os: Os) {
-        for (index, &cause_index) in self.causes.iter().enumerate() {
-            let cause = &knowledge.causes[cause_index];
+    /// Expected drop of the entropy over causes, in bits, when the slot is read.
+    ///
+    /// Causes that do not touch the slot keep their proportions, so each state only needs a look at
+    /// those that do.
+    pub fn expected_bits(&self, slot: usize, shares: &Shares) -> f64 {
+        let slot = &self.slots[slot];
+        let touched = || slot.touched.iter().map(|&cause| shares.causes[cause]);
+        let rest = 1.0 - touched().sum::<f64>();
+        let rest_p_log_p = shares.sum_p_log_p - touched().map(p_log_p).sum::<f64>();
+        let mut after = 0.0;
+        for state in 0..slot.states() {
+            let untouched = slot.rows[0].p[state];
+            let mut mass = untouched * rest;
+            let mut sum_p_log_p = untouched * (rest_p_log_p + rest * untouched.log2());
+            for &cause in &slot.touched {
+                let joint = self.joint(slot, cause, state, shares);
+                mass += joint;
+                sum_p_log_p += p_log_p(joint);
+            }
+            after += p_log_p(mass) - sum_p_log_p;
+        }
+        (-shares.sum_p_log_p - after).max(0.0)
+    }
+
+    /// Probability of a cause together with a state of a slot.
+    fn joint(&self, slot: &Slot, cause: usize, state: usize, shares: &Shares) -> f64 {
+        let ways = self.ways[cause].clone();
+        ways.map(|v| shares.variants[v] * slot.p(v, state)).sum()
+    }
+
+    /// Fills `causes` with the probability of each cause together with a state of a slot; the
+    /// answer is their sum.
+    pub fn joints(&self, slot: usize, state: usize, shares: &Shares, causes: &mut [f64]) -> f64 {
+        let slot = &self.slots[slot];
+        let untouched = slot.rows[0].p[state];
+        for (joint, share) in causes.iter_mut().zip(&shares.causes) {
+            *joint = untouched * share;
+        }
+        for &cause in &slot.touched {
+            causes[cause] = self.joint(slot, cause, state, shares);
+        }
+        causes.iter().sum()
+    }
+
+    fn add_variants(&mut self, knowledge: &Knowledge) {
+        for (index, &cause) in self.causes.iter().enumerate() {
+            let cause = &knowledge.causes[cause];
+            let first = self.variants.len();
             for (name, weight) in &cause.variants {
-                let rows: Vec<_> = self
-                    .slots
-                    .iter()
-                    .map(|slot| {
-                        let evidence = &knowledge.evidence[slot.group];
-                        find_row(knowledge, &cause.id, name, evidence, slot.path, os).map(|row| {
-                            let mut p = distribution(knowledge, evidence, &row.p, os);
-                            for (value, state) in p.iter_mut().zip(&evidence.states) {
-                                // The rest of the row is the case in which nothing is read.
-                                *value =
-                                    (*value * (1.0 - row.absent)).max(evidence.floor_of(state));
-                            }
-                            (p, row.ess)
-                        })
-                    })
-                    .collect();
-                let touch = rows
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, row)| row.is_some())
-                    .fold(0_u128, |mask, (slot, _)| mask | 1 << slot);
                 self.variants.push(Variant {
                     cause: index,
                     stage: cause.stages.get(name).copied().unwrap_or(cause.stage),
                     log_prior: (self.priors[index] * weight).ln(),
-                    touch,
-                    rows,
                 });
             }
+            self.ways.push(first..self.variants.len());
+        }
+    }
+
+    /// Finds each variant's row in each slot.
+    fn add_rows(&mut self, knowledge: &Knowledge, os: Os) {
+        let mut by_group: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (index, row) in knowledge.rows.iter().enumerate() {
+            by_group.entry(&row.on).or_default().push(index);
+        }
+        for slot in &mut self.slots {
+            let evidence = &knowledge.evidence[slot.group];
+            let of_group = by_group.get(evidence.id.as_str());
+            let of_group = of_group.map_or(&[][..], Vec::as_slice);
+            let mut known: HashMap<usize, u16> = HashMap::new();
+            for (index, &cause) in self.causes.iter().enumerate() {
+                let cause = &knowledge.causes[cause];
+                for (name, _) in &cause.variants {
+                    let found = find_row(knowledge, of_group, &cause.id, name, slot.path, os);
+                    let row = found.map_or(0, |found| {
+                        *known.entry(found).or_insert_with(|| {
+                            let row = &knowledge.rows[found];
+                            slot.rows.push(likelihood(knowledge, evidence, row, os));
+                            (slot.rows.len() - 1) as u16
+                        })
+                    });
+                    if row != 0 {
+                        slot.touching.push(slot.row_of.len() as u16);
+                        if slot.touched.last() != Some(&index) {
+                            slot.touched.push(index);
+                        }
+                    }
+                    slot.row_of.push(row);
+                }
+            }
+        }
+    }
+
+    /// What each state and each slot is worth before anything is known.
+    fn add_marginals(&mut self) {
+        let weights: Vec<f64> = self.variants.iter().map(|v| v.log_prior.exp()).collect();
+        let shares = self.shares(&weights);
+        for index in 0..self.slots.len() {
+            let bits = self.expected_bits(index, &shares);
+            let slot = &mut self.slots[index];
+            let p = |state| {
+                let of = |(v, share): (usize, &f64)| share * slot.p(v, state);
+                shares.variants.iter().enumerate().map(of).sum::<f64>()
+            };
+            slot.log_marginal = (0..slot.states()).map(|state| p(state).ln()).collect();
+            slot.worth_bits = bits;
         }
     }
 
@@ -210,21 +420,33 @@ impl Model {
                     let (lead, second) = if b.stage < a.stage { (j, i) } else { (i, j) };
                     let together = ca.likely_with(&cb.id).max(cb.likely_with(&ca.id)).ln();
                     let prior = a.log_prior + b.log_prior + together;
-                    pairs.push((lead as u16, second as u16, prior));
+                    pairs.push(Pair {
+                        lead: lead as u16,
+                        second: second as u16,
+                        log_prior: prior,
+                    });
                 }
             }
         }
-        let mass: f64 = pairs.iter().map(|p| p.2.exp()).sum();
+        let mass: f64 = pairs.iter().map(|p| p.log_prior.exp()).sum();
         let share = knowledge.settings.pair_share;
         if share > 0.0 && mass > 0.0 {
             let shift = (share / mass).ln();
             for pair in &mut pairs {
-                pair.2 += shift;
+                pair.log_prior += shift;
             }
             for variant in &mut self.variants {
                 variant.log_prior += (1.0 - share).ln();
             }
             self.pairs = pairs;
+        }
+        for slot in &mut self.slots {
+            for (index, pair) in self.pairs.iter().enumerate() {
+                let (lead, second) = pair.members();
+                if slot.row_of[lead] != 0 && slot.row_of[second] != 0 {
+                    slot.shared.push(index as u32);
+                }
+            }
         }
     }
 }
@@ -239,30 +461,64 @@ fn prior_of(cause: &Cause, os: Os) -> f64 {
 }
 
 /// The most specific row wins: variant before cause, then path, then system; among equals the
-/// later one, so that an override replaces a shipped row.
-fn find_row<'k>(
-    knowledge: &'k Knowledge,
+/// later one, so that an override replaces a shipped row. `of_group` are the rows of the group.
+fn find_row(
+    knowledge: &Knowledge,
+    of_group: &[usize],
     cause: &str,
     variant: &str,
-    evidence: &Evidence,
     path: Option<Path>,
     os: Os,
-) -> Option<&'k Row> {
-    knowledge
-        .rows
+) -> Option<usize> {
+    let fitting = of_group.iter().copied().filter(|&index| {
+        let row = &knowledge.rows[index];
+        row.cause.as_slice().iter().any(|c| c == cause)
+            && row.variant.as_deref().is_none_or(|v| v == variant)
+            && row.path.is_none_or(|p| Some(p) == path)
+            && row.os.is_none_or(|o| o == os)
+    });
+    fitting.max_by_key(|&index| {
+        let row = &knowledge.rows[index];
+        u8::from(row.variant.is_some()) * 4
+            + u8::from(row.path.is_some()) * 2
+            + u8::from(row.os.is_some())
+    })
+}
+
+fn likelihood(knowledge: &Knowledge, evidence: &Evidence, row: &Row, os: Os) -> Likelihood {
+    let mut p = distribution(knowledge, evidence, &row.p, os);
+    for (value, state) in p.iter_mut().zip(&evidence.states) {
+        // The rest of the row is the case in which nothing is read.
+        *value = (*value * (1.0 - row.absent)).max(evidence.floor_of(state));
+    }
+    Likelihood::new(p, row.ess)
+}
+
+/// By state of a group: the clusters that hold it.
+fn clusters_of(knowledge: &Knowledge, evidence: &Evidence) -> Vec<Vec<usize>> {
+    let holding = |state: &String| {
+        let all = knowledge.clusters.iter().enumerate();
+        let held = all.filter(|(_, cluster)| {
+            let states = cluster.members.get(&evidence.id);
+            states.is_some_and(|states| states.contains(state))
+        });
+        held.map(|(index, _)| index).collect()
+    };
+    evidence.states.iter().map(holding).collect()
+}
+
+/// By action: the causes that it cures, as far as they exist here.
+fn cures(knowledge: &Knowledge, causes: &[usize]) -> Vec<Vec<(usize, f64)>> {
+    let index: HashMap<&str, usize> = causes
         .iter()
-        .filter(|row| {
-            row.on == evidence.id
-                && row.cause.as_slice().iter().any(|c| c == cause)
-                && row.variant.as_deref().is_none_or(|v| v == variant)
-                && row.path.is_none_or(|p| Some(p) == path)
-                && row.os.is_none_or(|o| o == os)
-        })
-        .max_by_key(|row| {
-            u8::from(row.variant.is_some()) * 4
-                + u8::from(row.path.is_some()) * 2
-                + u8::from(row.os.is_some())
-        })
+        .enumerate()
+        .map(|(index, &cause)| (knowledge.causes[cause].id.as_str(), index))
+        .collect();
+    let of = |(id, &often): (&String, &f64)| Some((*index.get(id.as_str())?, often));
+    let actions = knowledge.actions.iter();
+    actions
+        .map(|action| action.cures.iter().filter_map(of).collect())
+        .collect()
 }
 
 fn default_row(knowledge: &Knowledge, evidence: &Evidence, path: Option<Path>, os: Os) -> Vec<f64> {
@@ -329,14 +585,7 @@ fn normalise(row: &mut [f64]) {
     }
 }
 
-/// Entropy in bits of `weights`, which sum to `total`.
-pub(super) fn entropy_bits(weights: &[f64], total: f64) -> f64 {
-    weights
-        .iter()
-        .filter(|w| **w > 0.0)
-        .map(|w| {
-            let p = w / total;
-            -p * p.log2()
-        })
-        .sum()
+/// p log2 p, which is 0 where p is.
+fn p_log_p(p: f64) -> f64 {
+    if p > 0.0 { p * p.log2() } else { 0.0 }
 }

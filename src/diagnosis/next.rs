@@ -5,7 +5,7 @@
 
 use super::actions::FirstAction;
 use super::knowledge::{Evidence, Knowledge};
-use super::model::Model;
+use super::model::{Model, Shares};
 use super::posterior::{Posterior, Weighed};
 use super::{Case, NO_FAULT, said};
 use crate::domain::evidence::{Path, Reading, Status};
@@ -53,18 +53,23 @@ pub(super) fn rank(
     let nearly = posterior.causes.iter().any(|p| *p >= NEARLY_DECIDED);
     let first_action = nearly.then(|| FirstAction::new(knowledge, model, case));
     let prices = Prices::of(case);
+    let shares = model.shares(&posterior.variants);
+    let mut seen = vec![false; model.slots.len()];
+    for w in weighed {
+        seen[w.slot] = true;
+    }
     let mut entries: Vec<(f64, NextEvidence)> = Vec::new();
     for (s, slot) in model.slots.iter().enumerate() {
         let group = &knowledge.evidence[slot.group];
-        if weighed.iter().any(|w| w.slot == s) || !obtainable(case, group, slot.path) {
+        if seen[s] {
             continue;
         }
-        let bits = model.expected_bits(s, &posterior.variants);
-        if bits < MIN_BITS {
+        let bits = model.expected_bits(s, &shares);
+        if bits < MIN_BITS || !obtainable(case, group, slot.path) {
             continue;
         }
         if let Some(first) = &first_action
-            && chance_of_change(model, posterior, first, s) < MIN_CHANGE
+            && chance_of_change(model, posterior, &shares, first, s) < MIN_CHANGE
         {
             continue;
         }
@@ -138,20 +143,15 @@ impl Prices {
 fn chance_of_change(
     model: &Model,
     posterior: &Posterior,
+    shares: &Shares,
     first: &FirstAction<'_>,
     slot: usize,
 ) -> f64 {
     let now = first.of(&posterior.causes, 1.0);
     let mut causes = vec![0.0; model.causes.len()];
     let mut chance = 0.0;
-    for state in 0..model.slots[slot].default.len() {
-        causes.fill(0.0);
-        let mut mass = 0.0;
-        for (variant, w) in model.variants.iter().zip(&posterior.variants) {
-            let joint = w * variant.states(&model.slots, slot)[state];
-            causes[variant.cause] += joint;
-            mass += joint;
-        }
+    for state in 0..model.slots[slot].states() {
+        let mass = model.joints(slot, state, shares, &mut causes);
         if mass > 0.0 && first.of(&causes, mass) != now {
             chance += mass;
         }

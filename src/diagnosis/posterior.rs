@@ -4,7 +4,7 @@
 //! Must not live here: explanation, ranking, text for people.
 
 use super::knowledge::{Kind, Knowledge};
-use super::model::{Model, Slot, Variant};
+use super::model::Model;
 use super::way_in::WayIn;
 use super::{Case, actions, said};
 use crate::domain::evidence::{Family, Path, Reading};
@@ -18,8 +18,6 @@ const EITHER_FAMILY: f64 = 0.6;
 const BLIND_PATH: f64 = 0.12;
 /// Weight of the readings of the public side where the user comes by a private address.
 const OTHER_SIDE: f64 = 0.3;
-/// Share of reports without a path that speak of the second of two causes.
-const UNMASKED: f64 = 0.25;
 /// Keeps probabilities off 0 and 1, so that log-odds stay finite.
 const EPSILON: f64 = 1e-12;
 
@@ -44,6 +42,7 @@ pub(super) struct Selection {
 /// A hypothesis with its share of the posterior.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Hypothesis {
+    /// Indices into `Model::variants`.
     pub lead: u16,
     pub second: Option<u16>,
     /// Logarithm of the weight before any reading, with what repairs that failed say.
@@ -63,10 +62,8 @@ pub(super) struct Posterior {
     pub present: Vec<f64>,
     /// Variants as first blocker.
     pub variants: Vec<f64>,
-    /// `variant * weighed.len() + observation`: log-likelihood ratio to the untouched row, tempered.
+    /// `observation * variants + variant`: log-likelihood ratio to the untouched row, tempered.
     pub delta: Vec<f64>,
-    /// Per observation: log-likelihood of the untouched row, tempered.
-    pub base: Vec<f64>,
     pub log_evidence: f64,
 }
 
@@ -79,7 +76,7 @@ pub(super) fn select(knowledge: &Knowledge, model: &Model, case: &Case<'_>) -> S
         let Some(state) = reading.observed_state() else {
             continue;
         };
-        let Some(group) = knowledge.group(&reading.id) else {
+        let Some(group) = model.group(&reading.id).map(|g| &knowledge.evidence[g]) else {
             selection.warnings.push(said::evidence_unknown(&reading.id));
             continue;
         };
@@ -98,40 +95,39 @@ pub(super) fn select(knowledge: &Knowledge, model: &Model, case: &Case<'_>) -> S
     // Within a key the latest comes last; the state breaks ties so that order never matters.
     found.sort_by_key(rank);
     let user_family = user_family(case);
-    let mut kept: Vec<(usize, usize, &Reading, usize)> = Vec::new();
-    for item in found {
-        let same_key = |old: &(usize, usize, &Reading, usize)| {
-            old.0 == item.0
-                && old.2.family == item.2.family
-                && (model.slots[item.0].kind != Kind::Text || old.1 == item.1)
-        };
-        match kept.iter().position(same_key) {
-            Some(old) => {
-                if kept[old].1 != item.1 {
-                    selection.warnings.push(said::readings_disagree(&item.2.id));
+    for of_slot in found.chunk_by(|a, b| a.0 == b.0) {
+        let slot = &model.slots[of_slot[0].0];
+        let mut kept: Vec<(usize, usize, &Reading, usize)> = Vec::new();
+        for &item in of_slot {
+            let same_key = |old: &(usize, usize, &Reading, usize)| {
+                old.2.family == item.2.family && (slot.kind != Kind::Text || old.1 == item.1)
+            };
+            match kept.iter().position(same_key) {
+                Some(old) => {
+                    if kept[old].1 != item.1 {
+                        selection.warnings.push(said::readings_disagree(&item.2.id));
+                    }
+                    kept[old] = item;
                 }
-                kept[old] = item;
+                None => kept.push(item),
             }
-            None => kept.push(item),
         }
-    }
-    for item in &kept {
-        let both = kept
-            .iter()
-            .any(|o| o.0 == item.0 && o.2.family != item.2.family);
-        let temper = match user_family {
-            Some(family) if family == item.2.family => 1.0,
-            Some(_) if both => continue,
-            Some(_) => OTHER_FAMILY,
-            None if both => EITHER_FAMILY,
-            None => 1.0,
-        };
-        selection.weighed.push(Weighed {
-            slot: item.0,
-            state: item.1,
-            temper: temper * model.slots[item.0].temper * knowledge.settings.temper,
-            reading: item.3,
-        });
+        for item in &kept {
+            let both = kept.iter().any(|o| o.2.family != item.2.family);
+            let temper = match user_family {
+                Some(family) if family == item.2.family => 1.0,
+                Some(_) if both => continue,
+                Some(_) => OTHER_FAMILY,
+                None if both => EITHER_FAMILY,
+                None => 1.0,
+            };
+            selection.weighed.push(Weighed {
+                slot: item.0,
+                state: item.1,
+                temper: temper * slot.temper * knowledge.settings.temper,
+                reading: item.3,
+            });
+        }
     }
     temper_repeats(knowledge, model, &mut selection.weighed);
     temper_blind_paths(knowledge, model, &mut selection.weighed);
@@ -169,19 +165,13 @@ fn temper_repeats(knowledge: &Knowledge, model: &Model, weighed: &mut [Weighed])
             factor[member] = factor[member].min(each);
         }
     };
-    for cluster in &knowledge.clusters {
-        let members: Vec<usize> = weighed
-            .iter()
-            .enumerate()
-            .filter(|(_, w)| {
-                let group = &knowledge.evidence[model.slots[w.slot].group];
-                cluster
-                    .members
-                    .get(&group.id)
-                    .is_some_and(|states| states.contains(&group.states[w.state]))
-            })
-            .map(|(i, _)| i)
-            .collect();
+    let mut members: Vec<Vec<usize>> = vec![Vec::new(); knowledge.clusters.len()];
+    for (o, w) in weighed.iter().enumerate() {
+        for &cluster in &model.slots[w.slot].clusters[w.state] {
+            members[cluster].push(o);
+        }
+    }
+    for (cluster, members) in knowledge.clusters.iter().zip(members) {
         if members.len() > 1 {
             apply(members, cluster.share);
         }
@@ -274,11 +264,12 @@ pub(super) fn infer(
     case: &Case<'_>,
     weighed: &[Weighed],
 ) -> Posterior {
-    let tables = Tables::new(model, weighed);
-    let n = weighed.len();
-    let totals: Vec<f64> = (0..model.variants.len())
-        .map(|v| tables.delta[v * n..(v + 1) * n].iter().sum())
-        .collect();
+    let Sums {
+        delta,
+        totals,
+        excess,
+        untouched,
+    } = Sums::new(model, weighed);
     let known = actions::log_known(knowledge, model, case);
     let mut hypotheses = Vec::with_capacity(model.variants.len() + model.pairs.len());
     for (v, variant) in model.variants.iter().enumerate() {
@@ -291,19 +282,18 @@ pub(super) fn infer(
             probability: 0.0,
         });
     }
-    for &(lead, second, log_prior) in &model.pairs {
-        let (l, s) = (usize::from(lead), usize::from(second));
-        let log_before = log_prior + known[model.variants[l].cause];
-        let overlap = tables.overlap(model, weighed, l, s);
+    for (pair, excess) in model.pairs.iter().zip(excess) {
+        let (l, s) = pair.members();
+        let log_before = pair.log_prior + known[model.variants[l].cause];
         hypotheses.push(Hypothesis {
-            lead,
-            second: Some(second),
+            lead: pair.lead,
+            second: Some(pair.second),
             log_before,
-            log_weight: log_before + totals[l] + totals[s] - overlap,
+            log_weight: log_before + totals[l] + totals[s] - excess,
             probability: 0.0,
         });
     }
-    let log_evidence = normalise(&mut hypotheses) + tables.base.iter().sum::<f64>();
+    let log_evidence = normalise(&mut hypotheses) + untouched;
     let mut causes = vec![0.0; model.causes.len()];
     let mut present = vec![0.0; model.causes.len()];
     let mut variants = vec![0.0; model.variants.len()];
@@ -325,8 +315,7 @@ pub(super) fn infer(
         causes,
         present,
         variants,
-        delta: tables.delta,
-        base: tables.base,
+        delta,
         log_evidence,
     }
 }
@@ -348,121 +337,42 @@ fn normalise(hypotheses: &mut [Hypothesis]) -> f64 {
     max + sum.ln()
 }
 
-/// Likelihoods of the observed states for every variant.
-struct Tables {
-    observations: usize,
+/// Logarithms of the likelihoods of everything that was observed.
+struct Sums {
+    /// See `Posterior::delta`.
     delta: Vec<f64>,
-    base: Vec<f64>,
-    /// Bit per slot that is observed, and the observations of each slot.
-    seen: u128,
-    by_slot: Vec<Vec<usize>>,
+    /// By variant: sum of `delta` over the observations.
+    totals: Vec<f64>,
+    /// By pair: by how much its members' totals exceed its own.
+    excess: Vec<f64>,
+    /// Log-likelihood where nothing touches what was observed.
+    untouched: f64,
 }
 
-impl Tables {
+impl Sums {
+    /// Only variants that touch a slot, and pairs whose members both do, are looked at.
     fn new(model: &Model, weighed: &[Weighed]) -> Self {
-        let n = weighed.len();
-        let mut tables = Self {
-            observations: n,
-            delta: vec![0.0; model.variants.len() * n],
-            base: Vec::with_capacity(n),
-            seen: 0,
-            by_slot: vec![Vec::new(); model.slots.len()],
+        let count = model.variants.len();
+        let mut sums = Self {
+            delta: vec![0.0; count * weighed.len()],
+            totals: vec![0.0; count],
+            excess: vec![0.0; model.pairs.len()],
+            untouched: 0.0,
         };
         for (o, w) in weighed.iter().enumerate() {
-            let base = w.temper * model.slots[w.slot].default[w.state].ln();
-            tables.base.push(base);
-            tables.seen |= 1 << w.slot;
-            tables.by_slot[w.slot].push(o);
-            for (v, variant) in model.variants.iter().enumerate() {
-                if let Some((p, _)) = &variant.rows[w.slot] {
-                    tables.delta[v * n + o] = w.temper * p[w.state].ln() - base;
-                }
+            let slot = &model.slots[w.slot];
+            sums.untouched += w.temper * slot.rows[0].log[w.state];
+            for &v in &slot.touching {
+                let v = usize::from(v);
+                let delta = w.temper * slot.log_ratio(v, w.state);
+                sums.delta[o * count + v] = delta;
+                sums.totals[v] += delta;
+            }
+            let excess = slot.excess(&model.pairs, w.state);
+            for (&pair, excess) in slot.shared.iter().zip(excess) {
+                sums.excess[pair as usize] += w.temper * excess;
             }
         }
-        tables
-    }
-
-    /// What a pair's sum counts too much where both members have a row.
-    fn overlap(&self, model: &Model, weighed: &[Weighed], lead: usize, second: usize) -> f64 {
-        let (a, b) = (&model.variants[lead], &model.variants[second]);
-        let mut shared = a.touch & b.touch & self.seen;
-        let mut excess = 0.0;
-        while shared != 0 {
-            let slot = shared.trailing_zeros() as usize;
-            shared &= shared - 1;
-            for &o in &self.by_slot[slot] {
-                let both = self.delta[lead * self.observations + o]
-                    + self.delta[second * self.observations + o];
-                excess += both - self.combined(&model.slots[slot], a, b, &weighed[o], o, lead);
-            }
-        }
-        excess
-    }
-
-    fn combined(
-        &self,
-        slot: &Slot,
-        a: &Variant,
-        b: &Variant,
-        w: &Weighed,
-        o: usize,
-        lead: usize,
-    ) -> f64 {
-        match pair_probability(slot, a, b, w) {
-            None => self.delta[lead * self.observations + o],
-            Some(p) => w.temper * p.ln() - self.base[o],
-        }
-    }
-}
-
-/// Probability of a state where two causes are present and both touch the slot; `None` where the
-/// first blocker alone decides.
-fn pair_probability(slot: &Slot, a: &Variant, b: &Variant, w: &Weighed) -> Option<f64> {
-    let row = |v: &Variant| match &v.rows[w.slot] {
-        Some((p, _)) => (p[w.state], slot.normal.map_or(0.0, |n| p[n])),
-        None => (
-            slot.default[w.state],
-            slot.normal.map_or(0.0, |n| slot.default[n]),
-        ),
-    };
-    let ((pa, na), (pb, nb)) = (row(a), row(b));
-    match (slot.kind, slot.normal) {
-        // The earlier one decides; what lies behind it is masked.
-        (Kind::Stage, _) if slot.path.is_some() => None,
-        // What people and attempts report may have come over another path or the console.
-        (Kind::Stage | Kind::Text, _) => Some((1.0 - UNMASKED) * pa + UNMASKED * pb),
-        (Kind::Fact | Kind::Graded, Some(normal)) => {
-            // Each member that is present shows by itself, so a normal state has to get past both;
-            // the leak is counted once, because the untouched row is in both members.
-            let both_normal = (na * nb / slot.default[normal]).clamp(1e-3, 0.999);
-            Some(if w.state == normal {
-                both_normal
-            } else {
-                (1.0 - both_normal) * (pa + pb) / (2.0 - na - nb).max(1e-3)
-            })
-        }
-        (Kind::Fact | Kind::Graded, None) => Some(0.5 * (pa + pb)),
-    }
-}
-
-impl Posterior {
-    /// Log-likelihood of an observation under a hypothesis, relative to the untouched row.
-    pub fn weight_of(&self, model: &Model, weighed: &[Weighed], h: &Hypothesis, o: usize) -> f64 {
-        let n = weighed.len();
-        let lead = usize::from(h.lead);
-        let first = self.delta[lead * n + o];
-        let Some(second) = h.second.map(usize::from) else {
-            return first;
-        };
-        let slot = weighed[o].slot;
-        let bit = 1_u128 << slot;
-        let (a, b) = (&model.variants[lead], &model.variants[second]);
-        if a.touch & b.touch & bit == 0 {
-            return first + self.delta[second * n + o];
-        }
-        match pair_probability(&model.slots[slot], a, b, &weighed[o]) {
-            None => first,
-            Some(p) => weighed[o].temper * p.ln() - self.base[o],
-        }
+        sums
     }
 }

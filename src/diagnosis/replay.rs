@@ -3,6 +3,9 @@
 //! Lives here: the shape of the input and the report that answers it.
 //! Must not live here: files, standard input, scores.
 
+use std::io;
+
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Case, Knowledge, diagnose, said};
@@ -82,14 +85,17 @@ impl SavedCase {
         report
     }
 
-    /// The report as JSON, with `case_id` handed through.
-    pub fn finish(&self, report: &Report) -> Value {
-        let mut value =
-            serde_json::to_value(report).unwrap_or_else(|e| json!({"error": e.to_string()}));
-        if let (Some(id), Some(object)) = (&self.case_id, value.as_object_mut()) {
-            object.insert("case_id".to_owned(), id.clone());
+    /// Writes the report as JSON, with `case_id` handed through.
+    pub fn write(&self, report: &Report, out: impl io::Write) -> serde_json::Result<()> {
+        #[derive(Serialize)]
+        struct Answer<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            case_id: Option<&'a Value>,
+            #[serde(flatten)]
+            report: &'a Report,
         }
-        value
+        let case_id = self.case_id.as_ref();
+        serde_json::to_writer(out, &Answer { case_id, report })
     }
 }
 

@@ -10,6 +10,9 @@ pub use methods::Method;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::thread;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -277,16 +280,33 @@ pub struct Table {
     pub cases: usize,
 }
 
+/// A method's answers in the order of the cases, worked out on every core.
+fn answers(
+    method: Method,
+    knowledge: &Knowledge,
+    cases: &[(Label, SavedCase)],
+) -> Vec<(Label, Answer)> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let answer =
+        |(label, case): &(Label, SavedCase)| (label.clone(), method.answer(knowledge, case));
+    thread::scope(|scope| {
+        let parts: Vec<_> = cases
+            .chunks(cases.len().div_ceil(cores).max(1))
+            .map(|part| scope.spawn(move || part.iter().map(answer).collect::<Vec<_>>()))
+            .collect();
+        let ended = parts.into_iter().map(thread::ScopedJoinHandle::join);
+        let answers = ended.flat_map(|part| part.unwrap_or_else(|panic| resume_unwind(panic)));
+        answers.collect()
+    })
+}
+
 /// Scores labelled cases; those without a label are left out.
 pub fn table(knowledge: &Knowledge, cases: &[(Label, SavedCase)], methods: &[Method]) -> Table {
     let mut by_profile: BTreeMap<(String, String), Vec<(Label, Answer)>> = BTreeMap::new();
     let mut results = Vec::new();
     for &method in methods {
         let with = method.knowledge(knowledge);
-        let answers: Vec<(Label, Answer)> = cases
-            .iter()
-            .map(|(label, case)| (label.clone(), method.answer(&with, case)))
-            .collect();
+        let answers = answers(method, &with, cases);
         results.push((method, metrics(&answers)));
         if method == Method::Full {
             for (label, answer) in answers {

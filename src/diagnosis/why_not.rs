@@ -173,7 +173,7 @@ fn best(mut entries: Vec<(f64, WouldNeed)>) -> Vec<WouldNeed> {
 /// The state of a slot that would help a cause most, and the decibans that it would bring.
 fn best_state(model: &Model, posterior: &Posterior, cause: usize, slot: usize) -> (usize, f64) {
     let mut best = (0, f64::NEG_INFINITY);
-    for state in 0..model.slots[slot].default.len() {
+    for state in 0..model.slots[slot].states() {
         let gain = gain_db(model, posterior, cause, slot, state);
         if gain > best.1 {
             best = (state, gain);
@@ -227,7 +227,7 @@ impl Why {
 fn gain_db(model: &Model, posterior: &Posterior, cause: usize, slot: usize, state: usize) -> f64 {
     let (mut own, mut own_mass, mut rest, mut rest_mass) = (0.0, 0.0, 0.0, 0.0);
     for (v, variant) in model.variants.iter().enumerate() {
-        let p = variant.states(&model.slots, slot)[state];
+        let p = model.slots[slot].p(v, state);
         // An improbable cause may have lost its weight in one variant only: mix in the prior.
         let w = posterior.variants[v].max(variant.log_prior.exp() * 1e-6);
         if variant.cause == cause {
