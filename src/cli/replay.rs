@@ -22,6 +22,8 @@ use crate::store::journal::Contents;
 
 /// Longest line taken from standard input.
 const MAX_LINE: usize = 16 << 20;
+/// Room for an answer, so that it is not copied while it grows.
+const USUAL_ANSWER: usize = 256 << 10;
 
 pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<u8> {
     let own;
@@ -214,7 +216,7 @@ impl Show<'_> {
         let started = std::time::Instant::now();
         let mut answer = case.diagnose(self.knowledge);
         answer.elapsed_ms = started.elapsed().as_millis() as u64;
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(USUAL_ANSWER);
         match self.format {
             TextOrJson::Json => {
                 case.write(&answer, &mut out).map_err(io::Error::from)?;

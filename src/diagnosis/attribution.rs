@@ -110,10 +110,12 @@ const STOPS: usize = (PARTS.len() - 1) * GAUSS.len();
 /// One figure for each stop.
 type Stops = [f64; STOPS];
 
-/// Adds `by` times `of` at every stop.
+/// Adds `by` times `of` at every stop. The innermost loop of all.
+#[inline(always)]
+#[allow(clippy::inline_always, clippy::needless_range_loop)] // release builds are made for size
 fn add(to: &mut Stops, of: &Stops, by: f64) {
-    for (to, of) in to.iter_mut().zip(of) {
-        *to += of * by;
+    for stop in 0..STOPS {
+        to[stop] += of[stop] * by;
     }
 }
 
@@ -135,35 +137,30 @@ impl Way {
     fn new(model: &Model, weighed: &[Weighed], posterior: &Posterior) -> Self {
         let all = &posterior.hypotheses;
         let causes = model.causes.len();
-        let cause_of = |h: &Hypothesis| model.variants[usize::from(h.lead)].cause;
+        let cause_of: Vec<usize> = all
+            .iter()
+            .map(|h| model.variants[usize::from(h.lead)].cause)
+            .collect();
         let mut lengths = [0.0; STOPS];
         let mut at = vec![[0.0; STOPS]; all.len()];
         let mut matters = vec![false; all.len()];
-        let mut shares = Vec::with_capacity(all.len());
+        let mut mass = vec![0.0; causes];
         for (stop, (place, length)) in stops().enumerate() {
             lengths[stop] = length;
-            shares_at(all, place, &mut shares);
-            let mass = masses(all.iter().map(cause_of), &shares, causes);
-            for (((matters, at), h), share) in matters.iter_mut().zip(&mut at).zip(all).zip(&shares)
-            {
-                *matters |= *share >= NEGLIGIBLE * mass[cause_of(h)];
-                at[stop] = *share;
+            weigh_at(all, place, &cause_of, &mut mass, |h, weight| {
+                at[h][stop] = weight;
+            });
+            for ((matters, at), &cause) in matters.iter_mut().zip(&at).zip(&cause_of) {
+                *matters |= at[stop] >= NEGLIGIBLE * mass[cause];
             }
         }
-        for (at, matters) in at.iter_mut().zip(&matters) {
-            if !matters {
-                *at = [0.0; STOPS];
-            }
-        }
-        shares_at(all, 0.0, &mut shares);
-        let before = masses(all.iter().map(cause_of), &shares, causes);
+        weigh_at(all, 0.0, &cause_of, &mut mass, |_, _| {});
+        let total: f64 = mass.iter().sum();
+        let before = mass.iter().map(|mass| mass / total);
         let mut way = Self {
             observations: weighed.len(),
             causes,
-            before: before
-                .iter()
-                .map(|p| DECIBANS * (p / (1.0 - p)).ln())
-                .collect(),
+            before: before.map(|p| DECIBANS * (p / (1.0 - p)).ln()).collect(),
             lengths,
             mass: vec![[0.0; STOPS]; causes],
             sums: vec![[0.0; STOPS]; causes * weighed.len()],
@@ -288,28 +285,26 @@ fn stops() -> impl Iterator<Item = (f64, f64)> {
     })
 }
 
-/// Share of each hypothesis with every log-likelihood scaled by `t`.
-fn shares_at(hypotheses: &[Hypothesis], t: f64, shares: &mut Vec<f64>) {
+/// Weighs each hypothesis with every log-likelihood scaled by `t`, and sums up by cause. Only
+/// proportions mean something.
+fn weigh_at(
+    hypotheses: &[Hypothesis],
+    t: f64,
+    cause_of: &[usize],
+    mass: &mut [f64],
+    mut weighed: impl FnMut(usize, f64),
+) {
     let log = |h: &Hypothesis| h.log_before + t * (h.log_weight - h.log_before);
     let max = hypotheses.iter().map(log).fold(f64::NEG_INFINITY, f64::max);
-    shares.clear();
-    shares.extend(hypotheses.iter().map(|h| (log(h) - max).exp()));
-    let sum: f64 = shares.iter().sum();
-    for share in shares {
-        *share /= sum;
+    mass.fill(0.0);
+    for (index, h) in hypotheses.iter().enumerate() {
+        let weight = (log(h) - max).exp();
+        mass[cause_of[index]] += weight;
+        weighed(index, weight);
     }
 }
 
-/// Share of each cause.
-fn masses(causes: impl Iterator<Item = usize>, shares: &[f64], count: usize) -> Vec<f64> {
-    let mut mass = vec![0.0; count];
-    for (cause, share) in causes.zip(shares) {
-        mass[cause] += share;
-    }
-    mass
-}
-
-/// 1 over a mass; a mean over nothing is 0.
+/// 1 over a mass; a mean over nothing, or next to it, is 0.
 fn inverse(mass: f64) -> f64 {
-    if mass > 0.0 { 1.0 / mass } else { 0.0 }
+    if mass.is_normal() { 1.0 / mass } else { 0.0 }
 }
