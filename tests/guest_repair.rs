@@ -135,6 +135,39 @@ fn a_locked_password_is_unlocked_and_locked_again() {
 }
 
 #[test]
+fn an_account_that_expired_is_renewed_and_expires_again() {
+    if !possible(&["usermod", "unshare"]) {
+        return;
+    }
+    let repair = Repair::new(ActionId::GuestUnlockAccount, &["user=alice"]);
+    repair.write(
+        "etc/passwd",
+        "root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n",
+        0o644,
+    );
+    repair.write("etc/group", "root:x:0:\nalice:x:1000:\n", 0o644);
+    repair.write("etc/login.defs", "", 0o644);
+    let shadow = |day: &str| {
+        format!("root:*:19000:0:99999:7:::\nalice:$6$salt$hash:19000:0:99999:7::{day}:\n")
+    };
+    let now = || fs::read_to_string(repair.path("etc/shadow")).expect("a file");
+    repair.write("etc/shadow", &shadow("19100"), 0o600);
+    let namespace = "unshare -m";
+    let said = repair.run_in(namespace, &repair.apply);
+    assert!(said.contains("lifted the expiry of alice"), "{said}");
+    assert_eq!(now(), shadow(""));
+    let again = repair.run_in(namespace, &repair.apply);
+    assert!(again.contains("done: 0"), "{again}");
+    repair.run_in(namespace, &repair.undo);
+    assert_eq!(now(), shadow("19100"));
+    // A date that is still to come stays.
+    repair.write("etc/shadow", &shadow("99999"), 0o600);
+    let said = repair.run_in(namespace, &repair.apply);
+    assert!(said.contains("done: 0"), "{said}");
+    assert_eq!(now(), shadow("99999"));
+}
+
+#[test]
 fn the_guests_firewall_lets_the_source_in_and_no_rule_is_lost() {
     if !possible(&["nft", "unshare"]) {
         return;

@@ -198,3 +198,54 @@ fn the_failures_that_faillock_counts_are_reset() {
          apply | grep 'done: 0'",
     );
 }
+
+#[test]
+fn a_line_for_everybody_or_a_network_gives_way_to_this_address_alone() {
+    let linked = Command::new("ldd").arg("/usr/sbin/sshd").output();
+    let linked = linked.is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains("libwrap"));
+    let tables = ["/etc/hosts.allow", "/etc/hosts.deny"].map(std::path::Path::new);
+    if !possible(&["sshd", "ssh-keygen", "unshare", "ip", "python3"])
+        || !linked
+        || !tables.iter().all(|table| table.exists())
+    {
+        return;
+    }
+    let repair = Repair::new(ActionId::GuestUnblockSource, &["source=198.51.100.7"]);
+    repair.write("ssh/sshd_config", "", 0o644);
+    let key = repair.path("ssh/host_key");
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(&key)
+        .status()
+        .expect("ssh-keygen runs");
+    assert!(made.success());
+    let config = format!("HostKey {}\nPort 2222\nPidFile none\n", key.display());
+    fs::write(repair.path("ssh/sshd_config"), config).expect("writable");
+    repair.write("etc/hosts.allow", "", 0o644);
+    repair.write("etc/hosts.deny", "", 0o644);
+    // What the server says first to whoever comes from an address.
+    let greet = "import socket, sys\n\
+                 s = socket.create_connection(('127.0.0.1', 2222), 3, (sys.argv[1], 0))\n\
+                 s.settimeout(5)\n\
+                 try:\n    print(s.recv(4).decode() or 'closed')\n\
+                 except OSError:\n    print('closed')\n";
+    repair.write("greet.py", greet, 0o644);
+    repair.tell(
+        "mount --bind $CVMTOP_ROOT/etc/hosts.allow /etc/hosts.allow
+         mount --bind $CVMTOP_ROOT/etc/hosts.deny /etc/hosts.deny
+         greeted() { [ \"$(python3 $CVMTOP_ROOT/greet.py $1)\" = $2 ]; }
+         mkdir -p /run/sshd
+         /usr/sbin/sshd -f $CVMTOP_ROOT/ssh/sshd_config
+         n=0; until [ $(knock 127.0.0.1 2222) = open ]; do n=$((n+1)); [ $n -lt 200 ]; sleep 0.05; done
+         for line in 'sshd: ALL' 'ALL: 198.51.100.0/255.255.255.0, 127.' 'sshd: 198.51.100. 127.0.0.1'; do
+             echo \"$line\" > $CVMTOP_ROOT/etc/hosts.deny
+             : > $CVMTOP_ROOT/etc/hosts.allow
+             greeted 198.51.100.7 closed; greeted 127.0.0.1 closed
+             apply | grep 'changed: hosts.allow lets 198.51.100.7 in'; apply | grep 'done: 0'
+             greeted 198.51.100.7 SSH-; greeted 127.0.0.1 closed
+             undo; undo | grep 'done: 0'
+             greeted 198.51.100.7 closed
+             [ ! -s $CVMTOP_ROOT/etc/hosts.allow ]
+         done",
+    );
+}

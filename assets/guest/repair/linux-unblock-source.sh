@@ -1,12 +1,23 @@
 # Lifts bans of the one address SOURCE: hosts.deny, fail2ban, firewall rules and sets that name
-# exactly this address. Bans of anybody else stay.
+# exactly this address. Where hosts.deny shuts out everybody or a network that it is part of, a line
+# in hosts.allow lets this address alone in. Bans of anybody else stay.
 deny="$ROOT/etc/hosts.deny"
+allow="$ROOT/etc/hosts.allow"
 escaped=$(printf '%s' "$SOURCE" | sed 's/[.[\*^$/]/\\&/g')
 
 if [ "$MODE" = undo ]; then
     copy="$KEEP/_etc_hosts.deny"
     if [ -e "$copy" ]; then
         cat "$copy" >"$deny" && rm -f "$copy" && changed "put hosts.deny back"
+    fi
+    if [ -e "$KEEP/allowed" ] && [ -f "$allow" ]; then
+        # The mark and the line after it go; what was added since then stays.
+        awk -v mark="# $MARK" '$0 == mark { getline; next } { print }' "$allow" >"$allow.cvmtop" || fail "cannot write next to $allow"
+        cat "$allow.cvmtop" >"$allow" || fail "cannot write $allow"
+        rm -f "$allow.cvmtop"
+        [ "$(cat "$KEEP/allowed")" != made ] || [ -s "$allow" ] || rm -f "$allow"
+        rm -f "$KEEP/allowed"
+        changed "took the line for $SOURCE out of hosts.allow"
     fi
     for tool in iptables ip6tables; do
         [ -e "$KEEP/$tool" ] || continue
@@ -72,6 +83,81 @@ if [ -f "$deny" ]; then
     fi
     rm -f "$deny.cvmtop"
 fi
+
+# What the two tables say of this address now: the first line that matches decides. Patterns that
+# only a look-up could decide are left out.
+awk_tables='
+    function number(a,  p) { return split(a, p, ".") == 4 ? ((p[1] * 256 + p[2]) * 256 + p[3]) * 256 + p[4] : -1 }
+    function within(net,  p, size) {
+        if (net ~ /^\[.*\]\/[0-9]+$/) return v6 # arithmetic on IPv6 is not for awk: taken to match
+        if (v6) return net == "[" address "]" || net == address
+        if (net ~ /^[0-9.]+\.$/) return index(address, net) == 1
+        if (net !~ /^[0-9.]+(\/[0-9.]+)?$/) return 0
+        if (split(net, p, "/") < 2) return net == address
+        if (number(p[1]) < 0) return 0
+        size = p[2] ~ /\./ ? 4294967296 - number(p[2]) : 2 ^ (32 - p[2])
+        return size > 0 && int(number(address) / size) == int(number(p[1]) / size)
+    }
+    function hit(token) { return token ~ /^(ALL|KNOWN|UNKNOWN|PARANOID)$/ || within(token) }
+    # A list matches by what stands before EXCEPT and not by what stands after it.
+    function listed(list, daemons,  t, n, i, found, but) {
+        n = split(list, t, /[ \t,]+/)
+        for (i = 1; i <= n; i++) {
+            if (t[i] == "EXCEPT") { if (but) break; but = 1; continue }
+            if (t[i] == "" || !(daemons ? t[i] ~ /^(ALL|sshd)$/ : hit(t[i]))) continue
+            if (but) return 0
+            found = 1
+        }
+        return found
+    }
+    BEGIN { v6 = address ~ /:/ }
+    /^[ \t]*(#|$)/ { next }
+    {
+        line = $0
+        while (line ~ /\\$/ && (getline more) > 0) line = substr(line, 1, length(line) - 1) more
+        # The colons of IPv6 stand in brackets.
+        plain = line; n = 0; depth = 0; field[1] = field[2] = field[3] = ""
+        n = 1
+        for (i = 1; i <= length(plain); i++) {
+            c = substr(plain, i, 1)
+            if (c == "[") depth++
+            if (c == "]") depth--
+            if (c == ":" && depth == 0 && n < 3) { n++; continue }
+            field[n] = field[n] c
+        }
+        if (n < 2 || !listed(field[1], 1) || !listed(field[2], 0)) next
+        option = tolower(field[3])
+        shut = FILENAME == deny ? option !~ /(^|[: \t])allow([: \t]|$)/ : option ~ /(^|[: \t])(deny|twist)([: \t]|$)/
+        print (shut ? "shut " : "open ") line
+        exit
+    }'
+tables=
+[ ! -f "$allow" ] || tables=$allow
+if [ -f "$deny" ]; then
+    # shellcheck disable=SC2086 # one file or none
+    verdict=$(awk -v address="$SOURCE" -v deny="$deny" "$awk_tables" $tables "$deny")
+elif [ -n "$tables" ]; then
+    verdict=$(awk -v address="$SOURCE" -v deny="$deny" "$awk_tables" "$tables")
+else
+    verdict=
+fi
+case "$verdict" in
+'shut '*)
+    case "$SOURCE" in *:*) named="[$SOURCE]" ;; *) named=$SOURCE ;; esac
+    keep_dir
+    if [ -f "$allow" ]; then : >"$KEEP/allowed"; else printf made >"$KEEP/allowed"; fi
+    # On top: the first line that matches decides.
+    {
+        printf '# %s\nsshd: %s\n' "$MARK" "$named"
+        [ ! -f "$allow" ] || cat "$allow"
+    } >"$allow.cvmtop" || fail "cannot write next to $allow"
+    cat "$allow.cvmtop" >"$allow" || fail "cannot write $allow"
+    rm -f "$allow.cvmtop"
+    [ "$(cat "$KEEP/allowed")" != made ] || chmod 644 "$allow"
+    changed "hosts.allow lets $SOURCE in, whom this line kept out: ${verdict#shut }"
+    ;;
+*) [ -z "$tables" ] || same "no line of hosts.allow or hosts.deny keeps $SOURCE out" ;;
+esac
 
 if have fail2ban-client && bounded fail2ban-client ping >/dev/null 2>&1; then
     jails=$(bounded fail2ban-client status | sed -n 's/.*Jail list:[ 	]*//p' | tr ',' ' ')

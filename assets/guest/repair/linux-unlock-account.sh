@@ -1,5 +1,5 @@
-# Unlocks ACCOUNT: failure counters of faillock and pam_tally2, and a lock set with passwd -l.
-# The password, the expiry date and the shell stay as they are and are only reported.
+# Unlocks ACCOUNT: failure counters of faillock and pam_tally2, a lock set with passwd -l, and a
+# date on which the account expired. The password and the shell stay as they are.
 shadow="$ROOT/etc/shadow"
 # field FILE NUMBER: a field of the account's line; the name is data, never a pattern.
 field() { N="$ACCOUNT" awk -F: -v f="$2" '$1 == ENVIRON["N"] { print $f; exit }' "$1" 2>/dev/null; }
@@ -9,9 +9,12 @@ case $ACCOUNT in '' | -*) fail "no account was named" ;; esac
 if [ "$MODE" = undo ]; then
     if [ -e "$KEEP/passwd-lock" ]; then
         usermod ${ROOT:+-R "$ROOT"} -L "$ACCOUNT" && rm -f "$KEEP/passwd-lock" && changed "locked $ACCOUNT again"
-    else
-        same "failure counters are not put back"
     fi
+    if [ -e "$KEEP/expiry" ]; then
+        expiry=$(cat "$KEEP/expiry")
+        usermod ${ROOT:+-R "$ROOT"} -e "$expiry" "$ACCOUNT" && rm -f "$KEEP/expiry" && changed "$ACCOUNT expires on day $expiry since 1970 again"
+    fi
+    [ "$CHANGES" -gt 0 ] || same "failure counters are not put back"
     finish
 fi
 
@@ -42,7 +45,12 @@ case "$hash" in
 esac
 # Days since 1970 in the eighth field; empty means never.
 expiry=$(field "$shadow" 8)
-[ -n "$expiry" ] && [ "$expiry" -lt $(($(date +%s) / 86400)) ] && note "the account expired on day $expiry since 1970: chage -E -1 $ACCOUNT renews it"
+if [ -n "$expiry" ] && [ "$expiry" -ge 0 ] && [ "$expiry" -le $(($(date +%s) / 86400)) ]; then
+    keep_dir
+    usermod ${ROOT:+-R "$ROOT"} -e '' "$ACCOUNT" || fail "usermod did not lift the expiry of $ACCOUNT"
+    printf '%s\n' "$expiry" >"$KEEP/expiry"
+    changed "lifted the expiry of $ACCOUNT, which was day $expiry since 1970: set a new date with chage -E"
+fi
 shell=$(field "$ROOT/etc/passwd" 7)
 case "$shell" in */nologin | */false) note "the login shell is $shell: usermod -s /bin/bash $ACCOUNT gives one" ;; esac
 finish
