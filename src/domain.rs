@@ -10,6 +10,7 @@ pub mod guide_step;
 pub mod history;
 pub mod instance;
 pub mod lang;
+pub mod login_layer;
 pub mod network_acl;
 pub mod path_series;
 pub mod plain_said;

@@ -3,6 +3,8 @@
 //! Lives here: the types that preview, gate, journal and executor share, and the one entry
 //! point [`plan`]. Must not live here: sending, time, randomness.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -60,6 +62,9 @@ pub struct Plan {
     /// Taken back after this time unless kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_after_minutes: Option<u64>,
+    /// Where the failing user comes from, as far as it was known: for whom the result is judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_source: Option<IpAddr>,
     /// Set when this plan takes back an earlier entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reverses: Option<String>,
@@ -451,6 +456,7 @@ pub(super) fn blank(action: ActionId, context: &PlanContext, title: Said) -> Pla
         },
         verification: Verification::Login,
         expires_after_minutes: None,
+        user_source: context.user_source.map(|source| source.addr()),
         reverses: None,
     }
 }

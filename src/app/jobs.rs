@@ -42,6 +42,8 @@ pub enum JobState {
     Previewed,
     Running,
     Ended(Ending, Said),
+    /// It was taken back, by hand or because its time was over: how it had ended is true no more.
+    TakenBack,
 }
 
 impl JobState {
@@ -131,13 +133,19 @@ impl Jobs {
             .find(|job| job.undo_entry.is_some() && !job.state.is_running())
     }
 
-    /// The entry was taken back.
-    pub fn taken_back(&mut self, entry: &str) {
+    /// The entry was taken back: what its action came to holds no more and goes. Gives the
+    /// instance, where there was something to go.
+    pub fn taken_back(&mut self, entry: &str) -> Option<String> {
+        let mut instance = None;
         for job in &mut self.all {
             if job.undo_entry.as_deref() == Some(entry) {
                 job.undo_entry = None;
+                job.state = JobState::TakenBack;
+                job.steps.clear();
+                instance = Some(job.instance.clone());
             }
         }
+        instance
     }
 
     /// Removes a job that was called off before anything was sent.

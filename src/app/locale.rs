@@ -80,7 +80,7 @@ ui_texts! {
     timed_left, timed_over, timed_stays, timed_key, keep_title, keep_text,
     guides, no_guides,
     job_preparing, job_previewed, job_running, job_done, job_restored, job_improved,
-    job_unchanged, job_worse, job_failed, job_unknown, job_undo, plan_failed, no_advice,
+    job_unchanged, job_worse, job_failed, job_unknown, job_taken_back, job_undo, plan_failed, no_advice,
     preview_title, preview_key, preview_typed, preview_read_only,
     secret_title, secret_text, secret_keys,
     guide_why, guide_about, guide_own, guide_no_document, guide_no_rule,

@@ -72,6 +72,8 @@ pub enum Message {
     },
     /// Every change that will be taken back by itself, soonest first.
     Timed(Vec<Timed>),
+    /// Entries of the journal that were taken back, by whomever.
+    TakenBack(Vec<String>),
     /// The session is open.
     Opened {
         place: Said,

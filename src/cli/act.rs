@@ -1,7 +1,7 @@
 //! `cvmtop act`: preview or run one action, on one instance or on several.
 //!
-//! Exit status: 0 done (and verified, with `--wait`), 1 refused by the cloud or not verified,
-//! 2 usage, 3 nothing was sent.
+//! Exit status: 0 done (with `--wait`: and login is back), 1 refused by the cloud, or done and
+//! login is not back or cannot be told to be, 2 usage, 3 nothing was sent.
 
 mod batch;
 mod report;
@@ -31,7 +31,6 @@ use crate::runtime::execute::{
 use crate::runtime::session::Session;
 use crate::runtime::vantage::certain_own_source;
 use crate::runtime::{aftermath, targets};
-use crate::store::journal::Outcome;
 
 /// How often an action is planned anew because somebody changes the rules under it.
 const REPLANS: usize = 3;
@@ -225,7 +224,7 @@ impl Work<'_> {
             next: next.as_ref(),
         };
         told.print(self.args.format)?;
-        Ok(acting::exit_status(execution.outcome, self.args.wait))
+        Ok(acting::exit_status(execution, self.args.wait))
     }
 }
 
@@ -303,11 +302,7 @@ fn printing() -> (
 }
 
 /// Reports an undo.
-pub fn report_undo(
-    plan: &Plan,
-    execution: &Execution,
-    format: TextOrJson,
-) -> anyhow::Result<Outcome> {
+pub fn report_undo(plan: &Plan, execution: &Execution, format: TextOrJson) -> anyhow::Result<()> {
     let told = report::Told {
         plan,
         execution,
@@ -315,6 +310,5 @@ pub fn report_undo(
         learnt: None,
         next: None,
     };
-    told.print(format)?;
-    Ok(execution.outcome)
+    told.print(format)
 }

@@ -11,7 +11,7 @@ use crate::action::plan::{Confirmation, Plan};
 use crate::action::preview;
 use crate::config::{Loaded, Settings};
 use crate::domain::said::{Joint, List, Said};
-use crate::runtime::execute::{self, Desk, LoginLook, Progress};
+use crate::runtime::execute::{self, Desk, Execution, LoginLook, LoginNow, Progress};
 use crate::runtime::session::Session;
 use crate::store::journal::{Journal, Outcome};
 
@@ -183,11 +183,15 @@ impl Printer {
     }
 }
 
-/// Exit status of an outcome. `waited`: the verification was asked for.
-pub fn exit_status(outcome: Outcome, waited: bool) -> u8 {
-    match outcome {
-        Outcome::Done | Outcome::Restored => 0,
-        Outcome::Improved | Outcome::Unchanged | Outcome::Worse => u8::from(waited),
+/// Exit status of an execution. `waited`: the verification was asked for, so that 0 says that login
+/// is back, or that there was nothing to verify.
+pub fn exit_status(execution: &Execution, waited: bool) -> u8 {
+    match execution.outcome {
         Outcome::Failed | Outcome::Unknown | Outcome::Interrupted => 1,
+        _ if waited => u8::from(matches!(
+            execution.login,
+            LoginNow::Broken | LoginNow::Untold
+        )),
+        _ => 0,
     }
 }

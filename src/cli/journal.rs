@@ -11,7 +11,7 @@ use super::said;
 use super::{EXIT_NOTHING, EXIT_USAGE, act, open, output};
 use crate::action::gate::Access;
 use crate::runtime::execute::{self, ExecuteError, has_duties, prepare_undo};
-use crate::store::journal::{Contents, Entry, EntryState, Journal};
+use crate::store::journal::{Contents, Entry, Journal};
 
 /// Runs the command.
 pub async fn run(args: &JournalArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
@@ -84,8 +84,8 @@ async fn undo(
     };
     match deed.carry_out(&plan).await? {
         Ok(execution) => {
-            let outcome = act::report_undo(&plan, &execution, args.format)?;
-            Ok(acting::exit_status(outcome, false))
+            act::report_undo(&plan, &execution, args.format)?;
+            Ok(acting::exit_status(&execution, false))
         }
         Err(status) => Ok(status),
     }
@@ -134,11 +134,7 @@ fn as_json(entry: &Entry) -> serde_json::Value {
 }
 
 fn as_text(entry: &Entry) -> String {
-    let outcome = match (entry.state, entry.outcome) {
-        (EntryState::InFlight, _) => crate::store::said::in_flight(),
-        (EntryState::Closed, Some(outcome)) => outcome.said(),
-        (EntryState::Closed, None) => said::closed(),
-    };
+    let outcome = entry.standing();
     let author = &entry.author;
     let (user, host) = (&author.user, &author.host);
     let time = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();

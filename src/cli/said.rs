@@ -82,7 +82,6 @@ said! { "cli":
     taken_back_by(entry: Name) = "taken back by {entry}";
     taken_back_after(time: Name, entry: Name) = "taken back by the console, or by the next start, after {time} unless kept: cvmtop journal --keep {entry}";
     undo_command(entry: Name, how: Said) = "undo: cvmtop journal --undo {entry}  ({how})";
-    closed() = "closed";
     open() = "open";
     read_only_flag() = "--read-only, CVMTOP_READ_ONLY or read_only in the config";
     read_only_profile(profile: Name) = "the profile {profile} is listed in cloud.read_only_profiles";

@@ -191,6 +191,24 @@ pub async fn gather_telling(
     Box::pin(gatherer.run(early)).await
 }
 
+/// Reads the rules alone as they are now: `security-group`, `security-group-here`, `network-acl`
+/// and `route` for the sources of `request`.
+pub async fn rules(client: &Client, instance: &Instance, request: &FactRequest) -> Vec<Reading> {
+    // Nobody watches the readings arrive: the receiver is dropped at once.
+    let (sink, _) = mpsc::channel(1);
+    let gatherer = Gatherer {
+        client: client.clone(),
+        instance: instance.clone(),
+        request: request.clone(),
+        sink,
+        hung: AtomicBool::new(false),
+    };
+    let both = async { tokio::join!(groups::read(&gatherer), subnet::read(&gatherer)) };
+    // The future of all calls together is large.
+    let (groups, subnet) = Box::pin(both).await;
+    [groups.readings, subnet.readings].concat()
+}
+
 /// The readings of an instance that the cloud could not be asked about.
 pub fn unasked(error: &CloudError) -> Vec<Reading> {
     let why = said::not_asked_address();

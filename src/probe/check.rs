@@ -8,12 +8,14 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::budget;
-use super::fusion::describe;
 use super::fusion::secure::describe_tls;
+use super::fusion::{describe, fuse_banner, fuse_kex, fuse_negotiation, fuse_tls};
 use super::login::{Talk, talk};
 use super::outcome::Connect;
 use super::plan::Protocol;
 use super::tcp;
+use crate::domain::evidence::state::reach;
+use crate::domain::login_layer::Layer;
 use crate::domain::said::Said;
 
 /// What one short look at a login port ended in.
@@ -86,6 +88,37 @@ impl LoginCheck {
             (Connect::Open(_), None) => LoginHealth::Answers,
             (Connect::Open(_), Some(talk)) => talk.health(),
         }
+    }
+
+    /// How each layer that was come to stands, in the states of its evidence group.
+    pub fn layers(&self) -> Vec<(Layer, &'static str)> {
+        let port = match &self.connect {
+            Connect::Open(_) => reach::OPEN.id,
+            Connect::Refused(_) => reach::REFUSED.id,
+            Connect::Silent(_) => reach::ALL_SILENT.id,
+            Connect::Prohibited(_) => reach::ADMIN_PROHIBITED.id,
+            Connect::Own(_) => return Vec::new(),
+        };
+        let (first, further) = match &self.talk {
+            Some(Talk::Ssh { greeting, exchange }) => (
+                fuse_banner(std::slice::from_ref(greeting))
+                    .map(|banner| (Layer::Greeting, banner.state().id)),
+                exchange
+                    .as_ref()
+                    .map(|exchange| (Layer::KeyExchange, fuse_kex(exchange).state().id)),
+            ),
+            Some(Talk::Rdp { negotiation, tls }) => (
+                fuse_negotiation(std::slice::from_ref(negotiation))
+                    .map(|state| (Layer::Negotiation, state.state().id)),
+                tls.as_ref()
+                    .map(|tls| (Layer::Tls, fuse_tls(tls).state().id)),
+            ),
+            None => (None, None),
+        };
+        [Some((Layer::Reach, port)), first, further]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// True when a client would get as far as its credentials.

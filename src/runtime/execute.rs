@@ -3,9 +3,11 @@
 //! Lives here: the order of journal and network. What a plan says is decided in `action`, what a
 //! line of the journal holds in `store::journal`; nothing is sent that is not in an approved plan.
 
+mod admission;
 mod batch;
 mod follow;
 mod identity;
+mod judge;
 mod neighbours;
 mod prepare;
 mod read;
@@ -18,12 +20,13 @@ mod verify;
 
 pub use batch::{BatchEnd, BatchInputs, ItemEnd, execute_batch, prepare_batch};
 pub use identity::{author, new_entry_id};
+pub use judge::LoginNow;
 pub use neighbours::{failed_cures, soft_failed};
 pub use prepare::{PrepareOptions, Prepared, prepare, prepare_plan};
 pub use settle::{Settled, settle};
 pub use start_up::{has_duties, keep, next_due, start_up, timed_changes};
 pub use undo::prepare_undo;
-pub use verify::{LoginLook, LoginProbe, look};
+pub use verify::{LayerState, LoginLook, LoginProbe, look};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,6 +45,7 @@ use crate::action::plan::{Completion, Plan, Verification};
 use crate::action::undo::KeptAnswers;
 use crate::cloud::{Client, CloudError, inventory};
 use crate::domain::instance::Instance;
+use crate::domain::login_layer::BrokenLayer;
 use crate::domain::report::Report;
 use crate::domain::said::Said;
 use crate::store::StoreError;
@@ -157,6 +161,10 @@ pub struct Execution {
     pub evidence: Option<PathBuf>,
     /// One or two sentences for a person.
     pub detail: Said,
+    /// Whether login is back; `NotAsked` where it was not tried.
+    pub login: LoginNow,
+    /// Layers that did not let a client through before.
+    pub broken: Vec<BrokenLayer>,
     pub before: Vec<LoginLook>,
     pub after: Vec<LoginLook>,
     /// From the first call to the last look.
@@ -214,6 +222,10 @@ pub async fn execute(
         Some(probe) => verify::look(instance, probe).await,
         None => Vec::new(),
     };
+    let broken = match login {
+        Some(_) if plan.reverses.is_none() => verify::broken_before(&plan, around.report, &before),
+        _ => Vec::new(),
+    };
     let evidence = match around.report.filter(|_| plan.saves_readings.is_some()) {
         Some(report) => Some(save_evidence(desk, &plan, report)?),
         None => None,
@@ -226,6 +238,7 @@ pub async fn execute(
             place: desk.place().await,
             plan: Box::new(plan.clone()),
             login_before: verify::sentences(&before),
+            broken_before: broken.clone(),
             last_operation_before: before_request.clone(),
         },
     )?;
@@ -249,17 +262,15 @@ pub async fn execute(
     };
     let (mut outcome, mut detail) = run.steps().await;
     let mut after = Vec::new();
+    let mut now = LoginNow::NotAsked;
     if outcome == Outcome::Done
         && let Some(probe) = login
     {
-        after = verify::wait(desk, instance, &plan, probe, &before, sink, run.started).await;
-        (outcome, detail) = verify::judge(&plan, &before, &after, run.started.elapsed(), &detail);
-        let seconds = run.started.elapsed().as_secs();
-        run.note(Event::Verified {
-            outcome,
-            login_after: verify::sentences(&after),
-            seconds,
-        });
+        let was = (before.as_slice(), broken.as_slice());
+        let judgement;
+        // The future of looks and reads together is large.
+        (after, judgement) = Box::pin(verified(&run, around.instance, probe, was, &detail)).await;
+        (outcome, now, detail) = (judgement.outcome, judgement.login, judgement.detail);
     }
     run.note(Event::Closed {
         outcome,
@@ -272,12 +283,56 @@ pub async fn execute(
         stale: run.stale,
         evidence,
         detail,
+        login: now,
+        broken,
         before,
         after,
         seconds: run.started.elapsed().as_secs(),
         handed: run.handed,
         output: run.output,
     })
+}
+
+/// Login after the calls: looked at until it is back or the time is over, judged and written down.
+async fn verified(
+    run: &Run<'_>,
+    instance: &Instance,
+    probe: &LoginProbe,
+    (before, broken): (&[LoginLook], &[BrokenLayer]),
+    detail: &Said,
+) -> (Vec<LoginLook>, judge::Judgement) {
+    let (desk, plan) = (run.desk, run.plan);
+    let (after, instance) = verify::wait(
+        desk,
+        instance,
+        plan,
+        probe,
+        (before, broken),
+        run.sink,
+        run.started,
+    )
+    .await;
+    let took = run.started.elapsed();
+    let source = admission::somebody_else(plan, &instance).filter(|_| plan.reverses.is_none());
+    let admission = match source {
+        Some(source) => Some(admission::ask(desk, &instance, source).await),
+        None => None,
+    };
+    let judgement = judge::judge(&judge::Looks {
+        plan,
+        broken,
+        before,
+        after: &after,
+        admission: admission.as_ref(),
+        took,
+        detail,
+    });
+    run.note(Event::Verified {
+        outcome: judgement.outcome,
+        login_after: verify::sentences(&after),
+        seconds: took.as_secs(),
+    });
+    (after, judgement)
 }
 
 /// Claims the entry and, for an undo, the one that it takes back: of two operators who undo the

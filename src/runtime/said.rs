@@ -58,17 +58,54 @@ said! { "runtime":
     look_short(path: Word, health: Word) = "{path} {health}";
     not_probed(detail: Said) = "{detail}; login could not be probed from this host";
     promptly_again(detail: Said, after: Figure) =
-        "{detail}; login answers promptly again, {after} after the start";
+        "{detail}; login answers promptly again from this host, {after} after the start";
     as_slow(detail: Said, after: Figure) =
-        "{detail}; login answers as slowly as before, {after} after the start";
+        "{detail}; login answers from this host as slowly as before, {after} after the start";
     more_slowly(detail: Said, after: Figure) =
-        "{detail}; login answers, but more slowly than before, {after} after the start";
+        "{detail}; login answers from this host, but more slowly than before, {after} after the start";
     as_before(detail: Said, after: Figure) =
-        "{detail}; login answers as before, {after} after the start";
+        "{detail}; login answers from this host as before, {after} after the start";
     slow_again(detail: Said, after: Figure) =
-        "{detail}; login answers again, if slowly, {after} after the start";
+        "{detail}; login answers again from this host, if slowly, {after} after the start";
     answers_again(detail: Said, after: Figure) =
-        "{detail}; login answers again, {after} after the start";
+        "{detail}; login answers again from this host, {after} after the start";
+    answers_here(detail: Said, after: Figure) =
+        "{detail}; login answers from this host, {after} after the start";
+    answers_but(detail: Said, after: Figure, unread: List) =
+        "{detail}; login answers from this host, {after} after the start, but {unread}, so whether login works is not known";
+    still_broken(detail: Said, broken: List) =
+        "{detail}; login is not back: {broken}; diagnose again";
+    further_but(detail: Said, further: Said, now: Said) =
+        "{detail}; {further}: login is not back ({now}); diagnose again";
+    rules_let_in(source: Name) = "the rules let {source} in";
+    groups_let_in(source: Name, why: Said) =
+        "the security groups let {source} in; the network ACL was not read: {why}";
+    rules_keep_out(source: Name, why: Said) = "the rules do not let {source} in: {why}";
+    rules_untold(source: Name, why: Said) = "whether the rules let {source} in is not known: {why}";
+    host_kept_out(detail: Said, source: Name) =
+        "{detail}; the rules let {source} in but not this host, which therefore cannot try it: ask the user to try";
+    on_the_path(path: Word, what: Said) = "on the {path} path {what}";
+    open_not_served() = "the port is open now, the service does not run";
+    open_not_greeting() = "the port answers now, but the service does not greet";
+    open_turned_away() = "the port answers now, but the service turns clients away";
+    open_odd_answer() = "the port answers now, but not as a login service does";
+    greets_no_exchange() = "the service greets now, but the key exchange fails";
+    negotiates_no_tls() = "the service negotiates now, but TLS fails";
+    gets_further() = "a client gets further than before";
+    reach_broken() = "the port still does not answer";
+    greeting_broken() = "the service still does not greet as it should";
+    exchange_broken() = "the key exchange still fails";
+    negotiation_broken() = "the negotiation still fails";
+    tls_broken() = "TLS still fails";
+    methods_broken() = "the server still offers no way to sign in";
+    login_broken() = "a login is still refused";
+    reach_unread() = "the port was not looked at again";
+    greeting_unread() = "the greeting was not looked at again";
+    exchange_unread() = "the key exchange was not looked at again";
+    negotiation_unread() = "the negotiation was not looked at again";
+    tls_unread() = "TLS was not looked at again";
+    methods_unread() = "the ways to sign in were not looked at again";
+    login_unread() = "no login was tried again";
     effect_undone(detail: Said, now: Said) =
         "{detail}; the action's effect on login was undone with it: {now}";
     not_from_here(detail: Said, source: Name) =
@@ -161,6 +198,7 @@ said! { "runtime":
     journal_before(look: Said) = "before: {look}";
     journal_after(look: Said) = "after: {look}";
     journal_timed(at: Name, minutes: Number, entry: Name) = "taken back at {at} (in {minutes} min) unless it is kept: :keep, or cvmtop journal --keep {entry}";
+    journal_taken_back(by: Name) = "taken back by {by}: what is said above holds no longer";
     journal_undo(entry: Name) = "to take it back: cvmtop journal --undo {entry}";
     journal_damaged(n: Number) = "left out as damaged: {n:line} of the journal";
 }

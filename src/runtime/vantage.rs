@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
+use crate::domain::evidence::Path;
 use crate::domain::instance::Instance;
 
 /// The address that this machine uses towards `target`. Sends nothing: connecting a datagram
@@ -18,6 +19,22 @@ pub fn own_source(target: IpAddr) -> Option<IpAddr> {
     let socket = UdpSocket::bind(any).ok()?;
     socket.connect(SocketAddr::new(target, 9)).ok()?;
     Some(socket.local_addr().ok()?.ip())
+}
+
+/// The address that this machine uses on each way to an instance, one of each family: rules for
+/// IPv4 say nothing about IPv6.
+pub fn own_sources(instance: &Instance) -> Vec<(Path, IpAddr)> {
+    let paths = [
+        (Path::Public, &instance.public_addresses),
+        (Path::Private, &instance.private_addresses),
+    ];
+    let own = |v4: bool| {
+        paths.iter().filter_map(move |(path, addresses)| {
+            let address = addresses.iter().find(|address| address.is_ipv4() == v4)?;
+            Some((*path, own_source(*address)?))
+        })
+    };
+    own(true).chain(own(false)).collect()
 }
 
 /// Is silence on this private address likely to be the target's, rather than the lack of a way
@@ -37,6 +54,12 @@ pub fn shares_network(own: Option<IpAddr>, target: IpAddr) -> bool {
 /// network.
 pub fn is_own(target: IpAddr) -> bool {
     target.is_loopback() || own_source(target) == Some(target)
+}
+
+/// True if an address is on one of this machine's interfaces, whichever way it is used. Sends
+/// nothing: only an address of one's own can be bound.
+pub fn is_this_host(address: IpAddr) -> bool {
+    !address.is_unspecified() && UdpSocket::bind(SocketAddr::new(address, 0)).is_ok()
 }
 
 /// This host's address as the instance sees it, where that is certain: behind a NAT the own

@@ -17,5 +17,7 @@ said! { "store":
     outcome_failed() = "failed";
     outcome_unknown() = "unknown";
     outcome_interrupted() = "interrupted";
+    outcome_taken_back(outcome: Said) = "{outcome}, taken back since";
     in_flight() = "in flight";
+    closed() = "closed";
 }

@@ -1,7 +1,8 @@
 """A second cloud, written apart from the demo: the little of API 3.0 that a diagnosis cannot do without.
 
-It knows `DescribeInstances`, `DescribeSecurityGroupPolicies` and what the world file says of other
-actions; everything else is `InvalidAction`. Requests are checked as the vendor's manual says
+It knows `DescribeInstances`, `DescribeSecurityGroupPolicies`, how rules are added and removed, how an
+instance is started, and what the world file says of other actions; everything else is
+`InvalidAction`. Requests are checked as the vendor's manual says
 (TC3-HMAC-SHA256, time stamp within five minutes). Standard library only.
 
 usage: cloud.py WORLD.json      prints {"endpoint": "http://127.0.0.1:PORT"}, serves until stdin closes
@@ -89,9 +90,59 @@ def describe_policies(world, region, asked):
     return {"SecurityGroupPolicySet": rules}
 
 
+def group_to_change(world, asked):
+    rules = world.get("groups", {}).get(asked.get("SecurityGroupId"))
+    if rules is None:
+        raise Refused("ResourceNotFound", "there is no such group")
+    version = asked["SecurityGroupPolicySet"].get("Version")
+    if version is not None and version != rules["Version"]:
+        raise Refused("UnsupportedOperation.VersionMismatch", "the rules have changed")
+    return rules
+
+
+def changed(rules, ingress):
+    rules["Version"] = str(int(rules["Version"]) + 1)
+    rules["Ingress"] = [{**rule, "PolicyIndex": index} for index, rule in enumerate(ingress)]
+    return {}
+
+
+def create_policies(world, region, asked):
+    """New rules go to the place that the first of them names."""
+    with LOCK:
+        rules = group_to_change(world, asked)
+        new = asked["SecurityGroupPolicySet"]["Ingress"]
+        place = new[0].get("PolicyIndex", len(rules["Ingress"]))
+        return changed(rules, rules["Ingress"][:place] + new + rules["Ingress"][place:])
+
+
+def delete_policies(world, region, asked):
+    """By index, or by content where no index is named."""
+    with LOCK:
+        rules = group_to_change(world, asked)
+        left = list(rules["Ingress"])
+        for wanted in asked["SecurityGroupPolicySet"]["Ingress"]:
+            same = [r for r in left if all(r.get(key) == value for key, value in wanted.items())]
+            if not same:
+                raise Refused("ResourceNotFound", "there is no such rule")
+            left.remove(same[0])
+        return changed(rules, left)
+
+
+def start_instances(world, region, asked):
+    for instance in world["instances"][region]:
+        if instance["InstanceId"] in asked["InstanceIds"]:
+            instance["InstanceState"] = "RUNNING"
+    return {}
+
+
+LOCK = threading.Lock()
+
 ACTIONS = {
     "DescribeInstances": describe_instances,
     "DescribeSecurityGroupPolicies": describe_policies,
+    "CreateSecurityGroupPolicies": create_policies,
+    "DeleteSecurityGroupPolicies": delete_policies,
+    "StartInstances": start_instances,
 }
 
 
@@ -102,6 +153,9 @@ def answer(world, headers, body):
     time.sleep(world.get("slow", {}).get(action, world.get("latency", 0)))
     if action in world.get("refuse", {}):
         raise Refused(world["refuse"][action], f"{action} is refused here")
+    # What a machine does when it is told to: whoever watches the file does it.
+    if action in world.get("touch", {}):
+        open(world["touch"][action], "w", encoding="utf-8").close()
     if action in world.get("answers", {}):
         return world["answers"][action]
     if action not in ACTIONS:

@@ -88,6 +88,21 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
             }
             Dirty::Nothing
         }
+        Message::TakenBack(entries) => {
+            let mut seen = Dirty::Nothing;
+            for entry in entries {
+                if let Some(instance) = state.jobs.taken_back(&entry) {
+                    // What was read while it was in force no longer speaks of this machine.
+                    let now = state.now;
+                    if let Some(case) = state.cases.get_mut(&instance) {
+                        case.changed_at = Some(now);
+                    }
+                    look_again(state, &instance, effects);
+                    seen = Dirty::Frame;
+                }
+            }
+            seen
+        }
         Message::Timed(timed) => {
             let changed = state.timed != timed;
             state.timed = timed;

@@ -210,7 +210,7 @@ fn closing(end: &BatchEnd, format: TextOrJson) -> String {
 
 fn status(end: &BatchEnd, waited: bool) -> u8 {
     let each = end.items.iter().map(|(_, ended)| match ended {
-        ItemEnd::Executed(execution) => acting::exit_status(execution.outcome, waited),
+        ItemEnd::Executed(execution) => acting::exit_status(execution, waited),
         ItemEnd::NotNeeded(_) => 0,
         ItemEnd::Refused(_) | ItemEnd::NotReached => 1,
     });

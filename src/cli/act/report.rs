@@ -166,6 +166,8 @@ impl Told<'_> {
             "detail": execution.detail.as_str(),
             "said": execution.detail.tagged(),
             "seconds": execution.seconds,
+            "login_back": execution.login.as_bool(),
+            "broken_before": execution.broken,
             "login_before": execution.before,
             "login_after": execution.after,
             "output": execution.output,

@@ -103,6 +103,8 @@ pub fn failed_cures(contents: &Contents, instance: &str, at: Timestamp) -> Vec<S
             continue;
         }
         match entry.outcome {
+            // One that was taken back left the incident as it was.
+            Some(Outcome::Restored) if entry.undone_by.is_some() => {}
             Some(Outcome::Restored) if entry.began > at => break,
             Some(Outcome::Restored) => failed.clear(),
             Some(Outcome::Improved | Outcome::Unchanged | Outcome::Worse)

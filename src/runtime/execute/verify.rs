@@ -1,6 +1,7 @@
 //! Login before and after an action: the same short probes, from the same place.
 //!
-//! Must not live here: the probes (`probe::login_check`) and any reasoning about causes.
+//! Must not live here: the probes (`probe::login_check`), what the looks come to (`judge`), and any
+//! reasoning about causes.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -9,17 +10,18 @@ use ipnet::IpNet;
 use serde::Serialize;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::follow::whole_seconds;
 use super::{Desk, Progress, tell};
 use crate::action::plan::{Completion, Plan};
 use crate::cloud::inventory;
 use crate::domain::action::ActionId;
-use crate::domain::evidence::Path;
+use crate::domain::evidence::{Family, Path, Reading, Status};
 use crate::domain::instance::{Instance, Os};
+use crate::domain::login_layer::{BrokenLayer, Layer};
+use crate::domain::report::Report;
 use crate::domain::said::{Said, Table, Word};
 use crate::probe::{LoginHealth, Protocol, login_check};
 use crate::runtime::said;
-use crate::store::journal::Outcome;
+use crate::runtime::vantage::{own_source, shares_network};
 
 /// How login is probed.
 #[derive(Debug, Clone)]
@@ -57,8 +59,17 @@ pub struct LoginLook {
     /// `answers`, `slow`, `refused`, `silent`, ... (`probe::LoginHealth`).
     pub health: &'static str,
     pub detail: Said,
+    /// Each layer that was come to, outermost first.
+    pub layers: Vec<LayerState>,
     #[serde(skip)]
-    rank: Option<u8>,
+    pub(super) rank: Option<u8>,
+}
+
+/// How one layer stands, in the words of its evidence group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct LayerState {
+    pub layer: Layer,
+    pub state: &'static str,
 }
 
 impl LoginLook {
@@ -66,6 +77,17 @@ impl LoginLook {
     pub fn sentence(&self) -> Said {
         let address = SocketAddr::new(self.address, self.port);
         said::look(self.on(), address, self.how(), &self.detail)
+    }
+
+    /// The state of a layer, where the look came to it.
+    pub fn state_of(&self, layer: Layer) -> Option<&'static str> {
+        let mut seen = self.layers.iter().filter(|seen| seen.layer == layer);
+        seen.next().map(|seen| seen.state)
+    }
+
+    /// Family of the address.
+    pub fn family(&self) -> Family {
+        Family::of(self.address)
     }
 
     /// `public answers`.
@@ -99,11 +121,15 @@ fn rank(health: LoginHealth) -> Option<u8> {
 }
 
 /// Login works, if slowly.
-const SLOW: u8 = 3;
+pub(super) const SLOW: u8 = 3;
 /// Login works as it should.
-const PROMPT: u8 = 4;
+pub(super) const PROMPT: u8 = 4;
 /// A service that has just come up may be slow for so long.
 const WARM_UP: Duration = Duration::from_secs(20);
+/// Looks in a row that must be good where the fault came and went.
+const IN_A_ROW: usize = 4;
+/// Pause between them.
+const BETWEEN: Duration = Duration::from_millis(500);
 
 /// One look at every address of the instance at once, public first.
 pub async fn look(instance: &Instance, probe: &LoginProbe) -> Vec<LoginLook> {
@@ -129,22 +155,147 @@ pub async fn look(instance: &Instance, probe: &LoginProbe) -> Vec<LoginLook> {
             port: probe.port,
             health: check.health().as_str(),
             detail: check.detail(),
+            layers: check
+                .layers()
+                .into_iter()
+                .map(|(layer, state)| LayerState { layer, state })
+                .collect(),
             rank: rank(check.health()),
         }
     });
     futures_util::future::join_all(looks).await
 }
 
-/// Looks until login is back on the path that matters, or the time is over.
+/// The layers that did not let a client through just before the action: as the diagnosis that led
+/// to it read them, and as a look of just now finds them.
+///
+/// Only ways count on which this host's look says something: those that the users take, where
+/// somebody said so, and a private one only where this host shares its network.
+pub(super) fn broken_before(
+    plan: &Plan,
+    report: Option<&Report>,
+    before: &[LoginLook],
+) -> Vec<BrokenLayer> {
+    let way = report.and_then(|report| report.vantage.user_way);
+    // Of a source that is known only its own family is asked about.
+    let family = judged_source(plan).map(|source| Family::of(source.addr()));
+    let matters = |path: Option<Path>, of: Family| {
+        let on_the_way = path.is_none_or(|path| way.is_none_or(|way| way == path));
+        on_the_way && (path.is_none() || family.is_none_or(|family| family == of))
+    };
+    let seen_by_report = |path: Path| {
+        let reach =
+            |reading: &&Reading| reading.id == Layer::Reach.group() && reading.path == Some(path);
+        report.and_then(|report| report.evidence.iter().find(reach))
+    };
+    let told = |look: &LoginLook| match seen_by_report(look.path) {
+        // Set aside, or not permitted: this host's silence there says nothing.
+        Some(reading) => reading.status == Status::Observed,
+        None => {
+            let wanted = report.is_none_or(|report| {
+                let paths = &report.vantage.paths;
+                paths.is_empty() || paths.contains(&look.path)
+            });
+            let shares = || shares_network(own_source(look.address), look.address);
+            wanted && (look.path == Path::Public || shares())
+        }
+    };
+    let mut broken: Vec<BrokenLayer> = Vec::new();
+    // What answered before an exit from rescue was the rescue system.
+    if plan.action == ActionId::ExitRescue {
+        let first = before.first().filter(|look| told(look));
+        broken.extend(first.map(|look| BrokenLayer {
+            layer: Layer::Reach,
+            path: Some(look.path),
+            family: look.family(),
+            state: "refused".to_owned(),
+        }));
+        return broken;
+    }
+    for look in before.iter().filter(|look| told(look)) {
+        let stopped = look
+            .layers
+            .iter()
+            .find(|seen| seen.layer.is_broken(seen.state));
+        if let Some(seen) = stopped
+            && matters(Some(look.path), look.family())
+            && !is_good_elsewhere(before, look, seen.layer)
+        {
+            broken.push(BrokenLayer {
+                layer: seen.layer,
+                path: Some(look.path),
+                family: look.family(),
+                state: seen.state.to_owned(),
+            });
+        }
+    }
+    let read = report.map(|report| report.evidence.as_slice());
+    for found in read.unwrap_or_default().iter().filter_map(BrokenLayer::of) {
+        let same = |other: &BrokenLayer| {
+            (other.layer, other.path, other.family) == (found.layer, found.path, found.family)
+        };
+        // A look of just now knows better, unless the fault comes and goes.
+        let mended = !found.comes_and_goes() && is_good(before, &found) == Some(true);
+        if matters(found.path, found.family) && !mended && !broken.iter().any(same) {
+            broken.push(found);
+        }
+    }
+    broken.sort_by_key(|broken| (broken.path, broken.layer));
+    broken.dedup();
+    broken
+}
+
+/// Another address of the same way gets a client past this layer.
+fn is_good_elsewhere(looks: &[LoginLook], but: &LoginLook, layer: Layer) -> bool {
+    looks.iter().any(|look| {
+        look.address != but.address
+            && (look.path, look.family()) == (but.path, but.family())
+            && look
+                .state_of(layer)
+                .is_some_and(|state| !layer.is_broken(state))
+    })
+}
+
+/// Whether a layer lets clients through now; `None` where no look came to it. Of several addresses
+/// on one way the best counts: a client that uses it gets in.
+pub(super) fn is_good(looks: &[LoginLook], broken: &BrokenLayer) -> Option<bool> {
+    let was_slow = broken.state == "slow";
+    let states = looks
+        .iter()
+        .filter(|look| broken.path.is_none_or(|path| path == look.path))
+        .filter(|look| look.family() == broken.family)
+        .filter_map(|look| look.state_of(broken.layer));
+    states
+        .map(|state| !broken.layer.is_broken(state) || (state == "slow" && !was_slow))
+        .reduce(|one, other| one || other)
+}
+
+/// The one source for which the result is judged: the failing user's, else the one that the plan
+/// lets in.
+pub(super) fn judged_source(plan: &Plan) -> Option<IpNet> {
+    let asked = || {
+        let text = plan.parameters.get("source")?.as_str()?;
+        text.parse::<IpNet>()
+            .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+            .ok()
+    };
+    plan.user_source
+        .map(IpNet::from)
+        .or_else(asked)
+        .filter(|net| net.prefix_len() > 0)
+}
+
+/// Looks until login is back on the path that matters, or the time is over. Gives the looks, and
+/// the instance as it is now.
 pub(super) async fn wait(
     desk: &Desk,
     instance: &Instance,
     plan: &Plan,
     probe: &LoginProbe,
-    before: &[LoginLook],
+    (before, broken): (&[LoginLook], &[BrokenLayer]),
     sink: &UnboundedSender<Progress>,
     started: Instant,
-) -> Vec<LoginLook> {
+) -> (Vec<LoginLook>, Instance) {
     // A plan that ends with the instance stopped leaves nothing that could answer.
     let boots = plan
         .steps
@@ -170,6 +321,12 @@ pub(super) async fn wait(
         Ok(Some(fresh)) => fresh,
         _ => instance.clone(),
     };
+    let wanted = if broken.iter().any(BrokenLayer::comes_and_goes) {
+        IN_A_ROW
+    } else {
+        1
+    };
+    let mut in_a_row = 0;
     let waiting = Instant::now();
     let mut pause = Duration::from_millis(500);
     loop {
@@ -186,10 +343,17 @@ pub(super) async fn wait(
         } else {
             SLOW
         };
-        if waiting.elapsed() >= limit || all_as_good_as_can_be(before, &looks, enough) {
-            return looks;
+        let back = all_as_good_as_can_be(before, &looks, enough)
+            && broken
+                .iter()
+                .all(|broken| is_good(&looks, broken) != Some(false));
+        in_a_row = if back { in_a_row + 1 } else { 0 };
+        // Once it is good it is looked at until that is certain, or until it is not.
+        let over = !back && waiting.elapsed() >= limit;
+        if over || in_a_row >= wanted {
+            return (looks, instance);
         }
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(if back { BETWEEN } else { pause }).await;
         // A boot takes its time, and a login port must not be hammered.
         pause = (pause * 2).min(Duration::from_secs(8));
     }
@@ -207,66 +371,4 @@ fn all_as_good_as_can_be(before: &[LoginLook], now: &[LoginLook], enough: u8) ->
         && now
             .first()
             .is_some_and(|look| look.rank.is_some_and(|rank| rank >= enough))
-}
-
-/// The outcome in comparison, and the sentence that says it.
-pub(super) fn judge(
-    plan: &Plan,
-    before: &[LoginLook],
-    after: &[LoginLook],
-    took: Duration,
-    detail: &Said,
-) -> (Outcome, Said) {
-    let best = |looks: &[LoginLook]| looks.iter().filter_map(|look| look.rank).max();
-    let took = whole_seconds(took);
-    let (Some(was), Some(is)) = (best(before), best(after)) else {
-        return (Outcome::Done, said::not_probed(detail));
-    };
-    let first = |looks: &[LoginLook]| {
-        let path = after.first()?.path;
-        looks.iter().find(|look| look.path == path)?.rank
-    };
-    // A path that was not there before was down.
-    // What answered before an exit from rescue was the rescue system.
-    let was_first = if plan.action == ActionId::ExitRescue {
-        0
-    } else {
-        first(before).unwrap_or(0)
-    };
-    let is_first = first(after).unwrap_or(0);
-    if is_first >= SLOW {
-        return match (was_first, is_first) {
-            (SLOW, PROMPT..) => (Outcome::Restored, said::promptly_again(detail, took)),
-            (SLOW, _) => (Outcome::Unchanged, said::as_slow(detail, took)),
-            (PROMPT.., SLOW) => (Outcome::Done, said::more_slowly(detail, took)),
-            (PROMPT.., _) => (Outcome::Done, said::as_before(detail, took)),
-            (_, SLOW) => (Outcome::Restored, said::slow_again(detail, took)),
-            _ => (Outcome::Restored, said::answers_again(detail, took)),
-        };
-    }
-    let now = after.first().map(LoginLook::sentence).unwrap_or_default();
-    if plan.reverses.is_some() {
-        return (Outcome::Done, said::effect_undone(detail, now));
-    }
-    if let Some(source) = admitted_elsewhere(plan) {
-        return (Outcome::Done, said::not_from_here(detail, source));
-    }
-    let outcome = match is.cmp(&was).then(first(after).cmp(&first(before))) {
-        std::cmp::Ordering::Greater => Outcome::Improved,
-        std::cmp::Ordering::Equal => Outcome::Unchanged,
-        std::cmp::Ordering::Less => Outcome::Worse,
-    };
-    let sentence = match outcome {
-        Outcome::Worse => said::got_worse(detail, now),
-        _ => said::not_the_cause(detail, now),
-    };
-    (outcome, sentence)
-}
-
-/// The network that a plan let in, when this host is certainly not part of it.
-fn admitted_elsewhere(plan: &Plan) -> Option<String> {
-    plan.rules.as_ref()?;
-    let source = plan.parameters.get("source")?.as_str()?;
-    let net: IpNet = source.parse().ok()?;
-    (net.prefix_len() > 0 && !net.addr().is_loopback()).then(|| source.to_owned())
 }

@@ -36,7 +36,6 @@ use crate::runtime::triage::{self, TriageOptions};
 use crate::runtime::vantage::certain_own_source;
 use crate::runtime::{aftermath, diagnose, said};
 use crate::store::journal::Outcome;
-use crate::store::said::in_flight;
 
 /// Longest look at an instance before its preview is shown without one.
 const LOOK_LIMIT: Duration = Duration::from_secs(10);
@@ -303,7 +302,7 @@ pub async fn read_journal(backend: &Backend, title: String, out: &mpsc::Sender<M
 }
 
 fn entry_text(entry: &crate::store::journal::Entry, texts: &Texts) -> String {
-    let outcome = entry.outcome.map_or_else(in_flight, Outcome::said);
+    let outcome = entry.standing();
     let (user, host) = (&entry.author.user, &entry.author.host);
     let began = entry.began.strftime("%Y-%m-%d %H:%M:%SZ");
     let mut lines = vec![
@@ -314,6 +313,9 @@ fn entry_text(entry: &crate::store::journal::Entry, texts: &Texts) -> String {
     let before = entry.login_before.iter().map(said::journal_before);
     let after = entry.login_after.iter().map(said::journal_after);
     let mut points: Vec<Said> = before.chain(after).collect();
+    if let Some(by) = &entry.undone_by {
+        points.push(said::journal_taken_back(by));
+    }
     if entry.can_be_undone() {
         if let Some(at) = entry.expires_at {
             let left = at.duration_since(Timestamp::now()).as_mins().max(0) + 1;

@@ -45,6 +45,12 @@ async fn tell_timed(contents: &Contents, out: &mpsc::Sender<Message>) {
         })
         .collect();
     let _ = out.send(Message::Timed(timed)).await;
+    let undone = contents.entries.iter();
+    let undone = undone.filter(|entry| entry.undone_by.is_some());
+    let undone: Vec<_> = undone.map(|entry| entry.id.clone()).collect();
+    if !undone.is_empty() {
+        let _ = out.send(Message::TakenBack(undone)).await;
+    }
 }
 
 /// Settles what earlier runs left in flight and takes back what is due, as long as the console

@@ -259,7 +259,7 @@ fn tried(to: &mut Writer<'_>, journal: &[Entry]) {
         to.line("", &said::nothing_changed());
     }
     for entry in journal {
-        let outcome = entry.outcome.map_or_else(in_flight, Outcome::said);
+        let outcome = entry.standing();
         let time = entry.began.strftime("%Y-%m-%d %H:%M:%S");
         let text = said::entry(time, &entry.plan.title, outcome, &entry.detail);
         to.line("* ", &text);

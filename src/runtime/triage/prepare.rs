@@ -14,7 +14,9 @@ use crate::domain::security_group::{RuleAction, Service};
 use crate::guest::GuestQuestion;
 use crate::probe::{Consent, Control, Depth, Known, ProbeOptions, ProbePlan, ProbeTarget};
 use crate::runtime::session::Session;
-use crate::runtime::vantage::{certain_own_source, is_global, own_source, shares_network};
+use crate::runtime::vantage::{
+    certain_own_source, is_global, own_source, own_sources, shares_network,
+};
 
 /// Addresses probed per path; more would multiply the load on the target.
 const MAX_ADDRESSES: usize = 2;
@@ -103,20 +105,9 @@ pub(super) fn fact_request(
     options: &TriageOptions,
     user_source: Option<IpAddr>,
 ) -> FactRequest {
-    let paths = [
-        (Path::Public, &instance.public_addresses),
-        (Path::Private, &instance.private_addresses),
-    ];
-    // One of each family: rules for IPv4 say nothing about IPv6.
-    let own = |v4: bool| {
-        paths.iter().filter_map(move |(path, addresses)| {
-            let address = addresses.iter().find(|address| address.is_ipv4() == v4)?;
-            Some((*path, own_source(*address)?))
-        })
-    };
     FactRequest {
         user_source,
-        own_sources: own(true).chain(own(false)).collect(),
+        own_sources: own_sources(instance),
         instance_is_fresh: options.instance_is_fresh,
         onset: options.onset,
         run_in_guest: if options.deep {

@@ -13,7 +13,9 @@ use super::record::{Author, CallResult, Event, Outcome, Place, Record, VERSION};
 use crate::action::plan::Plan;
 use crate::action::undo::KeptAnswers;
 use crate::domain::api_call::ApiCall;
+use crate::domain::login_layer::BrokenLayer;
 use crate::domain::said::{self, Said};
+use crate::store::said as words;
 
 /// One action from intent to end.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,6 +27,9 @@ pub struct Entry {
     pub plan: Plan,
     #[serde(flatten, with = "said::login_before")]
     pub login_before: Vec<Said>,
+    /// Layers of login that did not let a client through before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub broken_before: Vec<BrokenLayer>,
     #[serde(flatten, with = "said::login_after")]
     pub login_after: Vec<Said>,
     pub last_operation_before: String,
@@ -76,6 +81,19 @@ impl Entry {
             }
         }
         kept
+    }
+
+    /// How it ended, as far as that still holds.
+    pub fn standing(&self) -> Said {
+        match (self.state, self.outcome, &self.undone_by) {
+            (EntryState::InFlight, ..) => words::in_flight(),
+            (EntryState::Closed, outcome, Some(_)) => {
+                words::outcome_taken_back(outcome.map_or_else(words::closed, Outcome::said))
+            }
+            (EntryState::Closed, outcome, None) => {
+                outcome.map_or_else(words::closed, Outcome::said)
+            }
+        }
     }
 
     /// True when it changed something that has not been taken back.
@@ -141,6 +159,7 @@ fn begin(record: Record) -> Option<Entry> {
         place,
         plan,
         login_before,
+        broken_before,
         last_operation_before,
     } = record.event
     else {
@@ -153,6 +172,7 @@ fn begin(record: Record) -> Option<Entry> {
         place,
         plan: *plan,
         login_before,
+        broken_before,
         login_after: Vec::new(),
         last_operation_before,
         calls: Vec::new(),

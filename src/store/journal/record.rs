@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::action::plan::Plan;
 use crate::domain::api_call::ApiCall;
+use crate::domain::login_layer::BrokenLayer;
 use crate::domain::said::{self, Said};
 use crate::store::said as words;
 
@@ -92,6 +93,9 @@ pub enum Event {
         /// Login as the probes saw it before, in words; empty when not probed.
         #[serde(flatten, with = "said::login_before")]
         login_before: Vec<Said>,
+        /// Layers of login that did not let a client through before.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        broken_before: Vec<BrokenLayer>,
         /// `LatestOperationRequestId` before, to tell our operation from an older one.
         #[serde(default)]
         last_operation_before: String,

@@ -30,6 +30,7 @@ fn intent(entry: &str) -> Record {
             place: Place::default(),
             plan: Box::new(plan),
             login_before: Vec::new(),
+            broken_before: Vec::new(),
             last_operation_before: String::new(),
         },
     )

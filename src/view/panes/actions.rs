@@ -277,6 +277,7 @@ pub fn standing(state: &State, job: &Job, look: &Look) -> (String, Style) {
         JobState::Preparing => (glyphs.working, theme.accent, ui.job_preparing.clone()),
         JobState::Previewed => (glyphs.bullet, theme.text, ui.job_previewed.clone()),
         JobState::Running => (glyphs.working, theme.accent, ui.job_running.clone()),
+        JobState::TakenBack => (glyphs.bullet, theme.dim, ui.job_taken_back.clone()),
         JobState::Ended(ending, detail) => {
             let (glyph, style, word) = match ending {
                 Ending::Done => (glyphs.good, theme.good, &ui.job_done),
