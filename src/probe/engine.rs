@@ -4,18 +4,19 @@
 //! wording.
 
 mod consented;
+mod given_up;
 mod hearing;
 mod path;
 mod peers;
 mod talk;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::budget::{Allowance, Ledger};
 use super::login::{Connects, Conversations};
@@ -41,10 +42,15 @@ const TRY_SPACING: Duration = Duration::from_millis(450);
 /// A private address that has not answered by then, after one repeated SYN, is not waited for any
 /// longer where the public one answers.
 const NOT_WORTH_WAITING: Duration = Duration::from_millis(1150);
+/// Whatever a host does, a look at it ends by then with what it has. More than the tries with their
+/// longest greeting and the exchange after it take, and little enough that a report is there after
+/// 20 s.
+const LONGEST_LOOK: Duration = Duration::from_millis(18_800);
 /// Collects readings and passes each on at once.
 pub(super) struct Emitter {
     sink: mpsc::Sender<Reading>,
     sent: Mutex<Vec<Reading>>,
+    started: Instant,
     certificate_known: AtomicBool,
     /// Set once one path has been asked what needs consent.
     consent_used: AtomicBool,
@@ -60,7 +66,18 @@ impl Emitter {
     async fn emit(&self, reading: Reading) {
         // A receiver that went away does not stop the run: the caller still gets the list.
         let _ = self.sink.send(reading.clone()).await;
-        self.sent.lock().await.push(reading);
+        // No await in between: a look that is ended has either handed a reading on and noted it, or
+        // neither.
+        self.sent().push(reading);
+    }
+
+    fn sent(&self) -> MutexGuard<'_, Vec<Reading>> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long this look may still take.
+    fn left(&self) -> Duration {
+        (self.started + LONGEST_LOOK).saturating_duration_since(Instant::now())
     }
 }
 
@@ -79,20 +96,28 @@ pub async fn run_with(
     let emitter = Emitter {
         sink,
         sent: Mutex::new(Vec::new()),
+        started: Instant::now(),
         certificate_known: AtomicBool::new(false),
         consent_used: AtomicBool::new(false),
         open: AtomicUsize::new(0),
         public_open: watch::Sender::new(false),
         public_answers: Arc::default(),
     };
+    let until = emitter.started + LONGEST_LOOK;
     let targets = join_all(
         plan.targets
             .iter()
             .map(|target| Run::new(plan, *target, arriving, &emitter).all()),
     );
-    tokio::join!(targets, peers::look(plan, arriving.clone(), &emitter));
+    let all = async { tokio::join!(targets, peers::look(plan, arriving.clone(), &emitter)) };
+    if tokio::time::timeout_at(until.into(), all).await.is_err() {
+        given_up::tell(plan, &emitter).await;
+    }
     consented::not_reached(plan, &emitter).await;
-    emitter.sent.into_inner()
+    emitter
+        .sent
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One target of a plan under way.

@@ -77,6 +77,8 @@ said! { "probe":
     reach(login: Name, path: Word, what: Said) = "{login} ({path} path): {what}";
     reach_from(login: Name, path: Word, source: Name, what: Said) = "{login} ({path} path) from {source}: {what}";
     left_alone(login: Name, wait: Figure) = "{login} is left alone for another {wait}: it asked for a pause or had its share of connections";
+    not_waited_on_path(login: Name, path: Word, time: Figure) = "{login} ({path} path): not waited for any longer after {time}, since the host is very slow";
+    not_waited(time: Figure) = "not waited for: the host had used up {time}, which is what a look may take";
     not_waited_for(login: Name, path: Word, time: Figure) = "{login} ({path} path): no answer in {time}; not waited for any longer, since the public path answers (a deep look waits)";
     nobody_to_talk(login: Name, reach: Word) = "{login} is {reach}, so there was nobody to talk to";
     no_path_to_measure(login: Name, reach: Word) = "{login} is {reach}, so there is no path to measure";

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{Emitter, Run};
+use super::{Emitter, Run, given_up};
 use crate::domain::evidence::state::auth_delay;
 use crate::domain::evidence::{Reading, Source, State, Status, group};
 use crate::domain::said::Said;
@@ -22,7 +22,14 @@ use crate::probe::transcript::{Login, SLOW_AUTH, Transcript};
 
 const METHODS_LIMIT: Duration = Duration::from_secs(20);
 const LOGIN_LIMIT: Duration = Duration::from_secs(25);
-const METHOD_GROUPS: [&str; 3] = [group::HOST_KEY, group::AUTH_METHODS, group::AUTH_DELAY];
+/// Less time than this would say nothing of a host that is merely slow: what is cut off then is not
+/// asked at all.
+const METHODS_AT_LEAST: Duration = Duration::from_secs(5);
+const LOGIN_AT_LEAST: Duration = Duration::from_secs(8);
+/// What is kept back for telling what was found.
+const TO_TELL: Duration = Duration::from_millis(1_200);
+pub(super) const METHOD_GROUPS: [&str; 3] =
+    [group::HOST_KEY, group::AUTH_METHODS, group::AUTH_DELAY];
 
 /// Readings for groups that no path got as far as.
 pub(super) async fn not_reached(plan: &ProbePlan, emitter: &Emitter) {
@@ -34,14 +41,13 @@ pub(super) async fn not_reached(plan: &ProbePlan, emitter: &Emitter) {
         return;
     }
     let consent = &plan.options.consent;
-    for group in METHOD_GROUPS {
-        emitter
-            .emit(skipped(group, consent.methods_as.is_some()))
-            .await;
+    let methods = METHOD_GROUPS.map(|group| (group, consent.methods_as.is_some()));
+    let login = (group::LOGIN_ATTEMPT, consent.login_as.is_some());
+    for (group, consented) in methods.into_iter().chain([login]) {
+        if !given_up::is_there(emitter, group, None) {
+            emitter.emit(skipped(group, consented)).await;
+        }
     }
-    emitter
-        .emit(skipped(group::LOGIN_ATTEMPT, consent.login_as.is_some()))
-        .await;
 }
 
 fn skipped(group: &str, consented: bool) -> Reading {
@@ -82,7 +88,20 @@ impl Run<'_> {
         }
     }
 
-    fn request<'r>(&'r self, purpose: Purpose, user: &'r str) -> Request<'r> {
+    /// How long the client may take, if that is long enough to tell anything.
+    fn client_limit(&self, purpose: Purpose) -> Option<Duration> {
+        let left = self.emitter.left().saturating_sub(TO_TELL);
+        let login_follows = self.options.consent.login_as.is_some();
+        let (most, least, kept) = match purpose {
+            Purpose::Methods if login_follows => (METHODS_LIMIT, METHODS_AT_LEAST, LOGIN_AT_LEAST),
+            Purpose::Methods => (METHODS_LIMIT, METHODS_AT_LEAST, Duration::ZERO),
+            Purpose::Login => (LOGIN_LIMIT, LOGIN_AT_LEAST, Duration::ZERO),
+        };
+        let limit = left.saturating_sub(kept).min(most);
+        (limit >= least).then_some(limit)
+    }
+
+    fn request<'r>(&'r self, purpose: Purpose, user: &'r str, limit: Duration) -> Request<'r> {
         let consent = &self.options.consent;
         Request {
             purpose,
@@ -91,18 +110,21 @@ impl Run<'_> {
             identity: consent.identity.as_deref(),
             known_hosts: consent.known_hosts.as_deref(),
             called: consent.called.as_ref(),
-            limit: match purpose {
-                Purpose::Methods => METHODS_LIMIT,
-                Purpose::Login => LOGIN_LIMIT,
-            },
+            limit,
         }
     }
 
     async fn ask_methods(&self, user: &str) {
         let started = Instant::now();
         let login = self.target.login();
+        let Some(limit) = self.client_limit(Purpose::Methods) else {
+            for group in METHOD_GROUPS {
+                given_up::not_waited(self.emitter, group).await;
+            }
+            return;
+        };
         Ledger::shared().opened(login);
-        let transcript = match openssh::run(&self.request(Purpose::Methods, user)).await {
+        let transcript = match openssh::run(&self.request(Purpose::Methods, user, limit)).await {
             Ok(transcript) => transcript,
             Err(failure) => {
                 for group in METHOD_GROUPS {
@@ -168,8 +190,11 @@ impl Run<'_> {
     async fn try_login(&self, user: &str) {
         let started = Instant::now();
         let login = self.target.login();
+        let Some(limit) = self.client_limit(Purpose::Login) else {
+            return given_up::not_waited(self.emitter, group::LOGIN_ATTEMPT).await;
+        };
         Ledger::shared().opened(login);
-        let transcript = match openssh::run(&self.request(Purpose::Login, user)).await {
+        let transcript = match openssh::run(&self.request(Purpose::Login, user, limit)).await {
             Ok(transcript) => transcript,
             Err(failure) => return self.client_failed(group::LOGIN_ATTEMPT, &failure).await,
         };
