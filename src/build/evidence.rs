@@ -24,6 +24,7 @@ struct Group {
     paths: bool,
     states: Vec<String>,
     tone: BTreeMap<String, States>,
+    source: String,
     way: String,
     #[serde(default)]
     open_port: Option<String>,
@@ -154,10 +155,11 @@ impl Group {
             None => "None".to_owned(),
         };
         Ok(format!(
-            "Group {{ id: {:?}, paths: {}, way: {}, open_port: {}, protocol: {}, ssh_layer: {}, rdp_layer: {}, \
+            "Group {{ id: {:?}, paths: {}, source: {}, way: {}, open_port: {}, protocol: {}, ssh_layer: {}, rdp_layer: {}, \
              tells_works: {}, of_a_source: {}, states: &[\n{states}] }},\n",
             self.id,
             self.paths,
+            one_of("source", &self.source, SOURCES)?,
             one_of("way", &self.way, WAYS)?,
             maybe("open_port", self.open_port.as_ref(), PORTS)?,
             maybe("protocol", self.protocol.as_ref(), PROTOCOLS)?,
@@ -194,6 +196,12 @@ const TONES: Words = &[
     ("warn", "Tone::Warn"),
     ("bad", "Tone::Bad"),
     ("neutral", "Tone::Neutral"),
+];
+const SOURCES: Words = &[
+    ("probe", "Source::Probe"),
+    ("cloud", "Source::Cloud"),
+    ("guest", "Source::Guest"),
+    ("operator", "Source::Operator"),
 ];
 const WAYS: Words = &[
     ("look", "Way::Look"),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::SiteSetting;
+use crate::domain::evidence::state::{scope, user_path};
 
 /// Version and commit.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CVMTOP_COMMIT"), ")");
@@ -196,10 +197,10 @@ impl Scope {
     /// The state of the evidence group.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Everyone => "everyone",
-            Self::OneUser => "one-user",
-            Self::OneNetwork => "one-network",
-            Self::Intermittent => "intermittent",
+            Self::Everyone => scope::EVERYONE.id,
+            Self::OneUser => scope::ONE_USER.id,
+            Self::OneNetwork => scope::ONE_NETWORK.id,
+            Self::Intermittent => scope::INTERMITTENT.id,
         }
     }
 }
@@ -216,9 +217,9 @@ impl UserPath {
     /// The state of the evidence group.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Same => "same",
-            Self::Worse => "worse",
-            Self::Better => "better",
+            Self::Same => user_path::SAME.id,
+            Self::Worse => user_path::WORSE.id,
+            Self::Better => user_path::BETTER.id,
         }
     }
 }

@@ -138,6 +138,8 @@ pub struct Evidence {
     // What is done with a state that was seen is code (`domain::evidence::table`); it weighs nothing.
     #[serde(default, rename = "tone")]
     _tone: IgnoredAny,
+    #[serde(default, rename = "source")]
+    _source: IgnoredAny,
     #[serde(default, rename = "way")]
     _way: IgnoredAny,
     #[serde(default, rename = "open_port")]

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::knowledge::{Evidence, Kind, Knowledge, Row};
 use super::said;
 use crate::domain::action::ActionId;
+use crate::domain::evidence::group;
 use crate::domain::instance::Os;
 use crate::domain::said::{List, Said, Table, Word};
 
@@ -232,13 +233,13 @@ fn check_coverage(knowledge: &Knowledge, problems: &mut Vec<Said>) {
     for cause in &knowledge.causes {
         let named = |row: &&Row| row.cause.as_slice().contains(&cause.id);
         let rows: Vec<&Row> = knowledge.rows.iter().filter(named).collect();
-        if !rows.iter().any(|r| r.on == "pasted-error") {
+        if !rows.iter().any(|r| r.on == group::PASTED_ERROR) {
             problems.push(said::lint_at(
                 said::lint_cause(&cause.id),
-                said::lint_no_row_on("pasted-error"),
+                said::lint_no_row_on(group::PASTED_ERROR),
             ));
         }
-        if !rows.iter().any(|r| r.on != "pasted-error") {
+        if !rows.iter().any(|r| r.on != group::PASTED_ERROR) {
             problems.push(said::lint_at(
                 said::lint_cause(&cause.id),
                 said::lint_no_reading(),

@@ -8,7 +8,9 @@ use super::knowledge::{Evidence, Knowledge};
 use super::model::{Model, Shares};
 use super::posterior::{Posterior, Weighed};
 use super::{Case, NO_FAULT, said};
-use crate::domain::evidence::{Path, Reading, Status};
+use crate::domain::evidence::state::{agent, reach};
+use crate::domain::evidence::table::{Group, OpenPort, Protocol};
+use crate::domain::evidence::{Path, Reading, Source, State, Status, group};
 use crate::domain::instance::Os;
 use crate::domain::report::{NextEvidence, RankedAction};
 use crate::domain::said::Said;
@@ -25,16 +27,6 @@ const NO_AGENT_S: f64 = 60.0;
 const NEARLY_DECIDED: f64 = 0.85;
 /// A change of the first action that is less probable than this is not worth a look.
 const MIN_CHANGE: f64 = 0.02;
-
-/// Readings of the SSH conversation.
-const SSH_ONLY: [&str; 6] = [
-    "banner",
-    "kex",
-    "auth-methods",
-    "auth-delay",
-    "host-key",
-    "login-attempt",
-];
 
 /// Readings worth getting, best per second first. Empty once nothing can change the next step:
 /// the leading cause is all but certain, it holds 0.85 and its repair is cheap and reversible, or
@@ -111,17 +103,19 @@ pub(super) struct Prices {
 impl Prices {
     pub fn of(case: &Case<'_>) -> Self {
         Self {
-            agent_gone: observed(case.readings, "agent", None).is_some_and(|s| s != "online"),
+            agent_gone: observed(case.readings, group::AGENT, None)
+                .is_some_and(|s| s != agent::ONLINE.id),
             consent_given: case
                 .readings
                 .iter()
-                .any(|r| r.id.starts_with("guest-") && r.status == Status::Observed),
+                .any(|r| r.source == Source::Guest && r.status == Status::Observed),
         }
     }
 
     /// Time, consent and needs of a group.
     pub fn price(&self, group: &Evidence) -> Price {
-        let by_console = group.id.starts_with("guest-") && self.agent_gone;
+        let by_console =
+            self.agent_gone && Group::of(&group.id).is_some_and(|it| it.source == Source::Guest);
         Price {
             cost_s: if by_console { NO_AGENT_S } else { group.cost_s },
             consent_s: match group.intrusive {
@@ -206,21 +200,26 @@ pub(super) fn obtainable(case: &Case<'_>, group: &Evidence, path: Option<Path>) 
         || case
             .readings
             .iter()
-            .any(|r| r.id == "banner" && r.status == Status::Observed);
-    if SSH_ONLY.contains(&group.id.as_str()) && !speaks_ssh {
+            .any(|r| r.id == group::BANNER && r.status == Status::Observed);
+    let Some(table) = Group::of(&group.id) else {
+        return true;
+    };
+    if table.protocol == Some(Protocol::Ssh) && !speaks_ssh {
         return false;
     }
     let open = |p: Option<Path>| {
-        observed(case.readings, "reach", p).is_none_or(|s| s.starts_with("open") || s == "flaky")
+        let state = observed(case.readings, group::REACH, p);
+        state.is_none_or(|state| {
+            matches!(
+                State::new(group::REACH, state),
+                reach::OPEN | reach::OPEN_LOGIN_ONLY | reach::FLAKY
+            )
+        })
     };
-    match group.id.as_str() {
-        "banner" | "kex" | "rdp-negotiation" | "rdp-tls" | "path-quality" | "path-mtu" => {
-            open(path)
-        }
-        "auth-methods" | "auth-delay" | "host-key" | "rdp-certificate" | "login-attempt" => {
-            open(Some(Path::Public)) || open(Some(Path::Private))
-        }
-        _ => true,
+    match table.open_port {
+        Some(OpenPort::OnThisPath) => open(path),
+        Some(OpenPort::OnAnyPath) => open(Some(Path::Public)) || open(Some(Path::Private)),
+        None => true,
     }
 }
 

@@ -7,7 +7,8 @@ use super::knowledge::{Kind, Knowledge};
 use super::model::Model;
 use super::way_in::WayIn;
 use super::{Case, actions, said};
-use crate::domain::evidence::{Family, Path, Reading};
+use crate::domain::evidence::state::{reach, security_group};
+use crate::domain::evidence::{Family, Path, Reading, State, group};
 use crate::domain::said::Said;
 
 /// Weight of a reading of the family that the failing user does not use.
@@ -140,7 +141,7 @@ pub(super) fn select(knowledge: &Knowledge, model: &Model, case: &Case<'_>) -> S
 fn path_of(case: &Case<'_>, reading: &Reading) -> Option<Path> {
     let only_private = case.vantage.paths == [Path::Private];
     match reading.path {
-        None if only_private && reading.id != "security-group-here" => Some(Path::Private),
+        None if only_private && reading.id != group::SECURITY_GROUP_HERE => Some(Path::Private),
         path => path,
     }
 }
@@ -193,29 +194,31 @@ fn temper_repeats(knowledge: &Knowledge, model: &Model, weighed: &mut [Weighed])
 /// Where the rules do not let this host in, its own silence says next to nothing about the user.
 fn temper_blind_paths(knowledge: &Knowledge, model: &Model, weighed: &mut [Weighed]) {
     for path in [Path::Public, Path::Private] {
-        let (Some(reach), Some(here)) = (
-            model.slot("reach", Some(path)),
-            model.slot("security-group-here", Some(path)),
+        let (Some(probed), Some(here)) = (
+            model.slot(group::REACH, Some(path)),
+            model.slot(group::SECURITY_GROUP_HERE, Some(path)),
         ) else {
             continue;
         };
         let state_of = |slot: usize| {
-            weighed
-                .iter()
-                .find(|w| w.slot == slot)
-                .map(|w| knowledge.evidence[model.slots[slot].group].states[w.state].clone())
+            weighed.iter().find(|w| w.slot == slot).map(|w| {
+                let group = &knowledge.evidence[model.slots[w.slot].group];
+                State::new(&group.id, &group.states[w.state])
+            })
         };
-        let denied =
-            state_of(here).is_some_and(|s| s.starts_with("deny") || s == "allow-other-source-only");
-        let silent = state_of(reach).is_some_and(|s| s.contains("silent"));
+        let denied = state_of(here).is_some_and(|state| state.shuts(path));
+        let silent = matches!(
+            state_of(probed),
+            Some(reach::SILENT_HOST_ALIVE | reach::SILENT_ICMP_ONLY | reach::ALL_SILENT)
+        );
         let user_allowed = model
-            .slot("security-group", None)
+            .slot(group::SECURITY_GROUP, None)
             .and_then(state_of)
-            .is_some_and(|s| s == "allow");
+            .is_some_and(|state| state == security_group::ALLOW);
         if denied && silent && user_allowed {
             for w in weighed
                 .iter_mut()
-                .filter(|w| w.slot == reach || w.slot == here)
+                .filter(|w| w.slot == probed || w.slot == here)
             {
                 w.temper *= BLIND_PATH;
             }
@@ -233,13 +236,13 @@ fn temper_public_side(
     weighed: &mut [Weighed],
 ) {
     const PUBLIC_FACTS: [&str; 4] = [
-        "public-address",
-        "public-bandwidth",
-        "ddos-block",
-        "bandwidth-use",
+        group::PUBLIC_ADDRESS,
+        group::PUBLIC_BANDWIDTH,
+        group::DDOS_BLOCK,
+        group::BANDWIDTH_USE,
     ];
     let private_known = model
-        .slot("reach", Some(Path::Private))
+        .slot(group::REACH, Some(Path::Private))
         .is_some_and(|slot| weighed.iter().any(|w| w.slot == slot));
     let facts_weigh = match WayIn::of(&case.vantage) {
         WayIn::Told(Path::Private) => 0.0,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Case, Knowledge, diagnose, said};
-use crate::domain::evidence::{Family, Path, Reading, Source, Status};
+use crate::domain::evidence::{Family, Path, Reading, Source, Status, table::Group};
 use crate::domain::instance::Os;
 use crate::domain::report::{InstanceSummary, Report, Vantage};
 use crate::domain::said::Said;
@@ -241,14 +241,7 @@ fn reading(row: &Value) -> Result<Reading, Said> {
     })
 }
 
-/// Where a group usually comes from.
+/// Where a group usually comes from; of one that is not shipped nobody knows.
 fn usual_source(id: &str) -> Source {
-    match id {
-        "pasted-error" | "text-target" | "user-path" | "scope" => Source::Operator,
-        id if id.starts_with("guest-") => Source::Guest,
-        "reach" | "banner" | "kex" | "auth-methods" | "auth-delay" | "host-key"
-        | "rdp-negotiation" | "rdp-tls" | "rdp-certificate" | "path-quality" | "path-mtu"
-        | "other-login-port" | "peers-subnet" | "peers-group" | "login-attempt" => Source::Probe,
-        _ => Source::Cloud,
-    }
+    Group::of(id).map_or(Source::Cloud, |group| group.source)
 }

@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use super::{NO_FAULT, is_answer_of_the_service};
+use crate::domain::evidence::state::public_address;
 use crate::domain::evidence::{Path, Reading};
 use crate::domain::report::{Report, Vantage, Verdict};
 
@@ -51,7 +52,10 @@ pub(super) fn is_open(vantage: &Vantage, readings: &[Reading]) -> bool {
         None => only_private,
     };
     let no_public = |r: &Reading| {
-        r.id == "public-address" && matches!(r.observed_state(), Some("none" | "unbound"))
+        matches!(
+            r.seen(),
+            Some(public_address::NONE | public_address::UNBOUND)
+        )
     };
     vantage.user_source.is_none()
         && vantage.user_way.is_none()

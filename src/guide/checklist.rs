@@ -4,7 +4,8 @@
 //! the steps themselves (`assets/guides/*/login-failure-overview.md`), carrying them out.
 
 use crate::domain::action::ActionId;
-use crate::domain::evidence::Status;
+use crate::domain::evidence::state::security_group;
+use crate::domain::evidence::{Status, group};
 use crate::domain::instance::Os;
 use crate::domain::report::{Report, Verdict};
 
@@ -121,16 +122,19 @@ fn reading(group: &'static str, state: &str) -> Note {
 }
 
 fn port(report: &Report) -> (Standing, Note) {
-    let group = "security-group";
+    let group = group::SECURITY_GROUP;
     match state(report, group) {
-        Some("unresolved") | None => (Standing::ToDo, Note::None),
-        Some("allow") => (Standing::NotCalledFor, reading(group, "allow")),
+        None => (Standing::ToDo, Note::None),
+        Some(state) if state == security_group::UNRESOLVED.id => (Standing::ToDo, Note::None),
+        Some(state) if state == security_group::ALLOW.id => {
+            (Standing::NotCalledFor, reading(group, state))
+        }
         Some(denied) => (Standing::ToDo, reading(group, denied)),
     }
 }
 
 fn client_text(report: &Report) -> (Standing, Note) {
-    let group = "pasted-error";
+    let group = group::PASTED_ERROR;
     match state(report, group) {
         Some(state) => (Standing::Done, reading(group, state)),
         None => (Standing::ToDo, Note::None),

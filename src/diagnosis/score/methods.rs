@@ -5,7 +5,11 @@
 use super::super::replay::SavedCase;
 use super::super::{Knowledge, NO_FAULT};
 use super::Answer;
-use crate::domain::evidence::Reading;
+use crate::domain::evidence::state::{
+    bandwidth_use, cpu, ddos_block, memory, public_address, public_bandwidth, restriction,
+    security_group,
+};
+use crate::domain::evidence::{Reading, State};
 
 /// Something to compare with, in the same harness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,30 +84,30 @@ impl Method {
 
 /// The seven verdicts of the vendor's tool in its order, then "no fault found".
 fn checklist(knowledge: &Knowledge, case: &SavedCase) -> Answer {
-    let is = |id: &str, states: &[&str]| {
-        case.readings
-            .iter()
-            .any(|r| r.id == id && Reading::observed_state(r).is_some_and(|s| states.contains(&s)))
+    let is = |states: &[State<'_>]| {
+        let seen = |r: &Reading| r.seen().is_some_and(|state| states.contains(&state));
+        case.readings.iter().any(seen)
     };
     let verdicts = [
         (
-            is("bandwidth-use", &["saturated", "high"]),
+            is(&[bandwidth_use::SATURATED, bandwidth_use::HIGH]),
             "bandwidth-saturated",
         ),
-        (is("public-bandwidth", &["zero"]), "public-bandwidth-zero"),
-        (is("cpu", &["high", "pegged", "capped"]), "cpu-overload"),
-        (is("memory", &["high", "exhausted"]), "memory-exhausted"),
+        (is(&[public_bandwidth::ZERO]), "public-bandwidth-zero"),
+        (is(&[cpu::HIGH, cpu::PEGGED, cpu::CAPPED]), "cpu-overload"),
+        (is(&[memory::HIGH, memory::EXHAUSTED]), "memory-exhausted"),
         (
-            is(
-                "security-group",
-                &["deny-explicit", "deny-default", "allow-other-source-only"],
-            ),
+            is(&[
+                security_group::DENY_EXPLICIT,
+                security_group::DENY_DEFAULT,
+                security_group::ALLOW_OTHER_SOURCE_ONLY,
+            ]),
             "security-group-blocks-port",
         ),
-        (is("ddos-block", &["blocked"]), "ddos-blocked"),
-        (is("restriction", &["isolated"]), "security-isolated"),
+        (is(&[ddos_block::BLOCKED]), "ddos-blocked"),
+        (is(&[restriction::ISOLATED]), "security-isolated"),
         (
-            is("restriction", &["arrears"]) || is("public-address", &["arrears"]),
+            is(&[restriction::ARREARS, public_address::ARREARS]),
             "account-in-arrears",
         ),
     ];

@@ -5,7 +5,7 @@
 //! organisation's own knowledge, which no table holds, is neutral everywhere. Must not live here:
 //! what a state is worth (`diagnosis`).
 
-use super::Path;
+use super::{Path, Source};
 
 include!(concat!(env!("OUT_DIR"), "/evidence.rs"));
 
@@ -56,6 +56,8 @@ pub struct Group {
     pub id: &'static str,
     /// The group exists once per path.
     pub paths: bool,
+    /// Who reads it.
+    pub source: Source,
     pub way: Way,
     /// Not worth asking for while the login port is shut.
     pub open_port: Option<OpenPort>,

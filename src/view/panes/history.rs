@@ -10,6 +10,8 @@ use crate::app::case::Case;
 use crate::app::locale::fill;
 use crate::app::state::State;
 use crate::diagnosis::display::percent;
+use crate::domain::evidence::group;
+use crate::domain::evidence::state::recent_change;
 use crate::domain::history::PastCase;
 use crate::view::frame::Look;
 use crate::view::text::width;
@@ -43,8 +45,8 @@ pub fn onset(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<
     );
     let mut lines = wrapped(&text, cells, look.theme.text);
     let change = case
-        .reading("recent-change", None)
-        .filter(|reading| reading.observed_state() == Some("relevant-before-onset"));
+        .reading(group::RECENT_CHANGE, None)
+        .filter(|reading| reading.seen() == Some(recent_change::RELEVANT_BEFORE_ONSET));
     if let Some(change) = change
         && !state.looks.privacy
     {
