@@ -9,17 +9,19 @@ pub mod settings;
 pub mod ssh_config;
 pub mod ssh_names;
 
+mod environment;
 mod file;
 mod keys;
 mod layers;
+mod problem;
 pub mod said;
 mod value;
 
+pub use environment::Environment;
 pub use hosts::StaticHost;
-pub use layers::{
-    Environment, Loaded, Origin, Overrides, Problem, Severity, load, load_text, load_with,
-};
+pub use layers::{Loaded, Origin, Overrides, load, load_text, load_with};
 pub use paths::Paths;
+pub use problem::{Problem, Severity};
 pub use settings::{
     AmbiguousWidth, CloudSettings, Glyphs, KeyBinding, Lang, LogSettings, OnOff, ProbeSettings,
     Settings, SiteSetting, UiSettings, VantageSetting,

@@ -7,7 +7,8 @@ use cvmtop::action::context::{
     AccountType, AddressFacts, Fact, GroupFacts, Others, PlanContext, RepairTask,
 };
 use cvmtop::action::parameters::Parameters;
-use cvmtop::action::plan::{Plan, PlanError, Undo, plan};
+use cvmtop::action::plan::{Plan, PlanError, Undo};
+use cvmtop::action::planner::plan;
 use cvmtop::diagnosis::Knowledge;
 use cvmtop::domain::action::ActionId;
 use cvmtop::domain::instance::{Instance, Os};

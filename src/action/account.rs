@@ -4,9 +4,10 @@
 
 use serde_json::{Value, json};
 
+use super::blank::blank;
 use super::context::PlanContext;
 use super::parameters::Parameters;
-use super::plan::{Completion, Plan, PlanError, SecretSlot, Step, Target, Undo, blank};
+use super::plan::{Completion, Plan, PlanError, SecretSlot, Step, Target, Undo};
 use super::power::OPERATION_LIMIT_S;
 use super::said;
 use crate::domain::action::{ActionId, Risk};

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::blank::blank;
 use super::context::{AccountType, AddressFacts, Fact, PlanContext};
 use super::parameters::Parameters;
-use super::plan::{Completion, Plan, PlanError, Step, StepInput, Target, Undo, blank, mark};
+use super::plan::{Completion, Plan, PlanError, Step, StepInput, Target, Undo, mark};
 use super::said;
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
+use super::blank::blank;
 use super::context::PlanContext;
 use super::parameters::Parameters;
-use super::plan::{Completion, Plan, PlanError, Step, Target, Undo, blank};
+use super::plan::{Completion, Plan, PlanError, Step, Target, Undo};
 use super::said;
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;

@@ -90,7 +90,7 @@ pub fn approve(plan: Plan, access: &Access, given: &Given) -> Result<ApprovedPla
                 if !names_target(&plan, text) {
                     return Err(Refusal::WrongName {
                         label: Said::raw(plan.target.label()),
-                        expected: expected_name(&plan).to_owned(),
+                        expected: plan.target.to_type().to_owned(),
                     });
                 }
                 true
@@ -171,15 +171,6 @@ pub fn approve_batch(
     Ok(ApprovedBatch { batch })
 }
 
-/// The text that confirms: the name, or the id where there is no name.
-pub fn expected_name(plan: &Plan) -> &str {
-    if plan.target.name.is_empty() {
-        &plan.target.id
-    } else {
-        &plan.target.name
-    }
-}
-
 fn names_target(plan: &Plan, text: &str) -> bool {
     let text = text.trim();
     let target = &plan.target;
@@ -192,7 +183,7 @@ mod tests {
     use super::*;
     use crate::action::context::PlanContext;
     use crate::action::parameters::Parameters;
-    use crate::action::plan::plan;
+    use crate::action::planner::plan;
     use crate::domain::action::ActionId;
     use crate::domain::instance::{Instance, Os};
 

@@ -8,9 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::account::default_user;
+use super::blank::blank;
 use super::context::PlanContext;
 use super::parameters::{Parameters, SourceChoice};
-use super::plan::{Completion, Plan, PlanError, Script, Step, Target, Undo, blank, mark};
+use super::plan::{Completion, Plan, PlanError, Script, Step, Target, Undo, mark};
 use super::power::require_state;
 use super::said;
 use crate::domain::action::{ActionId, Risk};

@@ -1,22 +1,19 @@
 //! A plan: everything that an action would send, change and cost, as data.
 //!
-//! Lives here: the types that preview, gate, journal and executor share, and the one entry
-//! point [`plan`]. Must not live here: sending, time, randomness.
+//! Lives here: the types that preview, gate, journal and executor share. Must not live here:
+//! making a plan (`planner` and the families), sending, time, randomness.
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::catalog::Kind;
-use super::context::PlanContext;
-use super::parameters::{ParameterError, Parameters, SourceChoice};
+use super::parameters::ParameterError;
 use super::said;
-use super::{account, address, bandwidth, binding, guest, power, rescue, rules, support};
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;
 use crate::domain::instance::Instance;
-use crate::domain::said::{Said, Table, Word};
+use crate::domain::said::Said;
 
 /// Everything that an action would do; nothing is sent that is not in here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -94,6 +91,15 @@ impl Target {
             name: instance.name.clone(),
             region: instance.region.clone(),
             addresses,
+        }
+    }
+
+    /// What is typed to confirm: the name, or the id where there is no name.
+    pub fn to_type(&self) -> &str {
+        if self.name.is_empty() {
+            &self.id
+        } else {
+            &self.name
         }
     }
 
@@ -351,116 +357,6 @@ impl PlanError {
     }
 }
 
-/// Makes the plan of an action from parameters and facts. Pure: the same input gives the same
-/// plan.
-pub fn plan(
-    action: ActionId,
-    parameters: &Parameters,
-    context: &PlanContext,
-) -> Result<Plan, PlanError> {
-    let instance = &context.instance;
-    if instance.is_static && action != ActionId::Ticket {
-        return Err(PlanError::NotApplicable(said::comes_config_file(
-            &instance.name,
-        )));
-    }
-    let row = super::catalog::row_of(action);
-    if let Some(os) = row.only_on
-        && instance.os != os
-        && instance.os != crate::domain::instance::Os::Unknown
-    {
-        return Err(PlanError::NotApplicable(said::instances_runs(
-            action,
-            Word::new(Table::Os, os.as_str()),
-            Target::of(instance).label(),
-            Word::new(Table::Os, instance.os.as_str()),
-        )));
-    }
-    let mut plan = of_family(action, parameters, context)?;
-    plan.asked = parameters.to_json();
-    if let Some(source) = context.user_source
-        && parameters
-            .source("source")
-            .is_none_or(|choice| choice == SourceChoice::User)
-        && row.parameters.iter().any(|spec| spec.kind == Kind::Source)
-    {
-        plan.asked
-            .insert("source".to_owned(), source.to_string().into());
-    }
-    plan.warnings.extend(context.notes.iter().cloned());
-    if super::before::shuts_down(action) && plan.downtime != "none" {
-        plan.saves_readings = context.before.readings;
-    }
-    Ok(plan)
-}
-
-fn of_family(
-    action: ActionId,
-    parameters: &Parameters,
-    context: &PlanContext,
-) -> Result<Plan, PlanError> {
-    match action {
-        ActionId::Restart | ActionId::Start | ActionId::Stop => {
-            power::plan(action, parameters, context)
-        }
-        ActionId::OpenPort | ActionId::OpenCommonPorts => rules::plan(action, parameters, context),
-        ActionId::AssociateSecurityGroup => binding::plan(parameters, context),
-        ActionId::RaiseBandwidth => bandwidth::plan(parameters, context),
-        ActionId::AssociateAddress => address::plan(parameters, context),
-        ActionId::ResetPassword => account::reset_password(parameters, context),
-        ActionId::BindKeyPair => account::bind_key_pair(parameters, context),
-        ActionId::EnterRescue => rescue::enter(parameters, context),
-        ActionId::ExitRescue => rescue::exit(context),
-        ActionId::GuestRestartLoginService
-        | ActionId::GuestAllowPort
-        | ActionId::GuestUnblockSource
-        | ActionId::GuestUnlockAccount
-        | ActionId::GuestRepairSshd
-        | ActionId::GuestFreeLoginLog
-        | ActionId::GuestEnableRdp => guest::plan(action, parameters, context),
-        ActionId::VncUrl => support::vnc_url(context),
-        ActionId::AuthorizeRepair => support::authorize_repair(parameters, context),
-        ActionId::Ticket => Ok(support::ticket(context)),
-        ActionId::Advice => Err(PlanError::NotApplicable(said::advice_names_something())),
-    }
-}
-
-/// A plan with the plain values of an action that changes nothing else; families overwrite
-/// what differs.
-pub(super) fn blank(action: ActionId, context: &PlanContext, title: Said) -> Plan {
-    let row = super::catalog::row_of(action);
-    Plan {
-        entry: context.entry.clone(),
-        action,
-        target: Target::of(&context.instance),
-        title,
-        parameters: Map::new(),
-        asked: Map::new(),
-        steps: Vec::new(),
-        changes: Vec::new(),
-        rules: None,
-        cost: said::none(),
-        downtime: said::none(),
-        data_risk: said::none(),
-        affected: Affected::nobody_else(),
-        warnings: Vec::new(),
-        saves_readings: None,
-        undo: Undo::None {
-            reason: said::nothing_changes(),
-        },
-        risk: row.risk,
-        confirmation: match row.risk {
-            Risk::None => Confirmation::None,
-            Risk::Low | Risk::Medium => Confirmation::Key,
-            Risk::High => Confirmation::TypedName,
-        },
-        verification: Verification::Login,
-        expires_after_minutes: None,
-        user_source: context.user_source.map(|source| source.addr()),
-        reverses: None,
-    }
-}
-
 impl Plan {
     /// Permissions that sending it needs, in the form of CAM policies, without repeats.
     pub fn permissions(&self) -> Vec<String> {
@@ -489,7 +385,3 @@ impl Plan {
 pub fn mark(entry: &str) -> String {
     format!("cvmtop-{entry}")
 }
-
-#[cfg(test)]
-#[path = "plan_tests.rs"]
-mod tests;

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::action::context::{AccountType, AddressFacts, Fact, GroupFacts, Others, RepairTask};
+use crate::action::plan::{Confirmation, Undo};
+use crate::domain::instance::Instance;
 use crate::domain::instance::Os;
 use crate::domain::security_group::{Peer, Rule, RuleAction, SecurityGroup, Service};
 

@@ -116,7 +116,7 @@ fn confirmation(plan: &Plan) -> Said {
     match plan.confirmation {
         Confirmation::None => said::not_needed(),
         Confirmation::Key => said::one_key_or(),
-        Confirmation::TypedName => said::type_or_yes(super::gate::expected_name(plan)),
+        Confirmation::TypedName => said::type_or_yes(plan.target.to_type()),
     }
 }
 

@@ -5,11 +5,10 @@
 use serde_json::json;
 
 use super::account::PASSWORD_LENGTH;
+use super::blank::blank;
 use super::context::PlanContext;
 use super::parameters::Parameters;
-use super::plan::{
-    Completion, Plan, PlanError, SecretSlot, Step, Target, Undo, Verification, blank,
-};
+use super::plan::{Completion, Plan, PlanError, SecretSlot, Step, Target, Undo, Verification};
 use super::power::{OPERATION_LIMIT_S, require_state, start_step, stop_type};
 use super::said;
 use crate::domain::action::{ActionId, Risk};

@@ -10,9 +10,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
+use super::blank::blank;
 use super::context::{GroupFacts, PlanContext};
 use super::parameters::{Parameters, SourceChoice, as_stored};
-use super::plan::{Completion, Confirmation, Plan, PlanError, Step, Target, Undo, blank};
+use super::plan::{Completion, Confirmation, Plan, PlanError, Step, Target, Undo};
 use super::said;
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;

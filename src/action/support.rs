@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
+use super::blank::blank;
 use super::context::{Fact, PlanContext, RepairTask};
 use super::parameters::Parameters;
-use super::plan::{Completion, Plan, PlanError, Step, Target, Undo, Verification, blank};
+use super::plan::{Completion, Plan, PlanError, Step, Target, Undo, Verification};
 use super::said;
 use crate::domain::action::ActionId;
 use crate::domain::api_call::ApiCall;

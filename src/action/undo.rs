@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::blank::blank;
 use super::context::{GroupFacts, PlanContext};
-use super::plan::{Completion, Confirmation, Plan, PlanError, Step, Undo, blank};
+use super::plan::{Completion, Confirmation, Plan, PlanError, Step, Undo};
 use super::rules;
 use super::said;
 use crate::domain::action::Risk;

@@ -6,7 +6,7 @@ use std::io::{IsTerminal, Write};
 
 use super::{output, said};
 use crate::action::batch::Batch;
-use crate::action::gate::{Access, Given, expected_name};
+use crate::action::gate::{Access, Given};
 use crate::action::plan::{Confirmation, Plan};
 use crate::action::preview;
 use crate::config::{Loaded, Settings};
@@ -104,7 +104,7 @@ pub fn confirm(
     if !preview_is_shown {
         eprint!("{}", preview::text_in(plan, output::texts()));
     }
-    let name = (plan.confirmation == Confirmation::TypedName).then(|| expected_name(plan));
+    let name = (plan.confirmation == Confirmation::TypedName).then(|| plan.target.to_type());
     ask(name)
 }
 

@@ -5,9 +5,10 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, ToSocketAddrs};
 
+use strsim::levenshtein;
+
 use super::file::HostTable;
-use super::keys::distance;
-use super::layers::{Problem, Severity};
+use super::problem::{Problem, Severity};
 use super::said;
 use super::value::Raw;
 use crate::domain::instance::{Instance, Os};
@@ -164,9 +165,9 @@ fn read_one(
     for leaf in &table.entries {
         let field = leaf.key.trim_start_matches("host.");
         if !FIELDS.contains(&field.split('.').next().unwrap_or_default()) {
-            let near = FIELDS.iter().min_by_key(|known| distance(known, field));
+            let near = FIELDS.iter().min_by_key(|known| levenshtein(known, field));
             let hint = near
-                .filter(|known| distance(known, field) <= 2)
+                .filter(|known| levenshtein(known, field) <= 2)
                 .map_or_else(said::unknown_key, said::unknown_key_near);
             problems.push(problem(Severity::Warning, file, leaf.line, &leaf.key, hint));
         }

@@ -6,6 +6,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use strsim::levenshtein;
+
 use super::said;
 use super::settings::{
     AmbiguousWidth, Glyphs, Lang, OnOff, ProbeSettings, Settings, SiteSetting, VantageSetting,
@@ -488,25 +490,9 @@ pub fn suggestion(unknown: &str) -> Option<&'static str> {
             .iter()
             .map(|entry| entry.key)
             .chain(OPEN_TABLES.iter().copied())
-            .map(|key| (distance(key, unknown), key))
+            .map(|key| (levenshtein(key, unknown), key))
             .min()
             .filter(|(distance, key)| *distance <= 1 + key.len() / 6)
             .map(|(_, key)| key)
     })
-}
-
-/// Edits (insert, delete, replace) between two words.
-pub fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replace = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = replace.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

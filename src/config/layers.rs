@@ -5,11 +5,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::environment::Environment;
 use super::file::{self, Parsed};
 use super::keys::{self, Context, ENTRIES, from_text};
 use super::paths::Paths;
+use super::problem::{Problem, Severity};
 use super::said;
 use super::settings::{KeyBinding, Lang, Settings};
 use super::value::Raw;
@@ -42,58 +44,6 @@ pub struct Overrides {
     pub vantage: Option<String>,
 }
 
-/// Looks up an environment variable.
-type Variables = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
-
-/// The process's surroundings, handed in so that tests can make their own.
-pub struct Environment {
-    variable: Variables,
-    pub home: Option<PathBuf>,
-    /// Ask the platform for its directories; off in tests.
-    pub use_platform_directories: bool,
-}
-
-impl fmt::Debug for Environment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Environment")
-            .field("home", &self.home)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Environment {
-    /// This process's variables and home.
-    pub fn process() -> Self {
-        Self {
-            variable: Box::new(|name| std::env::var(name).ok()),
-            home: directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned()),
-            use_platform_directories: true,
-        }
-    }
-
-    /// Surroundings of a test.
-    pub fn of(
-        variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
-        home: &Path,
-    ) -> Self {
-        Self {
-            variable: Box::new(variable),
-            home: Some(home.to_owned()),
-            use_platform_directories: false,
-        }
-    }
-
-    /// A variable that is set and not empty.
-    pub fn get(&self, name: &str) -> Option<String> {
-        (self.variable)(name).filter(|value| !value.trim().is_empty())
-    }
-
-    /// A variable that names a path.
-    pub fn path(&self, name: &str) -> Option<PathBuf> {
-        self.get(name).map(PathBuf::from)
-    }
-}
-
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -123,40 +73,6 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.said())
-    }
-}
-
-/// How bad a problem is: a warning leaves nothing out that was meant; an error does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
-    Warning,
-    Error,
-}
-
-/// Something about the settings that the operator should know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    pub severity: Severity,
-    /// `file:line`, or the variable or flag.
-    pub place: String,
-    pub key: String,
-    pub message: Said,
-}
-
-impl Problem {
-    /// Where, which key, and what is wrong with it.
-    pub fn said(&self) -> Said {
-        if self.key.is_empty() {
-            said::problem_at(&self.place, &self.message)
-        } else {
-            said::problem(&self.place, &self.key, &self.message)
-        }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.said().fmt(f)
     }
 }
 

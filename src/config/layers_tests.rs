@@ -1,6 +1,7 @@
 //! Precedence, messages with file, line and key, and the shipped default file and schema.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use super::*;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use directories::ProjectDirs;
 
 use super::ConfigError;
-use super::layers::Environment;
+use super::environment::Environment;
 
 /// The program's places in the file system.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,6 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::sheet::{self, Sheet};
-use crate::action::gate::expected_name;
 use crate::action::plan::{Confirmation, Plan};
 use crate::action::preview::lines_in;
 use crate::action::said::label_warning;
@@ -25,7 +24,7 @@ pub fn draw(state: &State, preview: &Preview, paint: &mut Paint<'_>, screen: Rec
     let asked = if state.read_only && plan.mutates() {
         (ui.preview_read_only.clone(), theme.warn)
     } else if typing {
-        let name = expected_name(plan);
+        let name = plan.target.to_type();
         (fill(&ui.preview_typed, &[("name", name)]), theme.key)
     } else {
         (ui.preview_key.clone(), theme.key)
