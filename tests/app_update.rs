@@ -8,12 +8,13 @@ use console::{at, diagnosed, instance, listed, press, send, triage_run};
 use cvmtop::action::batch::Batch;
 use cvmtop::action::context::PlanContext;
 use cvmtop::action::parameters::Parameters;
-use cvmtop::action::plan::{Plan, plan};
-use cvmtop::app::effect::Effect;
+use cvmtop::action::plan::Plan;
+use cvmtop::action::planner::plan;
+use cvmtop::app::effect::{Act, Console, Effect, Memory, Observe};
 use cvmtop::app::health::Login;
 use cvmtop::app::jobs::{Ending, Executed};
 use cvmtop::app::locale::Lang;
-use cvmtop::app::message::{Listing, Look, Message};
+use cvmtop::app::message::{Acted, Found, Listing, Look, Message, Recalled};
 use cvmtop::app::missing::Missing;
 use cvmtop::app::overlay::Overlay;
 use cvmtop::app::rhythm::Intervals;
@@ -48,22 +49,24 @@ fn previewed(state: &mut State, plan: Plan) -> cvmtop::app::case::RunId {
     let run = effects
         .iter()
         .find_map(|effect| match effect {
-            Effect::Prepare { run, .. } => Some(*run),
+            Effect::Act(Act::Prepare { run, .. }) => Some(*run),
             _ => None,
         })
         .expect("a preview is prepared");
     send(
         state,
-        Message::Planned {
+        Message::Acted(Acted::Planned {
             run,
             result: Ok(Box::new(plan)),
-        },
+        }),
     );
     run
 }
 
 fn executes(effects: &[Effect]) -> bool {
-    effects.iter().any(|e| matches!(e, Effect::Execute { .. }))
+    effects
+        .iter()
+        .any(|e| matches!(e, Effect::Act(Act::Execute { .. })))
 }
 
 #[test]
@@ -86,10 +89,10 @@ fn answers_of_an_older_listing_are_dropped() {
     let event = Listing::Page(vec![instance("ins-ghost", "ghost", 99).into()]);
     send(
         &mut state,
-        Message::Listed {
+        Message::Found(Found::Listed {
             generation: old,
             event,
-        },
+        }),
     );
     assert!(state.fleet.get("ins-ghost").is_none());
 }
@@ -112,11 +115,11 @@ fn readings_of_an_older_triage_are_dropped() {
     .on_path(Path::Public);
     send(
         &mut state,
-        Message::Read {
+        Message::Found(Found::Read {
             run: old,
             instance: "ins-shop".into(),
             reading: Box::new(reading),
-        },
+        }),
     );
     assert!(state.cases["ins-shop"].readings.is_empty());
 }
@@ -192,7 +195,7 @@ fn an_action_without_the_users_address_asks_for_it() {
     let effects = press(&mut state, "2 0 3 . 0 . 1 1 3 . 9 enter");
     assert!(matches!(
         effects.last(),
-        Some(Effect::Prepare { user_source: Some(address), .. }) if address.to_string() == "203.0.113.9"
+        Some(Effect::Act(Act::Prepare { user_source: Some(address), .. })) if address.to_string() == "203.0.113.9"
     ));
 }
 
@@ -205,10 +208,10 @@ fn an_action_is_followed_to_its_end_and_looked_at_again() {
     let note = "1/1 adds one rule".to_owned();
     send(
         &mut state,
-        Message::Progressed {
+        Message::Acted(Acted::Progressed {
             run,
             note: Said::raw(note),
-        },
+        }),
     );
     let executed = Executed {
         ending: Ending::Restored,
@@ -221,14 +224,14 @@ fn an_action_is_followed_to_its_end_and_looked_at_again() {
     };
     let effects = send(
         &mut state,
-        Message::Executed {
+        Message::Acted(Acted::Executed {
             run,
             result: Ok(Box::new(executed)),
-        },
+        }),
     );
     triage_run(&effects);
     let effects = press(&mut state, "u");
-    assert!(matches!(&effects[..], [Effect::PrepareUndo { entry, .. }] if entry == "e1"));
+    assert!(matches!(&effects[..], [Effect::Act(Act::PrepareUndo { entry, .. })] if entry == "e1"));
 }
 
 #[test]
@@ -248,20 +251,20 @@ fn a_failed_cure_counts_in_the_next_diagnosis() {
     };
     let effects = send(
         &mut state,
-        Message::Executed {
+        Message::Acted(Acted::Executed {
             run,
             result: Ok(Box::new(executed)),
-        },
+        }),
     );
     let run = triage_run(&effects);
     for reading in console::blocked_readings() {
         send(
             &mut state,
-            Message::Read {
+            Message::Found(Found::Read {
                 run,
                 instance: "ins-shop".into(),
                 reading: Box::new(reading),
-            },
+            }),
         );
     }
     let after = state
@@ -281,7 +284,10 @@ fn leaving_during_an_action_asks_once() {
     press(&mut state, "Y");
     assert!(press(&mut state, "q").is_empty());
     assert!(press(&mut state, "enter").is_empty());
-    assert!(matches!(press(&mut state, "Y")[..], [Effect::Quit]));
+    assert!(matches!(
+        press(&mut state, "Y")[..],
+        [Effect::Console(Console::Quit)]
+    ));
 }
 
 #[test]
@@ -292,9 +298,12 @@ fn the_question_about_leaving_goes_with_the_action_it_is_about() {
     assert!(press(&mut state, "q").is_empty());
     assert!(!state.overlays.is_empty(), "it asks");
     let result = Err(Said::raw("the network is gone"));
-    send(&mut state, Message::Executed { run, result });
+    send(&mut state, Message::Acted(Acted::Executed { run, result }));
     assert!(state.overlays.is_empty(), "nothing is under way any more");
-    assert!(matches!(press(&mut state, "q")[..], [Effect::Quit]));
+    assert!(matches!(
+        press(&mut state, "q")[..],
+        [Effect::Console(Console::Quit)]
+    ));
 }
 
 /// A look inside, and then one for a user who comes from somewhere else.
@@ -315,11 +324,11 @@ fn a_later_look_keeps_what_it_could_not_read_again_but_not_for_another_user() {
         );
         send(
             &mut state,
-            Message::Read {
+            Message::Found(Found::Read {
                 run,
                 instance: "ins-shop".into(),
                 reading: Box::new(reading.at(at(14), 5)),
-            },
+            }),
         );
     }
     console::end_triage(&mut state, run);
@@ -343,7 +352,10 @@ fn ctrl_c_leaves_from_anywhere() {
     for open in ["?", "/", ":", "e", "f", "m"] {
         press(&mut state, open);
         let effects = press(&mut state, "ctrl-c");
-        assert!(matches!(effects[..], [Effect::Quit]), "under {open}");
+        assert!(
+            matches!(effects[..], [Effect::Console(Console::Quit)]),
+            "under {open}"
+        );
         press(&mut state, "esc");
     }
 }
@@ -361,11 +373,11 @@ fn a_paused_display_holds_back_what_arrives() {
     .on_path(Path::Public);
     send(
         &mut state,
-        Message::Read {
+        Message::Found(Found::Read {
             run,
             instance: "ins-shop".into(),
             reading: Box::new(reading),
-        },
+        }),
     );
     assert!(state.cases["ins-shop"].readings.is_empty());
     assert_eq!(state.held_back.len(), 1);
@@ -431,12 +443,18 @@ fn a_target_is_opened_and_a_missing_one_is_named() {
     state.target = Some("10.0.1.5".into());
     let generation = state.fleet.begin_listing(1, false);
     let event = Listing::Page(vec![instance("ins-db", "db", 5).into()]);
-    let effects = send(&mut state, Message::Listed { generation, event });
+    let effects = send(
+        &mut state,
+        Message::Found(Found::Listed { generation, event }),
+    );
     triage_run(&effects);
     assert_eq!(state.fleet.selected_id(), Some("ins-db"));
     state.target = Some("nowhere".into());
     let event = Listing::End;
-    send(&mut state, Message::Listed { generation, event });
+    send(
+        &mut state,
+        Message::Found(Found::Listed { generation, event }),
+    );
     let shown = state.notices.shown().expect("a notice");
     assert!(shown.text.contains("nowhere"), "{}", shown.text);
 }
@@ -464,7 +482,7 @@ fn looked(state: &mut State, effects: &[Effect], word: LoginWord, second: i64) -
     let run = effects
         .iter()
         .find_map(|effect| match effect {
-            Effect::Look { run, .. } => Some(*run),
+            Effect::Observe(Observe::Short { run, .. }) => Some(*run),
             _ => None,
         })
         .expect("a look is asked for");
@@ -473,12 +491,12 @@ fn looked(state: &mut State, effects: &[Effect], word: LoginWord, second: i64) -
         login: Some(Login::of(word)),
         ms: Some(3),
     };
-    let message = Message::Looked {
+    let message = Message::Found(Found::Looked {
         run,
         instance: "ins-shop".into(),
         looks: vec![look],
         at: at(second),
-    };
+    });
     send(state, message)
 }
 
@@ -489,15 +507,22 @@ fn the_list_and_the_logins_are_looked_at_again_by_themselves() {
     assert!(
         !tick(&mut state, 59)
             .iter()
-            .any(|e| matches!(e, Effect::List { .. }))
+            .any(|e| matches!(e, Effect::Observe(Observe::List { .. })))
     );
     let effects = tick(&mut state, 61);
-    assert!(effects.iter().any(|e| matches!(e, Effect::List { .. })));
+    assert!(
+        effects
+            .iter()
+            .any(|e| matches!(e, Effect::Observe(Observe::List { .. })))
+    );
     assert!(!state.busy(), "what nobody asked for keeps nobody waiting");
     let generation = state.fleet.generation;
     let fresh = vec![instance("ins-shop", "shop-api-01", 7).into()];
     for event in [Listing::Page(fresh), Listing::End] {
-        send(&mut state, Message::Listed { generation, event });
+        send(
+            &mut state,
+            Message::Found(Found::Listed { generation, event }),
+        );
     }
     state.settle();
     assert_eq!(state.fleet.len(), 1, "what is gone is gone from the list");
@@ -505,7 +530,7 @@ fn the_list_and_the_logins_are_looked_at_again_by_themselves() {
     let effects = tick(&mut state, 301);
     let gentle = effects
         .iter()
-        .any(|e| matches!(e, Effect::Sweep { gentle: true, .. }));
+        .any(|e| matches!(e, Effect::Observe(Observe::Sweep { gentle: true, .. })));
     assert!(gentle, "{effects:?}");
 }
 
@@ -526,7 +551,11 @@ fn nothing_is_looked_at_while_paused_or_switched_off() {
 #[test]
 fn the_selected_instance_is_looked_at_once_the_selection_rests() {
     let mut state = looking_by_itself();
-    let looks = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Look { .. }));
+    let looks = |effects: &[Effect]| {
+        effects
+            .iter()
+            .any(|e| matches!(e, Effect::Observe(Observe::Short { .. })))
+    };
     assert!(!looks(&tick(&mut state, 29)), "it was looked at just now");
     press(&mut state, "down up");
     assert!(!looks(&tick(&mut state, 30)), "it is only passed over");
@@ -548,11 +577,11 @@ fn a_login_that_turns_is_diagnosed_again_with_its_onset() {
         let (instance, reading) = ("ins-shop".into(), Box::new(reading));
         send(
             &mut state,
-            Message::Read {
+            Message::Found(Found::Read {
                 run,
                 instance,
                 reading,
-            },
+            }),
         );
     }
     console::end_triage(&mut state, run);
@@ -561,7 +590,7 @@ fn a_login_that_turns_is_diagnosed_again_with_its_onset() {
     let effects = tick(&mut state, 120);
     let effects = looked(&mut state, &effects, LoginWord::Refused, 121);
     let again = effects.iter().find_map(|effect| match effect {
-        Effect::Triage { deep, onset, .. } => Some((*deep, *onset)),
+        Effect::Observe(Observe::Triage(triage)) => Some((triage.deep, triage.onset)),
         _ => None,
     });
     assert_eq!(again, Some((false, Some(at(121)))), "{effects:?}");
@@ -571,7 +600,7 @@ fn a_login_that_turns_is_diagnosed_again_with_its_onset() {
     );
     assert!(
         effects.iter().any(
-            |e| matches!(e, Effect::KeepLogins(spans) if spans[0].instance == "ins-shop" && !spans[0].answers)
+            |e| matches!(e, Effect::Memory(Memory::KeepLogins(spans)) if spans[0].instance == "ins-shop" && !spans[0].answers)
         ),
         "{effects:?}"
     );
@@ -583,12 +612,17 @@ fn a_region_that_stays_away_is_told_once() {
     for second in [61, 400, 900] {
         let effects = tick(&mut state, second);
         assert!(
-            effects.iter().any(|e| matches!(e, Effect::List { .. })),
+            effects
+                .iter()
+                .any(|e| matches!(e, Effect::Observe(Observe::List { .. }))),
             "{second}"
         );
         let generation = state.fleet.generation;
         let event = Listing::Failed(Said::raw("no answer"));
-        send(&mut state, Message::Listed { generation, event });
+        send(
+            &mut state,
+            Message::Found(Found::Listed { generation, event }),
+        );
     }
     let told = state
         .notices
@@ -614,10 +648,10 @@ fn what_earlier_runs_found_is_shown_with_what_cured_it() {
     let cases = vec![past.clone()];
     send(
         &mut state,
-        Message::Past {
+        Message::Recalled(Recalled::Past {
             instance: "ins-shop".into(),
             cases,
-        },
+        }),
     );
     let kept = &state.cases["ins-shop"].past;
     assert_eq!(kept.len(), 2, "the diagnosis of this run, then the old one");
@@ -634,12 +668,21 @@ fn without_credentials_one_key_opens_the_demo() {
     let generation = state.fleet.generation;
     let looked_for = vec![Said::raw("TENCENTCLOUD_SECRET_ID")];
     let event = Listing::Missing(Missing::Credentials { looked_for });
-    send(&mut state, Message::Listed { generation, event });
-    assert!(matches!(press(&mut state, "o")[..], [Effect::OpenDemo]));
+    send(
+        &mut state,
+        Message::Found(Found::Listed { generation, event }),
+    );
+    assert!(matches!(
+        press(&mut state, "o")[..],
+        [Effect::Console(Console::OpenDemo)]
+    ));
     state.notices.dismiss();
     assert_eq!(next_wake(&state), None, "nothing is tried again by itself");
     let effects = press(&mut state, "r");
-    assert!(matches!(effects[..], [Effect::List { .. }]));
+    assert!(matches!(
+        effects[..],
+        [Effect::Observe(Observe::List { .. })]
+    ));
 }
 
 #[test]
@@ -689,12 +732,12 @@ fn batch_previewed(state: &mut State) -> Vec<Effect> {
     let (run, choice, instances) = effects
         .iter()
         .find_map(|effect| match effect {
-            Effect::PrepareBatch {
+            Effect::Act(Act::PrepareBatch {
                 run,
                 choice,
                 instances,
                 ..
-            } => Some((*run, choice.clone(), instances.clone())),
+            }) => Some((*run, choice.clone(), instances.clone())),
             _ => None,
         })
         .expect("plans are asked for");
@@ -716,11 +759,11 @@ fn batch_previewed(state: &mut State) -> Vec<Effect> {
     let result = Ok(Box::new(Batch::of(ActionId::Restart, planned)));
     send(
         state,
-        Message::BatchPlanned {
+        Message::Acted(Acted::BatchPlanned {
             run,
             choice,
             result,
-        },
+        }),
     )
 }
 
@@ -732,7 +775,7 @@ fn a_batch_is_planned_shown_and_confirmed_with_its_phrase() {
     let sends = |effects: &[Effect]| {
         effects
             .iter()
-            .any(|e| matches!(e, Effect::ExecuteBatch { .. }))
+            .any(|e| matches!(e, Effect::Act(Act::ExecuteBatch { .. })))
     };
     assert!(!sends(&press(&mut state, "Y enter")));
     assert!(matches!(
@@ -770,11 +813,11 @@ fn a_batch_that_was_given_up_is_not_shown() {
     let result = Err(Said::raw("no"));
     send(
         &mut state,
-        Message::BatchPlanned {
+        Message::Acted(Acted::BatchPlanned {
             run: old,
             choice,
             result,
-        },
+        }),
     );
     assert!(state.overlays.is_empty());
 }
@@ -797,7 +840,7 @@ fn what_a_person_tells_is_weighed_at_once_and_goes_along_with_the_next_look() {
     assert!(state.overlays.is_empty());
     let effects = press(&mut state, "enter");
     let along = effects.iter().find_map(|effect| match effect {
-        Effect::Triage { statements, .. } => Some(statements.clone()),
+        Effect::Observe(Observe::Triage(triage)) => Some(triage.statements.clone()),
         _ => None,
     });
     let along = along.expect("a triage begins");
@@ -817,7 +860,7 @@ fn the_way_in_is_told_once_for_a_network_and_kept() {
         .to_owned();
     let kept = |effects: &[Effect]| {
         effects.iter().find_map(|effect| match effect {
-            Effect::KeepWay { network, way } => Some((network.clone(), *way)),
+            Effect::Memory(Memory::KeepWay { network, way }) => Some((network.clone(), *way)),
             _ => None,
         })
     };
@@ -828,14 +871,14 @@ fn the_way_in_is_told_once_for_a_network_and_kept() {
     assert_eq!(way(&state), Some(Path::Private), "it is weighed at once");
     let effects = press(&mut state, "esc enter");
     let along = effects.iter().find_map(|effect| match effect {
-        Effect::Triage { statements, .. } => Some(statements.way),
+        Effect::Observe(Observe::Triage(triage)) => Some(triage.statements.way),
         _ => None,
     });
     assert_eq!(along, Some(Some(Path::Private)));
     // What an earlier run was told is older than what was told here.
     send(
         &mut state,
-        Message::Ways(vec![(network.clone(), Path::Public)]),
+        Message::Recalled(Recalled::Ways(vec![(network.clone(), Path::Public)])),
     );
     assert_eq!(way(&state), Some(Path::Private));
     let effects = press(&mut state, "i j enter");
@@ -883,9 +926,11 @@ fn a_cure_is_kept_with_the_diagnosis_that_it_cured() {
         output: Vec::new(),
     };
     let result = Ok(Box::new(executed));
-    let effects = send(&mut state, Message::Executed { run, result });
+    let effects = send(&mut state, Message::Acted(Acted::Executed { run, result }));
     let kept = effects.iter().find_map(|effect| match effect {
-        Effect::KeepCure { action, case, .. } => Some((action.clone(), case.clone())),
+        Effect::Memory(Memory::KeepCure { action, case, .. }) => {
+            Some((action.clone(), case.clone()))
+        }
         _ => None,
     });
     let (action, case) = kept.expect("the cure is kept");
@@ -901,7 +946,7 @@ fn a_cure_is_kept_with_the_diagnosis_that_it_cured() {
 fn a_login_is_tried_once_after_consent_and_as_whom_one_says() {
     let tried = |effects: &[Effect]| {
         effects.iter().find_map(|effect| match effect {
-            Effect::Triage { try_login, .. } => Some(try_login.clone()),
+            Effect::Observe(Observe::Triage(triage)) => Some(triage.try_login.clone()),
             _ => None,
         })
     };

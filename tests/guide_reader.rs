@@ -10,12 +10,13 @@ mod terminal;
 use console::{at, diagnosed, press, send};
 use cvmtop::action::context::PlanContext;
 use cvmtop::action::parameters::Parameters;
-use cvmtop::action::plan::{Confirmation, plan};
+use cvmtop::action::plan::Confirmation;
+use cvmtop::action::planner::plan;
 use cvmtop::app::case::RunId;
-use cvmtop::app::effect::Effect;
+use cvmtop::app::effect::{Act, Console, Effect, Record};
 use cvmtop::app::jobs::{Ending, Executed};
 use cvmtop::app::locale::Lang;
-use cvmtop::app::message::{Message, TicketMade};
+use cvmtop::app::message::{Acted, Message, Recorded, TicketMade};
 use cvmtop::app::overlay::{Overlay, Reading};
 use cvmtop::app::state::State;
 use cvmtop::domain::action::ActionId;
@@ -50,7 +51,7 @@ fn guide(state: &State) -> (String, usize) {
 
 fn copied(effects: &[Effect]) -> Option<&str> {
     effects.iter().find_map(|effect| match effect {
-        Effect::Copy { text } => Some(text.as_str()),
+        Effect::Console(Console::Copy { text }) => Some(text.as_str()),
         _ => None,
     })
 }
@@ -59,7 +60,7 @@ fn ticks(effects: &[Effect]) -> Vec<(usize, bool)> {
     effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::TickStep { step, ticked, .. } => Some((*step, *ticked)),
+            Effect::Record(Record::TickStep { step, ticked, .. }) => Some((*step, *ticked)),
             _ => None,
         })
         .collect()
@@ -122,12 +123,12 @@ fn the_action_of_a_step_goes_through_preview_and_gate_and_ticks_the_step() {
     let mut state = reading();
     let effects = press(&mut state, "tab enter");
     let [
-        Effect::Prepare {
+        Effect::Act(Act::Prepare {
             run,
             action,
             parameters,
             ..
-        },
+        }),
     ] = effects.as_slice()
     else {
         panic!("one preview is prepared: {effects:?}");
@@ -146,12 +147,15 @@ fn the_action_of_a_step_goes_through_preview_and_gate_and_ticks_the_step() {
     let mut plan = plan(ActionId::Restart, &Parameters::none(), &context).unwrap();
     plan.confirmation = Confirmation::Key;
     let result = Ok(Box::new(plan));
-    send(&mut state, Message::Planned { run, result });
+    send(&mut state, Message::Acted(Acted::Planned { run, result }));
     assert!(matches!(state.overlays.last(), Some(Overlay::Preview(_))));
     // Nothing leaves before the answer.
     assert!(press(&mut state, "enter space tab").is_empty());
     let effects = press(&mut state, "Y");
-    assert!(matches!(effects.as_slice(), [Effect::Execute { .. }]));
+    assert!(matches!(
+        effects.as_slice(),
+        [Effect::Act(Act::Execute { .. })]
+    ));
     let ended = |ending| Executed {
         ending,
         detail: Said::raw("the rules are in force"),
@@ -162,7 +166,7 @@ fn the_action_of_a_step_goes_through_preview_and_gate_and_ticks_the_step() {
         output: Vec::new(),
     };
     let result = Ok(Box::new(ended(Ending::Restored)));
-    let effects = send(&mut state, Message::Executed { run, result });
+    let effects = send(&mut state, Message::Acted(Acted::Executed { run, result }));
     assert_eq!(ticks(&effects), [(2, true)]);
     assert!(state.cases["ins-shop"].is_ticked("security-group", 2));
     assert_eq!(state.selected_report().unwrap().guide_steps[0].step, 2);
@@ -172,12 +176,12 @@ fn the_action_of_a_step_goes_through_preview_and_gate_and_ticks_the_step() {
 fn an_action_that_failed_ticks_nothing() {
     let mut state = reading();
     let effects = press(&mut state, "tab enter");
-    let [Effect::Prepare { run, .. }] = effects.as_slice() else {
+    let [Effect::Act(Act::Prepare { run, .. })] = effects.as_slice() else {
         panic!("one preview is prepared: {effects:?}");
     };
     let run = *run;
     let result = Err(Said::raw("the cloud refused"));
-    let effects = send(&mut state, Message::Executed { run, result });
+    let effects = send(&mut state, Message::Acted(Acted::Executed { run, result }));
     assert_eq!(ticks(&effects), []);
 }
 
@@ -187,7 +191,7 @@ fn a_read_only_console_previews_a_step_and_sends_nothing() {
     state.read_only = true;
     press(&mut state, "g");
     let effects = press(&mut state, "tab enter");
-    let [Effect::Prepare { run, .. }] = effects.as_slice() else {
+    let [Effect::Act(Act::Prepare { run, .. })] = effects.as_slice() else {
         panic!("one preview is prepared: {effects:?}");
     };
     let run = *run;
@@ -199,9 +203,13 @@ fn a_read_only_console_previews_a_step_and_sends_nothing() {
     let mut plan = plan(ActionId::Restart, &Parameters::none(), &context).unwrap();
     plan.confirmation = Confirmation::Key;
     let result = Ok(Box::new(plan));
-    send(&mut state, Message::Planned { run, result });
+    send(&mut state, Message::Acted(Acted::Planned { run, result }));
     let effects = press(&mut state, "Y");
-    assert!(!effects.iter().any(|e| matches!(e, Effect::Execute { .. })));
+    assert!(
+        !effects
+            .iter()
+            .any(|e| matches!(e, Effect::Act(Act::Execute { .. })))
+    );
 }
 
 #[test]
@@ -220,7 +228,10 @@ fn steps_are_ticked_off_and_open_again() {
         by: "kim@jump-1".into(),
     }];
     let instance = "ins-shop".to_owned();
-    send(&mut state, Message::StepsTicked { instance, steps });
+    send(
+        &mut state,
+        Message::Recorded(Recorded::StepsTicked { instance, steps }),
+    );
     assert!(state.cases["ins-shop"].is_ticked("security-group", 3));
     assert_eq!(
         state.selected_report().unwrap().guide_steps[0].by,
@@ -262,14 +273,14 @@ fn a_ticket_is_asked_for_written_and_its_form_text_copied() {
     assert!(press(&mut state, "t tab").is_empty());
     let effects = press(&mut state, "x enter");
     let [
-        Effect::WriteTicket {
+        Effect::Record(Record::WriteTicket {
             run,
             report,
             folder,
             mask,
             archive,
             ..
-        },
+        }),
     ] = effects.as_slice()
     else {
         panic!("a bundle is written: {effects:?}");
@@ -287,10 +298,10 @@ fn a_ticket_is_asked_for_written_and_its_form_text_copied() {
     };
     let effects = send(
         &mut state,
-        Message::TicketWritten {
+        Message::Recorded(Recorded::TicketWritten {
             run,
             result: Ok(made),
-        },
+        }),
     );
     assert_eq!(copied(&effects), Some("Login fails."));
     let shown = text(&state).plain();
@@ -306,13 +317,16 @@ fn a_masked_screen_asks_for_a_masked_ticket_and_a_failure_is_told() {
     state.ticket_folder = "/nowhere".into();
     state.looks.privacy = true;
     let effects = press(&mut state, "t enter");
-    let [Effect::WriteTicket { run, mask, .. }] = effects.as_slice() else {
+    let [Effect::Record(Record::WriteTicket { run, mask, .. })] = effects.as_slice() else {
         panic!("a bundle is written: {effects:?}");
     };
     assert!(*mask);
     let run = *run;
     let result = Err(Said::raw("cannot write"));
-    send(&mut state, Message::TicketWritten { run, result });
+    send(
+        &mut state,
+        Message::Recorded(Recorded::TicketWritten { run, result }),
+    );
     assert!(state.overlays.is_empty());
     assert_eq!(state.notices.shown().unwrap().text, "cannot write");
 }

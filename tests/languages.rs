@@ -18,13 +18,14 @@ use cvmtop::action::context::{
     AccountType, AddressFacts, Fact, GroupFacts, Others, PlanContext, RepairTask,
 };
 use cvmtop::action::parameters::Parameters;
-use cvmtop::action::plan::{Plan, Undo, Verification, plan};
+use cvmtop::action::plan::{Plan, Undo, Verification};
+use cvmtop::action::planner::plan;
 use cvmtop::app::batch::{BatchPreview, Choice};
-use cvmtop::app::effect::Effect;
+use cvmtop::app::effect::{Act, Effect};
 use cvmtop::app::jobs::Handed;
 use cvmtop::app::line_edit::LineEdit;
 use cvmtop::app::locale::{Lang, Texts, sentences};
-use cvmtop::app::message::{Listing, Message};
+use cvmtop::app::message::{Acted, Found, Listing, Message};
 use cvmtop::app::missing::Missing;
 use cvmtop::app::overlay::{Overlay, Preview};
 use cvmtop::app::state::{Pane, State};
@@ -373,7 +374,10 @@ fn the_first_screen_tells_everything_on_any_size() {
                 Said::raw("~/.tccli/default.credential"),
             ];
             let event = Listing::Missing(Missing::Credentials { looked_for });
-            send(&mut state, Message::Listed { generation, event });
+            send(
+                &mut state,
+                Message::Found(Found::Listed { generation, event }),
+            );
             let mut seen = String::new();
             for _ in 0..40 {
                 let text = shown(&mut state);
@@ -533,7 +537,7 @@ fn a_preview_is_drawn_in_the_language() {
         let mut state = diagnosed(lang, (100, 60));
         let effects = press(&mut state, "1");
         let run = effects.iter().find_map(|effect| match effect {
-            Effect::Prepare { run, .. } => Some(*run),
+            Effect::Act(Act::Prepare { run, .. }) => Some(*run),
             _ => None,
         });
         let context = PlanContext {
@@ -545,10 +549,10 @@ fn a_preview_is_drawn_in_the_language() {
         let result = Ok(Box::new(plan));
         send(
             &mut state,
-            Message::Planned {
+            Message::Acted(Acted::Planned {
                 run: run.unwrap(),
                 result,
-            },
+            }),
         );
         let text = shown(&mut state).replace("  ", " ");
         let compact: String = text.chars().filter(|c| *c != ' ').collect();

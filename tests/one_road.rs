@@ -7,7 +7,7 @@ mod console;
 
 use console::{at, listed, press, send, triage_run};
 use cvmtop::app::locale::Lang;
-use cvmtop::app::message::Message;
+use cvmtop::app::message::{Found, Message};
 use cvmtop::app::state::State;
 use cvmtop::case::{self, Known};
 use cvmtop::client_text;
@@ -95,11 +95,11 @@ fn told(state: &mut State, run: cvmtop::app::case::RunId, reading: &Reading) {
     let reading = Box::new(reading.clone());
     send(
         state,
-        Message::Read {
+        Message::Found(Found::Read {
             run,
             instance,
             reading,
-        },
+        }),
     );
 }
 

@@ -9,7 +9,7 @@ use console::{diagnosed, fresh, listed, press};
 use cvmtop::app::case::RunId;
 use cvmtop::app::jobs::{Ending, Job, JobState};
 use cvmtop::app::locale::Lang;
-use cvmtop::app::message::{Listing, Message};
+use cvmtop::app::message::{Found, Listing, Message};
 use cvmtop::app::missing::Missing;
 use cvmtop::app::state::{Pane, State};
 use cvmtop::app::update::update;
@@ -127,7 +127,10 @@ fn loading_empty_and_filtered_lists_say_so() {
             Said::raw("~/.tccli/default.credential"),
         ];
         let event = Listing::Missing(Missing::Credentials { looked_for });
-        update(&mut state, Message::Listed { generation, event });
+        update(
+            &mut state,
+            Message::Found(Found::Listed { generation, event }),
+        );
         let name = format!("first-run-{}", lang.as_str());
         insta::assert_snapshot!(name, text(&frame(&mut state, false)));
     }
@@ -353,13 +356,13 @@ fn names_of_the_list_are_whole_where_the_pane_has_room() {
 fn a_sweep_held_back_by_the_descriptor_limit_says_so() {
     for lang in Lang::ALL {
         let mut state = listed(lang, (80, 24));
-        update(&mut state, Message::SweepHeld(Some(200)));
+        update(&mut state, Message::Found(Found::SweepHeld(Some(200))));
         let shown = text(&frame(&mut state, false));
         assert!(
             shown.contains("ulimit -n") && shown.contains("200"),
             "{shown}"
         );
-        update(&mut state, Message::SweepHeld(None));
+        update(&mut state, Message::Found(Found::SweepHeld(None)));
         assert!(!text(&frame(&mut state, false)).contains("ulimit"));
     }
 }

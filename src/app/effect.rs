@@ -1,6 +1,8 @@
 //! What should happen in the world, as data; carried out by `runtime::executor`.
 //!
-//! Must not live here: how any of it is done.
+//! Nested, so that whoever carries out a kind of them takes that kind alone and leaves none out:
+//! a new variant does not compile until it is done somewhere. Must not live here: how any of it is
+//! done.
 
 use std::net::IpAddr;
 
@@ -21,24 +23,27 @@ use crate::domain::statement::Statements;
 /// One thing to do outside of the state.
 #[derive(Debug)]
 pub enum Effect {
+    /// Read the world.
+    Observe(Observe),
+    /// Plan and carry out what changes it.
+    Act(Act),
+    /// Journal, guides and tickets of the cases.
+    Record(Record),
+    /// What one run of the program remembers for the next.
+    Memory(Memory),
+    /// The terminal itself, and whether the console goes on.
+    Console(Console),
+    /// Stop a run; its late answers are dropped anyway.
+    Cancel { run: RunId },
+}
+
+/// Reads the world.
+#[derive(Debug)]
+pub enum Observe {
     /// List all instances of the configured regions.
-    List {
-        generation: u64,
-    },
+    List { generation: u64 },
     /// Collect everything about one instance.
-    Triage {
-        run: RunId,
-        instance: String,
-        deep: bool,
-        /// Make one real login attempt as this user.
-        try_login: Option<String>,
-        user_source: Option<IpAddr>,
-        error_text: String,
-        /// What a person said of the failure.
-        statements: Statements,
-        /// Since when login fails, where it is known.
-        onset: Option<Timestamp>,
-    },
+    Triage(Box<Triage>),
     /// Look at login ports in the background; gently when nobody asked for it.
     Sweep {
         run: RunId,
@@ -46,14 +51,28 @@ pub enum Effect {
         gentle: bool,
     },
     /// One short look at the login ports of one instance.
-    Look {
-        run: RunId,
-        instance: String,
-    },
-    /// Stop a run; its late answers are dropped anyway.
-    Cancel {
-        run: RunId,
-    },
+    Short { run: RunId, instance: String },
+}
+
+/// Which instance to collect everything about, and how.
+#[derive(Debug)]
+pub struct Triage {
+    pub run: RunId,
+    pub instance: String,
+    pub deep: bool,
+    /// Make one real login attempt as this user.
+    pub try_login: Option<String>,
+    pub user_source: Option<IpAddr>,
+    pub error_text: String,
+    /// What a person said of the failure.
+    pub statements: Statements,
+    /// Since when login fails, where it is known.
+    pub onset: Option<Timestamp>,
+}
+
+/// Changes the world, by way of a preview and the gate.
+#[derive(Debug)]
+pub enum Act {
     /// Read what the preview of an action needs, and plan it.
     Prepare {
         run: RunId,
@@ -64,10 +83,7 @@ pub enum Effect {
         login_port: Option<u16>,
     },
     /// The same for taking a journal entry back.
-    PrepareUndo {
-        run: RunId,
-        entry: String,
-    },
+    PrepareUndo { run: RunId, entry: String },
     /// Carry out what was previewed and approved.
     Execute {
         run: RunId,
@@ -92,46 +108,15 @@ pub enum Effect {
     },
     /// Settle what an earlier run of the program left in flight.
     Settle,
+}
+
+/// Reads and writes what is kept of the cases on disk, the history apart.
+#[derive(Debug)]
+pub enum Record {
     /// Let a time-boxed change stay.
-    Keep {
-        entry: String,
-    },
+    LetStay { entry: String },
     /// Show the journal.
-    ReadJournal {
-        title: String,
-    },
-    /// Read what earlier runs remember of logins.
-    Recall,
-    /// Read what was typed in earlier runs.
-    RecallTyped,
-    /// Keep what was typed.
-    KeepTyped {
-        line: Line,
-        text: String,
-        at: Timestamp,
-    },
-    /// Read which way the users come to each network.
-    RecallWays,
-    /// Keep which way the users come to a network, or forget it.
-    KeepWay {
-        network: String,
-        way: Option<Path>,
-    },
-    /// Read what earlier runs found at an instance.
-    ReadPast {
-        instance: String,
-    },
-    /// Keep since when logins are as they are.
-    KeepLogins(Vec<LoginSpan>),
-    /// Keep a diagnosis.
-    KeepCase(Box<PastCase>),
-    /// Keep which action brought login back, and the diagnosis it cured where that was not kept
-    /// yet.
-    KeepCure {
-        instance: String,
-        action: String,
-        case: Option<Box<PastCase>>,
-    },
+    ReadJournal { title: String },
     /// Keep that a step of a guide was ticked off, or is not any more.
     TickStep {
         instance: String,
@@ -150,9 +135,44 @@ pub enum Effect {
         archive: bool,
     },
     /// Keep which cause was the true one.
-    SaveConfirmation {
-        cause: String,
+    SaveConfirmation { cause: String },
+}
+
+/// Reads and writes the history.
+#[derive(Debug)]
+pub enum Memory {
+    /// Read what earlier runs remember of logins.
+    RecallLogins,
+    /// Read what was typed in earlier runs.
+    RecallTyped,
+    /// Keep what was typed.
+    KeepTyped {
+        line: Line,
+        text: String,
+        at: Timestamp,
     },
+    /// Read which way the users come to each network.
+    RecallWays,
+    /// Keep which way the users come to a network, or forget it.
+    KeepWay { network: String, way: Option<Path> },
+    /// Read what earlier runs found at an instance.
+    ReadPast { instance: String },
+    /// Keep since when logins are as they are.
+    KeepLogins(Vec<LoginSpan>),
+    /// Keep a diagnosis.
+    KeepCase(Box<PastCase>),
+    /// Keep which action brought login back, and the diagnosis it cured where that was not kept
+    /// yet.
+    KeepCure {
+        instance: String,
+        action: String,
+        case: Option<Box<PastCase>>,
+    },
+}
+
+/// Done by the loop, which has the terminal.
+#[derive(Debug)]
+pub enum Console {
     /// Put text on the operator's clipboard.
     Copy {
         text: String,

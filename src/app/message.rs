@@ -1,6 +1,7 @@
 //! Everything that can happen to the console.
 //!
-//! Must not live here: what follows from it (`app::update`).
+//! Nested as effects are: what takes one kind takes it whole. Must not live here: what follows from
+//! it (`app::update`).
 
 use std::sync::Arc;
 
@@ -45,6 +46,34 @@ pub enum Message {
     Tick(Timestamp),
     /// Where the last frame put things.
     Drawn(Geometry),
+    /// The session is open.
+    Opened {
+        place: Said,
+        host: String,
+        knowledge: Arc<Knowledge>,
+    },
+    /// What was read of the world.
+    Found(Found),
+    /// What became of an action.
+    Acted(Acted),
+    /// What is kept of the cases.
+    Recorded(Recorded),
+    /// What earlier runs of the program remember.
+    Recalled(Recalled),
+    /// Something to tell, from a task.
+    Told {
+        severity: Severity,
+        text: Said,
+    },
+    /// A task died.
+    TaskPanicked {
+        what: String,
+    },
+}
+
+/// What was read of the world.
+#[derive(Debug)]
+pub enum Found {
     Listed {
         generation: u64,
         event: Listing,
@@ -55,30 +84,11 @@ pub enum Message {
         instance: String,
         reading: Box<Reading>,
     },
-    TriageEnded {
-        run: RunId,
-        instance: String,
-        error: Option<Said>,
-        /// The instance as it was read during the triage.
-        fresh: Option<Box<Instance>>,
-        vantage: Option<Vantage>,
-        /// What the cloud measured in the last hour.
-        load: Vec<Load>,
-    },
+    TriageEnded(Box<TriageEnded>),
     /// Actions that the journal says did not bring the login of an instance back.
     Tried {
         instance: String,
         tried: Vec<String>,
-    },
-    /// Every change that will be taken back by itself, soonest first.
-    Timed(Vec<Timed>),
-    /// Entries of the journal that were taken back, by whomever.
-    TakenBack(Vec<String>),
-    /// The session is open.
-    Opened {
-        place: Said,
-        host: String,
-        knowledge: Arc<Knowledge>,
     },
     /// The sweep has looked at an instance.
     LoginChecked {
@@ -99,17 +109,24 @@ pub enum Message {
         looks: Vec<Look>,
         at: Timestamp,
     },
-    /// What earlier runs remember of logins.
-    Recalled(Vec<LoginSpan>),
-    /// What was typed in earlier runs, oldest first.
-    Typed(Vec<(Line, Vec<String>)>),
-    /// Which way the users come to each network, as told in earlier runs.
-    Ways(Vec<(String, Path)>),
-    /// What earlier runs found at an instance, newest first.
-    Past {
-        instance: String,
-        cases: Vec<PastCase>,
-    },
+}
+
+/// How a triage ended.
+#[derive(Debug)]
+pub struct TriageEnded {
+    pub run: RunId,
+    pub instance: String,
+    pub error: Option<Said>,
+    /// The instance as it was read during the triage.
+    pub fresh: Option<Box<Instance>>,
+    pub vantage: Option<Vantage>,
+    /// What the cloud measured in the last hour.
+    pub load: Vec<Load>,
+}
+
+/// What became of an action.
+#[derive(Debug)]
+pub enum Acted {
     /// The preview of an action, or why there is none.
     Planned {
         run: RunId,
@@ -130,14 +147,20 @@ pub enum Message {
         stopped: Option<Said>,
     },
     /// A sentence about an action under way.
-    Progressed {
-        run: RunId,
-        note: Said,
-    },
+    Progressed { run: RunId, note: Said },
     Executed {
         run: RunId,
         result: Result<Box<Executed>, Said>,
     },
+    /// Every change that will be taken back by itself, soonest first.
+    Timed(Vec<Timed>),
+    /// Entries of the journal that were taken back, by whomever.
+    TakenBack(Vec<String>),
+}
+
+/// What is kept of the cases.
+#[derive(Debug)]
+pub enum Recorded {
     /// The ticked steps of an instance, as they are kept.
     StepsTicked {
         instance: String,
@@ -148,19 +171,22 @@ pub enum Message {
         run: RunId,
         result: Result<TicketMade, Said>,
     },
-    /// Something to tell, from a task.
-    Told {
-        severity: Severity,
-        text: Said,
-    },
     /// Text of an overlay that was asked for.
-    Fetched {
-        title: String,
-        body: String,
-    },
-    /// A task died.
-    TaskPanicked {
-        what: String,
+    Fetched { title: String, body: String },
+}
+
+/// What earlier runs of the program remember.
+#[derive(Debug)]
+pub enum Recalled {
+    Logins(Vec<LoginSpan>),
+    /// What was typed, oldest first.
+    Typed(Vec<(Line, Vec<String>)>),
+    /// Which way the users come to each network, as told.
+    Ways(Vec<(String, Path)>),
+    /// What was found at an instance, newest first.
+    Past {
+        instance: String,
+        cases: Vec<PastCase>,
     },
 }
 

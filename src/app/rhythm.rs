@@ -7,7 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::case::RunId;
-use super::effect::Effect;
+use super::effect::{Effect, Memory, Observe};
 use super::health::Health;
 use super::state::State;
 use super::update::begin_sweep;
@@ -180,7 +180,7 @@ pub fn run_due(state: &mut State, effects: &mut Vec<Effect>) {
     {
         let run = state.new_run();
         state.rhythm.looking = Some((run, now));
-        effects.push(Effect::Look { run, instance });
+        effects.push(Effect::Observe(Observe::Short { run, instance }));
     }
 }
 
@@ -188,7 +188,7 @@ pub fn run_due(state: &mut State, effects: &mut Vec<Effect>) {
 pub fn list(state: &mut State, quiet: bool, effects: &mut Vec<Effect>) {
     let generation = state.fleet.begin_listing(0, quiet);
     state.rhythm.listing_began(state.now);
-    effects.push(Effect::List { generation });
+    effects.push(Effect::Observe(Observe::List { generation }));
 }
 
 /// Keeps since when logins are as they are, where that has changed.
@@ -199,6 +199,6 @@ pub fn keep_turned(state: &mut State, effects: &mut Vec<Effect>) {
         .filter_map(|id| state.fleet.get(id)?.track().span(id))
         .collect();
     if !spans.is_empty() && !state.demo {
-        effects.push(Effect::KeepLogins(spans));
+        effects.push(Effect::Memory(Memory::KeepLogins(spans)));
     }
 }

@@ -20,7 +20,7 @@ mod timed;
 
 pub use arrivals::begin_sweep;
 
-use super::effect::Effect;
+use super::effect::{Act, Effect, Memory};
 use super::message::{Message, MouseKind};
 use super::notices::Severity;
 use super::state::{Pane, State};
@@ -50,19 +50,31 @@ impl Dirty {
 pub fn update(state: &mut State, message: Message) -> (Dirty, Vec<Effect>) {
     let mut effects = Vec::new();
     state.answering = matches!(message, Message::Key(_) | Message::Pasted(_));
-    let dirty = match message {
+    // What was asked for by a key is answered even while the display is frozen.
+    let dirty = if state.paused && arrivals::can_wait(&message) {
+        state.held_back.push(message);
+        Dirty::Frame
+    } else {
+        apply(state, message, &mut effects)
+    };
+    rhythm::follow(state);
+    (dirty, effects)
+}
+
+fn apply(state: &mut State, message: Message, effects: &mut Vec<Effect>) -> Dirty {
+    match message {
         Message::Key(chord) => {
             state.settle();
-            overlay_keys::key(state, chord, &mut effects)
+            overlay_keys::key(state, chord, effects)
         }
-        Message::Pasted(text) => overlay_keys::pasted(state, &text, &mut effects),
+        Message::Pasted(text) => overlay_keys::pasted(state, &text, effects),
         Message::Mouse { kind, x, y } => mouse(state, kind, x, y),
         Message::Resized { width, height } => {
             let changed = state.size != (width, height);
             state.size = (width, height);
             Dirty::when(changed)
         }
-        Message::Tick(now) => tick(state, now, &mut effects),
+        Message::Tick(now) => tick(state, now, effects),
         Message::Drawn(geometry) => {
             if geometry.list.height > 0 {
                 state.fleet.offset = geometry.list_offset;
@@ -71,29 +83,40 @@ pub fn update(state: &mut State, message: Message) -> (Dirty, Vec<Effect>) {
             state.geometry = geometry;
             Dirty::Nothing
         }
+        Message::Opened {
+            place,
+            host,
+            knowledge,
+        } => {
+            state.missing = None;
+            state.place = place;
+            state.vantage = host;
+            state.knowledge = Some(knowledge);
+            Dirty::Frame
+        }
+        Message::Found(found) => arrivals::found(state, found, effects),
+        Message::Acted(acted) => arrivals::acted(state, acted, effects),
+        Message::Recorded(recorded) => arrivals::recorded(state, recorded, effects),
+        Message::Recalled(recalled) => arrivals::recalled(state, recalled),
+        Message::Told { severity, text } => {
+            state.tell_said(severity, &text);
+            Dirty::Frame
+        }
         Message::TaskPanicked { what } => {
             let text = fill(&state.texts.ui.task_failed, &[("what", &what)]);
             state.tell(Severity::Error, text);
             Dirty::Frame
         }
-        // What was asked for by a key is answered even while the display is frozen.
-        other if state.paused && arrivals::is_background(&other) => {
-            state.held_back.push(other);
-            Dirty::Frame
-        }
-        other => arrivals::arrive(state, other, &mut effects),
-    };
-    rhythm::follow(state);
-    (dirty, effects)
+    }
 }
 
 /// What the console asks for when it opens.
 pub fn start(state: &mut State) -> Vec<Effect> {
-    let mut effects = vec![Effect::Settle];
+    let mut effects = vec![Effect::Act(Act::Settle)];
     if !state.demo {
-        effects.push(Effect::Recall);
-        effects.push(Effect::RecallTyped);
-        effects.push(Effect::RecallWays);
+        effects.push(Effect::Memory(Memory::RecallLogins));
+        effects.push(Effect::Memory(Memory::RecallTyped));
+        effects.push(Effect::Memory(Memory::RecallWays));
     }
     rhythm::list(state, false, &mut effects);
     effects

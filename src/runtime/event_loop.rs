@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::executor::Executor;
 use super::{clock, reload};
-use crate::app::effect::Effect;
+use crate::app::effect::{self, Effect};
 use crate::app::message::Message;
 use crate::app::notices::Severity;
 use crate::app::state::State;
@@ -298,26 +298,37 @@ impl Loop<'_> {
         }
     }
 
-    /// Effects on the terminal are done here; all others go to the executor.
+    /// Effects on the terminal are done here; all others by the executor.
     fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Quit => self.end = Some(End::Quit),
-            Effect::OpenDemo => self.end = Some(End::Demo),
-            Effect::Repaint => {
+            Effect::Console(wanted) => self.on_console(wanted),
+            Effect::Observe(what) => self.executor.observe(what),
+            Effect::Act(act) => self.executor.act(act),
+            Effect::Record(record) => self.executor.record(record),
+            Effect::Memory(memory) => self.executor.remember(memory),
+            Effect::Cancel { run } => self.executor.cancel(run),
+        }
+    }
+
+    fn on_console(&mut self, wanted: effect::Console) {
+        use effect::Console;
+        match wanted {
+            Console::Quit => self.end = Some(End::Quit),
+            Console::OpenDemo => self.end = Some(End::Demo),
+            Console::Repaint => {
                 self.screen.repaint();
                 self.dirty = Dirty::Frame;
             }
-            Effect::SetMouse(on) => self.outbox.extend_from_slice(self.terminal.set_mouse(on)),
-            Effect::Copy { text } => self.copy(&text),
-            Effect::CopySecret(secret) => self.copy(secret.expose_secret()),
-            Effect::Suspend => {
+            Console::SetMouse(on) => self.outbox.extend_from_slice(self.terminal.set_mouse(on)),
+            Console::Copy { text } => self.copy(&text),
+            Console::CopySecret(secret) => self.copy(secret.expose_secret()),
+            Console::Suspend => {
                 // Stopped inside; SIGCONT leads to `resume`.
                 if let Err(error) = self.terminal.suspend() {
                     self.state.tell_said(Severity::Error, &error.said());
                     self.resume();
                 }
             }
-            other => self.executor.start(other),
         }
     }
 

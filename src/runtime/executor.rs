@@ -24,8 +24,8 @@ use super::targets::resolve_hosts;
 use super::triage::{self, TriageOptions};
 use super::{clock, said};
 use crate::app::case::RunId;
-use crate::app::effect::Effect;
-use crate::app::message::{Listing, Load, Message};
+use crate::app::effect::{Act, Memory, Observe, Record, Triage};
+use crate::app::message::{Acted, Found, Listing, Load, Message, Recorded, TriageEnded};
 use crate::app::missing::Missing;
 use crate::app::notices::Severity;
 use crate::cloud::credentials::CredentialsError;
@@ -70,17 +70,24 @@ impl Executor {
         self.backend.set_read_only(on);
     }
 
-    /// Begins an effect.
-    pub fn start(&mut self, effect: Effect) {
+    /// Stops a run.
+    pub fn cancel(&mut self, run: RunId) {
+        if let Some(token) = self.runs.remove(&run) {
+            token.cancel();
+        }
+    }
+
+    /// Reads the world.
+    pub fn observe(&mut self, what: Observe) {
         let backend = self.backend.clone();
         let out = self.messages.clone();
-        match effect {
-            Effect::List { generation } => {
+        match what {
+            Observe::List { generation } => {
                 self.spawn("list", None, async move {
                     list(&backend, generation, &out).await;
                 });
             }
-            Effect::Sweep {
+            Observe::Sweep {
                 run,
                 instances,
                 gentle,
@@ -89,61 +96,27 @@ impl Executor {
                     looks::at_fleet(&backend, run, &instances, gentle, &out).await;
                 });
             }
-            Effect::Look { run, instance } => {
+            Observe::Short { run, instance } => {
                 self.spawn("look", Some(run), async move {
                     looks::at_one(&backend, run, instance, &out).await;
                 });
             }
-            Effect::Recall
-            | Effect::RecallTyped
-            | Effect::RecallWays
-            | Effect::KeepWay { .. }
-            | Effect::KeepTyped { .. }
-            | Effect::ReadPast { .. }
-            | Effect::KeepLogins(_)
-            | Effect::KeepCase(_)
-            | Effect::KeepCure { .. } => self.spawn(HISTORY, None, async move {
-                memory::carry_out(&backend, effect, &out).await;
-            }),
-            Effect::Cancel { run } => {
-                if let Some(token) = self.runs.remove(&run) {
-                    token.cancel();
-                }
-            }
-            Effect::Prepare { .. }
-            | Effect::PrepareUndo { .. }
-            | Effect::Execute { .. }
-            | Effect::PrepareBatch { .. }
-            | Effect::ExecuteBatch { .. } => {
-                self.start_action(effect);
-            }
-            Effect::TickStep { .. }
-            | Effect::WriteTicket { .. }
-            | Effect::SaveConfirmation { .. } => self.start_keeping(effect),
-            Effect::Settle => self.spawn("settle", None, async move {
-                duties::keep_settled(&backend, &out).await;
-            }),
-            Effect::Keep { entry } => self.spawn("keep", None, async move {
-                duties::keep(&backend, &entry, &out).await;
-            }),
-            Effect::ReadJournal { title } => self.spawn("journal", None, async move {
-                actions::read_journal(&backend, title, &out).await;
-            }),
-            Effect::Triage { .. } => self.start_triage(effect),
-            // Done by the loop, which has the terminal.
-            Effect::Copy { .. }
-            | Effect::CopySecret(_)
-            | Effect::Repaint
-            | Effect::Suspend
-            | Effect::SetMouse(_)
-            | Effect::OpenDemo
-            | Effect::Quit => {}
+            Observe::Triage(triage) => self.triage(*triage),
         }
     }
 
+    /// Reads or writes the history.
+    pub fn remember(&mut self, memory: Memory) {
+        let backend = self.backend.clone();
+        let out = self.messages.clone();
+        self.spawn(HISTORY, None, async move {
+            memory::carry_out(&backend, memory, &out).await;
+        });
+    }
+
     /// A diagnosis.
-    fn start_triage(&mut self, effect: Effect) {
-        let Effect::Triage {
+    fn triage(&mut self, triage: Triage) {
+        let Triage {
             run,
             instance: id,
             deep,
@@ -152,10 +125,7 @@ impl Executor {
             error_text,
             statements,
             onset,
-        } = effect
-        else {
-            return;
-        };
+        } = triage;
         let backend = self.backend.clone();
         let out = self.messages.clone();
         let instance = backend.instance(&id).map(Arc::unwrap_or_clone);
@@ -174,27 +144,56 @@ impl Executor {
         });
     }
 
-    /// What is kept of a case.
-    fn start_keeping(&mut self, effect: Effect) {
+    /// Reads or writes journal and case files.
+    pub fn record(&mut self, record: Record) {
         let backend = self.backend.clone();
         let out = self.messages.clone();
-        self.spawn("case", None, async move {
-            if let Effect::SaveConfirmation { cause } = &effect {
-                if let Some(message) = save_confirmation(&backend, cause) {
+        match record {
+            Record::LetStay { entry } => self.spawn("keep", None, async move {
+                duties::keep(&backend, &entry, &out).await;
+            }),
+            Record::ReadJournal { title } => self.spawn("journal", None, async move {
+                actions::read_journal(&backend, title, &out).await;
+            }),
+            Record::TickStep {
+                instance,
+                guide,
+                step,
+                ticked,
+            } => self.spawn("case", None, async move {
+                case_file::tick(&backend, &instance, (guide, step), ticked, &out).await;
+            }),
+            Record::WriteTicket {
+                run,
+                report,
+                error_text,
+                folder,
+                mask,
+                archive,
+            } => self.spawn("case", None, async move {
+                let bundle = case_file::Bundle {
+                    report: &report,
+                    error_text: (!error_text.is_empty()).then_some(error_text.as_str()),
+                    mask,
+                };
+                let result = case_file::write(&backend, &bundle, &folder, archive);
+                let message = Recorded::TicketWritten { run, result };
+                let _ = out.send(Message::Recorded(message)).await;
+            }),
+            Record::SaveConfirmation { cause } => self.spawn("case", None, async move {
+                if let Some(message) = save_confirmation(&backend, &cause) {
                     let _ = out.send(message).await;
                 }
-            } else {
-                case_file::keep(&backend, effect, &out).await;
-            }
-        });
+            }),
+        }
     }
 
     /// Previews and executions.
-    fn start_action(&mut self, effect: Effect) {
+    pub fn act(&mut self, act: Act) {
         let backend = self.backend.clone();
         let out = self.messages.clone();
-        match effect {
-            Effect::Prepare {
+        match act {
+            Act::Prepare {
                 run,
                 instance,
                 action,
@@ -211,16 +210,20 @@ impl Executor {
                 };
                 self.spawn("preview", Some(run), async move {
                     let result = actions::preview(&backend, &wanted).await;
-                    let _ = out.send(Message::Planned { run, result }).await;
+                    let _ = out
+                        .send(Message::Acted(Acted::Planned { run, result }))
+                        .await;
                 });
             }
-            Effect::PrepareUndo { run, entry } => {
+            Act::PrepareUndo { run, entry } => {
                 self.spawn("undo", Some(run), async move {
                     let result = actions::preview_undo(&backend, &entry).await;
-                    let _ = out.send(Message::Planned { run, result }).await;
+                    let _ = out
+                        .send(Message::Acted(Acted::Planned { run, result }))
+                        .await;
                 });
             }
-            Effect::PrepareBatch {
+            Act::PrepareBatch {
                 run,
                 instances,
                 choice,
@@ -228,15 +231,15 @@ impl Executor {
             } => {
                 self.spawn("batch preview", Some(run), async move {
                     let result = batch::plan(&backend, &instances, &choice, user_source).await;
-                    let message = Message::BatchPlanned {
+                    let message = Message::Acted(Acted::BatchPlanned {
                         run,
                         choice,
                         result,
-                    };
+                    });
                     let _ = out.send(message).await;
                 });
             }
-            Effect::ExecuteBatch {
+            Act::ExecuteBatch {
                 approved,
                 choice,
                 user_source,
@@ -255,7 +258,7 @@ impl Executor {
                 });
             }
             // Not cancellable: what has been sent is followed to its end.
-            Effect::Execute {
+            Act::Execute {
                 run,
                 instance,
                 approved,
@@ -265,7 +268,9 @@ impl Executor {
                     Box::pin(actions::carry_out(&backend, run, instance, *approved, &out)).await;
                 });
             }
-            _ => {}
+            Act::Settle => self.spawn("settle", None, async move {
+                duties::keep_settled(&backend, &out).await;
+            }),
         }
     }
 
@@ -324,7 +329,7 @@ impl Executor {
 
 /// Opens the session where that has not been done, and lists what it can see.
 async fn list(backend: &Backend, generation: u64, out: &mpsc::Sender<Message>) {
-    let send = |event| out.send(Message::Listed { generation, event });
+    let send = |event| out.send(Message::Found(Found::Listed { generation, event }));
     let session = match backend.session().await {
         Ok(session) => session,
         Err(error) => {
@@ -401,13 +406,15 @@ async fn triage_one(
 ) {
     // Other operators may have done steps since the last look.
     case_file::read_steps(backend, &id, out).await;
-    let ended = |error, fresh, vantage| Message::TriageEnded {
-        run,
-        instance: id.clone(),
-        error,
-        fresh,
-        vantage,
-        load: Vec::new(),
+    let ended = |error, fresh, vantage| {
+        Message::Found(Found::TriageEnded(Box::new(TriageEnded {
+            run,
+            instance: id.clone(),
+            error,
+            fresh,
+            vantage,
+            load: Vec::new(),
+        })))
     };
     let (session, instance) = match (backend.session().await, instance) {
         (Ok(session), Some(instance)) => (session, instance),
@@ -422,20 +429,20 @@ async fn triage_one(
         }
     };
     let tried = actions::past(backend, session, &id).tried;
-    let message = Message::Tried {
+    let message = Message::Found(Found::Tried {
         instance: id.clone(),
         tried,
-    };
+    });
     let _ = out.send(message).await;
     let (sink, mut readings) = mpsc::channel(QUEUE);
     let working = triage::run(session, &instance, &options, sink);
     let passing = async {
         while let Some(reading) = readings.recv().await {
-            let message = Message::Read {
+            let message = Message::Found(Found::Read {
                 run,
                 instance: instance.id.clone(),
                 reading: Box::new(reading),
-            };
+            });
             if out.send(message).await.is_err() {
                 return;
             }
@@ -448,14 +455,14 @@ async fn triage_one(
     if let Some(fresh) = &fresh {
         backend.remember([Arc::new(fresh.clone())]);
     }
-    let message = Message::TriageEnded {
+    let message = Message::Found(Found::TriageEnded(Box::new(TriageEnded {
         run,
         instance: id,
         error: None,
         fresh: fresh.map(Box::new),
         vantage: Some(done.vantage),
         load,
-    };
+    })));
     let _ = out.send(message).await;
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::console::intervals;
 use super::event_loop::Looks;
 use super::prepared::Prepared;
-use crate::app::effect::Effect;
+use crate::app::effect::{Console, Effect};
 use crate::app::locale::{Texts, fill};
 use crate::app::notices::Severity;
 use crate::app::state::State;
@@ -125,7 +125,7 @@ pub fn apply(
     }
     if ui.mouse != before.mouse {
         state.looks.mouse = ui.mouse;
-        effects.push(Effect::SetMouse(ui.mouse));
+        effects.push(Effect::Console(Console::SetMouse(ui.mouse)));
     }
     looks.take(ui);
     if settings.read_only != old.read_only {

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use cvmtop::app::case::RunId;
-use cvmtop::app::effect::Effect;
+use cvmtop::app::effect::{Effect, Observe};
 use cvmtop::app::health::Login;
 use cvmtop::app::locale::Lang;
-use cvmtop::app::message::{Listing, Look, Message};
+use cvmtop::app::message::{Found, Listing, Look, Message, TriageEnded};
 use cvmtop::app::state::State;
 use cvmtop::app::update::{start, update};
 use cvmtop::cloud::said;
@@ -104,7 +104,7 @@ pub fn list(state: &mut State) {
         Listing::RegionDone,
         Listing::End,
     ] {
-        send(state, Message::Listed { generation, event });
+        send(state, Message::Found(Found::Listed { generation, event }));
     }
     let run = state.sweep.expect("a sweep follows the listing").run;
     for (id, word) in [
@@ -120,15 +120,15 @@ pub fn list(state: &mut State) {
         };
         send(
             state,
-            Message::LoginChecked {
+            Message::Found(Found::LoginChecked {
                 run,
                 instance: id.into(),
                 look,
                 at: at(0),
-            },
+            }),
         );
     }
-    send(state, Message::SweepEnded { run });
+    send(state, Message::Found(Found::SweepEnded { run }));
     state.fleet.select_target("ins-shop");
     state.settle();
 }
@@ -198,7 +198,7 @@ pub fn triage_run(effects: &[Effect]) -> RunId {
     effects
         .iter()
         .find_map(|effect| match effect {
-            Effect::Triage { run, .. } => Some(*run),
+            Effect::Observe(Observe::Triage(triage)) => Some(triage.run),
             _ => None,
         })
         .expect("a triage was asked for")
@@ -212,11 +212,11 @@ pub fn diagnosed(lang: Lang, size: (u16, u16)) -> State {
     for reading in blocked_readings() {
         send(
             &mut state,
-            Message::Read {
+            Message::Found(Found::Read {
                 run,
                 instance: "ins-shop".into(),
                 reading: Box::new(reading),
-            },
+            }),
         );
     }
     send(&mut state, Message::Tick(at(13)));
@@ -228,13 +228,13 @@ pub fn diagnosed(lang: Lang, size: (u16, u16)) -> State {
 pub fn end_triage(state: &mut State, run: RunId) {
     send(
         state,
-        Message::TriageEnded {
+        Message::Found(Found::TriageEnded(Box::new(TriageEnded {
             run,
             instance: "ins-shop".into(),
             error: None,
             fresh: None,
             vantage: None,
             load: Vec::new(),
-        },
+        }))),
     );
 }

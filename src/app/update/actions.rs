@@ -9,7 +9,7 @@ use crate::action::gate::{Access, Given, approve};
 use crate::action::plan::Plan;
 use crate::app::any_action::{AnyAction, lacks_parameter};
 use crate::app::case::RunId;
-use crate::app::effect::Effect;
+use crate::app::effect::{Act, Effect};
 use crate::app::jobs::{Ending, Executed, Job, JobState};
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
@@ -99,14 +99,14 @@ pub fn prepare_ranked(
     }
     let title = Said::raw(state.texts.offer(&ranked));
     let run = begin(state, &instance, Some(action), title);
-    effects.push(Effect::Prepare {
+    effects.push(Effect::Act(Act::Prepare {
         run,
         instance,
         action,
         parameters: ranked.parameters,
         user_source: state.user_source,
         login_port: None,
-    });
+    }));
     Some(run)
 }
 
@@ -127,7 +127,7 @@ pub fn prepare_undo(state: &mut State, effects: &mut Vec<Effect>) {
     if let Some(job) = state.jobs.get_mut(run) {
         job.reverses = Some(entry.clone());
     }
-    effects.push(Effect::PrepareUndo { run, entry });
+    effects.push(Effect::Act(Act::PrepareUndo { run, entry }));
 }
 
 /// A job of its own for something that is begun.
@@ -212,11 +212,11 @@ pub fn confirm(
             };
             job.state = JobState::Running;
             job.title.clone_from(&preview.plan.title);
-            effects.push(Effect::Execute {
+            effects.push(Effect::Act(Act::Execute {
                 run,
                 instance: job.instance.clone(),
                 approved: Box::new(approved),
-            });
+            }));
         }
         Err(refusal) => {
             preview.refused = Some(refusal.said());

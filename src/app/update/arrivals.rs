@@ -2,11 +2,11 @@
 //!
 //! Answers of an older run or generation are dropped. Must not live here: keys.
 
-use super::{Dirty, batch, looks, memory};
-use crate::app::effect::Effect;
+use super::{Dirty, actions, batch, commands, looks, memory, reader, ticket};
+use crate::app::effect::{Effect, Memory, Observe, Triage};
 use crate::app::health::Login;
 use crate::app::locale::fill;
-use crate::app::message::{Listing, Message};
+use crate::app::message::{Acted, Found, Listing, Message, Recalled, Recorded, TriageEnded};
 use crate::app::notices::Severity;
 use crate::app::overlay::{Overlay, Reading as ReadingOverlay};
 use crate::app::rhythm;
@@ -18,27 +18,50 @@ use crate::domain::evidence::state::instance_state;
 use crate::domain::report::{InstanceSummary, Vantage, Verdict};
 use crate::domain::statement::Statements;
 
-/// What comes by itself and can wait while the display is frozen.
-pub fn is_background(message: &Message) -> bool {
-    matches!(
-        message,
-        Message::Listed { .. }
-            | Message::Read { .. }
-            | Message::TriageEnded { .. }
-            | Message::LoginChecked { .. }
-            | Message::SweepEnded { .. }
-            | Message::SweepHeld(_)
-            | Message::Looked { .. }
-            | Message::Past { .. }
-            | Message::Progressed { .. }
-    )
+/// Whether a message comes by itself and can wait while the display is frozen.
+pub fn can_wait(message: &Message) -> bool {
+    match message {
+        Message::Found(found) => match found {
+            Found::Listed { .. }
+            | Found::Read { .. }
+            | Found::TriageEnded(_)
+            | Found::LoginChecked { .. }
+            | Found::SweepEnded { .. }
+            | Found::SweepHeld(_)
+            | Found::Looked { .. } => true,
+            Found::Tried { .. } => false,
+        },
+        Message::Acted(acted) => match acted {
+            Acted::Progressed { .. } => true,
+            Acted::Planned { .. }
+            | Acted::BatchPlanned { .. }
+            | Acted::BatchEnded { .. }
+            | Acted::Executed { .. }
+            | Acted::Timed(_)
+            | Acted::TakenBack(_) => false,
+        },
+        Message::Recalled(recalled) => match recalled {
+            Recalled::Past { .. } => true,
+            Recalled::Logins(_) | Recalled::Typed(_) | Recalled::Ways(_) => false,
+        },
+        Message::Key(_)
+        | Message::Pasted(_)
+        | Message::Mouse { .. }
+        | Message::Resized { .. }
+        | Message::Tick(_)
+        | Message::Drawn(_)
+        | Message::Opened { .. }
+        | Message::Recorded(_)
+        | Message::Told { .. }
+        | Message::TaskPanicked { .. } => false,
+    }
 }
 
-#[allow(clippy::too_many_lines)] // one arm per message, none of them long
-pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) -> Dirty {
-    match message {
-        Message::Listed { generation, event } => listed(state, generation, event, effects),
-        Message::Read {
+/// What was read of the world.
+pub fn found(state: &mut State, found: Found, effects: &mut Vec<Effect>) -> Dirty {
+    match found {
+        Found::Listed { generation, event } => listed(state, generation, event, effects),
+        Found::Read {
             run,
             instance,
             reading,
@@ -53,73 +76,14 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
             weigh(state, &instance);
             Dirty::when(state.fleet.selected_id() == Some(instance.as_str()))
         }
-        Message::TriageEnded {
-            run,
-            instance,
-            error,
-            fresh,
-            vantage,
-            load,
-        } => {
-            let now = state.now;
-            let Some(case) = state.cases.get_mut(&instance) else {
-                return Dirty::Nothing;
-            };
-            if case.run != Some(run) {
-                return Dirty::Nothing;
-            }
-            case.end(now, error);
-            if vantage.is_some() {
-                case.vantage = vantage;
-            }
-            if !load.is_empty() {
-                case.load = load;
-            }
-            if let Some(fresh) = fresh {
-                state.fleet.insert(vec![fresh.into()]);
-            }
-            weigh(state, &instance);
-            memory::keep_case(state, &instance, effects);
-            Dirty::Frame
-        }
-        Message::Tried { instance, tried } => {
+        Found::TriageEnded(ended) => triage_ended(state, *ended, effects),
+        Found::Tried { instance, tried } => {
             if let Some(case) = state.cases.get_mut(&instance) {
                 case.tried = tried;
             }
             Dirty::Nothing
         }
-        Message::TakenBack(entries) => {
-            let mut seen = Dirty::Nothing;
-            for entry in entries {
-                if let Some(instance) = state.jobs.taken_back(&entry) {
-                    // What was read while it was in force no longer speaks of this machine.
-                    let now = state.now;
-                    if let Some(case) = state.cases.get_mut(&instance) {
-                        case.changed_at = Some(now);
-                    }
-                    look_again(state, &instance, effects);
-                    seen = Dirty::Frame;
-                }
-            }
-            seen
-        }
-        Message::Timed(timed) => {
-            let changed = state.timed != timed;
-            state.timed = timed;
-            Dirty::when(changed)
-        }
-        Message::Opened {
-            place,
-            host,
-            knowledge,
-        } => {
-            state.missing = None;
-            state.place = place;
-            state.vantage = host;
-            state.knowledge = Some(knowledge);
-            Dirty::Frame
-        }
-        Message::LoginChecked {
+        Found::LoginChecked {
             run,
             instance,
             look,
@@ -132,12 +96,12 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
             looks::take(state, &instance, &look, at, effects);
             Dirty::Frame
         }
-        Message::SweepHeld(at_once) => {
+        Found::SweepHeld(at_once) => {
             let changed = state.sweep_held != at_once;
             state.sweep_held = at_once;
             Dirty::when(changed)
         }
-        Message::SweepEnded { run } => {
+        Found::SweepEnded { run } => {
             if state.sweep.is_some_and(|sweep| sweep.run == run) {
                 state.sweep = None;
                 state.fleet.nothing_checking();
@@ -147,7 +111,7 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
             }
             Dirty::Frame
         }
-        Message::Looked {
+        Found::Looked {
             run,
             instance,
             looks,
@@ -162,11 +126,81 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
             rhythm::keep_turned(state, effects);
             Dirty::when(!looks.is_empty())
         }
-        Message::Recalled(spans) => {
+    }
+}
+
+/// What became of an action.
+pub fn acted(state: &mut State, acted: Acted, effects: &mut Vec<Effect>) -> Dirty {
+    match acted {
+        Acted::Planned { run, result } => actions::planned(state, run, result),
+        Acted::BatchPlanned {
+            run,
+            choice,
+            result,
+        } => batch::planned(state, run, choice, result),
+        Acted::BatchEnded {
+            title,
+            done,
+            all,
+            stopped,
+        } => batch::ended(state, &title, (done, all), stopped.as_ref()),
+        Acted::Progressed { run, note } => actions::progressed(state, run, note),
+        Acted::Executed { run, result } => {
+            let dirty = actions::executed(state, run, result, effects);
+            commands::withdraw_quit(state);
+            dirty
+        }
+        Acted::Timed(timed) => {
+            let changed = state.timed != timed;
+            state.timed = timed;
+            Dirty::when(changed)
+        }
+        Acted::TakenBack(entries) => taken_back(state, &entries, effects),
+    }
+}
+
+fn taken_back(state: &mut State, entries: &[String], effects: &mut Vec<Effect>) -> Dirty {
+    let mut seen = Dirty::Nothing;
+    for entry in entries {
+        if let Some(instance) = state.jobs.taken_back(entry) {
+            // What was read while it was in force no longer speaks of this machine.
+            let now = state.now;
+            if let Some(case) = state.cases.get_mut(&instance) {
+                case.changed_at = Some(now);
+            }
+            look_again(state, &instance, effects);
+            seen = Dirty::Frame;
+        }
+    }
+    seen
+}
+
+/// What is kept of the cases.
+pub fn recorded(state: &mut State, recorded: Recorded, effects: &mut Vec<Effect>) -> Dirty {
+    match recorded {
+        Recorded::StepsTicked { instance, steps } => reader::ticked(state, &instance, steps),
+        Recorded::TicketWritten { run, result } => {
+            let dirty = ticket::written(state, run, result, effects);
+            commands::withdraw_quit(state);
+            dirty
+        }
+        Recorded::Fetched { title, body } => {
+            state
+                .overlays
+                .push(Overlay::Reader(ReadingOverlay::new(title, &body)));
+            Dirty::Frame
+        }
+    }
+}
+
+/// What earlier runs of the program remember.
+pub fn recalled(state: &mut State, recalled: Recalled) -> Dirty {
+    match recalled {
+        Recalled::Logins(spans) => {
             state.fleet.recall(spans);
             Dirty::Frame
         }
-        Message::Ways(ways) => {
+        Recalled::Ways(ways) => {
             for (network, way) in ways {
                 // What was told in this run is newer.
                 state.ways.entry(network).or_insert(way);
@@ -174,13 +208,13 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
             weigh_selected(state);
             Dirty::Frame
         }
-        Message::Typed(lines) => {
+        Recalled::Typed(lines) => {
             for (line, texts) in lines {
                 state.typed.recall(line, texts);
             }
             Dirty::when(!state.overlays.is_empty())
         }
-        Message::Past { instance, cases } => {
+        Recalled::Past { instance, cases } => {
             state
                 .cases
                 .entry(instance.clone())
@@ -188,42 +222,38 @@ pub fn arrive(state: &mut State, message: Message, effects: &mut Vec<Effect>) ->
                 .recall(cases);
             Dirty::when(state.fleet.selected_id() == Some(instance.as_str()))
         }
-        Message::Told { severity, text } => {
-            state.tell_said(severity, &text);
-            Dirty::Frame
-        }
-        Message::Fetched { title, body } => {
-            state
-                .overlays
-                .push(Overlay::Reader(ReadingOverlay::new(title, &body)));
-            Dirty::Frame
-        }
-        Message::BatchPlanned {
-            run,
-            choice,
-            result,
-        } => batch::planned(state, run, choice, result),
-        Message::BatchEnded {
-            title,
-            done,
-            all,
-            stopped,
-        } => batch::ended(state, &title, (done, all), stopped.as_ref()),
-        Message::StepsTicked { instance, steps } => super::reader::ticked(state, &instance, steps),
-        Message::TicketWritten { run, result } => {
-            let dirty = super::ticket::written(state, run, result, effects);
-            super::commands::withdraw_quit(state);
-            dirty
-        }
-        Message::Planned { run, result } => super::actions::planned(state, run, result),
-        Message::Progressed { run, note } => super::actions::progressed(state, run, note),
-        Message::Executed { run, result } => {
-            let dirty = super::actions::executed(state, run, result, effects);
-            super::commands::withdraw_quit(state);
-            dirty
-        }
-        _ => Dirty::Nothing,
     }
+}
+
+fn triage_ended(state: &mut State, ended: TriageEnded, effects: &mut Vec<Effect>) -> Dirty {
+    let now = state.now;
+    let TriageEnded {
+        run,
+        instance,
+        error,
+        fresh,
+        vantage,
+        load,
+    } = ended;
+    let Some(case) = state.cases.get_mut(&instance) else {
+        return Dirty::Nothing;
+    };
+    if case.run != Some(run) {
+        return Dirty::Nothing;
+    }
+    case.end(now, error);
+    if vantage.is_some() {
+        case.vantage = vantage;
+    }
+    if !load.is_empty() {
+        case.load = load;
+    }
+    if let Some(fresh) = fresh {
+        state.fleet.insert(vec![(*fresh).into()]);
+    }
+    weigh(state, &instance);
+    memory::keep_case(state, &instance, effects);
+    Dirty::Frame
 }
 
 fn listed(state: &mut State, generation: u64, event: Listing, effects: &mut Vec<Effect>) -> Dirty {
@@ -328,11 +358,11 @@ pub fn begin_sweep(
         total: instances.len(),
         quiet,
     });
-    effects.push(Effect::Sweep {
+    effects.push(Effect::Observe(Observe::Sweep {
         run,
         instances,
         gentle: quiet,
-    });
+    }));
 }
 
 fn login_known(state: &mut State, instance: &str, readings: &[Reading]) {
@@ -368,14 +398,14 @@ pub fn look_again(state: &mut State, instance: &str, effects: &mut Vec<Effect>) 
     let known = state.cases.contains_key(instance);
     let case = state.cases.entry(instance.to_owned()).or_default();
     if !state.demo && (!known || case.past.is_empty()) {
-        effects.push(Effect::ReadPast {
+        effects.push(Effect::Memory(Memory::ReadPast {
             instance: instance.to_owned(),
-        });
+        }));
     }
     if let Some(old) = case.begin(run, user_source) {
         effects.push(Effect::Cancel { run: old });
     }
-    effects.push(Effect::Triage {
+    effects.push(Effect::Observe(Observe::Triage(Box::new(Triage {
         run,
         instance: instance.to_owned(),
         deep: case.deep,
@@ -387,7 +417,7 @@ pub fn look_again(state: &mut State, instance: &str, effects: &mut Vec<Effect>) 
             ..case.statements.clone()
         },
         onset,
-    });
+    }))));
 }
 
 /// Weighs the selected case anew.

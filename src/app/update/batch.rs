@@ -8,7 +8,7 @@ use crate::action::gate::{Given, approve_batch};
 use crate::action::plan::Confirmation;
 use crate::app::batch::{BatchPreview, Choice, choices};
 use crate::app::case::RunId;
-use crate::app::effect::Effect;
+use crate::app::effect::{Act, Effect};
 use crate::app::jobs::JobState;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
@@ -67,12 +67,12 @@ fn prepare(state: &mut State, choice: Choice, effects: &mut Vec<Effect>) {
         &[("n", &instances.len().to_string())],
     );
     state.tell(Severity::Info, text);
-    effects.push(Effect::PrepareBatch {
+    effects.push(Effect::Act(Act::PrepareBatch {
         run,
         instances,
         choice,
         user_source: state.user_source,
-    });
+    }));
 }
 
 /// The plans are there, or the reason why there are none.
@@ -168,13 +168,13 @@ fn confirm(
                 jobs.push((id, run));
             }
             state.fleet.marks.clear();
-            effects.push(Effect::ExecuteBatch {
+            effects.push(Effect::Act(Act::ExecuteBatch {
                 approved: Box::new(approved),
                 choice: preview.choice,
                 user_source: state.user_source,
                 jobs,
                 title,
-            });
+            }));
         }
         Err(refusal) => {
             preview.refused = Some(refusal.said());

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use super::{Dirty, actions, any_action, movement, reader, ticket, timed};
 use crate::app::command::{Command, Why};
-use crate::app::effect::Effect;
+use crate::app::effect::{Console, Effect, Record};
 use crate::app::fleet::Sort;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::{Lang, Texts, fill};
@@ -73,15 +73,15 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         Command::WhyNot => pick_cause(state, AskCause::WhyNot),
         Command::Tell => state.overlays.push(Overlay::Tell { selected: 0 }),
         Command::Quit => quit(state, effects),
-        Command::Repaint => effects.push(Effect::Repaint),
-        Command::Suspend => effects.push(Effect::Suspend),
-        Command::Demo => effects.push(Effect::OpenDemo),
+        Command::Repaint => effects.push(Effect::Console(Console::Repaint)),
+        Command::Suspend => effects.push(Effect::Console(Console::Suspend)),
+        Command::Demo => effects.push(Effect::Console(Console::OpenDemo)),
         Command::Copy => copy(state, effects),
         Command::ReadOnly => read_only(state),
         Command::Privacy => state.looks.privacy = !state.looks.privacy,
         Command::Mouse => {
             state.looks.mouse = !state.looks.mouse;
-            effects.push(Effect::SetMouse(state.looks.mouse));
+            effects.push(Effect::Console(Console::SetMouse(state.looks.mouse)));
         }
         Command::Theme => next_theme(state),
         Command::Language => next_language(state),
@@ -90,9 +90,9 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         Command::AnyAction => any_action::open(state),
         Command::Undo => actions::prepare_undo(state, effects),
         Command::Keep => timed::open(state),
-        Command::Journal => effects.push(Effect::ReadJournal {
+        Command::Journal => effects.push(Effect::Record(Record::ReadJournal {
             title: state.texts.command("journal").to_owned(),
-        }),
+        })),
         Command::Ticket => ticket::ask(state),
         other => open_overlay(state, other),
     }
@@ -348,7 +348,9 @@ pub fn confirm_cause(state: &mut State, index: usize, effects: &mut Vec<Effect>)
         &state.texts.ui.cause_confirmed,
         &[("cause", state.texts.cause(&id, &id))],
     );
-    effects.push(Effect::SaveConfirmation { cause: id.clone() });
+    effects.push(Effect::Record(Record::SaveConfirmation {
+        cause: id.clone(),
+    }));
     if let Some(case) = state.selected_case_mut() {
         case.confirmed = Some(id);
     }
@@ -433,7 +435,7 @@ fn quit(state: &mut State, effects: &mut Vec<Effect>) {
     if state.jobs.running().next().is_some() && !asked {
         state.overlays.push(Overlay::QuitAnyway);
     } else {
-        effects.push(Effect::Quit);
+        effects.push(Effect::Console(Console::Quit));
     }
 }
 
@@ -470,7 +472,7 @@ fn copy(state: &mut State, effects: &mut Vec<Effect>) {
         state.overlays.push(Overlay::Reader(shown));
     }
     copied(state, &text);
-    effects.push(Effect::Copy { text });
+    effects.push(Effect::Console(Console::Copy { text }));
 }
 
 /// Says what went to the clipboard, and how to see it.

@@ -4,7 +4,7 @@
 
 use super::{commands, palette};
 use crate::app::command::Command;
-use crate::app::effect::Effect;
+use crate::app::effect::{Effect, Memory};
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
 use crate::app::notices::Severity;
@@ -21,7 +21,7 @@ fn remember(state: &mut State, line: Line, text: String, effects: &mut Vec<Effec
     state.typed.push(line, &text);
     if !state.demo {
         let at = state.now;
-        effects.push(Effect::KeepTyped { line, text, at });
+        effects.push(Effect::Memory(Memory::KeepTyped { line, text, at }));
     }
 }
 

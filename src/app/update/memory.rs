@@ -3,7 +3,7 @@
 //! The demo keeps nothing on disk: its instances are gone with it. Must not live here: the file
 //! (`store::history`).
 
-use crate::app::effect::Effect;
+use crate::app::effect::{Effect, Memory};
 use crate::app::state::State;
 use crate::domain::action::ActionId;
 use crate::domain::history::PastCase;
@@ -13,7 +13,7 @@ pub fn keep_case(state: &mut State, instance: &str, effects: &mut Vec<Effect>) {
     if let Some(past) = note(state, instance)
         && !state.demo
     {
-        effects.push(Effect::KeepCase(Box::new(past)));
+        effects.push(Effect::Memory(Memory::KeepCase(Box::new(past))));
     }
 }
 
@@ -37,10 +37,10 @@ pub fn keep_cure(state: &mut State, instance: &str, action: ActionId, effects: &
         case.note_cure(&action);
     }
     if !state.demo {
-        effects.push(Effect::KeepCure {
+        effects.push(Effect::Memory(Memory::KeepCure {
             instance: instance.to_owned(),
             action,
             case,
-        });
+        }));
     }
 }

@@ -8,7 +8,7 @@ use super::{Dirty, actions, any_action, batch, commands, lines, reader, tell, ti
 use crate::action::gate::Given;
 use crate::action::plan::Confirmation;
 use crate::app::command::{Command, Context};
-use crate::app::effect::Effect;
+use crate::app::effect::{Console, Effect};
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
 use crate::app::notices::Severity;
@@ -62,7 +62,7 @@ pub fn key(state: &mut State, chord: Chord, effects: &mut Vec<Effect>) -> Dirty 
         Overlay::LoginConsent { edit, .. } => login_key(state, edit, chord, effects),
         Overlay::QuitAnyway => {
             if chord.typed() == Some('Y') {
-                effects.push(Effect::Quit);
+                effects.push(Effect::Console(Console::Quit));
             } else if chord.key != Key::Esc {
                 state.overlays.push(Overlay::QuitAnyway);
             }
@@ -80,7 +80,7 @@ pub fn key(state: &mut State, chord: Chord, effects: &mut Vec<Effect>) -> Dirty 
         Overlay::Secret(handed) => match chord.key {
             Key::Esc => {}
             _ if chord.typed() == Some('y') => {
-                effects.push(Effect::CopySecret(handed.value.clone()));
+                effects.push(Effect::Console(Console::CopySecret(handed.value.clone())));
                 state.overlays.push(Overlay::Secret(handed));
             }
             _ => state.overlays.push(Overlay::Secret(handed)),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{Dirty, actions, commands, movement};
 use crate::app::case::RunId;
 use crate::app::command::{Command, Context};
-use crate::app::effect::Effect;
+use crate::app::effect::{Effect, Record};
 use crate::app::guide_text;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
@@ -172,12 +172,12 @@ fn set_tick(
     if let Some(report) = &mut case.report {
         report.guide_steps = steps;
     }
-    effects.push(Effect::TickStep {
+    effects.push(Effect::Record(Record::TickStep {
         instance: instance.to_owned(),
         guide: guide.to_owned(),
         step,
         ticked,
-    });
+    }));
 }
 
 /// The ticks of an instance as they are kept; several operators may have set them.

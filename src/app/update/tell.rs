@@ -4,7 +4,7 @@
 //! Must not live here: what an answer is worth (`diagnosis`).
 
 use super::arrivals;
-use crate::app::effect::Effect;
+use crate::app::effect::{Effect, Memory};
 use crate::app::overlay::Overlay;
 use crate::app::state::State;
 use crate::diagnosis::Knowledge;
@@ -79,7 +79,7 @@ fn toggle(state: &mut State, group: &str, answer: &str, effects: &mut Vec<Effect
             None => state.ways.remove(&network),
         };
         if !state.demo {
-            effects.push(Effect::KeepWay { network, way });
+            effects.push(Effect::Memory(Memory::KeepWay { network, way }));
         }
     } else {
         let id = instance.id.clone();

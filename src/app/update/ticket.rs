@@ -4,7 +4,7 @@
 
 use super::{Dirty, actions};
 use crate::app::case::RunId;
-use crate::app::effect::Effect;
+use crate::app::effect::{Console, Effect, Record};
 use crate::app::jobs::{Ending, JobState};
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
@@ -70,14 +70,14 @@ fn write(state: &mut State, question: &TicketQuestion, effects: &mut Vec<Effect>
         .text()
         .trim()
         .clone_into(&mut state.ticket_folder);
-    effects.push(Effect::WriteTicket {
+    effects.push(Effect::Record(Record::WriteTicket {
         run,
         report: Box::new(report),
         error_text,
         folder: state.ticket_folder.clone(),
         mask: question.mask,
         archive: question.archive,
-    });
+    }));
 }
 
 /// Shows where the bundle lies and copies the text for the vendor's form.
@@ -110,7 +110,7 @@ pub fn written(
                 .overlays
                 .push(Overlay::Reader(Reading::new(title, &body)));
             super::commands::copied(state, &made.form);
-            effects.push(Effect::Copy { text: made.form });
+            effects.push(Effect::Console(Console::Copy { text: made.form }));
             super::reader::carried_out(state, &instance, run, effects);
         }
         Err(why) => {

@@ -3,7 +3,7 @@
 //! One that is kept stays open for good, so a key alone does not do it: it is picked first, even
 //! where there is only one. Must not live here: the journal (`store`).
 
-use crate::app::effect::Effect;
+use crate::app::effect::{Effect, Record};
 use crate::app::overlay::Overlay;
 use crate::app::state::State;
 use crate::input::chord::{Chord, Key};
@@ -27,7 +27,7 @@ pub fn key(state: &mut State, selected: usize, chord: Chord, effects: &mut Vec<E
         Key::Esc => return,
         Key::Enter => {
             let entry = state.timed[selected].entry.clone();
-            effects.push(Effect::Keep { entry });
+            effects.push(Effect::Record(Record::LetStay { entry }));
             // The journal was read beneath: it is old now, and would hide what comes of this.
             if matches!(state.overlays.last(), Some(Overlay::Reader(reading)) if reading.guide.is_none())
             {

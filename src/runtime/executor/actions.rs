@@ -18,7 +18,7 @@ use crate::action::plan::{Plan, Undo};
 use crate::app::case::RunId;
 use crate::app::jobs::{Ending, Executed, Handed};
 use crate::app::locale::Texts;
-use crate::app::message::Message;
+use crate::app::message::{Acted, Message, Recorded};
 use crate::app::notices::Severity;
 use crate::domain::action::ActionId;
 use crate::domain::evidence::Reading;
@@ -124,7 +124,9 @@ pub async fn carry_out(
         (Err(why), _) => Err(why),
         (Ok(_), None) => Err(said::not_listed()),
     };
-    let _ = out.send(Message::Executed { run, result }).await;
+    let _ = out
+        .send(Message::Acted(Acted::Executed { run, result }))
+        .await;
 }
 
 async fn follow(
@@ -152,7 +154,9 @@ async fn follow(
     let telling = async {
         while let Some(progress) = news.recv().await {
             if let Some(note) = sentence(&progress) {
-                let _ = out.send(Message::Progressed { run, note }).await;
+                let _ = out
+                    .send(Message::Acted(Acted::Progressed { run, note }))
+                    .await;
             }
         }
     };
@@ -291,7 +295,7 @@ pub async fn read_journal(backend: &Backend, title: String, out: &mpsc::Sender<M
                 body.push_str(&texts.said(&said::journal_damaged(contents.skipped)));
                 body.push('\n');
             }
-            Message::Fetched { title, body }
+            Message::Recorded(Recorded::Fetched { title, body })
         }
         Err(error) => Message::Told {
             severity: Severity::Error,

@@ -16,7 +16,7 @@ use crate::action::gate::ApprovedBatch;
 use crate::action::parameters::Parameters;
 use crate::app::batch::Choice;
 use crate::app::case::RunId;
-use crate::app::message::Message;
+use crate::app::message::{Acted, Message};
 use crate::domain::instance::Instance;
 use crate::domain::said::Said;
 use crate::runtime::backend::Backend;
@@ -121,7 +121,9 @@ pub async fn carry_out(backend: &Backend, work: Work, out: &mpsc::Sender<Message
         Err(why) => {
             for (_, run) in &work.jobs {
                 let result = Err(why.clone());
-                let _ = out.send(Message::Executed { run: *run, result }).await;
+                let _ = out
+                    .send(Message::Acted(Acted::Executed { run: *run, result }))
+                    .await;
             }
             return;
         }
@@ -147,7 +149,9 @@ pub async fn carry_out(backend: &Backend, work: Work, out: &mpsc::Sender<Message
                 run = Some(RunId(latest.load(Ordering::Relaxed)));
             }
             if let (Some(run), Some(note)) = (run, sentence(&progress)) {
-                let _ = out.send(Message::Progressed { run, note }).await;
+                let _ = out
+                    .send(Message::Acted(Acted::Progressed { run, note }))
+                    .await;
             }
         }
     };
@@ -165,13 +169,15 @@ pub async fn carry_out(backend: &Backend, work: Work, out: &mpsc::Sender<Message
             ItemEnd::NotNeeded(why) | ItemEnd::Refused(why) => Err(why),
             ItemEnd::NotReached => Err(said::batch_had_stopped()),
         };
-        let _ = out.send(Message::Executed { run, result }).await;
+        let _ = out
+            .send(Message::Acted(Acted::Executed { run, result }))
+            .await;
     }
-    let message = Message::BatchEnded {
+    let message = Message::Acted(Acted::BatchEnded {
         title: work.title,
         done,
         all,
         stopped: end.stopped,
-    };
+    });
     let _ = out.send(message).await;
 }

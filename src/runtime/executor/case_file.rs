@@ -4,9 +4,8 @@
 
 use tokio::sync::mpsc;
 
-use crate::app::effect::Effect;
 use crate::app::locale::Texts;
-use crate::app::message::{Message, TicketMade};
+use crate::app::message::{Message, Recorded, TicketMade};
 use crate::app::notices::Severity;
 use crate::domain::guide_step::TickedStep;
 use crate::domain::report::Report;
@@ -16,48 +15,28 @@ use crate::runtime::execute::author;
 use crate::runtime::{clock, ticket};
 use crate::store::guide_steps::GuideSteps;
 
-/// Carries out the effects of this module.
-pub async fn keep(backend: &Backend, effect: Effect, out: &mpsc::Sender<Message>) {
-    match effect {
-        Effect::TickStep {
-            instance,
-            guide,
-            step,
-            ticked,
-        } => {
-            let by = author();
-            let tick = TickedStep {
-                guide,
-                step,
-                at: clock::now(),
-                by: format!("{}@{}", by.user, by.host),
-            };
-            if let Err(error) = steps(backend).set(&instance, ticked, &tick) {
-                let text = error.said();
-                let severity = Severity::Error;
-                let _ = out.send(Message::Told { severity, text }).await;
-                return;
-            }
-            read_steps(backend, &instance, out).await;
-        }
-        Effect::WriteTicket {
-            run,
-            report,
-            error_text,
-            folder,
-            mask,
-            archive,
-        } => {
-            let material = Bundle {
-                report: &report,
-                error_text: (!error_text.is_empty()).then_some(error_text.as_str()),
-                mask,
-            };
-            let result = write(backend, &material, &folder, archive);
-            let _ = out.send(Message::TicketWritten { run, result }).await;
-        }
-        _ => {}
+/// Keeps that a step (guide and number) is ticked off, or is not any more.
+pub async fn tick(
+    backend: &Backend,
+    instance: &str,
+    (guide, step): (String, usize),
+    ticked: bool,
+    out: &mpsc::Sender<Message>,
+) {
+    let by = author();
+    let tick = TickedStep {
+        guide,
+        step,
+        at: clock::now(),
+        by: format!("{}@{}", by.user, by.host),
+    };
+    if let Err(error) = steps(backend).set(instance, ticked, &tick) {
+        let text = error.said();
+        let severity = Severity::Error;
+        let _ = out.send(Message::Told { severity, text }).await;
+        return;
     }
+    read_steps(backend, instance, out).await;
 }
 
 fn steps(backend: &Backend) -> GuideSteps {
@@ -67,10 +46,10 @@ fn steps(backend: &Backend) -> GuideSteps {
 /// Hands on the ticks of an instance as they are kept.
 pub async fn read_steps(backend: &Backend, instance: &str, out: &mpsc::Sender<Message>) {
     let message = match steps(backend).of(instance, clock::now()) {
-        Ok(steps) => Message::StepsTicked {
+        Ok(steps) => Message::Recorded(Recorded::StepsTicked {
             instance: instance.to_owned(),
             steps,
-        },
+        }),
         Err(error) => Message::Told {
             severity: Severity::Warning,
             text: error.said(),
@@ -79,13 +58,16 @@ pub async fn read_steps(backend: &Backend, instance: &str, out: &mpsc::Sender<Me
     let _ = out.send(message).await;
 }
 
-struct Bundle<'a> {
-    report: &'a Report,
-    error_text: Option<&'a str>,
-    mask: bool,
+/// What goes into a ticket bundle.
+#[derive(Debug)]
+pub struct Bundle<'a> {
+    pub report: &'a Report,
+    pub error_text: Option<&'a str>,
+    pub mask: bool,
 }
 
-fn write(
+/// Writes the bundle.
+pub fn write(
     backend: &Backend,
     bundle: &Bundle<'_>,
     folder: &str,

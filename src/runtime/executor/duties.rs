@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
 use crate::action::gate::Access;
-use crate::app::message::Message;
+use crate::app::message::{Acted, Message};
 use crate::app::notices::Severity;
 use crate::app::timed::Timed;
 use crate::domain::said::Said;
@@ -44,12 +44,13 @@ async fn tell_timed(contents: &Contents, out: &mpsc::Sender<Message>) {
             at,
         })
         .collect();
-    let _ = out.send(Message::Timed(timed)).await;
+    let _ = out.send(Message::Acted(Acted::Timed(timed))).await;
     let undone = contents.entries.iter();
     let undone = undone.filter(|entry| entry.undone_by.is_some());
     let undone: Vec<_> = undone.map(|entry| entry.id.clone()).collect();
     if !undone.is_empty() {
-        let _ = out.send(Message::TakenBack(undone)).await;
+        let undone = Acted::TakenBack(undone);
+        let _ = out.send(Message::Acted(undone)).await;
     }
 }
 

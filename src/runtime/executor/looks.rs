@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::app::case::RunId;
-use crate::app::message::{Look, Message};
+use crate::app::message::{Found, Look, Message};
 use crate::config::{ProbeSettings, VantageSetting};
 use crate::domain::evidence::Path;
 use crate::domain::instance::{Instance, Os};
@@ -66,12 +66,12 @@ pub async fn at_fleet(
                 continue;
             };
             let path = login_address(instance).map_or(Path::Public, |(path, _)| path);
-            let message = Message::LoginChecked {
+            let message = Message::Found(Found::LoginChecked {
                 run,
                 instance: instance.id.clone(),
                 look: seen(path, &result.check),
                 at: clock::now(),
-            };
+            });
             if out.send(message).await.is_err() {
                 return;
             }
@@ -79,8 +79,8 @@ pub async fn at_fleet(
     };
     let (summary, ()) = tokio::join!(working, passing);
     let held = summary.held_back.then_some(summary.at_once);
-    let _ = out.send(Message::SweepHeld(held)).await;
-    let _ = out.send(Message::SweepEnded { run }).await;
+    let _ = out.send(Message::Found(Found::SweepHeld(held))).await;
+    let _ = out.send(Message::Found(Found::SweepEnded { run })).await;
 }
 
 /// Looks once at each path of one instance that can be used from here.
@@ -102,12 +102,12 @@ pub async fn at_one(backend: &Backend, run: RunId, id: String, out: &mpsc::Sende
         }
         None => Vec::new(),
     };
-    let message = Message::Looked {
+    let message = Message::Found(Found::Looked {
         run,
         instance: id,
         looks,
         at: clock::now(),
-    };
+    });
     let _ = out.send(message).await;
 }
 

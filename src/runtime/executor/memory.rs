@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Mutex, mpsc};
 
-use crate::app::effect::Effect;
-use crate::app::message::Message;
+use crate::app::effect::Memory;
+use crate::app::message::{Message, Recalled};
 use crate::app::notices::Severity;
 use crate::app::typed::{Line, MOST};
 use crate::runtime::backend::Backend;
@@ -23,11 +23,11 @@ static TOLD: AtomicBool = AtomicBool::new(false);
 /// One of this program at a time: SQLite does not wait for everything that another connection holds.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// Carries out an effect on the history; what was read, or what went wrong, goes to `out`.
-pub async fn carry_out(backend: &Backend, effect: Effect, out: &mpsc::Sender<Message>) {
+/// Carries out what is asked of the history; what was read, or what went wrong, goes to `out`.
+pub async fn carry_out(backend: &Backend, memory: Memory, out: &mpsc::Sender<Message>) {
     let directory = backend.loaded.paths.state_dir.clone();
     let _turn = TURN.lock().await;
-    let done = tokio::task::spawn_blocking(move || apply(&mut History::open(&directory)?, effect));
+    let done = tokio::task::spawn_blocking(move || apply(&mut History::open(&directory)?, memory));
     let message = match done.await {
         Ok(Ok(message)) => message,
         Ok(Err(error)) => (!TOLD.swap(true, Ordering::Relaxed)).then(|| Message::Told {
@@ -43,32 +43,32 @@ pub async fn carry_out(backend: &Backend, effect: Effect, out: &mpsc::Sender<Mes
     }
 }
 
-fn apply(history: &mut History, effect: Effect) -> Result<Option<Message>, StoreError> {
-    Ok(match effect {
-        Effect::Recall => Some(Message::Recalled(history.logins()?)),
-        Effect::RecallTyped => Some(Message::Typed(recall_typed(history)?)),
-        Effect::RecallWays => Some(Message::Ways(history.ways()?)),
-        Effect::KeepWay { network, way } => {
+fn apply(history: &mut History, memory: Memory) -> Result<Option<Message>, StoreError> {
+    Ok(match memory {
+        Memory::RecallLogins => Some(Message::Recalled(Recalled::Logins(history.logins()?))),
+        Memory::RecallTyped => Some(Message::Recalled(Recalled::Typed(recall_typed(history)?))),
+        Memory::RecallWays => Some(Message::Recalled(Recalled::Ways(history.ways()?))),
+        Memory::KeepWay { network, way } => {
             history.put_way(&network, way)?;
             None
         }
-        Effect::KeepTyped { line, text, at } => {
+        Memory::KeepTyped { line, text, at } => {
             history.put_typed(line.as_str(), &text, at, MOST as u32)?;
             None
         }
-        Effect::ReadPast { instance } => {
+        Memory::ReadPast { instance } => {
             let cases = history.cases(&instance, CASES)?;
-            Some(Message::Past { instance, cases })
+            Some(Message::Recalled(Recalled::Past { instance, cases }))
         }
-        Effect::KeepLogins(spans) => {
+        Memory::KeepLogins(spans) => {
             history.put_logins(&spans)?;
             None
         }
-        Effect::KeepCase(case) => {
+        Memory::KeepCase(case) => {
             history.add_case(&case)?;
             None
         }
-        Effect::KeepCure {
+        Memory::KeepCure {
             instance,
             action,
             case,
@@ -79,7 +79,6 @@ fn apply(history: &mut History, effect: Effect) -> Result<Option<Message>, Store
             history.cured(&instance, &action)?;
             None
         }
-        _ => None,
     })
 }
 
