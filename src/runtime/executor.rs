@@ -105,6 +105,14 @@ impl Executor {
         }
     }
 
+    fn settle(&mut self) {
+        let backend = self.backend.clone();
+        let out = self.messages.clone();
+        self.spawn("settle", None, async move {
+            duties::keep_settled(&backend, &out).await;
+        });
+    }
+
     /// Reads or writes the history.
     pub fn remember(&mut self, memory: Memory) {
         let backend = self.backend.clone();
@@ -246,14 +254,14 @@ impl Executor {
                 jobs,
                 title,
             } => {
+                let work = batch::Work {
+                    approved: *approved,
+                    choice,
+                    user_source,
+                    jobs,
+                    title,
+                };
                 self.spawn("batch", None, async move {
-                    let work = batch::Work {
-                        approved: *approved,
-                        choice,
-                        user_source,
-                        jobs,
-                        title,
-                    };
                     batch::carry_out(&backend, work, &out).await;
                 });
             }
@@ -268,9 +276,7 @@ impl Executor {
                     Box::pin(actions::carry_out(&backend, run, instance, *approved, &out)).await;
                 });
             }
-            Act::Settle => self.spawn("settle", None, async move {
-                duties::keep_settled(&backend, &out).await;
-            }),
+            Act::Settle => self.settle(),
         }
     }
 
