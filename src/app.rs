@@ -14,6 +14,7 @@ pub mod geometry;
 pub mod guide_text;
 pub mod health;
 pub mod jobs;
+pub mod keys;
 pub mod line_edit;
 pub mod locale;
 pub mod message;

@@ -16,7 +16,7 @@ use cvmtop::app::jobs::{Ending, Executed};
 use cvmtop::app::locale::Lang;
 use cvmtop::app::message::{Acted, Found, Listing, Look, Message, Recalled};
 use cvmtop::app::missing::Missing;
-use cvmtop::app::overlay::Overlay;
+use cvmtop::app::overlay::{LoginConsent, Overlay, PickCause, UserSource};
 use cvmtop::app::rhythm::Intervals;
 use cvmtop::app::state::{Pane, State};
 use cvmtop::app::update::{next_wake, update};
@@ -184,12 +184,12 @@ fn an_action_without_the_users_address_asks_for_it() {
     assert!(effects.is_empty());
     assert!(matches!(
         state.overlays.last(),
-        Some(Overlay::UserSource { then: Some(_), .. })
+        Some(Overlay::UserSource(UserSource { then: Some(_), .. }))
     ));
     press(&mut state, "n o enter");
     assert!(matches!(
         state.overlays.last(),
-        Some(Overlay::UserSource { error: Some(_), .. })
+        Some(Overlay::UserSource(UserSource { error: Some(_), .. }))
     ));
     press(&mut state, "ctrl-u");
     let effects = press(&mut state, "2 0 3 . 0 . 1 1 3 . 9 enter");
@@ -826,7 +826,7 @@ fn a_batch_that_was_given_up_is_not_shown() {
 fn what_a_person_tells_is_weighed_at_once_and_goes_along_with_the_next_look() {
     let mut state = diagnosed(Lang::En, SIZE);
     press(&mut state, "i");
-    assert!(matches!(state.overlays.last(), Some(Overlay::Tell { .. })));
+    assert!(matches!(state.overlays.last(), Some(Overlay::Tell(_))));
     // Past the two ways in, down to the third answer of the first group, and given.
     press(&mut state, "j j j j enter");
     let said = |state: &State| {
@@ -894,7 +894,7 @@ fn the_way_in_is_told_once_for_a_network_and_kept() {
 fn a_cause_that_was_expected_says_why_it_does_not_lead() {
     let mut state = diagnosed(Lang::En, SIZE);
     press(&mut state, "n");
-    let Some(Overlay::PickCause { selected, .. }) = state.overlays.last() else {
+    let Some(Overlay::PickCause(PickCause { selected, .. })) = state.overlays.last() else {
         panic!("a cause is to be picked");
     };
     assert_eq!(*selected, 1, "the leading cause needs no answer");
@@ -959,7 +959,7 @@ fn a_login_is_tried_once_after_consent_and_as_whom_one_says() {
     );
     assert!(matches!(
         state.overlays.last(),
-        Some(Overlay::LoginConsent { bad: false, .. })
+        Some(Overlay::LoginConsent(LoginConsent { bad: false, .. }))
     ));
     assert_eq!(tried(&press(&mut state, "esc")), None);
     assert!(state.overlays.is_empty());
@@ -972,7 +972,7 @@ fn a_login_is_tried_once_after_consent_and_as_whom_one_says() {
     assert_eq!(tried(&effects), None);
     assert!(matches!(
         state.overlays.last(),
-        Some(Overlay::LoginConsent { bad: true, .. })
+        Some(Overlay::LoginConsent(LoginConsent { bad: true, .. }))
     ));
     let effects = press(&mut state, "ctrl-u o p s enter");
     assert_eq!(tried(&effects), Some(Some("ops".to_owned())));

@@ -20,14 +20,15 @@ use cvmtop::action::context::{
 use cvmtop::action::parameters::Parameters;
 use cvmtop::action::plan::{Plan, Undo, Verification};
 use cvmtop::action::planner::plan;
-use cvmtop::app::batch::{BatchPreview, Choice};
+use cvmtop::app::batch::Choice;
 use cvmtop::app::effect::{Act, Effect};
 use cvmtop::app::jobs::Handed;
+use cvmtop::app::keys::{self, Bound};
 use cvmtop::app::line_edit::LineEdit;
 use cvmtop::app::locale::{Lang, Texts, sentences};
 use cvmtop::app::message::{Acted, Found, Listing, Message};
 use cvmtop::app::missing::Missing;
-use cvmtop::app::overlay::{Overlay, Preview};
+use cvmtop::app::overlay::{BatchPreview, Overlay, Preview, Secret};
 use cvmtop::app::state::{Pane, State};
 use cvmtop::cloud::permissions::READS;
 use cvmtop::cloud::said::cred_variables;
@@ -40,7 +41,7 @@ use cvmtop::domain::security_group::SecurityGroup;
 use cvmtop::guide::library;
 use cvmtop::probe::LoginHealth;
 use cvmtop::runtime::said::look_short;
-use cvmtop::view::frame::{Look, draw};
+use cvmtop::view::frame::{Look, chord_label, draw};
 use cvmtop::view::glyphs::{Glyphs, UNICODE};
 use cvmtop::view::overlays;
 use cvmtop::view::theme::{Depth, Theme};
@@ -295,10 +296,10 @@ fn confirmation(overlay: &str, state: &mut State) {
             }))
         }
         "quit" => Overlay::QuitAnyway,
-        _ => Overlay::Secret(Handed {
+        _ => Overlay::Secret(Secret(Handed {
             what: Said::raw("Password"),
             value: "correct-horse-battery-staple".to_owned().into(),
-        }),
+        })),
     };
     state.overlays.push(top);
 }
@@ -313,26 +314,51 @@ fn overlays_cut_nothing_and_always_say_how_to_go_on() {
             state.size = size;
             let texts = cvmtop::app::locale::Texts::of(lang);
             let ui = &texts.ui;
+            let foot = |bound: Bound, title: Bound| {
+                let chord = state.keys.chords(bound)[0].to_string();
+                format!("{} {}", chord_label(&chord), texts.short_bound(title))
+            };
+            let keys = |commands: &[Bound]| {
+                let said: Vec<String> = commands.iter().map(|one| foot(*one, *one)).collect();
+                said.join(" ")
+            };
+            let paste = keys(&[keys::Paste::Accept.into(), keys::Paste::Close.into()]);
+            let deep = keys(&[keys::Consent::Confirm.into(), keys::Consent::Close.into()]);
+            let login = foot(keys::Line::Accept.into(), keys::Consent::Confirm.into());
+            let pick = keys(&[keys::List::Accept.into(), keys::List::Close.into()]);
+            let ticket = keys(&[
+                keys::Ticket::Accept.into(),
+                keys::Ticket::Close.into(),
+                keys::Ticket::Mask.into(),
+                keys::Ticket::Archive.into(),
+            ]);
+            let tell = keys(&[keys::Answers::Toggle.into(), keys::Answers::Close.into()]);
+            let sheet = keys(&[
+                keys::TypedName::Confirm.into(),
+                keys::TypedName::Close.into(),
+            ]);
+            let leave = keys(&[keys::Leave::Confirm.into(), keys::Leave::Close.into()]);
+            let secret = keys(&[keys::Secret::Copy.into(), keys::Secret::Close.into()]);
             // Keys or the name of a confirmation, and the words without which one is stuck.
             let all: &[(&str, &[&String])] = &[
                 ("?", &[&ui.help_title]),
                 (":", &[&ui.palette_title]),
-                ("e", &[&ui.paste_keys, &ui.paste_hint]),
+                ("e", &[&paste, &ui.paste_hint]),
                 ("f", &[&ui.user_source_text]),
-                ("d", &[&ui.deep_keys]),
-                ("v", &[&ui.login_price, &ui.login_keys]),
-                ("m", &[&ui.confirm_cause_text]),
+                ("d", &[&deep]),
+                ("v", &[&ui.login_price, &login]),
+                ("m", &[&ui.confirm_cause_text, &pick]),
                 ("n", &[&ui.whynot_pick]),
                 ("n down enter", &[]),
                 ("g", &[]),
-                ("t", &[&ui.ticket_text, &ui.ticket_keys]),
-                ("i", &[&ui.tell_text]),
+                ("t", &[&ui.ticket_text, &ticket]),
+                ("i", &[&ui.tell_text, &tell]),
                 ("L", &[&ui.log_title]),
                 ("tab tab space b", &[&ui.batch_pick]),
-                ("=preview", &[]),
-                ("=batch", &[]),
-                ("=quit", &[&ui.quit_text, &ui.quit_keys]),
-                ("=secret", &[&ui.secret_keys]),
+                ("=preview", &[&sheet]),
+                ("=batch", &[&sheet]),
+                ("=quit", &[&ui.quit_text, &leave]),
+                ("=secret", &[&secret]),
             ];
             for (open, says) in all {
                 state.overlays.clear();

@@ -1,38 +1,14 @@
 //! Any action of the catalogue on the selected instance: which one, and its parameters.
 //!
-//! Ranked actions come first. Must not live here: what the keys do (`update::any_action`), or
+//! Ranked actions come first. Must not live here: the question (`overlay::any_action`), or
 //! plans (`action`).
 
 use serde_json::{Map, Value};
 
-use super::line_edit::LineEdit;
 use super::state::State;
 use crate::action::catalog::{CATALOG, ParameterSpec, row_of};
 use crate::domain::action::ActionId;
 use crate::domain::instance::Os;
-use crate::domain::said::Said;
-
-/// The question, in its two parts.
-#[derive(Debug, Clone, Default)]
-pub struct AnyAction {
-    /// `None` while it is picked.
-    pub chosen: Option<ActionId>,
-    pub selected: usize,
-    /// Words that the pick is narrowed by, then `name=value` words.
-    pub edit: LineEdit,
-    pub error: Option<Said>,
-}
-
-impl AnyAction {
-    /// The second part for an action, with what is known of its parameters filled in.
-    pub fn parameters_of(action: ActionId, known: &Map<String, Value>) -> Self {
-        Self {
-            chosen: Some(action),
-            edit: LineEdit::new(&words(action, known)),
-            ..Self::default()
-        }
-    }
-}
 
 /// Actions that can be picked: those of the diagnosis in its order, then the others. `words` is
 /// what has been typed.
@@ -90,7 +66,7 @@ pub fn known_parameters(state: &State, action: ActionId) -> Map<String, Value> {
 }
 
 /// `name=value` words; what is needed and not known is left open at the end.
-fn words(action: ActionId, known: &Map<String, Value>) -> String {
+pub fn words(action: ActionId, known: &Map<String, Value>) -> String {
     let (mut given, mut open) = (Vec::new(), Vec::new());
     for spec in specs(action) {
         match known.get(spec.name) {

@@ -1,15 +1,11 @@
-//! One action on the marked instances: what can be picked, and the preview of all its plans.
+//! One action on the marked instances: what can be picked.
 //!
-//! Must not live here: planning and approving (`action`), the keys (`app::update`).
+//! Must not live here: planning and approving (`action`), the keys (`overlay::batch`).
 
 use serde_json::{Map, Value};
 
-use super::case::RunId;
-use super::line_edit::LineEdit;
 use super::state::State;
-use crate::action::batch::Batch;
 use crate::domain::action::ActionId;
-use crate::domain::said::Said;
 
 /// An action that can be planned for each marked instance.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,19 +14,6 @@ pub struct Choice {
     pub parameters: Map<String, Value>,
     /// Marked instances whose diagnosis offers it.
     pub offered: usize,
-}
-
-/// What a batch would do, on the screen.
-#[derive(Debug)]
-pub struct BatchPreview {
-    pub run: RunId,
-    pub batch: Batch,
-    pub choice: Choice,
-    pub offset: usize,
-    /// The phrase typed so far, where typing it is asked for.
-    pub edit: LineEdit,
-    /// Why the last try was refused.
-    pub refused: Option<Said>,
 }
 
 /// What can be picked without a diagnosis.

@@ -1,54 +1,22 @@
-//! The one registry of commands: name, context, danger, and when each is available.
+//! The one registry of the panes' commands: name, context, danger, and when each is available.
 //!
-//! Keymap, help, palette, footer hints, mouse and tests all read this table.
+//! Keymap, help, palette, footer hints, mouse and tests all read this table; what lies over the panes
+//! has its own commands (`app::keys`).
 //! Must not live here: what a command does (`app::update`) or its texts (`app::locale`).
 
-use crate::domain::instance::Os;
-use crate::input::keymap::{Keymap, Vocabulary};
-
-use super::overlay::Overlay;
+use super::keys::Context;
 use super::state::State;
-
-/// Where a chord of a command counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Context {
-    /// In every pane.
-    Global,
-    Instances,
-    Diagnosis,
-    Actions,
-    /// In scrolling overlays: help, log, journal, guides.
-    Reader,
-}
-
-impl Context {
-    /// Name of the context in key files.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Global => "global",
-            Self::Instances => "instances",
-            Self::Diagnosis => "diagnosis",
-            Self::Actions => "actions",
-            Self::Reader => "reader",
-        }
-    }
-
-    const ALL: [Self; 5] = [
-        Self::Global,
-        Self::Instances,
-        Self::Diagnosis,
-        Self::Actions,
-        Self::Reader,
-    ];
-}
+use crate::domain::instance::Os;
 
 /// What a command can do to the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Danger {
     /// Reads or moves; nothing outside the program changes.
     Safe,
-    /// Leads to a preview; nothing is sent before the gate's confirmation.
+    /// Leads to a question; nothing is sent before the gate's confirmation.
     Previewed,
+    /// Answers such a question: what is shown is carried out.
+    Confirms,
 }
 
 /// Why a command is not available now; the text is in the catalogue of the language.
@@ -152,13 +120,6 @@ commands! {
     Back "back" Global Safe;
     Forward "forward" Global Safe;
     LastInstance "last-instance" Global Safe;
-    StepNext "step-next" Reader Safe;
-    StepPrevious "step-previous" Reader Safe;
-    StepDo "step-do" Reader Previewed;
-    StepTick "step-tick" Reader Safe;
-    Search "search" Reader Safe;
-    SearchNext "search-next" Reader Safe;
-    Close "close" Reader Safe;
     Log "log" Global Safe;
     ReadOnly "read-only" Global Safe;
     Privacy "privacy" Global Safe;
@@ -218,10 +179,6 @@ impl Command {
                 }
                 Ok(())
             }
-            Self::StepNext | Self::StepPrevious | Self::StepDo | Self::StepTick => {
-                let open = state.overlays.iter().rev().find_map(Overlay::guide);
-                open.map(drop).ok_or(Why::NoGuide)
-            }
             Self::Undo => {
                 if state.read_only {
                     return Err(Why::ReadOnly);
@@ -262,90 +219,4 @@ impl Command {
 /// Available where `can` holds.
 fn only(can: bool, why: Why) -> Result<(), Why> {
     if can { Ok(()) } else { Err(why) }
-}
-
-/// Bindings of the console's commands.
-pub type Keys = Keymap<Context, Command>;
-
-/// The registry as the vocabulary of key files.
-#[derive(Debug, Clone, Copy)]
-pub struct Registry;
-
-impl Vocabulary<Context, Command> for Registry {
-    fn context(&self, name: &str) -> Option<Context> {
-        Context::ALL.into_iter().find(|c| c.as_str() == name)
-    }
-
-    fn command(&self, context: Context, name: &str) -> Option<Command> {
-        Command::parse(name).filter(|command| command.context() == context)
-    }
-
-    fn names(&self, context: Context) -> Vec<&'static str> {
-        Command::ALL
-            .iter()
-            .filter(|command| command.context() == context)
-            .map(|command| command.as_str())
-            .collect()
-    }
-
-    fn overlap(&self, a: Context, b: Context) -> bool {
-        // A reader lies over the panes: its keys shadow theirs while it is open, on purpose.
-        let reader = |c| c == Context::Reader;
-        a == b || (!reader(a) && !reader(b) && (a == Context::Global || b == Context::Global))
-    }
-}
-
-/// The shipped bindings.
-pub fn shipped_keys() -> Keys {
-    Keymap::shipped(include_str!("../../assets/keymap-default.toml"), &Registry)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::input::chord::{Chord, Key};
-
-    #[test]
-    fn the_shipped_keys_are_without_fault_and_name_every_command() {
-        let keys = shipped_keys();
-        assert!(keys.warnings().is_empty(), "{:?}", keys.warnings());
-        let text = include_str!("../../assets/keymap-default.toml");
-        for command in Command::ALL {
-            assert!(
-                text.contains(&format!("\n{} = ", command.as_str())),
-                "{} is missing in keymap-default.toml",
-                command.as_str()
-            );
-        }
-    }
-
-    /// A split arrow key can arrive as `Esc`, `[`, `A`; reflex chords of shells and editors
-    /// must be harmless too.
-    #[test]
-    fn nothing_that_leads_to_a_change_lies_on_a_reflex_key() {
-        let keys = shipped_keys();
-        let contexts = [
-            Context::Instances,
-            Context::Diagnosis,
-            Context::Actions,
-            Context::Global,
-        ];
-        let split = "[ABCDHF~".chars().map(Chord::char);
-        let control = ('a'..='z').map(Chord::ctrl);
-        let named = [Key::Esc, Key::Backspace, Key::Delete, Key::Insert].map(Chord::plain);
-        for chord in split.chain(control).chain(named) {
-            for context in contexts {
-                if let Some(command) = keys.lookup(&[context, Context::Global], chord) {
-                    assert_eq!(command.danger(), Danger::Safe, "{chord} runs {command:?}");
-                }
-            }
-        }
-        for c in "[ABCDHF~".chars() {
-            assert_eq!(keys.lookup(&contexts, Chord::char(c)), None, "{c}");
-        }
-        assert_eq!(
-            keys.lookup(&contexts, Chord::plain(Key::Esc)),
-            Some(Command::Cancel)
-        );
-    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Must not live here: how it is drawn (`view`), or editing of several lines (the paste editor).
 
-use crate::input::chord::{Chord, Key};
+use super::keys::Edit;
 
 /// Longest text a field takes, in characters.
 const MAX_CHARS: usize = 400;
@@ -43,31 +43,35 @@ impl LineEdit {
         }
     }
 
-    /// Applies an editing key; false when the key is none of the editor's.
-    pub fn key(&mut self, chord: Chord) -> bool {
+    /// Applies an editing command.
+    pub fn edit(&mut self, command: Edit) {
         let length = self.text.chars().count();
-        match (chord.ctrl, chord.key) {
-            (false, Key::Char(c)) if !chord.alt => self.insert_str(c.encode_utf8(&mut [0; 4])),
-            (false, Key::Backspace) | (true, Key::Char('h')) => {
+        match command {
+            Edit::Left => self.cursor = self.cursor.saturating_sub(1),
+            Edit::Right => self.cursor = (self.cursor + 1).min(length),
+            Edit::WordLeft => self.cursor = self.word_before(),
+            Edit::WordRight => self.cursor = self.word_after(),
+            Edit::Start => self.cursor = 0,
+            Edit::End => self.cursor = length,
+            Edit::Backspace => {
                 if self.cursor > 0 {
                     self.cursor -= 1;
                     self.remove_at_cursor();
                 }
             }
-            (false, Key::Delete) => self.remove_at_cursor(),
-            (false, Key::Left) => self.cursor = self.cursor.saturating_sub(1),
-            (false, Key::Right) => self.cursor = (self.cursor + 1).min(length),
-            (false, Key::Home) | (true, Key::Char('a')) => self.cursor = 0,
-            (false, Key::End) | (true, Key::Char('e')) => self.cursor = length,
-            (true, Key::Char('u')) => {
+            Edit::Delete => self.remove_at_cursor(),
+            Edit::DeleteWord => {
+                let start = self.word_before();
+                self.text
+                    .drain(self.byte_of(start)..self.byte_of(self.cursor));
+                self.cursor = start;
+            }
+            Edit::ClearBefore => {
                 self.text.drain(..self.byte_of(self.cursor));
                 self.cursor = 0;
             }
-            (true, Key::Char('k')) => self.text.truncate(self.byte_of(self.cursor)),
-            (true, Key::Char('w')) => self.delete_word(),
-            _ => return false,
+            Edit::ClearAfter => self.text.truncate(self.byte_of(self.cursor)),
         }
-        true
     }
 
     fn remove_at_cursor(&mut self) {
@@ -77,7 +81,8 @@ impl LineEdit {
         }
     }
 
-    fn delete_word(&mut self) {
+    /// Where the word before the cursor begins.
+    fn word_before(&self) -> usize {
         let before: Vec<char> = self.text.chars().take(self.cursor).collect();
         let mut start = before.len();
         while start > 0 && before[start - 1] == ' ' {
@@ -86,9 +91,15 @@ impl LineEdit {
         while start > 0 && before[start - 1] != ' ' {
             start -= 1;
         }
-        self.text
-            .drain(self.byte_of(start)..self.byte_of(self.cursor));
-        self.cursor = start;
+        start
+    }
+
+    /// Where the word after the one at the cursor begins.
+    fn word_after(&self) -> usize {
+        let rest = || self.text.chars().skip(self.cursor);
+        let word = rest().take_while(|c| *c != ' ').count();
+        let gap = rest().skip(word).take_while(|c| *c == ' ').count();
+        self.cursor + word + gap
     }
 
     fn byte_of(&self, chars: usize) -> usize {
@@ -104,16 +115,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn readline_keys_edit_wide_text() {
+    fn editing_commands_edit_wide_text() {
         let mut edit = LineEdit::new("서울 web");
-        edit.key(Chord::ctrl('w'));
+        edit.edit(Edit::DeleteWord);
         assert_eq!(edit.text(), "서울 ");
-        edit.key(Chord::plain(Key::Home));
-        edit.key(Chord::char('x'));
-        edit.key(Chord::plain(Key::Delete));
+        edit.edit(Edit::Start);
+        edit.insert_str("x");
+        edit.edit(Edit::Delete);
         assert_eq!((edit.text(), edit.cursor()), ("x울 ", 1));
-        edit.key(Chord::ctrl('k'));
+        edit.edit(Edit::ClearAfter);
         assert_eq!(edit.text(), "x");
+        let mut edit = LineEdit::new("ab  cd e");
+        edit.edit(Edit::WordLeft);
+        edit.edit(Edit::WordLeft);
+        assert_eq!(edit.cursor(), 4);
+        edit.edit(Edit::Start);
+        edit.edit(Edit::WordRight);
+        assert_eq!(edit.cursor(), 4);
+        edit.edit(Edit::ClearBefore);
+        assert_eq!((edit.text(), edit.cursor()), ("cd e", 0));
+        edit.edit(Edit::Backspace);
+        assert_eq!(edit.text(), "cd e");
     }
 
     #[test]

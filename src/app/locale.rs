@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::command::Why;
+use super::keys::{Bound, Context};
 use crate::domain::action::Risk;
 use crate::domain::evidence::{Path, Status};
 use crate::domain::instance::Os;
@@ -74,27 +75,27 @@ ui_texts! {
     do_next, do_if_it_fails, do_next_aside, no_actions, actions_wait, actions_none_yet, read_only_note, cures, reversible,
     whynot_title, whynot_pick_title, whynot_pick, whynot_leads, whynot_is_first, whynot_against,
     whynot_would_be, whynot_instead, whynot_unread, whynot_nothing,
-    batch_title, batch_pick, batch_offered, batch_plans, batch_phrase, batch_preparing, batch_ended,
+    batch_title, batch_pick, hint_plan, batch_offered, batch_plans, batch_phrase, batch_preparing, batch_ended,
     batch_stopped,
     any_action_title, any_action_text, parameters_text, parameter_required,
     timed_left, timed_over, timed_stays, timed_key, keep_title, keep_text,
     guides, no_guides,
     job_preparing, job_previewed, job_running, job_done, job_restored, job_improved,
     job_unchanged, job_worse, job_failed, job_unknown, job_taken_back, job_undo, plan_failed, no_advice,
-    preview_title, preview_key, preview_typed, preview_read_only,
-    secret_title, secret_text, secret_keys,
+    preview_title, preview_typed, preview_read_only,
+    secret_title, secret_text,
     guide_why, guide_about, guide_own, guide_no_document, guide_no_rule,
     guide_step_for_you, reason_cause, reason_error, reason_words, reason_symptom, reason_start,
     step_action, step_command, step_vnc, step_user, step_ticked, step_unticked, steps_ticked,
     standing_done, standing_to_do, standing_not_called_for,
     ticket_title, ticket_text, ticket_form, ticket_folder, ticket_archive, ticket_plain,
-    ticket_masked, ticket_keys, ticket_no_folder, ticket_job, ticket_done_title, ticket_done_text,
-    help_title, help_everywhere, help_reader, help_filter, help_actions, log_title, log_empty,
+    ticket_masked, ticket_no_folder, ticket_job, ticket_done_title, ticket_done_text,
+    help_title, help_about, help_filter, help_actions, log_title, log_empty,
     palette_title, palette_empty,
-    paste_title, paste_hint, paste_unrecognised, paste_keys, paste_taken,
+    paste_title, paste_hint, paste_unrecognised, paste_taken,
     user_source_title, user_source_text, user_source_here, user_source_bad, user_source_set, user_source_cleared,
-    deep_title, deep_text, deep_keys,
-    login_title, login_text, login_price, login_keys, login_bad, quit_title, quit_text, quit_keys,
+    deep_title, deep_text,
+    login_title, login_text, login_price, login_bad, quit_title, quit_text,
     confirm_cause_title, confirm_cause_text, cause_confirmed, tell_title, tell_text,
     copied, copied_title, sweep_held, filter_unknown_name, filter_unknown_field, task_failed, target_missing,
     read_only_locked, read_only_on, read_only_off, background_on, background_off, background_is_off, reloaded, reloaded_in_part, stopped_work, not_now,
@@ -112,6 +113,8 @@ pub struct Texts {
     lang: Lang,
     pub ui: Ui,
     command: BTreeMap<String, String>,
+    /// Where keys count.
+    context: BTreeMap<String, String>,
     /// Titles short enough for the foot of the screen.
     short: BTreeMap<String, String>,
     why_not: BTreeMap<String, String>,
@@ -163,6 +166,30 @@ impl Texts {
         self.short
             .get(id)
             .map_or_else(|| self.command(id), String::as_str)
+    }
+
+    /// Title of a command: the one of its context, or the common one of its name.
+    pub fn bound(&self, bound: Bound) -> &str {
+        let own = |titles| Self::of_context(titles, bound);
+        own(&self.command).unwrap_or_else(|| self.command(bound.as_str()))
+    }
+
+    /// The same, short enough for the foot of an overlay.
+    pub fn short_bound(&self, bound: Bound) -> &str {
+        let own = |titles| Self::of_context(titles, bound);
+        own(&self.short)
+            .or_else(|| own(&self.command))
+            .unwrap_or_else(|| self.short_command(bound.as_str()))
+    }
+
+    fn of_context(titles: &BTreeMap<String, String>, bound: Bound) -> Option<&str> {
+        let name = format!("{}.{}", bound.context().as_str(), bound.as_str());
+        titles.get(&name).map(String::as_str)
+    }
+
+    /// Title of where keys count.
+    pub fn context(&self, context: Context) -> &str {
+        Self::word(&self.context, context.as_str())
     }
 
     /// Title of a cause; the report's own where the catalogue has none.
@@ -327,7 +354,6 @@ pub fn fill(text: &str, values: &[(&str, &str)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::command::Command;
 
     fn placeholders(text: &str) -> Vec<&str> {
         let mut all: Vec<&str> = text
@@ -350,6 +376,7 @@ mod tests {
             }
             for (section, a, b) in [
                 ("command", &en.command, &other.command),
+                ("context", &en.context, &other.context),
                 ("short", &en.short, &other.short),
                 ("why_not", &en.why_not, &other.why_not),
                 ("cause", &en.cause, &other.cause),
@@ -397,8 +424,13 @@ mod tests {
     #[test]
     fn every_command_and_action_has_a_title() {
         let en = Texts::of(Lang::En);
-        for command in Command::ALL {
-            assert!(en.command.contains_key(command.as_str()), "{command:?}");
+        for context in Context::ALL {
+            assert!(en.context.contains_key(context.as_str()), "{context:?}");
+            for bound in context.commands() {
+                let own = Texts::of_context(&en.command, bound).is_some();
+                let common = en.command.contains_key(bound.as_str());
+                assert!(own || common, "{bound:?}");
+            }
         }
         for action in crate::domain::action::ActionId::ALL {
             assert!(en.action.contains_key(action.as_str()), "{action}");

@@ -1,115 +1,88 @@
 //! What lies over the panes, as a stack; the topmost takes the keys.
 //!
-//! Must not live here: what the keys do (`app::update`) or how it looks (`view::overlays`).
+//! State and keys of an overlay lie in one file. It looks its own commands up, says what is to
+//! become of it ([`Answer`]), and stays unless it says otherwise. Must not live here: how it looks
+//! (`view::overlays`).
+
+pub mod any_action;
+pub mod batch;
+pub mod consent;
+pub mod filter;
+pub mod help;
+pub mod keep;
+pub mod login;
+pub mod palette;
+pub mod paste;
+pub mod pick_cause;
+pub mod preview;
+pub mod reader;
+pub mod secret;
+pub mod tell;
+pub mod ticket;
+pub mod user_source;
 
 use tui_textarea::TextArea;
 
-use super::any_action::AnyAction;
-use super::batch::BatchPreview;
-use super::case::RunId;
-use super::jobs::Handed;
+use super::command::Command;
+use super::effect::Effect;
+use super::keys::Context;
 use super::line_edit::LineEdit;
-use crate::action::plan::Plan;
-use crate::domain::report::RankedAction;
-use crate::domain::said::Said;
+use super::state::State;
+use crate::action::plan::Confirmation;
+use crate::input::chord::Chord;
+
+pub use super::reading::Reading;
+pub use any_action::AnyAction;
+pub use batch::{BatchPick, BatchPreview};
+pub use filter::FilterLine;
+pub use help::{Help, Log};
+pub use keep::Keep;
+pub use login::LoginConsent;
+pub use palette::Palette;
+pub use paste::Paste;
+pub use pick_cause::{AskCause, PickCause};
+pub use preview::Preview;
+pub use secret::Secret;
+pub use tell::Tell;
+pub use ticket::TicketQuestion;
+pub use user_source::UserSource;
 
 use super::reading::GuideAt;
-pub use super::reading::Reading;
-
-/// The preview of an action.
-#[derive(Debug)]
-pub struct Preview {
-    pub run: RunId,
-    pub plan: Plan,
-    pub offset: usize,
-    /// The name typed so far, where typing it is asked for.
-    pub edit: LineEdit,
-    /// Why the last try was refused.
-    pub refused: Option<Said>,
-}
-
-/// What is asked before a ticket bundle is written.
-#[derive(Debug, Clone)]
-pub struct TicketQuestion {
-    pub edit: LineEdit,
-    /// Replace addresses, ids and names by placeholders.
-    pub mask: bool,
-    /// One `.tar.gz` in place of a folder.
-    pub archive: bool,
-    pub error: Option<String>,
-}
-
-/// What is asked of the cause that is picked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AskCause {
-    WasItTrue,
-    WhyNot,
-}
 
 /// One layer.
 #[derive(Debug)]
 pub enum Overlay {
     /// Keys of the console; the text is made from the live keymap when drawn.
-    Help {
-        offset: usize,
-    },
-    /// The log, newest last; the text is made when drawn.
-    Log {
-        offset: usize,
-    },
-    Palette {
-        edit: LineEdit,
-        selected: usize,
-    },
+    Help(Help),
+    /// The log, newest first; the text is made when drawn.
+    Log(Log),
+    Palette(Palette),
     /// The filter line at the top of the list.
-    Filter {
-        edit: LineEdit,
-        before: String,
-    },
+    Filter(FilterLine),
     /// The address that the failing user comes from.
-    UserSource {
-        edit: LineEdit,
-        error: Option<String>,
-        /// The action that cannot go on without it.
-        then: Option<Box<RankedAction>>,
-    },
+    UserSource(UserSource),
     /// The client's error text.
-    Paste {
-        editor: Box<TextArea<'static>>,
-    },
+    Paste(Paste),
     /// Consent to read-only commands in the guest.
     DeepConsent,
     /// Consent to one real login attempt, and as whom.
-    LoginConsent {
-        edit: LineEdit,
-        /// The last name given is none.
-        bad: bool,
-    },
+    LoginConsent(LoginConsent),
     /// One of the causes: which was the true one, or why it does not lead.
-    PickCause {
-        selected: usize,
-        ask: AskCause,
-    },
+    PickCause(PickCause),
     /// What a person can tell of the failure.
-    Tell {
-        selected: usize,
-    },
+    Tell(Tell),
     /// What an action would do, and its confirmation.
     Preview(Box<Preview>),
     /// Any action on the selected instance, and its parameters.
     AnyAction(Box<AnyAction>),
     /// Which time-boxed change stays.
-    Keep {
-        selected: usize,
-    },
+    Keep(Keep),
     /// Which action to plan for the marked instances.
-    BatchPick {
-        selected: usize,
-    },
+    BatchPick(BatchPick),
     /// What a batch would do, and its confirmation.
     Batch(Box<BatchPreview>),
     /// A value shown once.
-    Secret(Handed),
+    Secret(Secret),
     /// Guide, journal and other texts.
     Reader(Reading),
     /// Where the ticket bundle goes, and what it may name.
@@ -118,17 +91,194 @@ pub enum Overlay {
     QuitAnyway,
 }
 
+/// What becomes of an overlay after a key.
+#[derive(Debug)]
+pub enum Answer {
+    /// It stays; what was opened meanwhile lies over it.
+    Stay,
+    Close,
+    /// Another takes its place.
+    Instead(Overlay),
+    /// It stays, and a command of the panes runs.
+    Run(Command),
+    /// It closes, and a command of the panes runs.
+    CloseAndRun(Command),
+}
+
+/// Where text is typed.
+#[derive(Debug)]
+pub enum Field<'a> {
+    Line(&'a mut LineEdit),
+    /// A line that is typed by hand and never pasted: it is typed to make the hand stop and think.
+    ByHand(&'a mut LineEdit),
+    Text(&'a mut TextArea<'static>),
+}
+
 impl Overlay {
-    /// The guide that is read in this layer.
-    pub fn guide(&self) -> Option<&GuideAt> {
+    /// Where its chords count.
+    pub fn context(&self) -> Context {
+        let sheet = |asks: Confirmation| {
+            if asks == Confirmation::TypedName {
+                Context::TypedName
+            } else {
+                Context::Preview
+            }
+        };
         match self {
-            Self::Reader(reading) => reading.guide.as_ref(),
-            _ => None,
+            Self::Help(_) | Self::Log(_) => Context::Reader,
+            Self::Reader(reading) if reading.typing.is_some() => Context::Line,
+            Self::Reader(_) => Context::Reader,
+            Self::Palette(_) => Context::Palette,
+            Self::Filter(_) => Context::Filter,
+            Self::UserSource(_) | Self::LoginConsent(_) => Context::Line,
+            Self::AnyAction(question) if question.chosen.is_some() => Context::Line,
+            Self::AnyAction(_) => Context::Palette,
+            Self::Paste(_) => Context::Paste,
+            Self::DeepConsent => Context::Consent,
+            Self::PickCause(_) | Self::Keep(_) | Self::BatchPick(_) => Context::List,
+            Self::Tell(_) => Context::Answers,
+            Self::Preview(preview) => sheet(preview.plan.confirmation),
+            Self::Batch(preview) => sheet(preview.batch.confirmation()),
+            Self::Secret(_) => Context::Secret,
+            Self::Ticket(_) => Context::Ticket,
+            Self::QuitAnyway => Context::Leave,
         }
     }
 
-    /// True for overlays whose text scrolls with the movement keys.
-    pub fn is_reader(&self) -> bool {
-        matches!(self, Self::Help { .. } | Self::Log { .. } | Self::Reader(_))
+    /// Applies a chord of its own; `None` where it has no such chord.
+    pub fn press(
+        &mut self,
+        state: &mut State,
+        chord: Chord,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Answer> {
+        match self {
+            Self::Help(help) => help.press(state, chord),
+            Self::Log(log) => log.press(state, chord),
+            Self::Palette(palette) => palette.press(state, chord, effects),
+            Self::Filter(filter) => filter.press(state, chord, effects),
+            Self::UserSource(question) => question.press(state, chord, effects),
+            Self::Paste(paste) => paste.press(state, chord, effects),
+            Self::DeepConsent => consent::press_deep(state, chord, effects),
+            Self::LoginConsent(question) => question.press(state, chord, effects),
+            Self::PickCause(pick) => pick.press(state, chord, effects),
+            Self::Tell(tell) => tell.press(state, chord, effects),
+            Self::Preview(preview) => preview.press(state, chord, effects),
+            Self::AnyAction(question) => question.press(state, chord, effects),
+            Self::Keep(keep) => keep.press(state, chord, effects),
+            Self::BatchPick(pick) => pick.press(state, chord, effects),
+            Self::Batch(preview) => preview.press(state, chord, effects),
+            Self::Secret(secret) => secret.press(state, chord, effects),
+            Self::Reader(reading) => reader::press(reading, state, chord, effects),
+            Self::Ticket(question) => question.press(state, chord, effects),
+            Self::QuitAnyway => consent::press_leave(state, chord, effects),
+        }
     }
+
+    /// Where text is typed in it.
+    pub fn field(&mut self) -> Option<Field<'_>> {
+        match self {
+            Self::Palette(Palette { edit, .. })
+            | Self::Filter(FilterLine { edit, .. })
+            | Self::UserSource(UserSource { edit, .. })
+            | Self::LoginConsent(LoginConsent { edit, .. })
+            | Self::Ticket(TicketQuestion { edit, .. }) => Some(Field::Line(edit)),
+            Self::AnyAction(question) => Some(Field::Line(&mut question.edit)),
+            Self::Reader(reading) => reading.typing.as_mut().map(Field::Line),
+            Self::Paste(paste) => Some(Field::Text(&mut paste.editor)),
+            Self::Preview(preview) => (preview.plan.confirmation == Confirmation::TypedName)
+                .then_some(Field::ByHand(&mut preview.edit)),
+            Self::Batch(preview) => (preview.batch.confirmation() == Confirmation::TypedName)
+                .then_some(Field::ByHand(&mut preview.edit)),
+            Self::Help(_)
+            | Self::Log(_)
+            | Self::DeepConsent
+            | Self::PickCause(_)
+            | Self::Tell(_)
+            | Self::Keep(_)
+            | Self::BatchPick(_)
+            | Self::Secret(_)
+            | Self::QuitAnyway => None,
+        }
+    }
+
+    /// The text in its field has changed: what was wrong with it before may not be now.
+    pub fn changed(&mut self, state: &mut State) {
+        match self {
+            Self::Palette(palette) => palette.selected = 0,
+            Self::Filter(filter) => state.fleet.set_filter(filter.edit.text()),
+            Self::UserSource(question) => question.error = None,
+            Self::LoginConsent(question) => question.bad = false,
+            Self::Preview(preview) => preview.refused = None,
+            Self::Batch(preview) => preview.refused = None,
+            Self::AnyAction(question) => {
+                question.selected = 0;
+                question.error = None;
+            }
+            Self::Ticket(question) => question.error = None,
+            Self::Paste(_)
+            | Self::Reader(_)
+            | Self::Help(_)
+            | Self::Log(_)
+            | Self::DeepConsent
+            | Self::PickCause(_)
+            | Self::Tell(_)
+            | Self::Keep(_)
+            | Self::BatchPick(_)
+            | Self::Secret(_)
+            | Self::QuitAnyway => {}
+        }
+    }
+
+    /// Scrolls what can be scrolled in it.
+    pub fn scroll(&mut self, state: &State, lines: isize) {
+        let most = state.geometry.overlay.max_offset();
+        let scroll = |offset: &mut usize| {
+            *offset = offset.saturating_add_signed(lines).min(most);
+        };
+        match self {
+            Self::Help(help) => scroll(&mut help.offset),
+            Self::Log(log) => scroll(&mut log.offset),
+            Self::Preview(preview) => scroll(&mut preview.offset),
+            Self::Batch(preview) => scroll(&mut preview.offset),
+            Self::Reader(reading) => reading.scroll(lines, state.geometry.overlay.height),
+            Self::Palette(_)
+            | Self::Filter(_)
+            | Self::UserSource(_)
+            | Self::Paste(_)
+            | Self::DeepConsent
+            | Self::LoginConsent(_)
+            | Self::PickCause(_)
+            | Self::Tell(_)
+            | Self::AnyAction(_)
+            | Self::Keep(_)
+            | Self::BatchPick(_)
+            | Self::Secret(_)
+            | Self::Ticket(_)
+            | Self::QuitAnyway => {}
+        }
+    }
+
+    /// The guide that is read in this layer.
+    pub fn guide(&self) -> Option<&GuideAt> {
+        if let Self::Reader(reading) = self {
+            reading.guide.as_ref()
+        } else {
+            None
+        }
+    }
+}
+
+/// The row that is selected after a walk over so many.
+fn walked(selected: usize, by: isize, rows: usize) -> usize {
+    let last = rows.saturating_sub(1);
+    selected.min(last).saturating_add_signed(by).min(last)
+}
+
+/// Rows of a page of a list.
+const LIST_PAGE: isize = 10;
+
+/// Lines of a page of a sheet.
+fn sheet_page(state: &State) -> isize {
+    state.geometry.overlay.height.max(4) as isize - 1
 }

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::case::{Case, RunId};
-use super::command::{Keys, shipped_keys};
+
 use super::filter::Matching;
 use super::fleet::{Fleet, Row};
 use super::geometry::Geometry;
 use super::jobs::Jobs;
+use super::keys::{Keys, shipped_keys};
 use super::locale::{Lang, Texts};
 use super::message::Message;
 use super::missing::Missing;

@@ -2,21 +2,17 @@
 //!
 //! Must not live here: waiting, time, or anything of the outside world.
 
-mod actions;
-mod any_action;
-mod arrivals;
-mod batch;
-mod commands;
-mod lines;
+pub(super) mod actions;
+pub(super) mod arrivals;
+pub(super) mod batch;
+pub(super) mod commands;
 mod looks;
-mod memory;
+pub(super) mod memory;
 mod movement;
 mod overlay_keys;
 pub mod palette;
-mod reader;
-pub mod tell;
-mod ticket;
-mod timed;
+pub(super) mod reader;
+pub(super) mod ticket;
 
 pub use arrivals::begin_sweep;
 
@@ -67,7 +63,7 @@ fn apply(state: &mut State, message: Message, effects: &mut Vec<Effect>) -> Dirt
             state.settle();
             overlay_keys::key(state, chord, effects)
         }
-        Message::Pasted(text) => overlay_keys::pasted(state, &text, effects),
+        Message::Pasted(text) => overlay_keys::pasted(state, &text),
         Message::Mouse { kind, x, y } => mouse(state, kind, x, y),
         Message::Resized { width, height } => {
             let changed = state.size != (width, height);
@@ -213,10 +209,11 @@ fn mouse(state: &mut State, kind: MouseKind, x: u16, y: u16) -> Dirty {
         MouseKind::WheelDown => Some(3),
         MouseKind::Click => None,
     };
-    if !state.overlays.is_empty() {
+    if let Some(mut top) = state.overlays.pop() {
         if let Some(lines) = lines {
-            movement::scroll_overlay(state, lines);
+            top.scroll(state, lines);
         }
+        state.overlays.push(top);
         return Dirty::when(lines.is_some());
     }
     let hit = state

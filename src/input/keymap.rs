@@ -13,7 +13,7 @@ use toml::Spanned;
 
 use super::chord::Chord;
 use super::said;
-use crate::domain::said::Said;
+use crate::domain::said::{List, Said};
 
 /// Bindings of commands `C` in contexts `X` (a pane, a reader, everywhere).
 #[derive(Debug, Clone)]
@@ -37,14 +37,16 @@ pub struct Binding<'a> {
 
 /// What a key file may name; given by the registry of commands.
 pub trait Vocabulary<X, C> {
-    /// The context of that name.
-    fn context(&self, name: &str) -> Option<X>;
-    /// The command of that name in that context.
-    fn command(&self, context: X, name: &str) -> Option<C>;
-    /// All command names of a context, for "did you mean".
-    fn names(&self, context: X) -> Vec<&'static str>;
+    /// Every context by its name.
+    fn contexts(&self) -> Vec<(&'static str, X)>;
+    /// Every command of a context by its name there.
+    fn commands(&self, context: X) -> Vec<(&'static str, C)>;
     /// True when a chord of `a` and a chord of `b` can meet in one key press.
     fn overlap(&self, a: X, b: X) -> bool;
+    /// True when the chord types text in that context, and cannot be a command there.
+    fn types(&self, context: X, chord: Chord) -> bool;
+    /// True when one chord must not be both, whatever their contexts.
+    fn clash(&self, a: C, b: C) -> bool;
 }
 
 #[derive(Deserialize)]
@@ -113,45 +115,120 @@ impl<X: Copy + Eq + Hash, C: Copy + Eq + Hash> Keymap<X, C> {
         vocabulary: &impl Vocabulary<X, C>,
     ) {
         let mut seen: HashMap<(X, Chord), (&str, String)> = HashMap::new();
+        let mut bound = Vec::new();
         for binding in bindings {
             let Binding {
                 scope,
                 command: name,
                 place,
-                ..
+                chords,
             } = &binding;
-            let Some(context) = vocabulary.context(scope) else {
-                self.warn(place, said::no_context(scope));
+            let contexts = vocabulary.contexts();
+            let Some(context) = named(&contexts, scope) else {
+                let known = || contexts.iter().map(|(name, _)| *name);
+                let why = match nearest(scope, known()) {
+                    Some(near) => said::no_context_near(scope, near),
+                    None => said::no_context(scope, List::names(known())),
+                };
+                self.warn(place, why);
                 continue;
             };
-            let Some(command) = vocabulary.command(context, name) else {
-                let why = match nearest(name, &vocabulary.names(context)) {
+            let commands = vocabulary.commands(context);
+            let Some(command) = named(&commands, name) else {
+                let why = match nearest(name, commands.iter().map(|(name, _)| *name)) {
                     Some(near) => said::no_command_near(name, scope, near),
                     None => said::no_command(name, scope),
                 };
                 self.warn(place, why);
                 continue;
             };
-            let chords = self.read_chords(place, binding.chords);
-            for chord in &chords {
+            let read = self.read_chords(place, chords, |chord| vocabulary.types(context, chord));
+            for chord in &read {
                 if let Some((other, other_place)) =
                     seen.insert((context, *chord), (binding.command, place.clone()))
                 {
                     self.warn(place, said::bound_twice(chord, other, other_place, name));
                 }
             }
-            self.bind(context, command, &chords, vocabulary);
+            // Where nothing that was written is a key, the keys of before stay.
+            if read.is_empty() && chords.iter().any(|text| text != "none") {
+                continue;
+            }
+            let before = self.chords(command).to_vec();
+            self.bind(context, command, &read, vocabulary);
+            bound.push((binding, context, command, before));
         }
+        for (binding, context, command, before) in bound {
+            self.refuse_clashes(&binding, (context, command), before, vocabulary);
+        }
+    }
+
+    /// Takes the chords from a command that must not have them beside another; where none is left,
+    /// it gets those of before back.
+    fn refuse_clashes(
+        &mut self,
+        binding: &Binding<'_>,
+        (context, command): (X, C),
+        mut before: Vec<Chord>,
+        vocabulary: &impl Vocabulary<X, C>,
+    ) {
+        let mut refused = false;
+        for chord in self.chords(command).to_vec() {
+            if let Some(other) = self.clashing(command, chord, vocabulary) {
+                let why = said::answers_itself(chord, binding.command, other);
+                self.warn(&binding.place, why);
+                self.bindings.remove(&(context, chord));
+                let left = self.chords.entry(command).or_default();
+                left.retain(|known| *known != chord);
+                refused = true;
+            }
+        }
+        if refused && self.chords(command).is_empty() {
+            before.retain(|chord| {
+                let taken = |(other, known): &(X, Chord)| {
+                    known == chord && vocabulary.overlap(*other, context)
+                };
+                !self.bindings.keys().any(taken)
+                    && self.clashing(command, *chord, vocabulary).is_none()
+            });
+            self.bind(context, command, &before, vocabulary);
+        }
+    }
+
+    /// The name of a command that has the chord too, and must not.
+    fn clashing(
+        &self,
+        command: C,
+        chord: Chord,
+        vocabulary: &impl Vocabulary<X, C>,
+    ) -> Option<&'static str> {
+        let contexts = vocabulary.contexts();
+        let mut others = contexts.iter().filter_map(|(_, context)| {
+            let other = *self.bindings.get(&(*context, chord))?;
+            vocabulary
+                .clash(command, other)
+                .then_some((*context, other))
+        });
+        let (context, other) = others.next()?;
+        let commands = vocabulary.commands(context);
+        let named = commands.iter().find(|(_, known)| *known == other);
+        named.map(|(name, _)| *name)
     }
 
     fn warn(&mut self, place: &str, why: Said) {
         self.warnings.push(said::at(place, why).clean());
     }
 
-    fn read_chords(&mut self, place: &str, spelled: &[String]) -> Vec<Chord> {
+    fn read_chords(
+        &mut self,
+        place: &str,
+        spelled: &[String],
+        types: impl Fn(Chord) -> bool,
+    ) -> Vec<Chord> {
         let mut chords = Vec::new();
         for text in spelled.iter().filter(|text| *text != "none") {
             match Chord::parse(text) {
+                Ok(chord) if types(chord) => self.warn(place, said::types_text(chord)),
                 Ok(chord) => chords.push(chord),
                 Err(error) => self.warn(place, error.said()),
             }
@@ -195,8 +272,8 @@ impl<X: Copy + Eq + Hash, C: Copy + Eq + Hash> Keymap<X, C> {
     }
 
     /// The chords of a command, first the one to show.
-    pub fn chords(&self, command: C) -> &[Chord] {
-        self.chords.get(&command).map_or(&[], Vec::as_slice)
+    pub fn chords(&self, command: impl Into<C>) -> &[Chord] {
+        self.chords.get(&command.into()).map_or(&[], Vec::as_slice)
     }
 
     /// What was wrong in the files, with file and line.
@@ -209,14 +286,18 @@ fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1
 }
 
+fn named<T: Copy>(known: &[(&'static str, T)], name: &str) -> Option<T> {
+    let found = known.iter().find(|(known, _)| *known == name);
+    found.map(|(_, thing)| *thing)
+}
+
 /// The nearest known name, when one is near.
-fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
+fn nearest(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     known
-        .iter()
         .map(|candidate| (levenshtein(name, candidate), candidate))
         .min()
         .filter(|(distance, candidate)| *distance <= candidate.len() / 2)
-        .map(|(_, candidate)| *candidate)
+        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]
@@ -227,21 +308,22 @@ mod tests {
     struct Words;
 
     impl Vocabulary<u8, &'static str> for Words {
-        fn context(&self, name: &str) -> Option<u8> {
-            ["global", "instances", "actions"]
-                .iter()
-                .position(|known| *known == name)
-                .map(|index| index as u8)
+        fn contexts(&self) -> Vec<(&'static str, u8)> {
+            vec![("global", 0), ("instances", 1), ("actions", 2)]
         }
-        fn command(&self, context: u8, name: &str) -> Option<&'static str> {
-            self.names(context).into_iter().find(|known| *known == name)
+        fn commands(&self, context: u8) -> Vec<(&'static str, &'static str)> {
+            let names: &[&'static str] = match context {
+                0 => &["quit", "filter"],
+                1 => &["triage"],
+                _ => &["preview"],
+            };
+            names.iter().map(|name| (*name, *name)).collect()
         }
-        fn names(&self, context: u8) -> Vec<&'static str> {
-            match context {
-                0 => vec!["quit", "filter"],
-                1 => vec!["triage"],
-                _ => vec!["preview"],
-            }
+        fn types(&self, _: u8, _: Chord) -> bool {
+            false
+        }
+        fn clash(&self, _: &'static str, _: &'static str) -> bool {
+            false
         }
         fn overlap(&self, a: u8, b: u8) -> bool {
             a == b || a == 0 || b == 0

@@ -6,8 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::app::command::{Keys, Registry, shipped_keys};
 use crate::app::filter::{FIELDS, Filter};
+use crate::app::keys::{Keys, Registry, shipped_keys};
 use crate::config::Loaded;
 use crate::config::said;
 use crate::domain::said::{List, Said};

@@ -6,6 +6,7 @@ mod any_action;
 pub mod batch;
 pub mod dialogs;
 pub mod help;
+pub mod hints;
 pub mod log;
 pub mod palette;
 pub mod paste;
@@ -30,41 +31,36 @@ pub fn draw(
 ) -> Option<Scrolled> {
     match overlay {
         // The filter is a line of the list, not a box over it.
-        Overlay::Filter { .. } => None,
-        Overlay::Help { offset } => Some(help::draw(state, *offset, paint, screen)),
-        Overlay::Log { offset } => Some(log::draw(state, *offset, paint, screen)),
+        Overlay::Filter(_) => None,
+        Overlay::Help(help) => Some(help::draw(state, *help, paint, screen)),
+        Overlay::Log(log) => Some(log::draw(state, log.offset, paint, screen)),
         Overlay::Reader(reading) => Some(reader::draw(state, reading, paint, screen)),
-        Overlay::Palette { edit, selected } => {
-            palette::draw(state, edit, *selected, paint, screen);
+        Overlay::Palette(palette) => {
+            palette::draw(state, palette, paint, screen);
             None
         }
-        Overlay::Paste { editor } => {
-            paste::draw(state, editor, paint, screen);
+        Overlay::Paste(paste) => {
+            paste::draw(state, &paste.editor, paint, screen);
             None
         }
-        Overlay::UserSource { edit, error, then } => {
-            let question = dialogs::SourceQuestion {
-                edit,
-                error: error.as_deref(),
-                for_action: then.is_some(),
-            };
-            dialogs::user_source(state, &question, paint, screen);
+        Overlay::UserSource(question) => {
+            dialogs::user_source(state, question, paint, screen);
             None
         }
         Overlay::DeepConsent => {
             dialogs::deep_consent(state, paint, screen);
             None
         }
-        Overlay::LoginConsent { edit, bad } => {
-            dialogs::login_consent(state, edit, *bad, paint, screen);
+        Overlay::LoginConsent(question) => {
+            dialogs::login_consent(state, question, paint, screen);
             None
         }
-        Overlay::PickCause { selected, ask } => {
-            dialogs::pick_cause(state, *selected, *ask, paint, screen);
+        Overlay::PickCause(pick) => {
+            dialogs::pick_cause(state, *pick, paint, screen);
             None
         }
-        Overlay::Tell { selected } => {
-            tell::draw(state, *selected, paint, screen);
+        Overlay::Tell(question) => {
+            tell::draw(state, question.selected, paint, screen);
             None
         }
         Overlay::Preview(preview) => Some(preview::draw(state, preview, paint, screen)),
@@ -72,17 +68,17 @@ pub fn draw(
             any_action::draw(state, question, paint, screen);
             None
         }
-        Overlay::Keep { selected } => {
-            any_action::keep(state, *selected, paint, screen);
+        Overlay::Keep(pick) => {
+            any_action::keep(state, pick.selected, paint, screen);
             None
         }
-        Overlay::BatchPick { selected } => {
-            batch::pick(state, *selected, paint, screen);
+        Overlay::BatchPick(pick) => {
+            batch::pick(state, pick.selected, paint, screen);
             None
         }
         Overlay::Batch(preview) => Some(batch::preview(state, preview, paint, screen)),
-        Overlay::Secret(handed) => {
-            dialogs::secret(state, handed, paint, screen);
+        Overlay::Secret(secret) => {
+            dialogs::secret(state, &secret.0, paint, screen);
             None
         }
         Overlay::Ticket(question) => {

@@ -7,14 +7,13 @@ use serde_json::{Map, Value};
 use super::{Dirty, arrivals, memory, reader, ticket};
 use crate::action::gate::{Access, Given, approve};
 use crate::action::plan::Plan;
-use crate::app::any_action::{AnyAction, lacks_parameter};
+use crate::app::any_action::lacks_parameter;
 use crate::app::case::RunId;
 use crate::app::effect::{Act, Effect};
 use crate::app::jobs::{Ending, Executed, Job, JobState};
-use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
 use crate::app::notices::Severity;
-use crate::app::overlay::{Overlay, Preview, Reading};
+use crate::app::overlay::{AnyAction, Overlay, Preview, Reading, Secret, UserSource};
 use crate::app::state::State;
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::report::RankedAction;
@@ -90,11 +89,10 @@ pub fn prepare_ranked(
         .get("source")
         .is_some_and(|value| !value.is_null());
     if FOR_A_SOURCE.contains(&action) && !named && state.user_source.is_none() {
-        state.overlays.push(Overlay::UserSource {
-            edit: LineEdit::default(),
-            error: None,
+        state.overlays.push(Overlay::UserSource(UserSource {
             then: Some(Box::new(ranked)),
-        });
+            ..UserSource::default()
+        }));
         return None;
     }
     let title = Said::raw(state.texts.offer(&ranked));
@@ -162,13 +160,8 @@ pub fn planned(state: &mut State, run: RunId, result: Result<Box<Plan>, Said>) -
     match result {
         Ok(plan) => {
             job.state = JobState::Previewed;
-            state.overlays.push(Overlay::Preview(Box::new(Preview {
-                run,
-                plan: *plan,
-                offset: 0,
-                edit: LineEdit::default(),
-                refused: None,
-            })));
+            let preview = Preview::new(run, *plan);
+            state.overlays.push(Overlay::Preview(Box::new(preview)));
         }
         Err(why) => {
             let text = fill(
@@ -199,30 +192,25 @@ pub fn access(state: &State) -> Access {
 /// Takes the operator's confirmation to the gate.
 pub fn confirm(
     state: &mut State,
-    mut preview: Box<Preview>,
+    preview: &Preview,
     given: &Given,
     effects: &mut Vec<Effect>,
-) {
+) -> Result<(), Said> {
     let access = access(state);
-    match approve(preview.plan.clone(), &access, given) {
-        Ok(approved) => {
-            let run = preview.run;
-            let Some(job) = state.jobs.get_mut(run) else {
-                return;
-            };
-            job.state = JobState::Running;
-            job.title.clone_from(&preview.plan.title);
-            effects.push(Effect::Act(Act::Execute {
-                run,
-                instance: job.instance.clone(),
-                approved: Box::new(approved),
-            }));
-        }
-        Err(refusal) => {
-            preview.refused = Some(refusal.said());
-            state.overlays.push(Overlay::Preview(preview));
-        }
-    }
+    let approved =
+        approve(preview.plan.clone(), &access, given).map_err(|refusal| refusal.said())?;
+    let run = preview.run;
+    let Some(job) = state.jobs.get_mut(run) else {
+        return Ok(());
+    };
+    job.state = JobState::Running;
+    job.title.clone_from(&preview.plan.title);
+    effects.push(Effect::Act(Act::Execute {
+        run,
+        instance: job.instance.clone(),
+        approved: Box::new(approved),
+    }));
+    Ok(())
 }
 
 /// A step of a running action.
@@ -264,7 +252,7 @@ pub fn executed(
             }
             state.tell(severity, text);
             for handed in executed.handed {
-                state.overlays.push(Overlay::Secret(handed));
+                state.overlays.push(Overlay::Secret(Secret(handed)));
             }
             if executed.ending == Ending::Restored
                 && let Some(action) = action

@@ -5,50 +5,27 @@
 use super::{Dirty, actions};
 use crate::action::batch::{Batch, Share};
 use crate::action::gate::{Given, approve_batch};
-use crate::action::plan::Confirmation;
-use crate::app::batch::{BatchPreview, Choice, choices};
+use crate::app::batch::Choice;
 use crate::app::case::RunId;
 use crate::app::effect::{Act, Effect};
 use crate::app::jobs::JobState;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
 use crate::app::notices::Severity;
-use crate::app::overlay::Overlay;
+use crate::app::overlay::{BatchPreview, Overlay, UserSource};
 use crate::app::state::State;
 use crate::domain::said::Said;
-use crate::input::chord::{Chord, Key};
 
-/// Keys of the pick.
-pub fn pick_key(state: &mut State, selected: usize, chord: Chord, effects: &mut Vec<Effect>) {
-    let all = choices(state);
-    let last = all.len().saturating_sub(1);
-    let selected = selected.min(last);
-    let selected = match chord.key {
-        Key::Esc => return,
-        Key::Enter => {
-            if let Some(choice) = all.into_iter().nth(selected) {
-                prepare(state, choice, effects);
-            }
-            return;
-        }
-        Key::Up | Key::Char('k') => selected.saturating_sub(1),
-        Key::Down | Key::Char('j') => (selected + 1).min(last),
-        _ => selected,
-    };
-    state.overlays.push(Overlay::BatchPick { selected });
-}
-
-fn prepare(state: &mut State, choice: Choice, effects: &mut Vec<Effect>) {
+/// Begins the plans of what was picked.
+pub fn prepare(state: &mut State, choice: Choice, effects: &mut Vec<Effect>) {
     let named = choice.parameters.contains_key("source");
     let needs_source = actions::FOR_A_SOURCE.contains(&choice.action) && !named;
     if needs_source && state.user_source.is_none() {
         let text = state.texts.ui.user_source_text.clone();
         state.tell(Severity::Warning, text);
-        state.overlays.push(Overlay::UserSource {
-            edit: LineEdit::default(),
-            error: None,
-            then: None,
-        });
+        state
+            .overlays
+            .push(Overlay::UserSource(UserSource::default()));
         return;
     }
     // In the order of the list, so that the preview reads as the screen does.
@@ -103,84 +80,45 @@ pub fn planned(
     Dirty::Frame
 }
 
-/// Keys of the preview; it confirms as a single action does, with a phrase in place of a name.
-pub fn preview_key(
-    state: &mut State,
-    mut preview: Box<BatchPreview>,
-    chord: Chord,
-    effects: &mut Vec<Effect>,
-) {
-    let typing = preview.batch.confirmation() == Confirmation::TypedName;
-    let page = state.geometry.overlay.height.max(4) as isize - 1;
-    let most = state.geometry.overlay.max_offset();
-    let lines = match chord.key {
-        Key::Esc => return,
-        Key::Up => -1,
-        Key::Down => 1,
-        Key::PageUp => -page,
-        Key::PageDown => page,
-        Key::Enter if typing => {
-            let given = Given::Typed(preview.edit.text().to_owned());
-            return confirm(state, preview, &given, effects);
-        }
-        _ if typing => {
-            preview.edit.key(chord);
-            preview.refused = None;
-            0
-        }
-        Key::Char('k') => -1,
-        Key::Char('j') => 1,
-        Key::Char('Y') => return confirm(state, preview, &Given::Key, effects),
-        _ => 0,
-    };
-    preview.offset = preview.offset.saturating_add_signed(lines).min(most);
-    state.overlays.push(Overlay::Batch(preview));
-}
-
 /// Takes the operator's confirmation of all plans to the gate.
-fn confirm(
+pub fn confirm(
     state: &mut State,
-    mut preview: Box<BatchPreview>,
+    preview: &BatchPreview,
     given: &Given,
     effects: &mut Vec<Effect>,
-) {
+) -> Result<(), Said> {
     if preview.batch.plans().next().is_none() {
-        return;
+        return Ok(());
     }
     let access = actions::access(state);
-    match approve_batch(preview.batch.clone(), &access, given, &[]) {
-        Ok(approved) => {
-            let action = preview.choice.action;
-            let title = state
-                .texts
-                .action(action.as_str(), action.as_str())
-                .to_owned();
-            let mut jobs = Vec::new();
-            for item in approved.items() {
-                let Share::Planned(plan) = &item.share else {
-                    continue;
-                };
-                let id = item.instance.id.clone();
-                let run = actions::begin(state, &id, Some(action), plan.title.clone());
-                if let Some(job) = state.jobs.get_mut(run) {
-                    job.state = JobState::Running;
-                }
-                jobs.push((id, run));
-            }
-            state.fleet.marks.clear();
-            effects.push(Effect::Act(Act::ExecuteBatch {
-                approved: Box::new(approved),
-                choice: preview.choice,
-                user_source: state.user_source,
-                jobs,
-                title,
-            }));
+    let approved = approve_batch(preview.batch.clone(), &access, given, &[])
+        .map_err(|refusal| refusal.said())?;
+    let action = preview.choice.action;
+    let title = state
+        .texts
+        .action(action.as_str(), action.as_str())
+        .to_owned();
+    let mut jobs = Vec::new();
+    for item in approved.items() {
+        let Share::Planned(plan) = &item.share else {
+            continue;
+        };
+        let id = item.instance.id.clone();
+        let run = actions::begin(state, &id, Some(action), plan.title.clone());
+        if let Some(job) = state.jobs.get_mut(run) {
+            job.state = JobState::Running;
         }
-        Err(refusal) => {
-            preview.refused = Some(refusal.said());
-            state.overlays.push(Overlay::Batch(preview));
-        }
+        jobs.push((id, run));
     }
+    state.fleet.marks.clear();
+    effects.push(Effect::Act(Act::ExecuteBatch {
+        approved: Box::new(approved),
+        choice: preview.choice.clone(),
+        user_source: state.user_source,
+        jobs,
+        title,
+    }));
+    Ok(())
 }
 
 /// Says how far the batch got.

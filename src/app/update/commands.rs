@@ -5,14 +5,18 @@
 
 use std::fmt::Write as _;
 
-use super::{Dirty, actions, any_action, movement, reader, ticket, timed};
+use super::{Dirty, actions, movement, reader, ticket};
 use crate::app::command::{Command, Why};
 use crate::app::effect::{Console, Effect, Record};
 use crate::app::fleet::Sort;
+use crate::app::keys::Reader;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::{Lang, Texts, fill};
 use crate::app::notices::Severity;
-use crate::app::overlay::{AskCause, Overlay, Reading as ReadingOverlay};
+use crate::app::overlay::{
+    AnyAction, AskCause, BatchPick, FilterLine, Help, Keep, Log, LoginConsent, Overlay, Palette,
+    Paste, PickCause, Reading as ReadingOverlay, Tell, UserSource,
+};
 use crate::app::reading::{LineLook, TextLine};
 use crate::app::rhythm;
 use crate::app::state::{Pane, State};
@@ -71,7 +75,7 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         Command::Background => background(state),
         Command::ConfirmCause => pick_cause(state, AskCause::WasItTrue),
         Command::WhyNot => pick_cause(state, AskCause::WhyNot),
-        Command::Tell => state.overlays.push(Overlay::Tell { selected: 0 }),
+        Command::Tell => state.overlays.push(Overlay::Tell(Tell::default())),
         Command::Quit => quit(state, effects),
         Command::Repaint => effects.push(Effect::Console(Console::Repaint)),
         Command::Suspend => effects.push(Effect::Console(Console::Suspend)),
@@ -87,9 +91,15 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         Command::Language => next_language(state),
         Command::Glyphs => state.looks.ascii = !state.looks.ascii,
         Command::Guides => actions::open_guide(state, 0),
-        Command::AnyAction => any_action::open(state),
+        Command::AnyAction => {
+            let pick = Box::<AnyAction>::default();
+            state.overlays.push(Overlay::AnyAction(pick));
+        }
         Command::Undo => actions::prepare_undo(state, effects),
-        Command::Keep => timed::open(state),
+        Command::Keep => {
+            let pick = Keep::open(state);
+            state.overlays.push(Overlay::Keep(pick));
+        }
         Command::Journal => effects.push(Effect::Record(Record::ReadJournal {
             title: state.texts.command("journal").to_owned(),
         })),
@@ -101,50 +111,33 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
 
 fn open_overlay(state: &mut State, command: Command) {
     let overlay = match command {
-        Command::Help => Overlay::Help { offset: 0 },
-        Command::Log => Overlay::Log { offset: 0 },
-        Command::Palette => Overlay::Palette {
-            edit: LineEdit::default(),
-            selected: 0,
-        },
+        Command::Help => Overlay::Help(Help::default()),
+        Command::Log => Overlay::Log(Log::default()),
+        Command::Palette => Overlay::Palette(Palette::default()),
         Command::Filter => {
             state.focus = Pane::Instances;
-            let before = state.fleet.filter_text().to_owned();
-            Overlay::Filter {
-                edit: LineEdit::new(&before),
-                before,
-            }
+            Overlay::Filter(FilterLine::new(state.fleet.filter_text()))
         }
-        Command::UserSource => Overlay::UserSource {
-            edit: LineEdit::new(
-                &state
-                    .user_source
-                    .map_or_else(String::new, |a| a.to_string()),
-            ),
-            error: None,
-            then: None,
-        },
+        Command::UserSource => {
+            let known = state.user_source.map(|address| address.to_string());
+            Overlay::UserSource(UserSource {
+                edit: LineEdit::new(&known.unwrap_or_default()),
+                ..UserSource::default()
+            })
+        }
         Command::PasteError => {
-            let text = state
-                .selected_case()
-                .map_or_else(String::new, |case| case.pasted.clone());
-            let mut editor = tui_textarea::TextArea::new(text.lines().map(str::to_owned).collect());
-            editor.set_max_histories(50);
-            editor.move_cursor(tui_textarea::CursorMove::Bottom);
-            editor.move_cursor(tui_textarea::CursorMove::End);
-            Overlay::Paste {
-                editor: Box::new(editor),
-            }
+            let pasted = state.selected_case().map(|case| case.pasted.as_str());
+            Overlay::Paste(Paste::new(pasted.unwrap_or_default()))
         }
         Command::DeepCheck => Overlay::DeepConsent,
         Command::TryLogin => {
             let user = state.selected_instance().map(Instance::usual_user);
-            Overlay::LoginConsent {
+            Overlay::LoginConsent(LoginConsent {
                 edit: LineEdit::new(&user.unwrap_or_default()),
                 bad: false,
-            }
+            })
         }
-        Command::Batch => Overlay::BatchPick { selected: 0 },
+        Command::Batch => Overlay::BatchPick(BatchPick::default()),
         _ => return,
     };
     state.overlays.push(overlay);
@@ -318,10 +311,10 @@ fn explain(state: &mut State) {
 fn pick_cause(state: &mut State, ask: AskCause) {
     // The leading cause needs no answer to why it does not lead.
     let first = usize::from(ask == AskCause::WhyNot);
-    state.overlays.push(Overlay::PickCause {
+    state.overlays.push(Overlay::PickCause(PickCause {
         selected: state.cause_at.max(first),
         ask,
-    });
+    }));
 }
 
 /// Answers why a cause does not lead.
@@ -451,12 +444,11 @@ pub fn withdraw_quit(state: &mut State) {
 
 /// Copies what is most useful to paste elsewhere: the text being read, or address and cause.
 fn copy(state: &mut State, effects: &mut Vec<Effect>) {
-    let text = match state.overlays.last() {
+    let text = if let Some(Overlay::Reader(reading)) = state.overlays.last() {
         // While a guide is read, a copy is of what its step would have one type.
-        Some(Overlay::Reader(reading)) => {
-            reader::commands_at_hand(state).unwrap_or_else(|| reading.plain())
-        }
-        _ => summary(state),
+        reader::commands_at_hand(reading).unwrap_or_else(|| reading.plain())
+    } else {
+        summary(state)
     };
     if text.is_empty() {
         return;
@@ -465,7 +457,10 @@ fn copy(state: &mut State, effects: &mut Vec<Effect>) {
     // to be selected by hand.
     let bare = matches!(state.overlays.last(), Some(Overlay::Reader(shown)) if shown.bare);
     if state.copied == text && !bare {
-        let mut shown = ReadingOverlay::new(state.texts.ui.copied_title.clone(), "");
+        let close = state.keys.chords(Reader::Close).first();
+        let close = close.map_or_else(String::new, ToString::to_string);
+        let title = fill(&state.texts.ui.copied_title, &[("key", &close)]);
+        let mut shown = ReadingOverlay::new(title, "");
         let line = |line: &str| TextLine::new(LineLook::Text, 0, line);
         shown.body = text.lines().map(line).collect();
         shown.bare = true;

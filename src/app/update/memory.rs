@@ -1,10 +1,11 @@
-//! What is kept of diagnoses and cures, for this run and the next.
+//! What is kept of diagnoses, cures and typed lines, for this run and the next.
 //!
 //! The demo keeps nothing on disk: its instances are gone with it. Must not live here: the file
 //! (`store::history`).
 
 use crate::app::effect::{Effect, Memory};
 use crate::app::state::State;
+use crate::app::typed::Line;
 use crate::domain::action::ActionId;
 use crate::domain::history::PastCase;
 
@@ -42,5 +43,17 @@ pub fn keep_cure(state: &mut State, instance: &str, action: ActionId, effects: &
             action,
             case,
         }));
+    }
+}
+
+/// Remembers what was typed, for this run and, but for the demo, the next.
+pub fn remember(state: &mut State, line: Line, text: String, effects: &mut Vec<Effect>) {
+    if text.is_empty() {
+        return;
+    }
+    state.typed.push(line, &text);
+    if !state.demo {
+        let at = state.now;
+        effects.push(Effect::Memory(Memory::KeepTyped { line, text, at }));
     }
 }

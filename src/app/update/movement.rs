@@ -2,7 +2,6 @@
 //!
 //! Must not live here: commands that do something.
 
-use crate::app::overlay::Overlay;
 use crate::app::state::{Pane, State};
 
 /// Causes that get a row of their own; the same rule as the view's.
@@ -88,15 +87,5 @@ pub fn edge(state: &mut State, last: bool) {
             };
         }
         Pane::Actions => step(state, if last { isize::MAX } else { isize::MIN }),
-    }
-}
-
-/// Scrolls the topmost overlay.
-pub fn scroll_overlay(state: &mut State, lines: isize) {
-    let most = state.geometry.overlay.max_offset();
-    if let Some(Overlay::Help { offset } | Overlay::Log { offset }) = state.overlays.last_mut() {
-        *offset = offset.saturating_add_signed(lines).min(most);
-    } else if let Some(Overlay::Reader(reading)) = state.overlays.last_mut() {
-        reading.scroll(lines, state.geometry.overlay.height);
     }
 }

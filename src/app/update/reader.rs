@@ -1,134 +1,44 @@
-//! Keys while a text is read: scroll, search, and the steps of a guide.
+//! What the steps of a guide do: ticks, previews, copies, other guides.
 //!
 //! A step of a guide is done by the same preview and gate as any other action. Must not live
-//! here: making a guide into lines (`app::guide_text`).
+//! here: its keys (`overlay::reader`), making a guide into lines (`app::guide_text`).
 
 use serde_json::{Map, Value};
 
-use super::{Dirty, actions, commands, movement};
+use super::{Dirty, actions};
 use crate::app::case::RunId;
-use crate::app::command::{Command, Context};
+use crate::app::command::Command;
 use crate::app::effect::{Effect, Record};
 use crate::app::guide_text;
-use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
 use crate::app::notices::Severity;
-use crate::app::overlay::{Overlay, Reading};
+use crate::app::overlay::{Answer, Overlay, Reading};
 use crate::app::reading::GuideStep;
 use crate::app::state::State;
 use crate::domain::action::ActionId;
 use crate::domain::guide_step::TickedStep;
 use crate::guide::markdown::StepKind;
-use crate::input::chord::{Chord, Key};
 
-/// Applies a key to the topmost text, which was taken off the stack.
-pub fn key(state: &mut State, mut top: Overlay, chord: Chord, effects: &mut Vec<Effect>) -> Dirty {
-    if let Overlay::Reader(reading) = &mut top
-        && reading.typing.is_some()
-    {
-        search_key(reading, chord);
-        state.overlays.push(top);
-        return Dirty::Frame;
-    }
-    let contexts = [Context::Reader, Context::Global];
-    let Some(command) = state.keys.lookup(&contexts, chord) else {
-        state.overlays.push(top);
-        return Dirty::Frame;
-    };
-    let closes = match command {
-        Command::Close | Command::Cancel => true,
-        Command::Help => matches!(top, Overlay::Help { .. }),
-        Command::Log => matches!(top, Overlay::Log { .. }),
-        _ => false,
-    };
-    if closes {
-        return Dirty::Frame;
-    }
-    state.overlays.push(top);
-    if let Some(lines) = lines_of(state, command) {
-        movement::scroll_overlay(state, lines);
-        return Dirty::Frame;
-    }
-    match command {
-        Command::Search | Command::SearchNext => search(state, command),
-        Command::StepNext => go_to_step(state, 1),
-        Command::StepPrevious => go_to_step(state, -1),
-        Command::StepTick => tick_step(state, effects),
-        Command::StepDo => do_step(state, effects),
-        Command::Guides => next_guide(state),
-        Command::Copy | Command::Keep | Command::Repaint | Command::Suspend | Command::Quit => {
-            return commands::run(state, command, effects);
-        }
-        _ => {}
-    }
-    Dirty::Frame
-}
-
-/// How far a command scrolls.
-fn lines_of(state: &State, command: Command) -> Option<isize> {
-    let page = state.geometry.overlay.height.max(2) as isize - 1;
-    Some(match command {
-        Command::Up => -1,
-        Command::Down => 1,
-        Command::PageUp => -page,
-        Command::PageDown => page,
-        Command::Top => isize::MIN,
-        Command::Bottom => isize::MAX,
-        _ => return None,
-    })
-}
-
-fn search_key(reading: &mut Reading, chord: Chord) {
-    let Some(mut edit) = reading.typing.take() else {
-        return;
-    };
-    match chord.key {
-        Key::Esc => reading.search.clear(),
-        Key::Enter => {
-            edit.text().clone_into(&mut reading.search);
-            reading.search_from(reading.offset);
-        }
-        _ => {
-            edit.key(chord);
-            reading.typing = Some(edit);
-        }
-    }
-}
-
-fn search(state: &mut State, command: Command) {
-    if let Some(Overlay::Reader(reading)) = state.overlays.last_mut() {
-        if command == Command::Search {
-            reading.typing = Some(LineEdit::default());
-        } else {
-            reading.search_from(reading.offset + 1);
-        }
-    }
-}
-
-fn go_to_step(state: &mut State, by: isize) {
-    let shown = state.geometry.overlay.height;
-    if let Some(Overlay::Reader(reading)) = state.overlays.last_mut() {
-        reading.go_to_step(by, shown);
-    }
-}
-
-/// The guide on top, the instance it was opened for, and the step at hand.
-fn at_hand(state: &State) -> Option<(String, String, GuideStep)> {
-    let guide = state.overlays.last()?.guide()?;
+/// The guide that is read, the instance it was opened for, and the step at hand.
+fn at_hand(reading: &Reading) -> Option<(String, String, GuideStep)> {
+    let guide = reading.guide.as_ref()?;
     let step = guide.step()?.clone();
     Some((guide.slug.clone(), guide.instance.clone(), step))
 }
 
 /// Commands of the step at hand, where a guide is read and the step has some.
-pub fn commands_at_hand(state: &State) -> Option<String> {
-    let (_, _, step) = at_hand(state)?;
-    let commands = step.commands.join("\n");
+pub fn commands_at_hand(reading: &Reading) -> Option<String> {
+    let (_, _, step) = at_hand(reading)?;
+    let commands = step.commands.join(
+        "
+",
+    );
     (!commands.is_empty()).then_some(commands)
 }
 
 /// Ticks the step at hand, or takes the tick back.
-fn tick_step(state: &mut State, effects: &mut Vec<Effect>) {
-    let Some((slug, instance, step)) = at_hand(state) else {
+pub fn tick_step(reading: &mut Reading, state: &mut State, effects: &mut Vec<Effect>) {
+    let Some((slug, instance, step)) = at_hand(reading) else {
         return;
     };
     let known = state.cases.get(&instance);
@@ -143,7 +53,7 @@ fn tick_step(state: &mut State, effects: &mut Vec<Effect>) {
     let told = fill(text, &[("n", &step.number.to_string())]);
     state.tell(Severity::Info, told);
     if ticked {
-        go_to_step(state, 1);
+        reading.go_to_step(1, state.geometry.overlay.height);
     }
 }
 
@@ -194,13 +104,13 @@ pub fn ticked(state: &mut State, instance: &str, steps: Vec<TickedStep>) -> Dirt
 
 /// Does what the step at hand is for: previews its action, copies its commands, gets the VNC
 /// address, or opens the guide that it refers to.
-fn do_step(state: &mut State, effects: &mut Vec<Effect>) {
-    let Some((slug, instance, step)) = at_hand(state) else {
-        return;
+pub fn do_step(reading: &Reading, state: &mut State, effects: &mut Vec<Effect>) -> Answer {
+    let Some((slug, instance, step)) = at_hand(reading) else {
+        return Answer::Stay;
     };
     // What is done goes to the instance that the guide is filled in for.
     if state.fleet.selected_id() != Some(instance.as_str()) {
-        return;
+        return Answer::Stay;
     }
     match &step.kind {
         StepKind::Action {
@@ -219,7 +129,7 @@ fn do_step(state: &mut State, effects: &mut Vec<Effect>) {
             actions::prepare_ranked(state, ranked, effects);
         }
         StepKind::Command | StepKind::User if !step.commands.is_empty() => {
-            commands::run(state, Command::Copy, effects);
+            return Answer::Run(Command::Copy);
         }
         StepKind::Command | StepKind::User => match step.link.as_deref() {
             Some(linked) => open(state, linked),
@@ -229,6 +139,7 @@ fn do_step(state: &mut State, effects: &mut Vec<Effect>) {
             }
         },
     }
+    Answer::Stay
 }
 
 /// A step's parameters as those of a ranked action.
@@ -261,17 +172,15 @@ pub fn open(state: &mut State, slug: &str) {
 }
 
 /// The next of the guides that fit, in place of the one that is read.
-fn next_guide(state: &mut State) {
-    let Some(guide) = state.overlays.last().and_then(Overlay::guide) else {
-        return;
-    };
-    let Some(report) = state.selected_report() else {
-        return;
+pub fn next_guide(reading: &Reading, state: &State) -> Answer {
+    let (Some(guide), Some(report)) = (&reading.guide, state.selected_report()) else {
+        return Answer::Stay;
     };
     let at = report.guides.iter().position(|m| m.slug == guide.slug);
     let next = at.map_or(0, |at| at + 1) % report.guides.len().max(1);
-    if let Some(slug) = report.guides.get(next).map(|m| m.slug.clone()) {
-        state.overlays.pop();
-        open(state, &slug);
+    let next = report.guides.get(next);
+    match next.and_then(|found| guide_text::open(state, &found.slug)) {
+        Some(next) => Answer::Instead(Overlay::Reader(next)),
+        None => Answer::Stay,
     }
 }

@@ -14,7 +14,6 @@ use crate::app::overlay::{Overlay, Reading, TicketQuestion};
 use crate::app::state::State;
 use crate::domain::action::ActionId;
 use crate::domain::said::Said;
-use crate::input::chord::{Chord, Key};
 
 /// Asks where to; a masked screen asks for a masked bundle.
 pub fn ask(state: &mut State) {
@@ -29,30 +28,8 @@ pub fn ask(state: &mut State) {
     }));
 }
 
-/// Applies a key to the question, which was taken off the stack.
-pub fn key(
-    state: &mut State,
-    mut question: TicketQuestion,
-    chord: Chord,
-    effects: &mut Vec<Effect>,
-) {
-    match (chord.shift, chord.key) {
-        (_, Key::Esc) => return,
-        (false, Key::Tab) => question.mask = !question.mask,
-        (true, Key::Tab) => question.archive = !question.archive,
-        (_, Key::Enter) if question.edit.text().trim().is_empty() => {
-            question.error = Some(state.texts.ui.ticket_no_folder.clone());
-        }
-        (_, Key::Enter) => return write(state, &question, effects),
-        _ => {
-            question.edit.key(chord);
-            question.error = None;
-        }
-    }
-    state.overlays.push(Overlay::Ticket(question));
-}
-
-fn write(state: &mut State, question: &TicketQuestion, effects: &mut Vec<Effect>) {
+/// Begins writing the bundle.
+pub fn write(state: &mut State, question: &TicketQuestion, effects: &mut Vec<Effect>) {
     let Some(case) = state.selected_case() else {
         return;
     };

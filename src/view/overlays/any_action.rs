@@ -2,16 +2,19 @@
 
 use ratatui::layout::Rect;
 
-use super::dialogs::{edit_line, message};
-use crate::app::any_action::{AnyAction, choices, known_parameters, specs};
+use super::dialogs::{Ask, edit_line, message};
+use super::hints::hint;
+use crate::app::any_action::{choices, known_parameters, specs};
 use crate::app::geometry::keep_visible;
+use crate::app::keys;
 use crate::app::locale::fill;
+use crate::app::overlay::AnyAction;
 use crate::app::state::State;
 use crate::view::text::wrap;
 use crate::view::widgets::paint::Paint;
 
 /// Rows of the box beside the list: border, words above it, a margin.
-const OTHER_ROWS: u16 = 8;
+const OTHER_ROWS: u16 = 9;
 /// Cells of a line in the box.
 const CELLS: usize = 70;
 
@@ -34,7 +37,13 @@ fn pick(state: &State, question: &AnyAction, paint: &mut Paint<'_>, screen: Rect
     let rows = found
         .len()
         .min(usize::from(screen.height.saturating_sub(OTHER_ROWS))) as u16;
-    let rest = message(paint, screen, &title, &text, rows + 1);
+    let keys = [hint(keys::Palette::Accept), hint(keys::Palette::Close)];
+    let ask = Ask {
+        title: &title,
+        text: &text,
+        keys: &keys,
+    };
+    let rest = message(state, paint, screen, &ask, rows + 1);
     edit_line(paint, rest.x, rest.y, rest.width, "> ", &question.edit);
     let lines: Vec<String> = found
         .iter()
@@ -87,7 +96,17 @@ fn parameters(state: &State, question: &AnyAction, paint: &mut Paint<'_>, screen
         text.push((state.texts.said(error), theme.bad));
     }
     let title = state.texts.action(action.as_str(), action.as_str());
-    let rest = message(paint, screen, title, &text, 1);
+    let accept = state.texts.short_command("action-1");
+    let keys = [
+        (keys::Line::Accept.into(), Some(accept)),
+        hint(keys::Line::Close),
+    ];
+    let ask = Ask {
+        title,
+        text: &text,
+        keys: &keys,
+    };
+    let rest = message(state, paint, screen, &ask, 1);
     edit_line(paint, rest.x, rest.y, rest.width, "> ", &question.edit);
 }
 
@@ -106,7 +125,17 @@ pub fn keep(state: &State, selected: usize, paint: &mut Paint<'_>, screen: Rect)
         .len()
         .min(usize::from(screen.height.saturating_sub(OTHER_ROWS))) as u16;
     let text = [(ui.keep_text.clone(), theme.text)];
-    let rest = message(paint, screen, &ui.keep_title, &text, rows);
+    let accept = state.texts.short_command("keep");
+    let keys = [
+        (keys::List::Accept.into(), Some(accept)),
+        hint(keys::List::Close),
+    ];
+    let ask = Ask {
+        title: &ui.keep_title,
+        text: &text,
+        keys: &keys,
+    };
+    let rest = message(state, paint, screen, &ask, rows);
     list(paint, rest, &lines, selected);
 }
 

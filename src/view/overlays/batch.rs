@@ -3,13 +3,16 @@
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::dialogs::message;
+use super::dialogs::{Ask, message};
+use super::hints::hint;
 use super::preview::plan_lines;
 use super::sheet::{self, Sheet};
 use crate::action::plan::Confirmation;
-use crate::app::batch::{BatchPreview, choices};
+use crate::app::batch::choices;
 use crate::app::geometry::{Scrolled, keep_visible};
+use crate::app::keys;
 use crate::app::locale::fill;
+use crate::app::overlay::BatchPreview;
 use crate::app::state::State;
 use crate::view::text::wrap;
 use crate::view::widgets::paint::Paint;
@@ -18,11 +21,20 @@ pub fn pick(state: &State, selected: usize, paint: &mut Paint<'_>, screen: Rect)
     let theme = &paint.look.theme;
     let ui = &state.texts.ui;
     let all = choices(state);
-    let rows = all.len().min(usize::from(screen.height.saturating_sub(6))) as u16;
+    let rows = all.len().min(usize::from(screen.height.saturating_sub(7))) as u16;
     let marked = state.fleet.marks.len().to_string();
     let title = fill(&ui.batch_title, &[("n", &marked)]);
     let text = [(ui.batch_pick.clone(), theme.text)];
-    let rest = message(paint, screen, &title, &text, rows);
+    let keys = [
+        (keys::List::Accept.into(), Some(ui.hint_plan.as_str())),
+        hint(keys::List::Close),
+    ];
+    let ask = Ask {
+        title: &title,
+        text: &text,
+        keys: &keys,
+    };
+    let rest = message(state, paint, screen, &ask, rows);
     let selected = selected.min(all.len().saturating_sub(1));
     let height = usize::from(rest.height);
     let offset = keep_visible(0, selected, height, all.len());
@@ -68,15 +80,16 @@ pub fn preview(
         lines.push(Line::default());
         lines.extend(plan_lines(state, plan, paint, cells));
     }
-    let typing = preview.batch.confirmation() == Confirmation::TypedName && !state.read_only;
+    let by_name = preview.batch.confirmation() == Confirmation::TypedName;
+    let typing = by_name && !state.read_only;
     let asked = if state.read_only {
-        (ui.preview_read_only.clone(), theme.warn)
+        Some((ui.preview_read_only.clone(), theme.warn))
     } else if typing {
         let phrase = preview.batch.phrase();
         let text = fill(&ui.batch_phrase, &[("phrase", &phrase)]);
-        (text, theme.key)
+        Some((text, theme.key))
     } else {
-        (ui.preview_key.clone(), theme.key)
+        None
     };
     let sheet = Sheet {
         lines: &lines,
@@ -84,6 +97,7 @@ pub fn preview(
         refused: preview.refused.as_ref(),
         asked,
         edit: typing.then_some(&preview.edit),
+        keys: &sheet::keys(by_name, state.read_only),
     };
     sheet::draw(state, &sheet, paint, screen)
 }

@@ -5,10 +5,12 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use secrecy::ExposeSecret;
 
+use super::hints::{self, Hint, hint};
 use crate::app::jobs::Handed;
+use crate::app::keys;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
-use crate::app::overlay::{AskCause, TicketQuestion};
+use crate::app::overlay::{AskCause, LoginConsent, PickCause, TicketQuestion, UserSource};
 use crate::app::state::State;
 use crate::diagnosis::display::percent;
 use crate::view::layout::centred;
@@ -32,26 +34,42 @@ pub fn edit_line(paint: &mut Paint<'_>, x: u16, y: u16, width: u16, lead: &str, 
     paint.line(x, y, width, &line);
 }
 
-/// A box with wrapped paragraphs; gives the inside below the text.
+/// What is asked.
+#[derive(Debug)]
+pub struct Ask<'a> {
+    pub title: &'a str,
+    pub text: &'a [(String, Style)],
+    pub keys: &'a [Hint<'a>],
+}
+
+/// A box with wrapped paragraphs and the keys in its last rows; gives the rows between them.
 pub fn message(
+    state: &State,
     paint: &mut Paint<'_>,
     screen: Rect,
-    title: &str,
-    paragraphs: &[(String, Style)],
+    ask: &Ask<'_>,
     extra_rows: u16,
 ) -> Rect {
     let width = 72.min(screen.width);
     let cells = usize::from(width.saturating_sub(2));
     let mut lines = Vec::new();
-    for (text, style) in paragraphs {
+    for (text, style) in ask.text {
         for line in wrap(text, cells) {
             lines.push(Line::from(Span::styled(line, *style)));
         }
     }
-    let area = centred(screen, width, lines.len() as u16 + extra_rows + 2);
+    let keys = hints::rows(state, &paint.look.theme, ask.keys, cells);
+    let foot = keys.len() as u16;
+    let area = centred(screen, width, lines.len() as u16 + extra_rows + foot + 2);
     paint.clear(area);
-    let title = Line::from(Span::styled(title.to_owned(), paint.look.theme.title));
-    let inner = paint.frame(area, &title, true);
+    let title = Line::from(Span::styled(ask.title.to_owned(), paint.look.theme.title));
+    let mut inner = paint.frame(area, &title, true);
+    if inner.height > extra_rows + foot {
+        inner.height -= foot;
+        for (row, line) in (0..).zip(&keys) {
+            paint.line(inner.x, inner.bottom() + row, inner.width, line);
+        }
+    }
     let room = inner.height.saturating_sub(extra_rows);
     for (row, line) in lines.iter().take(usize::from(room)).enumerate() {
         paint.line(inner.x, inner.y + row as u16, inner.width, line);
@@ -64,56 +82,53 @@ pub fn message(
     }
 }
 
-/// What is asked about the failing user's address.
-#[derive(Debug)]
-pub struct SourceQuestion<'a> {
-    pub edit: &'a LineEdit,
-    pub error: Option<&'a str>,
-    /// An action waits for the answer.
-    pub for_action: bool,
+/// A question that is answered with a line of text.
+fn ask_line(state: &State, paint: &mut Paint<'_>, screen: Rect, ask: &Ask<'_>, edit: &LineEdit) {
+    let rest = message(state, paint, screen, ask, 1);
+    edit_line(paint, rest.x, rest.y, rest.width, "> ", edit);
 }
 
-pub fn user_source(
-    state: &State,
-    question: &SourceQuestion<'_>,
-    paint: &mut Paint<'_>,
-    screen: Rect,
-) {
+pub fn user_source(state: &State, question: &UserSource, paint: &mut Paint<'_>, screen: Rect) {
     let theme = &paint.look.theme;
     let ui = &state.texts.ui;
     let mut text = vec![(ui.user_source_text.clone(), theme.text)];
-    if question.for_action {
+    if question.then.is_some() {
         let here = fill(&ui.user_source_here, &[("host", &state.vantage)]);
         text.push((here, theme.accent));
     }
-    if let Some(error) = question.error {
-        text.push((error.to_owned(), theme.bad));
+    if let Some(error) = &question.error {
+        text.push((error.clone(), theme.bad));
     }
-    let rest = message(paint, screen, &ui.user_source_title, &text, 1);
-    edit_line(paint, rest.x, rest.y, rest.width, "> ", question.edit);
+    let accept = state.texts.short_bound(keys::Paste::Accept.into());
+    let ask = Ask {
+        title: &ui.user_source_title,
+        text: &text,
+        keys: &[
+            (keys::Line::Accept.into(), Some(accept)),
+            hint(keys::Line::Close),
+        ],
+    };
+    ask_line(state, paint, screen, &ask, &question.edit);
 }
 
 pub fn deep_consent(state: &State, paint: &mut Paint<'_>, screen: Rect) {
-    let theme = &paint.look.theme;
     let ui = &state.texts.ui;
     let name = state
         .selected_instance()
         .map_or_else(String::new, |i| i.name.clone());
-    let text = [
-        (fill(&ui.deep_text, &[("name", &name)]), theme.text),
-        (ui.deep_keys.clone(), theme.accent),
-    ];
-    message(paint, screen, &ui.deep_title, &text, 0);
+    let ask = Ask {
+        title: &ui.deep_title,
+        text: &[(
+            fill(&ui.deep_text, &[("name", &name)]),
+            paint.look.theme.text,
+        )],
+        keys: &[hint(keys::Consent::Confirm), hint(keys::Consent::Close)],
+    };
+    message(state, paint, screen, &ask, 0);
 }
 
 /// What a login attempt does and costs, and as whom it is made.
-pub fn login_consent(
-    state: &State,
-    edit: &LineEdit,
-    bad: bool,
-    paint: &mut Paint<'_>,
-    screen: Rect,
-) {
+pub fn login_consent(state: &State, question: &LoginConsent, paint: &mut Paint<'_>, screen: Rect) {
     let theme = &paint.look.theme;
     let ui = &state.texts.ui;
     let name = state
@@ -122,31 +137,36 @@ pub fn login_consent(
     let mut text = vec![
         (fill(&ui.login_text, &[("name", &name)]), theme.text),
         (ui.login_price.clone(), theme.text),
-        (ui.login_keys.clone(), theme.accent),
     ];
-    if bad {
+    if question.bad {
         text.push((ui.login_bad.clone(), theme.bad));
     }
-    let rest = message(paint, screen, &ui.login_title, &text, 1);
-    edit_line(paint, rest.x, rest.y, rest.width, "> ", edit);
+    let accept = state.texts.short_bound(keys::Consent::Confirm.into());
+    let ask = Ask {
+        title: &ui.login_title,
+        text: &text,
+        keys: &[
+            (keys::Line::Accept.into(), Some(accept)),
+            hint(keys::Line::Close),
+        ],
+    };
+    ask_line(state, paint, screen, &ask, &question.edit);
 }
 
 /// A value that is shown once; never masked, since this is the only time.
 pub fn secret(state: &State, handed: &Handed, paint: &mut Paint<'_>, screen: Rect) {
     let theme = &paint.look.theme;
     let ui = &state.texts.ui;
-    let text = [
-        (
-            fill(
-                &ui.secret_text,
-                &[("what", &state.texts.said(&handed.what))],
-            ),
-            theme.text,
-        ),
-        (handed.value.expose_secret().to_owned(), theme.code),
-        (ui.secret_keys.clone(), theme.accent),
-    ];
-    message(paint, screen, &ui.secret_title, &text, 0);
+    let what = state.texts.said(&handed.what);
+    let ask = Ask {
+        title: &ui.secret_title,
+        text: &[
+            (fill(&ui.secret_text, &[("what", &what)]), theme.text),
+            (handed.value.expose_secret().to_owned(), theme.code),
+        ],
+        keys: &[hint(keys::Secret::Copy), hint(keys::Secret::Close)],
+    };
+    message(state, paint, screen, &ask, 0);
 }
 
 pub fn ticket(state: &State, question: &TicketQuestion, paint: &mut Paint<'_>, screen: Rect) {
@@ -168,32 +188,35 @@ pub fn ticket(state: &State, question: &TicketQuestion, paint: &mut Paint<'_>, s
             fill(&ui.ticket_form, &[("form", form), ("names", names)]),
             theme.title,
         ),
-        (ui.ticket_keys.clone(), theme.accent),
     ];
     if let Some(error) = &question.error {
         text.push((error.clone(), theme.bad));
     }
-    let rest = message(paint, screen, &ui.ticket_title, &text, 1);
-    edit_line(paint, rest.x, rest.y, rest.width, "> ", &question.edit);
+    let ask = Ask {
+        title: &ui.ticket_title,
+        text: &text,
+        keys: &[
+            hint(keys::Ticket::Accept),
+            hint(keys::Ticket::Close),
+            hint(keys::Ticket::Mask),
+            hint(keys::Ticket::Archive),
+        ],
+    };
+    ask_line(state, paint, screen, &ask, &question.edit);
 }
 
 pub fn quit_anyway(state: &State, paint: &mut Paint<'_>, screen: Rect) {
-    let theme = &paint.look.theme;
     let ui = &state.texts.ui;
-    let text = [
-        (ui.quit_text.clone(), theme.text),
-        (ui.quit_keys.clone(), theme.accent),
-    ];
-    message(paint, screen, &ui.quit_title, &text, 0);
+    let ask = Ask {
+        title: &ui.quit_title,
+        text: &[(ui.quit_text.clone(), paint.look.theme.text)],
+        keys: &[hint(keys::Leave::Confirm), hint(keys::Leave::Close)],
+    };
+    message(state, paint, screen, &ask, 0);
 }
 
-pub fn pick_cause(
-    state: &State,
-    selected: usize,
-    ask: AskCause,
-    paint: &mut Paint<'_>,
-    screen: Rect,
-) {
+pub fn pick_cause(state: &State, pick: PickCause, paint: &mut Paint<'_>, screen: Rect) {
+    let PickCause { selected, ask } = pick;
     let theme = &paint.look.theme;
     let ui = &state.texts.ui;
     let (title, question) = match ask {
@@ -206,9 +229,15 @@ pub fn pick_cause(
     let rows = report
         .causes
         .len()
-        .min(usize::from(screen.height.saturating_sub(6))) as u16;
+        .min(usize::from(screen.height.saturating_sub(7))) as u16;
     let text = [(question.clone(), theme.text)];
-    let rest = message(paint, screen, title, &text, rows);
+    let accept = (ask == AskCause::WhyNot).then(|| state.texts.short_command("why-not"));
+    let ask = Ask {
+        title,
+        text: &text,
+        keys: &[(keys::List::Accept.into(), accept), hint(keys::List::Close)],
+    };
+    let rest = message(state, paint, screen, &ask, rows);
     let selected = selected.min(report.causes.len().saturating_sub(1));
     let height = usize::from(rest.height);
     let offset = crate::app::geometry::keep_visible(0, selected, height, report.causes.len());

@@ -3,8 +3,10 @@
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::hints::{self, hint};
 use crate::app::geometry::keep_visible;
-use crate::app::line_edit::LineEdit;
+use crate::app::keys;
+use crate::app::overlay::Palette;
 use crate::app::state::State;
 use crate::app::update::palette::matches;
 use crate::view::frame::chord_label;
@@ -12,7 +14,8 @@ use crate::view::layout::centred;
 use crate::view::text::{fit, width};
 use crate::view::widgets::paint::Paint;
 
-pub fn draw(state: &State, edit: &LineEdit, selected: usize, paint: &mut Paint<'_>, screen: Rect) {
+pub fn draw(state: &State, palette: &Palette, paint: &mut Paint<'_>, screen: Rect) {
+    let Palette { edit, selected } = palette;
     let area = centred(screen, 70, 18);
     paint.clear(area);
     let theme = &paint.look.theme;
@@ -21,13 +24,16 @@ pub fn draw(state: &State, edit: &LineEdit, selected: usize, paint: &mut Paint<'
         theme.title,
     ));
     let inner = paint.frame(area, &title, true);
-    if inner.is_empty() {
+    if inner.height < 2 {
         return;
     }
+    let keys = [hint(keys::Palette::Accept), hint(keys::Palette::Close)];
+    let keys = hints::row(state, theme, &keys, usize::from(inner.width));
+    paint.line(inner.x, inner.bottom() - 1, inner.width, &keys);
     super::dialogs::edit_line(paint, inner.x, inner.y, inner.width, ":", edit);
-    let rows = usize::from(inner.height.saturating_sub(1));
+    let rows = usize::from(inner.height.saturating_sub(2));
     let found = matches(state, edit.text());
-    let selected = selected.min(found.len().saturating_sub(1));
+    let selected = (*selected).min(found.len().saturating_sub(1));
     let offset = keep_visible(0, selected, rows, found.len());
     for (row, command) in found.iter().enumerate().skip(offset).take(rows) {
         let y = inner.y + 1 + (row - offset) as u16;

@@ -5,6 +5,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 use tui_textarea::TextArea;
 
+use super::hints::{self, hint};
+use crate::app::keys::Paste;
 use crate::app::state::State;
 use crate::client_text;
 use crate::view::layout::centred;
@@ -46,9 +48,8 @@ pub fn draw(state: &State, editor: &TextArea<'static>, paint: &mut Paint<'_>, sc
             Span::styled(format!("  {}", reading.detail), theme.dim),
         ]));
     }
-    for line in wrap(&ui.paste_keys, cells) {
-        foot.push(Line::from(Span::styled(line, theme.accent)));
-    }
+    let keys = [hint(Paste::Accept), hint(Paste::Close)];
+    foot.extend(hints::rows(state, theme, &keys, cells));
     let foot_rows = (foot.len() as u16).min(inner.height - 1);
     let text_area = Rect {
         height: inner.height - foot_rows,

@@ -20,14 +20,16 @@ pub fn draw(state: &State, preview: &Preview, paint: &mut Paint<'_>, screen: Rec
     let theme = &paint.look.theme;
     let ui = &state.texts.ui;
     let plan = &preview.plan;
-    let typing = plan.confirmation == Confirmation::TypedName && !state.read_only;
-    let asked = if state.read_only && plan.mutates() {
-        (ui.preview_read_only.clone(), theme.warn)
+    let by_name = plan.confirmation == Confirmation::TypedName;
+    let typing = by_name && !state.read_only;
+    let only_shown = state.read_only && plan.mutates();
+    let asked = if only_shown {
+        Some((ui.preview_read_only.clone(), theme.warn))
     } else if typing {
         let name = plan.target.to_type();
-        (fill(&ui.preview_typed, &[("name", name)]), theme.key)
+        Some((fill(&ui.preview_typed, &[("name", name)]), theme.key))
     } else {
-        (ui.preview_key.clone(), theme.key)
+        None
     };
     let sheet = Sheet {
         lines: &plan_lines(state, plan, paint, sheet::cells(screen)),
@@ -35,6 +37,7 @@ pub fn draw(state: &State, preview: &Preview, paint: &mut Paint<'_>, screen: Rec
         refused: preview.refused.as_ref(),
         asked,
         edit: typing.then_some(&preview.edit),
+        keys: &sheet::keys(by_name, only_shown),
     };
     sheet::draw(state, &sheet, paint, screen)
 }

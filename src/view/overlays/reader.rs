@@ -1,19 +1,21 @@
 //! A text to read: headings, lists, tables, code, the steps of a guide and their ticks.
 //!
-//! Must not live here: which keys do what (`app::update::reader`).
+//! Must not live here: which keys do what (`app::overlay::reader`).
 
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::dialogs::edit_line;
+use super::hints::{self, hint};
 use crate::app::command::Command;
 use crate::app::geometry::Scrolled;
+use crate::app::keys::{Bound, Reader};
 use crate::app::locale::fill;
 use crate::app::overlay::Reading;
 use crate::app::reading::{GuideAt, LineLook, PartLook, TableRow, TextLine};
 use crate::app::state::State;
-use crate::view::frame::{Look, chord_label};
+use crate::view::frame::Look;
 use crate::view::layout::centred;
 use crate::view::text::{fit, width, wrap};
 use crate::view::theme::Theme;
@@ -77,7 +79,8 @@ pub fn draw(state: &State, reading: &Reading, paint: &mut Paint<'_>, screen: Rec
     }
     y += u16::from(search);
     if y < inner.bottom() {
-        let keys = keys(state, &paint.look.theme, usize::from(inner.width));
+        let cells = usize::from(inner.width);
+        let keys = hints::row(state, &paint.look.theme, &KEYS.map(hint), cells);
         paint.line(inner.x, y, inner.width, &keys);
     }
     Scrolled {
@@ -130,33 +133,16 @@ fn is_ticked(state: &State, guide: &GuideAt, step: usize) -> bool {
     case.is_some_and(|case| case.is_ticked(&guide.slug, step))
 }
 
-/// The keys that act on the step at hand, as they are bound; as many as there is room for.
-fn keys(state: &State, theme: &Theme, cells: usize) -> Line<'static> {
-    let mut spans: Vec<Span<'static>> = Vec::new();
-    let mut used = 0;
-    for command in [
-        Command::Close,
-        Command::StepNext,
-        Command::StepDo,
-        Command::StepTick,
-        Command::Copy,
-        Command::Search,
-        Command::Guides,
-    ] {
-        if let Some(chord) = state.keys.chords(command).first() {
-            let key = chord_label(&chord.to_string());
-            let title = state.texts.short_command(command.as_str());
-            let needs = width(&key) + width(title) + 3;
-            if used + needs > cells {
-                continue;
-            }
-            used += needs;
-            spans.push(Span::styled(format!(" {key}"), theme.key));
-            spans.push(Span::styled(format!(" {title} "), theme.dim));
-        }
-    }
-    Line::from(spans)
-}
+/// The keys that act on the step at hand.
+const KEYS: [Bound; 7] = [
+    Bound::Reader(Reader::Close),
+    Bound::Reader(Reader::StepNext),
+    Bound::Reader(Reader::StepDo),
+    Bound::Reader(Reader::StepTick),
+    Bound::Pane(Command::Copy),
+    Bound::Reader(Reader::Search),
+    Bound::Pane(Command::Guides),
+];
 
 fn rows(
     state: &State,

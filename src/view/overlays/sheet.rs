@@ -8,7 +8,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::dialogs::edit_line;
+use super::hints::{self, Hint, hint};
 use crate::app::geometry::Scrolled;
+use crate::app::keys::{Preview, TypedName};
 use crate::app::line_edit::LineEdit;
 use crate::app::state::State;
 use crate::domain::said::Said;
@@ -25,10 +27,28 @@ pub struct Sheet<'a> {
     pub offset: usize,
     /// Why the last try was refused.
     pub refused: Option<&'a Said>,
-    /// How to confirm, or why that is not possible.
-    pub asked: (String, Style),
+    /// What to type, or why nothing is carried out.
+    pub asked: Option<(String, Style)>,
     /// Where something has to be typed.
     pub edit: Option<&'a LineEdit>,
+    pub keys: &'a [Hint<'static>],
+}
+
+/// The keys of a sheet that is confirmed; one that is only shown has nothing to confirm.
+pub fn keys(by_name: bool, only_shown: bool) -> Vec<Hint<'static>> {
+    let mut keys: Vec<Hint<'static>> = if by_name {
+        [TypedName::Confirm, TypedName::Close, TypedName::Down]
+            .map(hint)
+            .to_vec()
+    } else {
+        [Preview::Confirm, Preview::Close, Preview::Down]
+            .map(hint)
+            .to_vec()
+    };
+    if only_shown {
+        keys.remove(0);
+    }
+    keys
 }
 
 /// Cells of a line on the sheet.
@@ -43,12 +63,18 @@ pub fn draw(state: &State, sheet: &Sheet<'_>, paint: &mut Paint<'_>, screen: Rec
     for (text, style) in refused
         .iter()
         .map(|(text, style)| (text.as_str(), *style))
-        .chain([(sheet.asked.0.as_str(), sheet.asked.1)])
+        .chain(
+            sheet
+                .asked
+                .iter()
+                .map(|(text, style)| (text.as_str(), *style)),
+        )
     {
         let parts = wrap(text, cells(screen)).into_iter();
         foot.extend(parts.map(|part| Line::from(Span::styled(part, style))));
     }
-    let foot_rows = foot.len() as u16 + u16::from(sheet.edit.is_some());
+    let keys = hints::rows(state, theme, sheet.keys, cells(screen));
+    let foot_rows = foot.len() as u16 + u16::from(sheet.edit.is_some()) + keys.len() as u16;
     let area = centred(
         screen,
         WIDTH.min(screen.width),
@@ -76,6 +102,14 @@ pub fn draw(state: &State, sheet: &Sheet<'_>, paint: &mut Paint<'_>, screen: Rec
         && y < inner.bottom()
     {
         edit_line(paint, inner.x, y, inner.width, "> ", edit);
+        y += 1;
+    }
+    for line in keys
+        .iter()
+        .take(usize::from(inner.bottom().saturating_sub(y)))
+    {
+        paint.line(inner.x, y, inner.width, line);
+        y += 1;
     }
     scrolled
 }

@@ -1,17 +1,19 @@
 //! The answers that a person can give of the failure.
 //!
-//! Must not live here: which there are (`app::update::tell`).
+//! Must not live here: which there are (`app::overlay::tell`).
 
 use ratatui::layout::Rect;
 
-use super::dialogs::message;
+use super::dialogs::{Ask, message};
+use super::hints::hint;
 use crate::app::geometry::keep_visible;
+use crate::app::keys::Answers;
+use crate::app::overlay::tell;
 use crate::app::state::State;
-use crate::app::update::tell;
 use crate::view::widgets::paint::Paint;
 
 /// Rows of the box beside the answers: border, words above them, a margin.
-const OTHER_ROWS: u16 = 8;
+const OTHER_ROWS: u16 = 9;
 
 pub fn draw(state: &State, selected: usize, paint: &mut Paint<'_>, screen: Rect) {
     let theme = &paint.look.theme;
@@ -21,7 +23,12 @@ pub fn draw(state: &State, selected: usize, paint: &mut Paint<'_>, screen: Rect)
         .len()
         .min(usize::from(screen.height.saturating_sub(OTHER_ROWS))) as u16;
     let text = [(ui.tell_text.clone(), theme.text)];
-    let rest = message(paint, screen, &ui.tell_title, &text, rows);
+    let ask = Ask {
+        title: &ui.tell_title,
+        text: &text,
+        keys: &[hint(Answers::Toggle), hint(Answers::Close)],
+    };
+    let rest = message(state, paint, screen, &ask, rows);
     let selected = selected.min(answers.len().saturating_sub(1));
     let height = usize::from(rest.height);
     let offset = keep_visible(0, selected, height, answers.len());

@@ -8,6 +8,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::columns::Columns;
+use crate::app::command::Command;
 use crate::app::fleet::{Row, Sort};
 use crate::app::geometry::{Geometry, keep_visible};
 use crate::app::health::Health;
@@ -16,6 +17,7 @@ use crate::app::overlay::Overlay;
 use crate::app::state::State;
 use crate::domain::evidence::state::instance_state;
 use crate::view::frame::to_area;
+use crate::view::overlays::hints::key_of;
 use crate::view::text::{fit, width};
 use crate::view::widgets::paint::Paint;
 
@@ -105,9 +107,12 @@ fn title<'a>(state: &'a State, paint: &Paint<'_>) -> Line<'a> {
 
 fn filter_line(state: &State, paint: &Paint<'_>) -> Option<Line<'static>> {
     let theme = &paint.look.theme;
-    let editing = state.overlays.iter().find_map(|overlay| match overlay {
-        Overlay::Filter { edit, .. } => Some(edit),
-        _ => None,
+    let editing = state.overlays.iter().find_map(|overlay| {
+        if let Overlay::Filter(filter) = overlay {
+            Some(&filter.edit)
+        } else {
+            None
+        }
     });
     match editing {
         Some(edit) => {
@@ -189,10 +194,12 @@ fn foot(state: &State, paint: &Paint<'_>) -> Line<'static> {
 fn empty(state: &State, paint: &mut Paint<'_>, area: Rect) {
     let theme = &paint.look.theme;
     let ui = &state.texts.ui;
+    let key = key_of(state, Command::Cancel).unwrap_or_default();
+    let hidden = fill(&ui.filter_hides_all, &[("key", &key)]);
     let (text, style) = if state.fleet.loading.running {
         (ui.loading.as_str(), theme.accent)
     } else if !state.fleet.is_empty() {
-        (ui.filter_hides_all.as_str(), theme.dim)
+        (hidden.as_str(), theme.dim)
     } else if state.fleet.failures().is_empty() {
         (ui.no_instances.as_str(), theme.dim)
     } else {

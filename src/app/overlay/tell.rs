@@ -3,15 +3,47 @@
 //!
 //! Must not live here: what an answer is worth (`diagnosis`).
 
-use super::arrivals;
+use super::{Answer, LIST_PAGE, walked};
 use crate::app::effect::{Effect, Memory};
-use crate::app::overlay::Overlay;
+use crate::app::keys::Answers;
 use crate::app::state::State;
+use crate::app::update::arrivals;
 use crate::diagnosis::Knowledge;
 use crate::domain::evidence::Path;
 use crate::domain::instance::Instance;
 use crate::domain::statement::{CONSOLE, SCOPE, USER_PATH};
-use crate::input::chord::{Chord, Key};
+use crate::input::chord::Chord;
+
+/// The question.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tell {
+    pub selected: usize,
+}
+
+impl Tell {
+    /// Applies a chord.
+    pub fn press(
+        &mut self,
+        state: &mut State,
+        chord: Chord,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Answer> {
+        let command = state.keys.of::<Answers>(chord)?;
+        let answers = answers(state);
+        let by = command.lines(LIST_PAGE).unwrap_or_default();
+        self.selected = walked(self.selected, by, answers.len());
+        Some(match command {
+            Answers::Up | Answers::Down | Answers::PageUp | Answers::PageDown => Answer::Stay,
+            Answers::Close => Answer::Close,
+            Answers::Toggle => {
+                if let Some((group, answer)) = answers.get(self.selected) {
+                    toggle(state, group, answer, effects);
+                }
+                Answer::Stay
+            }
+        })
+    }
+}
 
 /// Groups that a person can speak of here, in order.
 const GROUPS: [&str; 3] = [SCOPE, USER_PATH, CONSOLE];
@@ -43,25 +75,6 @@ pub fn is_given(state: &State, group: &str, answer: &str) -> bool {
     }
     let case = state.selected_case();
     case.is_some_and(|case| case.statements.state_of(group) == Some(answer))
-}
-
-/// A key while the answers are open.
-pub(super) fn key(state: &mut State, selected: usize, chord: Chord, effects: &mut Vec<Effect>) {
-    let answers = answers(state);
-    let last = answers.len().saturating_sub(1);
-    let selected = match chord.key {
-        Key::Esc => return,
-        Key::Up | Key::Char('k') => selected.saturating_sub(1),
-        Key::Down | Key::Char('j') => (selected + 1).min(last),
-        Key::Enter | Key::Char(' ') => {
-            if let Some((group, answer)) = answers.get(selected) {
-                toggle(state, group, answer, effects);
-            }
-            selected
-        }
-        _ => selected,
-    };
-    state.overlays.push(Overlay::Tell { selected });
 }
 
 /// Gives an answer; the same again takes it back.
