@@ -6,10 +6,14 @@
 
 pub mod answer;
 pub mod firewall;
+mod key_lookup;
 pub mod linux;
+mod linux_access;
 mod linux_account;
+mod linux_kernel;
 mod linux_system;
 mod login_keys;
+mod moment;
 mod pam;
 mod pam_rules;
 pub mod said;
@@ -42,6 +46,8 @@ pub struct GuestQuestion {
     pub private_address: Option<IpAddr>,
     /// True when the user is known to rely on a key, false for a password, `None` if unknown.
     pub uses_key: Option<bool>,
+    /// When the check was asked for, in seconds since 1970: what the guest's clock is held against.
+    pub asked_at: Option<i64>,
 }
 
 /// Whether the question can be put into a script at all.
@@ -61,21 +67,24 @@ pub fn script(os: Os, question: &GuestQuestion) -> String {
         .map(|a| a.to_string())
         .unwrap_or_default();
     let port = question.port;
+    let time = question.asked_at.map(|t| t.to_string()).unwrap_or_default();
     if os == Os::Windows {
         let data = script_data::powershell;
         format!(
-            "$CvmtopUser = {}\n$CvmtopSource = {}\n$CvmtopPort = {port}\n$CvmtopAddress = {}\n{WINDOWS_SCRIPT}",
+            "$CvmtopUser = {}\n$CvmtopSource = {}\n$CvmtopPort = {port}\n$CvmtopAddress = {}\n$CvmtopTime = {}\n{WINDOWS_SCRIPT}",
             data(&question.user),
             data(&source),
             data(&address),
+            data(&time),
         )
     } else {
         let data = script_data::shell;
         format!(
-            "CVMTOP_USER={}\nCVMTOP_SOURCE={}\nCVMTOP_PORT='{port}'\nCVMTOP_ADDRESS={}\n{LINUX_SCRIPT}",
+            "CVMTOP_USER={}\nCVMTOP_SOURCE={}\nCVMTOP_PORT='{port}'\nCVMTOP_ADDRESS={}\nCVMTOP_TIME={}\n{LINUX_SCRIPT}",
             data(&question.user),
             data(&source),
             data(&address),
+            data(&time),
         )
     }
 }

@@ -96,6 +96,7 @@ async fn inside(api: &Api, instance: &Instance, readings: &[Reading]) -> Vec<Rea
         port: instance.login_port(),
         private_address: instance.private_addresses.first().copied(),
         uses_key: Some(false),
+        asked_at: None,
     };
     let text = guest::script(instance.os, &question);
     let id = json!(instance.id);

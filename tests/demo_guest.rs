@@ -33,6 +33,7 @@ fn question(port: u16) -> GuestQuestion {
         port,
         private_address: None,
         uses_key: Some(false),
+        asked_at: Some(jiff::Timestamp::now().as_second()),
     }
 }
 

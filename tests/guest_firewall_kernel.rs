@@ -88,6 +88,7 @@ fn question(source: &str, port: u16) -> GuestQuestion {
         port,
         private_address: Some(PRIVATE_ADDRESS.parse().unwrap()),
         uses_key: None,
+        asked_at: None,
     }
 }
 

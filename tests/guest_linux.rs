@@ -10,6 +10,8 @@
 mod injection;
 #[path = "guest_linux/policy.rs"]
 mod policy;
+#[path = "guest_linux/session.rs"]
+mod session;
 #[path = "guest_linux/systems.rs"]
 mod systems;
 #[path = "guest_linux/wrappers.rs"]
@@ -53,6 +55,7 @@ fn question(user: &str) -> GuestQuestion {
         port: 22,
         private_address: Some("10.0.0.5".parse().expect("address")),
         uses_key: None,
+        asked_at: Some(jiff::Timestamp::now().as_second()),
     }
 }
 

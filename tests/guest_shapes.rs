@@ -46,7 +46,10 @@ const ROWS: &[Row] = &[
     (LINUX, "guest-account", "ok", &[]),
     (LINUX, "guest-account", "locked", &["account faillock 5"]),
     (LINUX, "guest-account", "expired", &["account expired since day 18262 after 1970-01-01"]),
-    (LINUX, "guest-account", "expired", &["account expiry Password expires : password must be changed"]),
+    (LINUX, "guest-account", "password-expired", &["account expiry Password expires : password must be changed"]),
+    (LINUX, "guest-account", "password-expired", &["account today 20450", "account aging 0 0 99999 7 - -"]),
+    (LINUX, "guest-account", "password-expired", &["account today 20450", "account aging 20300 0 90 7 - -"]),
+    (LINUX, "guest-account", "expired", &["account today 20450", "account aging 20300 0 90 7 30 -"]),
     (LINUX, "guest-account", "no-shell", &["account passwd deploy:1000:1000:/home/deploy:/sbin/nologin"]),
     (LINUX, "guest-account", "limits", &["account limit * hard nofile 99999999"]),
     (LINUX, "guest-account", "absent", &["account passwd absent"]),
@@ -80,12 +83,49 @@ const ROWS: &[Row] = &[
     (LINUX, "guest-profile", "loop", &["profile source /etc/profile.d/x.sh:1:source /etc/profile.d/x.sh"]),
     (LINUX, "guest-network", "ok", &[]),
     (LINUX, "guest-network", "misconfigured", &["-network default"]),
+    (LINUX, "guest-network", "routes", &["network reply 203.0.113.7 from 10.0.0.5 dev tun0 src 10.8.0.2 uid 0"]),
+    (LINUX, "guest-network", "routes", &["network reply RTNETLINK answers: No route to host"]),
     (LINUX, "guest-dns", "ok", &[]),
     (LINUX, "guest-dns", "slow", &["policy sshd usedns yes", "dns seconds 10"]),
     (LINUX, "guest-login-log", "ok", &[]),
     (LINUX, "guest-login-log", "oversized", &["loginlog bytes 4294967296"]),
     (LINUX, "guest-malware", "clean", &[]),
     (LINUX, "guest-malware", "suspicious", &["malware process kdevtmpfsi"]),
+    (LINUX, "guest-access", "ok", &[]),
+    (LINUX, "guest-access", "nologin", &["account nologin-file /run/nologin"]),
+    (LINUX, "guest-access", "denied", &["pam stack account required pam_access.so", "pam access - : ALL EXCEPT root : ALL", "pam access-read yes"]),
+    (LINUX, "guest-access", "sessions-full", &["access limit deploy - maxlogins 2", "access logins 2 2"]),
+    (LINUX, "guest-access", "sessions-full", &["access limit * - maxsyslogins 3", "access logins 0 3"]),
+    (LINUX, "guest-access", "ok", &["access limit * - maxlogins 2", "access limit deploy - maxlogins 5", "access logins 2 2"]),
+    (LINUX, "guest-access", "ok", &["access limit @other hard maxlogins 0", "access logins 2 2"]),
+    (LINUX, "guest-key-algorithms", "ok", &[]),
+    (LINUX, "guest-key-algorithms", "refused", &["account key 1 ok 2048 ssh-rsa", "policy pubkey ssh-ed25519"]),
+    (LINUX, "guest-key-algorithms", "refused", &["account key 1 ok 1024 ssh-rsa", "policy sshd requiredrsasize 2048"]),
+    (LINUX, "guest-key-algorithms", "refused", &["algorithms log Nov 23 10:00:00 h sshd[7]: userauth_pubkey: signature algorithm ssh-rsa not in PubkeyAcceptedAlgorithms [preauth]"]),
+    (LINUX, "guest-key-lookup", "ok", &[]),
+    (LINUX, "guest-key-lookup", "helper-failed", &["policy sshd authorizedkeyscommand /opt/keys %u", "lookup helper -rwxrwxrwx 0 /opt/keys"]),
+    (LINUX, "guest-key-lookup", "helper-failed", &["lookup log sshd[7]: error: AuthorizedKeysCommand /opt/keys deploy failed, status 1"]),
+    (LINUX, "guest-key-lookup", "certificate-refused", &["lookup log sshd[7]: error: Certificate invalid: expired"]),
+    (LINUX, "guest-key-lookup", "first-boot", &["lookup cloud-init running", "account passwd absent"]),
+    (LINUX, "guest-selinux", "ok", &[]),
+    (LINUX, "guest-selinux", "ok", &["selinux mode Enforcing", "policy avc type=AVC msg=audit(1767220000.1:9): avc:  denied  { open } for  pid=7 comm=\"sshd\" name=\"authorized_keys\" tclass=file permissive=0", "clock now 1767225600"]),
+    (LINUX, "guest-selinux", "denies", &["selinux mode Enforcing", "policy avc type=AVC msg=audit(1767225000.1:9): avc:  denied  { open } for  pid=7 comm=\"sshd\" name=\"authorized_keys\" tclass=file permissive=0", "clock now 1767225600"]),
+    (LINUX, "guest-selinux", "denies", &["selinux mode Enforcing", "selinux wrong /home/deploy/.ssh has context system_u:object_r:default_t:s0, should be unconfined_u:object_r:ssh_home_t:s0"]),
+    (LINUX, "guest-terminal", "ok", &[]),
+    (LINUX, "guest-terminal", "unavailable", &["terminal mount none"]),
+    (LINUX, "guest-terminal", "unavailable", &["terminal ptmx missing"]),
+    (LINUX, "guest-terminal", "unavailable", &["terminal kernel 4095 4096 1024"]),
+    (LINUX, "guest-connections", "ok", &[]),
+    (LINUX, "guest-connections", "table-full", &["connections table 65536 65536"]),
+    (LINUX, "guest-connections", "table-full", &["connections full [107000.100000] nf_conntrack: nf_conntrack: table full, dropping packet"]),
+    (LINUX, "guest-connections", "queue-overflow", &["connections queue 129 128"]),
+    (LINUX, "guest-service-crashes", "none", &[]),
+    (LINUX, "guest-service-crashes", "crashing", &["crash kernel [107999.500000] sshd[4311]: segfault at 0 ip 00007f sp 00007f error 4 in libcrypto.so.3"]),
+    (LINUX, "guest-service-crashes", "crashing", &["crash log Jan  1 00:00:10 h sshd[4311]: fatal: privsep_preauth: preauth child terminated by signal 31"]),
+    (LINUX, "guest-service-crashes", "none", &["crash log Dec 31 18:00:10 h sshd[4311]: fatal: privsep_preauth: preauth child terminated by signal 31"]),
+    (LINUX, "guest-clock", "ok", &[]),
+    (LINUX, "guest-clock", "wrong", &["clock now 1767222000"]),
+    (LINUX, "guest-clock", "wrong", &["clock now 1767229200"]),
 
     (WINDOWS, "guest-service", "running", &[]),
     (WINDOWS, "guest-service", "stopped", &["service state Stopped"]),
@@ -183,6 +223,7 @@ fn question(os: Os) -> GuestQuestion {
         port: if os == WINDOWS { 3389 } else { 22 },
         private_address: None,
         uses_key: Some(false),
+        asked_at: Some(1_767_225_600),
     }
 }
 
@@ -201,7 +242,8 @@ fn answer(os: Os, changes: &[&str]) -> String {
         .replace("{user}", "deploy")
         .replace("{source}", "203.0.113.7")
         .replace("{address}", "10.0.0.5")
-        .replace("{port}", &port);
+        .replace("{port}", &port)
+        .replace("{time}", "1767225600");
     let replaced: Vec<String> = changes
         .iter()
         .map(|line| key(line.trim_start_matches('-')))

@@ -2,12 +2,13 @@
 # Needs a POSIX shell only; each tool is used where it exists. Every command is bounded in time
 # and output. One fact a line: group, key and value, separated by tabs.
 #
-# Set by the caller, as data: the failing user, its source address, the login port and the
-# private address that the cloud knows.
+# Set by the caller, as data: the failing user, its source address, the login port, the private
+# address that the cloud knows and the time of the request (seconds since 1970).
 U="${CVMTOP_USER:-root}"
 S="${CVMTOP_SOURCE:-}"
 P="${CVMTOP_PORT:-22}"
 A="${CVMTOP_ADDRESS:-}"
+Q="${CVMTOP_TIME:-}"
 LC_ALL=C; export LC_ALL
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 TAB=$(printf '\t')
@@ -32,13 +33,23 @@ esac
 case $S$A in *[!0-9A-Fa-f.:]*) say check refused "an address"; say check end 1; exit 0 ;; esac
 case $P in '' | *[!0-9]*) say check refused "the port"; say check end 1; exit 0 ;; esac
 
+case $Q in *[!0-9]*) say check refused "the time"; say check end 1; exit 0 ;; esac
+
 say check version 1
+say clock asked "$Q"
+say clock now "$(date +%s)"
+say clock local "$(date '+%Y-%m-%dT%H:%M:%S%z')"
 say check user "$U"
 say check port "$P"
 say check kernel "$(uname -sr 2>/dev/null)"
 [ -r /etc/os-release ] && sed -n 's/^PRETTY_NAME=//p' /etc/os-release | tr -d '"' | fact check system 1
 [ -e /etc/debian_version ] && say check debian yes
 [ "$(id -u)" = 0 ] || say check unprivileged "$(id -un)"
+
+# The kernel's log, asked once; where it may not be read, that is told.
+DM=$(bound 4 dmesg 2>/dev/null | tail -n 3000)
+[ -n "$DM" ] && say kernel log read
+[ -r /proc/uptime ] && say kernel uptime "$(cut -d. -f1 /proc/uptime)"
 
 # Entries of the user databases; without getent only the files can be asked.
 entry() { # DATABASE KEY: the line of this name or number
@@ -279,6 +290,17 @@ expand() {
             o = o (c == "h" ? ENVIRON["H"] : c == "u" ? ENVIRON["N"] : c == "U" ? ENVIRON["I"] : c); t = substr(t, i + 2) }
         o = o t; if (substr(o, 1, 1) != "/") o = ENVIRON["H"] "/" o; print o }'
 }
+# GROUP KEY FILE: mode and owner of a program and of every folder above it.
+parts() {
+    q=$(readlink -f "$3" 2>/dev/null); [ -n "$q" ] || q=$3
+    [ -e "$q" ] || { say "$1" "$2" "missing - $3"; return; }
+    deep=0
+    while [ "$deep" -lt 16 ]; do
+        say "$1" "$2" "$(ls -ldn "$q" 2>/dev/null | awk '{print $1, $3}') $q"
+        [ "$q" = / ] && break
+        q=${q%/*}; q=${q:-/}; deep=$((deep + 1))
+    done
+}
 # NUMBER FILE: owner and mode of a file of keys and of every folder above it.
 key_path() {
     q=$(readlink -f "$2" 2>/dev/null); [ -n "$q" ] || q=$2
@@ -367,10 +389,26 @@ policy() {
     [ -n "$T" ] || { asked=plain; T=$(ask_sshd "$@"); }
     say policy asked "$asked"
     say policy host "$h"
-    printf '%s\n' "$T" | grep -E '^(port|listenaddress|addressfamily|permitrootlogin|passwordauthentication|kbdinteractiveauthentication|challengeresponseauthentication|pubkeyauthentication|authenticationmethods|maxauthtries|maxstartups|persourcepenalties|usedns|usepam|permitemptypasswords|strictmodes|authorizedkeysfile|authorizedkeyscommand|trustedusercakeys|revokedkeys|requiredrsasize|forcecommand|chrootdirectory) ' | fact policy sshd 40
+    printf '%s\n' "$T" | grep -E '^(port|listenaddress|addressfamily|permitrootlogin|passwordauthentication|kbdinteractiveauthentication|challengeresponseauthentication|pubkeyauthentication|authenticationmethods|maxauthtries|maxstartups|persourcepenalties|usedns|usepam|permitemptypasswords|strictmodes|authorizedkeysfile|authorizedkeyscommand|authorizedkeyscommanduser|permittty|trustedusercakeys|revokedkeys|requiredrsasize|forcecommand|chrootdirectory) ' | fact policy sshd 40
     printf '%s\n' "$T" | grep -E '^(allowusers|denyusers|allowgroups|denygroups) ' | whole policy sshd 120
     printf '%s\n' "$T" | grep -E '^pubkeyaccepted(algorithms|keytypes) ' | cut -d' ' -f2- | tr ',' '\n' | grep -v -e '-cert-' | fact policy pubkey 40
     { bound 3 ssh -V; bound 3 "$SSHD" -V; } 2>&1 | grep OpenSSH_ | head -n 1 | fact policy version 1
+    # The program and the list that keys may come by besides files; the program is not run.
+    c=$(printf '%s\n' "$T" | sed -n 's/^authorizedkeyscommand //p')
+    case $c in '' | none) ;; *)
+        parts lookup helper "${c%% *}"
+        c=$(printf '%s\n' "$T" | sed -n 's/^authorizedkeyscommanduser //p')
+        [ -n "$(entry passwd "${c:-none}")" ] || say lookup no-user "${c:-none}" ;;
+    esac
+    c=$(printf '%s\n' "$T" | sed -n 's/^trustedusercakeys //p')
+    case $c in '' | none) ;; *) [ -s "$c" ] || say lookup no-ca "$c" ;; esac
+    say lookup checked yes
+    # SELinux: the mode, and what it denied to sshd of late.
+    # The kernel's own word counts where the tool is not there.
+    SE=$(bound 3 getenforce 2>/dev/null || cat /sys/fs/selinux/enforce /selinux/enforce 2>/dev/null | head -n 1)
+    say selinux mode "${SE:-none}"
+    case $SE in Enforcing | 1) { tail -n 4000 /var/log/audit/audit.log 2>/dev/null; printf '%s\n' "$DM"; } | grep 'avc:  *denied' | grep -E 'comm="sshd' | tail -n 6 | fact policy avc 6 ;; esac
+    [ -r /var/log/audit/audit.log ] && say selinux audit read
     [ -n "$H" ] || return
     R=$(printf '%s\n' "$T" | sed -n 's/^revokedkeys //p'); REVOKED=""
     case $R in
@@ -389,13 +427,11 @@ policy() {
     done
     set +f
     say account keys-read "$number"
-    # SELinux: the mode, and what it denied to sshd of late.
-    # The kernel's own word counts where the tool is not there.
-    SE=$(bound 3 getenforce 2>/dev/null || cat /sys/fs/selinux/enforce /selinux/enforce 2>/dev/null | head -n 1)
     if [ "$SE" = Enforcing ] || [ "$SE" = 1 ]; then
         say policy selinux enforcing
         for f in "$H" "$H/.ssh" "$H/.ssh/authorized_keys"; do ls -Zd "$f" 2>/dev/null; done | fact account label 3
-        { tail -n 4000 /var/log/audit/audit.log 2>/dev/null; bound 4 dmesg 2>/dev/null; } | grep 'avc:  *denied' | grep -E 'comm="sshd' | tail -n 6 | fact policy avc 6
+        # What the loaded policy would have there; this only compares.
+        have matchpathcon && bound 3 matchpathcon -V "$H" "$H/.ssh" "$H/.ssh/authorized_keys" 2>/dev/null | grep 'should be' | fact selinux wrong 3
     fi
 }
 
@@ -500,6 +536,21 @@ printf '%s\n' "$L" | grep -F -e " $U " -e "user $U" -e "for $U" -e "user=$U" -e 
 printf '%s\n' "$L" | grep -iE 'MaxStartups|drop connection|penalty|exceeded LoginGraceTime' | tail -n 8 | fact throttle line 8
 printf '%s\n' "$L" | grep -iE 'PAM unable|dlopen|pam_listfile|not met by user|PAM adding faulty|Module is unknown|pam_limits' | tail -n 8 | fact pam log 8
 printf '%s\n' "$L" | grep -iE 'mm_request_send|Cannot allocate|No space left|fork: |cannot fork' | tail -n 6 | fact load log 6
+# Lines that name no user belong to the one whom another line of the same process names. What came
+# before a key of this user was accepted is over.
+printf '%s\n' "$L" | N="$U" awk '
+    BEGIN { u = ENVIRON["N"] }
+    { p = "" }
+    match($0, /sshd[a-z-]*\[[0-9]+\]/) { p = substr($0, RSTART, RLENGTH) }
+    p == "" { next }
+    index($0, "Accepted publickey for " u " ") { n = 0 }
+    index($0 " ", "user " u " ") || index($0, "for " u " ") || index($0, "user=" u " ") { mine[p] = NR }
+    /not in Pubkey(Accepted|AcceptedKeyTypes|AcceptedAlgorithms)/ { n++; g[n] = "algorithms"; of[n] = p; at[n] = NR; l[n] = $0; next }
+    /Authorized(Keys|Principals)Command|Certificate (invalid|lacks)|Refusing certificate|Failed publickey for .*-CERT / { n++; g[n] = "lookup"; of[n] = p; at[n] = NR; l[n] = $0 }
+    END { for (i = 1; i <= n; i++) if ((of[i] in mine) && mine[of[i]] - at[i] < 400 && at[i] - mine[of[i]] < 400) print g[i] "\tlog\t" substr(l[i], 1, 300) }' | tail -n 6
+# Connections whose process died by a signal of a fault, or that could not start at all.
+printf '%s\n' "$L" | grep -E '(terminated by|killed by|exited on) signal (4|5|6|7|8|11|31)([^0-9]|$)|OpenSSL version mismatch|Missing privilege separation directory' | tail -n 4 | fact crash log 4
+printf '%s\n' "$DM" | grep -E ' sshd[a-z-]*\[[0-9]+\]:? .*(segfault|trap|general protection|ip:)|comm="sshd[a-z-]*".* sig=' | tail -n 4 | fact crash kernel 4
 say authlog checked "$(printf '%s\n' "$L" | grep -c .)"
 
 # The stack of sshd with what it includes, as one list.
@@ -544,13 +595,34 @@ case $STACK in *pam_listfile.so*)
     done | fact pam listfile 4 ;;
 esac
 grep -hE '^[[:space:]]*(deny|unlock_time|root_unlock_time|even_deny_root|fail_interval)' /etc/security/faillock.conf 2>/dev/null | tr -d ' ' | fact pam faillock 5
+# Limits of how many may be logged in, and how many are.
+printf '%s\n' "$STACK" | grep -E '^session .*pam_limits\.so' | fact access module 2
+cat /etc/security/limits.conf /etc/security/limits.d/*.conf 2>/dev/null | grep -vE '^[[:space:]]*#' | grep -E '[[:space:]](maxlogins|maxsyslogins)[[:space:]]|^[^[:space:]]+[[:space:]]+-[[:space:]]*$' | whole access limit 40
+have who && say access logins "$(who 2>/dev/null | N="$U" awk '$1 == ENVIRON["N"] { own++ } END { print own + 0, NR }')"
 [ -d /etc/pam.d ] && say pam checked yes
+
+# Terminals: where they live, how many there are and may be.
+say terminal mount "$(awk '$2 == "/dev/pts" { t = $3 == "devpts" ? $4 : "" } END { print t == "" ? "none" : t }' /proc/mounts)"
+if [ -c /dev/ptmx ]; then say terminal ptmx there; else say terminal ptmx missing; fi
+say terminal open "$(ls /dev/pts 2>/dev/null | grep -c '^[0-9]')"
+say terminal kernel "$(cat /proc/sys/kernel/pty/nr 2>/dev/null) $(cat /proc/sys/kernel/pty/max 2>/dev/null) $(cat /proc/sys/kernel/pty/reserve 2>/dev/null)"
 
 # File systems.
 bound 6 df -P -x tmpfs -x devtmpfs -x overlay 2>/dev/null | awk 'NR > 1 {print $5, $6}' | fact disk space 20
 bound 6 df -P / /var /tmp 2>/dev/null | awk 'NR > 1 {print $5, $6}' | fact disk space 4
 bound 6 df -P -i / /var /tmp 2>/dev/null | awk 'NR > 1 {print $5, $6}' | fact disk inodes 4
 awk '$2 == "/" || $2 == "/var" {print $2, $4}' /proc/mounts | tail -n 2 | sed 's/,.*//' | fact disk mount 2
+
+# Connections on their way in: the table of the packet filter, and the queue of the login port.
+if [ -e /proc/sys/net/netfilter/nf_conntrack_max ]; then
+    say connections table "$(cat /proc/sys/net/netfilter/nf_conntrack_count 2>/dev/null) $(cat /proc/sys/net/netfilter/nf_conntrack_max 2>/dev/null)"
+else say connections table none; fi
+printf '%s\n' "$DM" | grep 'conntrack: table full' | tail -n 1 | fact connections full 1
+queue() {
+    say connections overflow "$(awk '/^TcpExt:/ { if (!n++) split($0, h); else for (i = 2; i <= NF; i++) if (h[i] == "ListenOverflows") print $i }' /proc/net/netstat 2>/dev/null)"
+    have ss && bound 3 ss -ltn 2>/dev/null | P=":$P" awk 'NR > 1 { e = ENVIRON["P"]; if (substr($4, length($4) - length(e) + 1) == e) print $2, $3 }' | fact connections queue 4
+}
+queue
 
 # Load.
 fact load average 1 </proc/loadavg
@@ -559,9 +631,10 @@ grep -E '^(MemTotal|MemFree|MemAvailable|Buffers|Cached|SwapFree|HugePages_Total
 awk 'NR == 1 {print $2+$3+$4+$5+$6+$7+$8+$9, $5, $6}' /proc/stat | fact load cpu0 1
 sleep 1
 awk 'NR == 1 {print $2+$3+$4+$5+$6+$7+$8+$9, $5, $6}' /proc/stat | fact load cpu1 1
+queue
 say load blocked "$(cat /proc/[0-9]*/stat 2>/dev/null | sed 's/.*) //' | grep -c '^D')"
 say load tasks "$(ls -d /proc/[0-9]*/task/[0-9]* 2>/dev/null | wc -l) $(cat /proc/sys/kernel/pid_max 2>/dev/null)"
-bound 4 dmesg 2>/dev/null | grep -iE 'Out of memory|oom-kill|Killed process' | tail -n 3 | fact load oom 3
+printf '%s\n' "$DM" | grep -iE 'Out of memory|oom-kill|Killed process' | tail -n 3 | fact load oom 3
 [ -r /proc/uptime ] && fact load uptime 1 </proc/uptime
 
 # Boot.
@@ -586,6 +659,11 @@ if have ip; then
     bound 3 ip -4 route show default 2>/dev/null | fact network default 3
     bound 3 ip -o link show up 2>/dev/null | awk -F': ' '{print $2}' | fact network up 8
 fi
+if have ip && [ -n "$A" ]; then
+    # The way that an answer to the user takes; without a user, to an address that no rule names.
+    r=$(bound 3 ip route get "${S:-198.51.100.77}" from "$A" 2>&1 | head -n 1)
+    say network reply "$r"
+fi
 say network expected "$A"
 say network checked yes
 
@@ -598,6 +676,12 @@ say network checked yes
 for d in /proc/[0-9]*; do cat "$d/comm" 2>/dev/null; done | sort | uniq -c | sort -rn | awk '{print $2}' | grep -iE '^(udev-fall|xmrig|xmr|kdevtmpfsi|kinsing|minerd|sysupdate|networkservice|watchdogs|ddgs|kthrotlds)' | fact malware process 6
 cat /etc/crontab /etc/cron.d/* /var/spool/cron/* /var/spool/cron/crontabs/* /etc/rc.local 2>/dev/null | grep -vE '^[[:space:]]*#' | grep -E '(curl|wget)[^|]*\|[[:space:]]*(ba)?sh|/dev/shm/|/tmp/\.[a-zA-Z]' | fact malware job 4
 say malware checked yes
+
+# The first boot makes the user and its keys.
+if [ -e /run/cloud-init/result.json ]; then say lookup cloud-init done
+elif [ -r /run/cloud-init/status.json ]; then
+    if grep -qE '"stage": *"' /run/cloud-init/status.json; then say lookup cloud-init running; else say lookup cloud-init unclear; fi
+else say lookup cloud-init none; fi
 
 # What applies a password reset from the console.
 if [ -e /etc/cloud/cloud.cfg ] || have cloud-init; then

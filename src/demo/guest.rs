@@ -148,13 +148,16 @@ fn check(facts: &Facts<'_>, script: &str) -> String {
     if source.is_empty() {
         "203.0.113.7".clone_into(&mut source);
     }
+    // A guest in order has the time of whoever asks.
+    let time = assigned(script, ["CVMTOP_TIME=", "$CvmtopTime ="]);
     let mut output = String::new();
     for line in lines.iter().filter(|line| !line.is_empty()) {
         let line = line
             .replace("{user}", &user)
             .replace("{source}", &source)
             .replace("{address}", &facts.address.to_string())
-            .replace("{port}", &facts.port.to_string());
+            .replace("{port}", &facts.port.to_string())
+            .replace("{time}", &time);
         let mut words = line.splitn(3, ' ');
         let mut next = || words.next().unwrap_or_default();
         let (group, key, value) = (next(), next(), next());

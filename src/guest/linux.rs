@@ -10,7 +10,8 @@ use super::firewall::{self, Attempt, Fate};
 use super::said;
 use super::source_block::{Client, Verdict, Wrappers};
 use super::{
-    Finding, GuestQuestion, found, linux_account, linux_system, missing, pam, reading, sshd_policy,
+    Finding, GuestQuestion, found, key_lookup, linux_access, linux_account, linux_kernel,
+    linux_system, missing, pam, reading, sshd_policy,
 };
 use crate::domain::evidence::state::{
     guest_firewall, guest_listener, guest_reset_agent, guest_service, guest_source_block,
@@ -37,10 +38,18 @@ pub fn readings(a: &Answer, q: &GuestQuestion) -> Vec<Reading> {
         reading(group::GUEST_LOAD, linux_system::load(a)),
         reading(group::GUEST_BOOT, linux_system::boot(a)),
         reading(group::GUEST_PROFILE, linux_system::profile(a)),
-        reading(group::GUEST_NETWORK, linux_system::network(a)),
+        reading(group::GUEST_NETWORK, linux_system::network(a, q)),
         reading(group::GUEST_DNS, linux_system::dns(a)),
         reading(group::GUEST_LOGIN_LOG, linux_system::login_log(a)),
         reading(group::GUEST_MALWARE, linux_system::malware(a)),
+        reading(group::GUEST_ACCESS, linux_access::access(a, q)),
+        reading(group::GUEST_KEY_ALGORITHMS, key_lookup::algorithms(a)),
+        reading(group::GUEST_KEY_LOOKUP, key_lookup::lookup(a, q)),
+        reading(group::GUEST_SELINUX, key_lookup::selinux(a)),
+        reading(group::GUEST_TERMINAL, linux_kernel::terminal(a)),
+        reading(group::GUEST_CONNECTIONS, linux_kernel::connections(a, q)),
+        reading(group::GUEST_SERVICE_CRASHES, linux_kernel::crashes(a)),
+        reading(group::GUEST_CLOCK, linux_kernel::clock(a)),
     ]
 }
 

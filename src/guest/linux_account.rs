@@ -6,6 +6,7 @@
 use super::answer::Answer;
 use super::linux::option;
 use super::{Finding, GuestQuestion, found, missing, said};
+use crate::domain::evidence::State;
 use crate::domain::evidence::state::{guest_account, guest_auth_log};
 use crate::domain::said::Said;
 
@@ -29,15 +30,15 @@ pub(super) fn account(a: &Answer, q: &GuestQuestion) -> Finding {
     if let Some(since) = a.first("account", "expired") {
         return found(guest_account::EXPIRED, said::account_ended_on(since));
     }
-    if let Some(why) = password_age(a) {
-        return found(guest_account::EXPIRED, why);
+    if let Some((state, why)) = password_age(a) {
+        return found(state, why);
     }
     if let Some(expiry) = a
         .all("account", "expiry")
         .iter()
         .find(|l| l.contains("password must be changed"))
     {
-        return found(guest_account::EXPIRED, Said::raw(expiry));
+        return found(guest_account::PASSWORD_EXPIRED, Said::raw(expiry));
     }
     if let Some(why) = lock(a, q) {
         return found(guest_account::LOCKED, why);
@@ -124,7 +125,7 @@ fn failures(a: &Answer, q: &GuestQuestion) -> Option<Said> {
 }
 
 /// The dates of the shadow entry, as pam_unix judges them (days since 1970-01-01).
-fn password_age(a: &Answer) -> Option<Said> {
+fn password_age(a: &Answer) -> Option<(State<'static>, Said)> {
     let today: i64 = a.first("account", "today")?.trim().parse().ok()?;
     let days: Vec<Option<i64>> = a
         .first("account", "aging")?
@@ -135,21 +136,28 @@ fn password_age(a: &Answer) -> Option<Said> {
         return None;
     };
     if ends.is_some_and(|end| today >= end) {
-        return Some(said::account_ended());
+        return Some((guest_account::EXPIRED, said::account_ended()));
     }
     let changed = (*changed)?;
     if changed == 0 {
-        return Some(said::password_must_change());
+        return Some((
+            guest_account::PASSWORD_EXPIRED,
+            said::password_must_change(),
+        ));
     }
     let most = (*most)?;
     if today - changed <= most {
         return None;
     }
     Some(match inactive {
-        Some(more) if today - changed > most + more => {
-            said::password_shut(today - changed, *more, most)
-        }
-        _ => said::password_old(today - changed, most),
+        Some(more) if today - changed > most + more => (
+            guest_account::EXPIRED,
+            said::password_shut(today - changed, *more, most),
+        ),
+        _ => (
+            guest_account::PASSWORD_EXPIRED,
+            said::password_old(today - changed, most),
+        ),
     })
 }
 

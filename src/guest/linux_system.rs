@@ -5,12 +5,13 @@
 
 use super::answer::Answer;
 use super::linux::option;
-use super::{Finding, found, missing, said};
+use super::{Finding, GuestQuestion, found, missing, said};
 use crate::domain::evidence::state::{
     guest_boot, guest_dns, guest_filesystem, guest_load, guest_login_log, guest_malware,
     guest_network, guest_profile,
 };
 use crate::domain::said::Said;
+use crate::domain::text::sanitise;
 
 /// A failed-login log beyond this size is known to stop logins (bytes).
 const OVERSIZED_LOG: u64 = 1 << 30;
@@ -203,7 +204,36 @@ pub(super) fn profile(a: &Answer) -> Finding {
     found(guest_profile::OK, said::no_script_loop())
 }
 
-pub(super) fn network(a: &Answer) -> Finding {
+/// What leads an answer to the user away from the interface that the cloud knows.
+fn other_way(a: &Answer, q: &GuestQuestion) -> Result<Option<Said>, Said> {
+    let Some(own) = a.first("network", "expected").filter(|e| !e.is_empty()) else {
+        return Ok(None);
+    };
+    // The families differ: the way of that one was not asked for.
+    if q.source.is_some_and(|s| s.is_ipv6() != own.contains(':')) {
+        return Ok(None);
+    }
+    let user = q
+        .source
+        .map_or_else(|| "198.51.100.77".to_owned(), |s| s.to_string());
+    let device = a.all("network", "address").iter().find_map(|l| {
+        let (device, net) = l.split_once(' ')?;
+        (net.split('/').next() == Some(own)).then_some(device)
+    });
+    let (Some(device), Some(reply)) = (device, a.first("network", "reply")) else {
+        return Ok(None);
+    };
+    if reply.contains("unreachable") || reply.contains("No route") || reply.contains("prohibit") {
+        return Ok(Some(said::answer_no_way(user, sanitise(reply, 120))));
+    }
+    let mut words = reply.split_whitespace();
+    let Some(way) = words.find(|w| *w == "dev").and_then(|_| words.next()) else {
+        return Err(said::answer_way_unread());
+    };
+    Ok((way != device).then(|| said::answer_other_way(user, way, device)))
+}
+
+pub(super) fn network(a: &Answer, q: &GuestQuestion) -> Finding {
     if !a.has("network", "checked") || !a.has("network", "up") {
         return missing(said::the_network_settings());
     }
@@ -224,6 +254,9 @@ pub(super) fn network(a: &Answer) -> Finding {
     }
     if !a.has("network", "default") {
         return found(guest_network::MISCONFIGURED, said::no_default_route());
+    }
+    if let Some(why) = other_way(a, q)? {
+        return found(guest_network::ROUTES, why);
     }
     found(
         guest_network::OK,

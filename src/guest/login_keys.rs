@@ -229,25 +229,39 @@ fn private_group(a: &Answer, part: &Part<'_>, user: &User<'_>) -> bool {
         && part.owner == user.uid
 }
 
+/// Why sshd refuses keys of this type and size; `Err` where its list or the size was not read.
+pub(super) fn refused_kind(a: &Answer, size: &str, kind: &str) -> Result<Option<Said>, Said> {
+    let least: u32 = option(a, "requiredrsasize")
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0);
+    if kind == "ssh-rsa" && size.parse().is_ok_and(|bits: u32| bits < least) {
+        return Ok(Some(said::rsa_small(size, least)));
+    }
+    let accepted = a.all("policy", "pubkey");
+    if accepted.is_empty() {
+        return Err(said::not_in_answer(said::the_accepted_algorithms()));
+    }
+    let names: &[&str] = match kind {
+        "ssh-rsa" => &["ssh-rsa", "rsa-sha2-256", "rsa-sha2-512"],
+        _ => &[kind],
+    };
+    if !names.iter().any(|n| accepted.iter().any(|a| a == n)) {
+        return Ok(Some(said::key_kind(kind)));
+    }
+    if kind == "ssh-rsa" && least > 0 && size.parse::<u32>().is_err() {
+        return Err(said::rsa_size_unread(least));
+    }
+    Ok(None)
+}
+
 fn key(a: &Answer, state: &str, size: &str, kind: &str, options: &str, origin: Origin<'_>) -> Keys {
     match state {
         "bad" => return Keys::Refused(said::key_broken()),
         "revoked" => return Keys::Refused(said::key_revoked()),
         _ => {}
     }
-    let accepted = a.all("policy", "pubkey");
-    let names: &[&str] = match kind {
-        "ssh-rsa" => &["ssh-rsa", "rsa-sha2-256", "rsa-sha2-512"],
-        _ => &[kind],
-    };
-    if !accepted.is_empty() && !names.iter().any(|n| accepted.iter().any(|a| a == n)) {
-        return Keys::Refused(said::key_kind(kind));
-    }
-    let least: u32 = option(a, "requiredrsasize")
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(0);
-    if kind == "ssh-rsa" && size.parse().is_ok_and(|bits: u32| bits < least) {
-        return Keys::Refused(said::rsa_small(size, least));
+    if let Ok(Some(why)) = refused_kind(a, size, kind) {
+        return Keys::Refused(why);
     }
     if options.len() > 480 {
         return Keys::Unknown(said::options_long());

@@ -96,6 +96,27 @@ pub(super) fn pam(a: &Answer, q: &GuestQuestion) -> Finding {
     found(guest_pam::OK, said::pam_whole())
 }
 
+/// The line of a part of the stack that refuses the user, whatever the credential is.
+pub(super) fn refusal(a: &Answer, q: &GuestQuestion, part: &str) -> Result<Option<String>, Said> {
+    if a.has("pam", "missing") {
+        return Err(said::pam_broken());
+    }
+    if a.all("pam", "cut").iter().any(|k| k == "stack") {
+        return Err(said::pam_cut());
+    }
+    let Some(uid) = a
+        .first("account", "passwd")
+        .and_then(|p| p.split(':').nth(1)?.parse().ok())
+    else {
+        return Err(said::pam_without_account());
+    };
+    match walk(&Who { a, q, uid }, a.all("pam", "stack"), part) {
+        Ok(()) => Ok(None),
+        Err(Fault::Refused(line)) => Ok(Some(line)),
+        Err(Fault::Unclear(line)) => Err(said::pam_unclear(line)),
+    }
+}
+
 enum Fault {
     Refused(String),
     Unclear(String),

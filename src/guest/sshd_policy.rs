@@ -8,7 +8,7 @@ use super::linux::option;
 use super::login_keys::{Keys, User, keys};
 use super::ssh_patterns::{Origin, matches, names_user};
 use super::{Finding, GuestQuestion, found, linux_account, missing, pam, said};
-use crate::domain::evidence::state::guest_auth_policy;
+use crate::domain::evidence::state::{guest_account, guest_auth_policy, guest_pam};
 use crate::domain::evidence::{State, group};
 use crate::domain::said::Said;
 use crate::domain::text::sanitise;
@@ -431,7 +431,7 @@ fn session(case: &Case<'_>) -> Way {
     ];
     for (group, finding) in others {
         match finding {
-            Ok((guest_auth_policy::OK, _)) => {}
+            Ok((guest_account::OK | guest_pam::OK, _)) => {}
             Ok((_, why)) => {
                 return unknown(said::rules_let_in(&q.user, group, why));
             }

@@ -252,6 +252,7 @@ fn guest(os: Os, bytes: &[u8]) {
             port: 22,
             private_address: Some([10, 0, 0, 5].into()),
             uses_key: source.map(|_| true),
+            asked_at: source.map(|_| 1_764_000_000),
         };
         for reading in guest::readings(os, &text, &question) {
             assert_safe(&reading.detail);

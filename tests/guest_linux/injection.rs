@@ -77,6 +77,7 @@ fn question(user: &str) -> GuestQuestion {
         port: 22,
         private_address: None,
         uses_key: None,
+        asked_at: None,
     }
 }
 

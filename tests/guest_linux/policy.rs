@@ -167,6 +167,7 @@ fn question(user: &str, source: &str, by: &str, port: u16) -> GuestQuestion {
         port,
         private_address: Some(own.parse().expect("an address")),
         uses_key: Some(by == "key"),
+        asked_at: None,
     }
 }
 

@@ -46,6 +46,7 @@ fn question(uses_key: bool) -> GuestQuestion {
         port: 22,
         private_address: "10.0.0.5".parse().ok(),
         uses_key: Some(uses_key),
+        asked_at: Some(jiff::Timestamp::now().as_second()),
     }
 }
 

@@ -144,6 +144,7 @@ fn question(source: &str) -> GuestQuestion {
         port: 22,
         private_address: own.parse().ok(),
         uses_key: None,
+        asked_at: None,
     }
 }
 

@@ -333,6 +333,7 @@ mod tests {
             port: 3389,
             private_address: "10.0.0.10".parse().ok(),
             uses_key: None,
+            asked_at: None,
         };
         judge(&Answer::parse(&text), &q).ok().map(|(open, _)| open)
     }

@@ -41,6 +41,10 @@ pub(super) async fn ask(
         let _ = queue.send(reading.at(Timestamp::now(), 0)).await;
         return;
     }
+    let question = &GuestQuestion {
+        asked_at: Some(Timestamp::now().as_second()),
+        ..question.clone()
+    };
     let script = guest::script(instance.os, question);
     let outcome = automation::run(client, instance, automation::GUEST_CHECK, &script, limit).await;
     let cost = started.elapsed().as_millis() as u64;

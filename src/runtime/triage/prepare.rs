@@ -131,6 +131,7 @@ pub(super) fn question(
         port: instance.login_port(),
         private_address: instance.private_addresses.first().copied(),
         uses_key: (!instance.key_ids.is_empty()).then_some(true),
+        asked_at: None,
     }
 }
 
