@@ -5,6 +5,7 @@
 //! the causes (`diagnosis`).
 
 pub mod answer;
+mod clock;
 pub mod firewall;
 mod key_lookup;
 pub mod linux;
@@ -21,6 +22,7 @@ pub mod source_block;
 mod ssh_patterns;
 mod sshd_policy;
 pub mod windows;
+mod windows_session;
 
 use std::net::IpAddr;
 

@@ -24,6 +24,7 @@ const IN_ORDER: &[&str] = &[
     "yes",
     "same",
     "nla-required",
+    "free",
 ];
 
 fn question(port: u16) -> GuestQuestion {

@@ -178,6 +178,25 @@ const ROWS: &[Row] = &[
     (WINDOWS, "guest-rdp-license", "session-limit", &["license limit 2", "license sessions 2"]),
     (WINDOWS, "guest-rdp-certificate", "ok", &[]),
     (WINDOWS, "guest-rdp-certificate", "broken", &["certificate valid 2024-01-01 2024-07-01 key=True"]),
+    (WINDOWS, "guest-account", "password-expired", &["authlog line 4625 status=0xc000006e sub=0xc0000224 type=10 from=203.0.113.7"]),
+    (WINDOWS, "guest-auth-log", "policy-refused", &["authlog line 4625 status=0xc000006e sub=0xc000006f type=10 from=203.0.113.7"]),
+    (WINDOWS, "guest-access", "ok", &[]),
+    (WINDOWS, "guest-access", "denied", &["account state disabled=True lockout=False"]),
+    (WINDOWS, "guest-access", "denied", &["authlog line 4625 status=0xc000006e sub=0xc000006f type=10 from=203.0.113.7"]),
+    (WINDOWS, "guest-clock", "ok", &[]),
+    (WINDOWS, "guest-clock", "wrong", &["clock now 1767222000"]),
+    (WINDOWS, "guest-rdp-sessions", "free", &[]),
+    (WINDOWS, "guest-rdp-sessions", "free", &["sessions open 1 1 1 0"]),
+    (WINDOWS, "guest-rdp-sessions", "in-use", &["sessions open 0 2 0 0"]),
+    (WINDOWS, "guest-rdp-sessions", "in-use", &["sessions open 0 1 0 0", "sessions product 1"]),
+    (WINDOWS, "guest-rdp-sessions", "free", &["sessions open 0 9 0 0", "license role 1"]),
+    (WINDOWS, "guest-rdp-tls", "ok", &[]),
+    (WINDOWS, "guest-rdp-tls", "ok", &["tls suites 14 6"]),
+    (WINDOWS, "guest-rdp-tls", "restricted", &["tls protocol TLS 1.2 enabled=0 off=1"]),
+    (WINDOWS, "guest-rdp-tls", "restricted", &["tls suites 3 0"]),
+    (WINDOWS, "guest-domain", "ok", &[]),
+    (WINDOWS, "guest-domain", "ok", &["domain member True", "domain query Trusted DC Connection Status Status = 0 0x0 NERR_Success"]),
+    (WINDOWS, "guest-domain", "unreachable", &["domain member True", "domain query Trusted DC Connection Status Status = 1311 0x51f ERROR_NO_LOGON_SERVERS"]),
     (WINDOWS, "guest-ports", "ok", &[]),
     (WINDOWS, "guest-ports", "exhausted", &["ports used 16300"]),
 ];
@@ -338,4 +357,61 @@ fn a_part_that_is_missing_from_the_answer_is_no_finding() {
             }
         }
     }
+}
+
+/// What looks like a finding and is none: the reading must say that it does not know.
+#[rustfmt::skip]
+const UNKNOWN: &[Row] = &[
+    (LINUX, "guest-access", "", &["pam stack account required pam_exec.so /x"]),
+    (LINUX, "guest-access", "", &["access limit deploy - maxlogins 2", "-access logins"]),
+    (LINUX, "guest-access", "", &["access limit 1000: - maxlogins 1"]),
+    (LINUX, "guest-access", "", &["access limit * - maxlogins 2", "access cut limit"]),
+    (LINUX, "guest-key-algorithms", "", &["-policy pubkey"]),
+    (LINUX, "guest-key-algorithms", "", &["account key 1 ok 2048 ssh-rsa", "account key 1 ok 256 ssh-ed25519", "policy pubkey ssh-ed25519"]),
+    (LINUX, "guest-key-algorithms", "", &["-account key"]),
+    (LINUX, "guest-key-lookup", "", &["policy sshd authorizedkeyscommand /opt/keys %u"]),
+    (LINUX, "guest-key-lookup", "", &["lookup cloud-init unclear", "-account key"]),
+    (LINUX, "guest-selinux", "", &["selinux mode Enforcing", "-kernel log"]),
+    (LINUX, "guest-selinux", "", &["selinux mode nonsense"]),
+    (LINUX, "guest-selinux", "", &["selinux mode Enforcing", "policy avc avc:  denied  { open } for  pid=7 comm=\"sshd\" name=\"authorized_keys\" tclass=file"]),
+    (LINUX, "guest-selinux", "", &["selinux mode Enforcing", "policy avc type=AVC msg=audit(1767225000.1:9): avc:  denied  { getattr } for  pid=7 comm=\"sshd\" path=\"/proc/1\" tclass=dir permissive=0", "clock now 1767225600"]),
+    (LINUX, "guest-selinux", "", &["selinux mode Enforcing", "selinux wrong /home/deploy/.ssh has context system_u:object_r:user_home_t:s0, should be unconfined_u:object_r:ssh_home_t:s0"]),
+    (LINUX, "guest-terminal", "", &["terminal kernel 4000 4096 1024"]),
+    (LINUX, "guest-terminal", "", &["terminal kernel  4096 1024"]),
+    (LINUX, "guest-terminal", "", &["policy sshd permittty no"]),
+    (LINUX, "guest-connections", "", &["connections overflow 4", "connections overflow 9"]),
+    (LINUX, "guest-connections", "", &["connections overflow 4"]),
+    (LINUX, "guest-connections", "", &["-connections queue"]),
+    (LINUX, "guest-connections", "", &["connections table 65536 "]),
+    (LINUX, "guest-connections", "", &["connections full nf_conntrack: table full, dropping packet"]),
+    (LINUX, "guest-service-crashes", "", &["-kernel log"]),
+    (LINUX, "guest-service-crashes", "", &["authlog checked 0"]),
+    (LINUX, "guest-service-crashes", "", &["crash kernel sshd[7]: segfault at 0"]),
+    (LINUX, "guest-clock", "", &["clock now 1767225400"]),
+    (LINUX, "guest-clock", "", &["clock asked "]),
+    (LINUX, "guest-network", "", &["network reply ?"]),
+    (WINDOWS, "guest-access", "", &["account state absent"]),
+    (WINDOWS, "guest-access", "", &["-authlog checked"]),
+    (WINDOWS, "guest-rdp-sessions", "", &["sessions open 0 1 1 0"]),
+    (WINDOWS, "guest-rdp-sessions", "", &["-sessions checked"]),
+    (WINDOWS, "guest-rdp-sessions", "", &["-license role", "sessions open 0 3 0 0"]),
+    (WINDOWS, "guest-rdp-tls", "", &["tls protocol TLS 1.2 enabled= off=1"]),
+    (WINDOWS, "guest-domain", "", &["domain member True"]),
+    (WINDOWS, "guest-domain", "", &["domain member True", "domain query Status = 5 0x5 ERROR_ACCESS_DENIED"]),
+];
+
+#[test]
+fn what_was_not_read_or_not_understood_is_no_finding() {
+    let mut wrong = Vec::new();
+    for (os, id, _, changes) in UNKNOWN {
+        let readings = guest::readings(*os, &answer(*os, changes), &question(*os));
+        let reading = find(&readings, id);
+        if reading.status != Status::NotAttempted || reading.detail.is_empty() {
+            wrong.push(format!(
+                "{id} {changes:?}: {:?}: {}",
+                reading.state, reading.detail
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -1,6 +1,6 @@
 # cvmtop guest check for Windows: reads why a remote login may fail and changes nothing.
 # PowerShell 4 and later (Windows Server 2012 R2 to 2025). One fact a line: group, key and value,
-# separated by tabs. $CvmtopUser, $CvmtopSource, $CvmtopPort and $CvmtopAddress are set above.
+# separated by tabs. $CvmtopUser, $CvmtopSource, $CvmtopPort, $CvmtopAddress and $CvmtopTime are set above.
 $ErrorActionPreference = 'SilentlyContinue'
 [Console]::OutputEncoding = [System.Text.Encoding]::UTF8
 $started = Get-Date
@@ -14,6 +14,8 @@ function Within($seconds) { ((Get-Date) - $started).TotalSeconds -lt $seconds }
 function RegValue($path, $name) { (Get-ItemProperty -Path $path -Name $name).$name }
 
 Say check version 1
+Say clock asked $CvmtopTime
+Say clock now ([long]((Get-Date).ToUniversalTime() - [datetime]'1970-01-01').TotalSeconds)
 Say check user $CvmtopUser
 Say check port $CvmtopPort
 $os = Get-CimInstance Win32_OperatingSystem
@@ -141,6 +143,24 @@ Say license sessions @(quser 2>$null | Select-Object -Skip 1).Count
 Say license limit (RegValue 'HKLM:\SOFTWARE\Policies\Microsoft\Windows NT\Terminal Services' 'MaxInstanceCount')
 Say license checked yes
 
+# Who holds a session: the user, others at the desktop, others who left theirs, and the console. The
+# words of quser are localised: one who left has no name of a session before the number.
+$own = 0; $active = 0; $left = 0; $console = 0
+foreach ($line in (quser 2>$null | Select-Object -Skip 1)) {
+    $words = @(("$line" -replace '^[\s>]+', '') -split '\s+')
+    if ($words[0] -eq $name) { $own++ } elseif ($words[1] -match '^\d+$') { $left++ } elseif ($words[1] -eq 'console') { $console++ } else { $active++ }
+}
+Say sessions open "$own $active $left $console"
+Say sessions product $os.ProductType
+if (Test-Path "$env:SystemRoot\System32\quser.exe") { Say sessions checked yes }
+
+# What Schannel may speak: unset means the system's own default.
+$schannel = 'HKLM:\SYSTEM\CurrentControlSet\Control\SecurityProviders\SCHANNEL\Protocols'
+foreach ($v in 'TLS 1.2', 'TLS 1.3') { Say tls protocol "$v enabled=$(RegValue "$schannel\$v\Server" 'Enabled') off=$(RegValue "$schannel\$v\Server" 'DisabledByDefault')" }
+$suites = @("$(RegValue 'HKLM:\SOFTWARE\Policies\Microsoft\Cryptography\Configuration\SSL\00010002' 'Functions')" -split '[, ]+' | Where-Object { $_ })
+Say tls suites "$($suites.Count) $(@($suites -match '^TLS_(AES|CHACHA20|(ECDHE_RSA|ECDHE_ECDSA|DHE_RSA|RSA)_WITH_AES)').Count)"
+Say tls checked yes
+
 # Security log of the failing user since boot (4624 accepted, 4625 refused, 4740 locked).
 if (Within 45) {
     $filter = @{ LogName = 'Security'; Id = 4624, 4625, 4740; StartTime = $os.LastBootUpTime }
@@ -175,6 +195,16 @@ Say ports range ($range -join ' ')
 $states = netstat -ano -p tcp
 Say ports used ($states | Select-String 'ESTABLISHED|TIME_WAIT|CLOSE_WAIT').Count
 Say ports checked yes
+
+# The domain: the state of the channel to its controller as it is; nothing is set up anew.
+if (Within 50) {
+    $computer = Get-CimInstance Win32_ComputerSystem
+    Say domain member $computer.PartOfDomain
+    if ($computer.PartOfDomain) {
+        $domain = $computer.Domain
+        nltest "/sc_query:$domain" 2>$null | Select-String '0x[0-9a-fA-F]+' | Select-Object -First 3 | ForEach-Object { Say domain query $_.Line }
+    }
+}
 
 # What applies a password reset from the console.
 $init = Get-CimInstance Win32_Service -Filter "Name='cloudbase-init'"

@@ -10,7 +10,7 @@ use super::firewall::{self, Attempt, Fate};
 use super::said;
 use super::source_block::{Client, Verdict, Wrappers};
 use super::{
-    Finding, GuestQuestion, found, key_lookup, linux_access, linux_account, linux_kernel,
+    Finding, GuestQuestion, clock, found, key_lookup, linux_access, linux_account, linux_kernel,
     linux_system, missing, pam, reading, sshd_policy,
 };
 use crate::domain::evidence::state::{
@@ -49,7 +49,7 @@ pub fn readings(a: &Answer, q: &GuestQuestion) -> Vec<Reading> {
         reading(group::GUEST_TERMINAL, linux_kernel::terminal(a)),
         reading(group::GUEST_CONNECTIONS, linux_kernel::connections(a, q)),
         reading(group::GUEST_SERVICE_CRASHES, linux_kernel::crashes(a)),
-        reading(group::GUEST_CLOCK, linux_kernel::clock(a)),
+        reading(group::GUEST_CLOCK, clock::clock(a)),
     ]
 }
 

@@ -1,14 +1,12 @@
 //! What the kernel and the service's log tell of connections and terminals: the table and the
-//! queue of connections, terminals, processes that died, the clock.
+//! queue of connections, terminals, processes that died.
 //!
 //! Must not live here: load and file systems (`guest::linux_system`).
 
 use super::answer::Answer;
 use super::linux::option;
 use super::{Finding, GuestQuestion, found, missing, moment, said};
-use crate::domain::evidence::state::{
-    guest_clock, guest_connections, guest_service_crashes, guest_terminal,
-};
+use crate::domain::evidence::state::{guest_connections, guest_service_crashes, guest_terminal};
 use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 
@@ -163,30 +161,4 @@ pub(super) fn crashes(a: &Answer) -> Finding {
         return missing(said::the_kernel_log());
     }
     found(guest_service_crashes::NONE, said::no_crash())
-}
-
-/// What a clock may differ by and still serve one-time codes and tickets (seconds).
-const CLOSE: i64 = 90;
-/// What the cloud itself lets the clock of whoever asks differ by: less may be that clock's fault.
-const FAR: i64 = 300;
-/// A command may wait this long before it runs.
-const DELIVERY: i64 = 120;
-
-/// The guest's clock against the time of the request that brought the check.
-pub(super) fn clock(a: &Answer) -> Finding {
-    let time = |key| a.first("clock", key)?.trim().parse::<i64>().ok();
-    let (Some(asked), Some(now)) = (time("asked"), time("now")) else {
-        return missing(said::the_clock());
-    };
-    let ahead = now - asked;
-    if ahead < -FAR {
-        return found(guest_clock::WRONG, said::clock_behind(-ahead));
-    }
-    if ahead > FAR + DELIVERY {
-        return found(guest_clock::WRONG, said::clock_ahead(ahead));
-    }
-    if (-CLOSE..=CLOSE + DELIVERY).contains(&ahead) {
-        return found(guest_clock::OK, said::clock_agrees());
-    }
-    Err(said::clock_perhaps(ahead.abs()))
 }

@@ -267,4 +267,15 @@ said! { "guest":
     answer_other_way(source: Name, device: Name, own: Name) = "answers to {source} leave by {device}, while the cloud's address is on {own}";
     answer_no_way(source: Name, why: Raw) = "there is no way for answers to {source}: {why}";
     answer_way_unread() = "the way that answers take was not understood";
+    the_sessions() = "who holds a session";
+    the_tls_settings() = "the TLS settings of Schannel";
+    the_domain() = "the state of the domain";
+    desktops_taken(active: Number, allowed: Number) = "others use {active} of {allowed:session} allowed";
+    desktops_perhaps_taken(open: Number, allowed: Number) = "others have {open:session}, {allowed} are allowed; whether one that was left or is at the console counts is not known";
+    tls_off(version: Name) = "{version} is switched off for servers (SCHANNEL, Enabled 0)";
+    tls_off_by_default(version: Name) = "{version} is off by default for servers (DisabledByDefault 1); whether the listener asks for it is not seen";
+    tls_no_suite() = "the policy's list of cipher suites holds none that clients of today offer";
+    tls_offered(version: Name) = "{version} is offered";
+    no_domain_member() = "the instance is in no domain";
+    domain_unclear(lines: Raw) = "the state of the domain is not understood: {lines}";
 }

@@ -4,7 +4,7 @@
 
 use super::answer::Answer;
 use super::firewall;
-use super::{Finding, GuestQuestion, found, missing, reading, said};
+use super::{Finding, GuestQuestion, clock, found, missing, reading, said, windows_session};
 use crate::domain::evidence::state::{
     guest_account, guest_auth_log, guest_boot, guest_filesystem, guest_firewall, guest_listener,
     guest_load, guest_malware, guest_network, guest_ports, guest_rdp_certificate,
@@ -35,11 +35,16 @@ pub fn readings(a: &Answer, q: &GuestQuestion) -> Vec<Reading> {
         reading(group::GUEST_RDP_LICENSE, rdp_license(a)),
         reading(group::GUEST_RDP_CERTIFICATE, rdp_certificate(a)),
         reading(group::GUEST_PORTS, ports(a)),
+        reading(group::GUEST_ACCESS, windows_session::access(a, q)),
+        reading(group::GUEST_CLOCK, clock::clock(a)),
+        reading(group::GUEST_RDP_SESSIONS, windows_session::sessions(a)),
+        reading(group::GUEST_RDP_TLS, windows_session::tls(a)),
+        reading(group::GUEST_DOMAIN, windows_session::domain(a)),
     ]
 }
 
 /// A fact that may be said with an empty value, which means that the setting does not exist.
-fn setting<'a>(a: &'a Answer, group: &str, key: &str) -> Option<&'a str> {
+pub(super) fn setting<'a>(a: &'a Answer, group: &str, key: &str) -> Option<&'a str> {
     a.first(group, key).map(str::trim).filter(|v| !v.is_empty())
 }
 
@@ -138,7 +143,10 @@ fn account(a: &Answer) -> Finding {
         Some(state) if state.contains("disabled=True") => {
             found(guest_account::LOCKED, said::account_disabled())
         }
-        Some(_) => found(guest_account::OK, said::account_active()),
+        Some(_) => match windows_session::refused_with(a, &["0xc0000071", "0xc0000224"]) {
+            Some(line) => found(guest_account::PASSWORD_EXPIRED, Said::raw(line)),
+            None => found(guest_account::OK, said::account_active()),
+        },
     }
 }
 
@@ -162,7 +170,8 @@ fn auth_log(a: &Answer, _q: &GuestQuestion) -> Finding {
     }
     match code.as_str() {
         "0xc0000064" => found(guest_auth_log::INVALID_USER, Said::raw(line)),
-        "0xc000015b" | "0xc000006e" | "0xc0000413" | "0xc0000234" | "0xc0000072" | "0xc0000193" => {
+        "0xc000015b" | "0xc000006e" | "0xc000006f" | "0xc0000070" | "0xc0000071" | "0xc0000413"
+        | "0xc0000224" | "0xc0000234" | "0xc0000072" | "0xc0000193" => {
             found(guest_auth_log::POLICY_REFUSED, Said::raw(line))
         }
         _ => found(guest_auth_log::FAILED_PASSWORD, Said::raw(line)),
