@@ -243,7 +243,7 @@ said! { "guest":
     clock_agrees() = "the guest's clock agrees with the time of the request";
     clock_perhaps(seconds: Number) = "the guest's clock is {seconds} s off, which may be the fault of the clock here";
     some_keys_refused(why: Said) = "some keys on file are accepted, others not ({why}); which of them the user has is not known";
-    no_key_to_judge() = "no key of the user is on file";
+    no_key_to_judge() = "no key of the user is on file (guest-auth-policy)";
     kinds_accepted(n: Number) = "sshd accepts the type of {n:key} on file";
     rsa_size_unread(least: Number) = "the size of an RSA key was not read, RequiredRSASize is {least}";
     first_boot(user: Name) = "cloud-init is still running, and {user} has no key yet";
