@@ -87,9 +87,9 @@ fn pick(terminal: &mut Terminal, lab: &Lab, deed: &Deed) {
 
 /// Gives the confirmation that the preview asks for, once it is there.
 fn confirm(terminal: &mut Terminal, target: &str) -> String {
-    let typed = format!("Type {target} and press Enter");
+    let typed = format!("Type {target} to run it");
     let screen = terminal.wait("the preview", |screen| {
-        screen.contains("Y: run") || screen.contains(&typed)
+        screen.contains("Y run") || screen.contains(&typed)
     });
     let keys = if screen.contains(&typed) {
         format!("{target}\r")
@@ -257,7 +257,7 @@ fn a_port_is_opened_login_comes_back_and_the_rule_is_taken_away_again() {
     choose(&mut terminal, "Open the login port");
     terminal.wait_for("Where does the failing user come from?");
     terminal.keys("here\r");
-    let screen = terminal.wait_for("Y: run");
+    let screen = terminal.wait_for("Y run");
     assert!(screen.contains("now decided by"), "{screen}");
     // Enter is what a hand does by reflex: it does nothing here.
     terminal.keys("\r");
@@ -268,7 +268,7 @@ fn a_port_is_opened_login_comes_back_and_the_rule_is_taken_away_again() {
     assert_ne!(lab.rules(group, "ap-seoul").to_string(), before);
     terminal.keys("u");
     terminal.wait_for("Take back");
-    terminal.wait_for("Y: run");
+    terminal.wait_for("Y run");
     terminal.keys("Y");
     terminal.wait_for("undone with it");
     assert_eq!(lab.rules(group, "ap-seoul").to_string(), before);
@@ -284,7 +284,7 @@ fn a_restart_takes_the_typed_name_and_is_followed_until_login_is_back() {
     let lab = Lab::new();
     let mut terminal = console(&lab, "sensor-01", &[]);
     choose(&mut terminal, "Restart the instance");
-    let screen = terminal.wait_for("Type sensor-01 and press Enter");
+    let screen = terminal.wait_for("Type sensor-01 to run it");
     assert!(
         screen.contains("readings of just now are written"),
         "{screen}"
@@ -400,7 +400,7 @@ fn a_batch_that_shuts_down_looks_at_each_instance_first_and_keeps_what_it_saw() 
         terminal.keys("j");
     }
     terminal.keys("\r");
-    let screen = terminal.wait_for("Type restart 2 and press Enter");
+    let screen = terminal.wait_for("Type restart 2 to run all of it");
     assert_eq!(
         screen.matches("readings of just now are written").count(),
         2
@@ -481,7 +481,7 @@ fn an_action_in_flight_when_the_terminal_goes_is_settled_by_the_next_start() {
     let lab = Lab::new();
     let mut terminal = console(&lab, "sensor-01", &[]);
     choose(&mut terminal, "Restart the instance");
-    terminal.wait_for("Type sensor-01 and press Enter");
+    terminal.wait_for("Type sensor-01 to run it");
     terminal.keys("sensor-01\r");
     terminal.wait("the call", |_| !lab.gateway.writes().is_empty());
     let pid = terminal.child.process_id().expect("it runs").cast_signed();
@@ -557,11 +557,11 @@ fn rules_that_change_under_a_preview_are_shown_anew_before_anything_is_sent() {
     choose(&mut terminal, "Open the login port");
     terminal.wait_for("Where does the failing user come from?");
     terminal.keys("here\r");
-    terminal.wait_for("Y: run");
+    terminal.wait_for("Y run");
     others("198.51.100.2");
     terminal.keys("Y");
     terminal.wait("the new preview", |screen| {
-        screen.contains("Y: run") && screen.contains("198.51.100.2/32")
+        screen.contains("Y run") && screen.contains("198.51.100.2/32")
     });
     terminal.keys("Y");
     terminal.wait_for("login answers again");

@@ -528,7 +528,7 @@ fn the_next_run_knows_what_was_wrong_here_and_what_cured_it() {
         text.contains("127.0.0.1/32") && !text.contains("Looking:")
     });
     terminal.keys("1");
-    terminal.wait_text("Y: run");
+    terminal.wait_text("Y run");
     terminal.keys("Y");
     terminal.wait_text("The login path is healthy");
     terminal.keys("q");

@@ -43,7 +43,7 @@ fn the_console_tries_a_login_after_consent_and_tells_how_it_ended() {
         }
         terminal.keys("v");
         terminal.wait_for("fail2ban and account lock-outs");
-        let shown = terminal.wait_for("Enter: run");
+        let shown = terminal.wait_for("Enter run");
         assert!(shown.contains(&format!("> {user}")), "{shown}");
         terminal.keys("\r");
         // What is as it should be is named without its state.
