@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::action::offer;
 use crate::diagnosis::{self, Knowledge};
+use crate::domain::action::SpentAction;
 use crate::domain::evidence::{Reading, Source, Status, place, table::Group};
 use crate::domain::guide_step::TickedStep;
 use crate::domain::report::{InstanceSummary, Report, Vantage};
@@ -36,6 +37,8 @@ pub struct Known<'a> {
     pub pasted: &'a str,
     /// Actions of this incident that did not bring login back.
     pub tried: &'a [String],
+    /// Actions that need no second try in this incident.
+    pub spent: &'a [SpentAction],
     /// A cause that a cure confirmed lately.
     pub recent_cause: Option<&'a str>,
     /// A soft restart of a short while ago did not get through.
@@ -64,6 +67,7 @@ pub fn report(known: &Known<'_>) -> Report {
         vantage: known.vantage.clone(),
         readings: &readings,
         tried: known.tried,
+        spent: known.spent,
         recent_cause: known.recent_cause,
     };
     let mut report = diagnosis::diagnose(known.knowledge, &case);

@@ -27,6 +27,7 @@ pub use why_not::{Why, why_not};
 
 use std::collections::HashSet;
 
+use crate::domain::action::SpentAction;
 use crate::domain::evidence::{Reading, Source, State};
 use crate::domain::report::{
     AlsoBroken, CauseProbability, InstanceSummary, Report, SCHEMA_VERSION, Vantage, Verdict,
@@ -48,6 +49,8 @@ pub struct Case<'a> {
     pub readings: &'a [Reading],
     /// Ids of actions that were carried out and did not bring the login back.
     pub tried: &'a [String],
+    /// Actions that need no second try in this incident.
+    pub spent: &'a [SpentAction],
     /// Cause that was confirmed on this instance in the last 30 days.
     pub recent_cause: Option<&'a str>,
 }

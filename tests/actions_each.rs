@@ -189,7 +189,13 @@ fn a_cure_that_fails_counts_and_names_the_next_one() {
     );
     assert_eq!(next["causes"][0]["id"], "cpu-overload", "{next}");
     assert!(next["causes"][0]["before"].is_number(), "{next}");
-    assert!(!next["actions"].as_array().expect("actions").is_empty());
+    let offered = next["actions"].as_array().expect("actions");
+    assert!(!offered.is_empty());
+    let again = |offer: &Value| offer["id"] == "guest-restart-login-service";
+    assert!(
+        !offered.iter().any(again),
+        "it is not offered twice: {next}"
+    );
     // So does a diagnosis of its own, and one of saved evidence that does not say what was tried.
     let output = lab.run(&["diagnose", "render-01", "--format", "json"]);
     let mut saved: Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -265,6 +271,27 @@ fn the_cause_that_a_cure_confirms_is_learnt_and_evidence_is_saved_before_a_resta
     let replayed: Value = serde_json::from_str(&lab.ok(&["replay", path])).expect("JSON");
     assert_eq!(replayed["instance"]["id"], id);
     assert!(replayed["causes"][0]["probability"].is_number());
+}
+
+#[test]
+fn what_the_cloud_refused_is_not_offered_again_and_what_it_only_put_off_is() {
+    for (code, again) in [
+        ("ResourceInsufficient.CloudDiskUnavailable", false),
+        ("RequestLimitExceeded", true),
+    ] {
+        let lab = Lab::new();
+        // A request that is put off is repeated a few times before it is given up.
+        let refused = Fault::Refused(code);
+        lab.demo
+            .set_faults(Faults::default().with("StartInstances", refused, 20));
+        let (status, said) = lab.said(&["act", "staging-web-01", "start", "--yes"]);
+        assert_eq!(status, Some(1), "{said}");
+        let output = lab.run(&["diagnose", "staging-web-01", "--format", "json"]);
+        let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let actions = told["actions"].as_array().expect("actions");
+        let offered = actions.iter().any(|offer| offer["id"] == "start");
+        assert_eq!(offered, again, "{code}: {actions:?}");
+    }
 }
 
 #[test]

@@ -123,6 +123,7 @@ async fn look(api: &Api, instance: &Instance) -> Report {
             public_addresses: texts(&instance.public_addresses),
             private_addresses: texts(&instance.private_addresses),
             login_port: instance.login_port(),
+            bandwidth_mbps: instance.bandwidth_out_mbps,
         },
         vantage: Vantage::default(),
         readings: &readings,

@@ -170,6 +170,7 @@ fn in_a_script(readings: &[Reading], pasted: &str, vantage: Vantage) -> Report {
         readings: &collected,
         pasted,
         tried: &[],
+        spent: &[],
         recent_cause: None,
         soft_restart_failed: false,
         guide_steps: &[],

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::message::Load;
 use crate::case;
+use crate::domain::action::SpentAction;
 use crate::domain::evidence::{Path, Reading, Source, place};
 use crate::domain::guide_step::TickedStep;
 use crate::domain::history::PastCase;
@@ -56,6 +57,8 @@ pub struct Case {
     pub past: Vec<PastCase>,
     /// Actions that the journal says did not bring login back in this incident.
     pub tried: Vec<String>,
+    /// Actions that need no second try in this incident.
+    pub spent: Vec<SpentAction>,
     /// Cause rows that are unfolded.
     pub unfolded: Vec<String>,
     /// The cause that the operator confirmed.

@@ -19,6 +19,7 @@ use super::typed::Line;
 use crate::action::batch::Batch;
 use crate::action::plan::Plan;
 use crate::diagnosis::Knowledge;
+use crate::domain::action::SpentAction;
 use crate::domain::evidence::{Path, Reading};
 use crate::domain::guide_step::TickedStep;
 use crate::domain::history::{LoginSpan, PastCase};
@@ -89,6 +90,8 @@ pub enum Found {
     Tried {
         instance: String,
         tried: Vec<String>,
+        /// Those, and the failed and refused, that need no second try.
+        spent: Vec<SpentAction>,
     },
     /// The sweep has looked at an instance.
     LoginChecked {

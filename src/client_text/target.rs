@@ -207,6 +207,7 @@ mod tests {
             public_addresses: vec!["43.1.2.3".to_owned()],
             private_addresses: vec!["10.0.1.5".to_owned()],
             login_port: 22,
+            bandwidth_mbps: None,
         }
     }
 

@@ -3,12 +3,16 @@
 //! Lives here: probability that an action cures over its price, parameters from the case, the
 //! rule that a restart is never first without cause. Must not live here: plans and calls.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::Case;
 use super::knowledge::{ActionEntry, Knowledge};
 use super::model::Model;
-use crate::domain::evidence::Path;
+use crate::domain::action::SpentAction;
+use crate::domain::evidence::state::public_bandwidth;
+use crate::domain::evidence::{Path, Reading, group};
 use crate::domain::instance::Os;
 use crate::domain::report::RankedAction;
 use crate::domain::said::Said;
@@ -17,6 +21,9 @@ use crate::domain::said::Said;
 const MIN_CURES: f64 = 0.02;
 /// An action really cures what it cures at least this often.
 const REALLY_CURES: f64 = 0.5;
+
+/// A cap under which a login is no pleasure, in Mbit/s.
+const LEAST_MBPS: u64 = 5;
 
 /// What is left of a cause that is on the public side only, where the users come by the private one.
 const NOT_IN_THE_WAY: f64 = 0.001;
@@ -185,18 +192,20 @@ fn curing(knowledge: &Knowledge, model: &Model, cures: Cures<'_>, causes: &[f64]
 
 /// What decides whether an action makes sense here.
 struct Present<'a> {
+    case: &'a Case<'a>,
     os: Os,
     has_agent: bool,
     state: Option<&'a str>,
 }
 
 impl<'a> Present<'a> {
-    fn of(case: &Case<'a>) -> Self {
+    fn of(case: &'a Case<'a>) -> Self {
         let state = |id: &str| {
             let mut readings = case.readings.iter();
             readings.find(|r| r.id == id)?.observed_state()
         };
         Self {
+            case,
             os: case.instance.os,
             has_agent: state("agent").is_none_or(|s| s == "online")
                 && state("agent-exec").is_none_or(|s| s == "ok"),
@@ -211,11 +220,33 @@ impl<'a> Present<'a> {
             || self
                 .state
                 .is_none_or(|s| entry.states.iter().any(|e| e == s));
-        system && agent && in_state
+        // Only what was read counts: an unknown neither rules out nor asks for anything.
+        let read = |facts: &BTreeMap<String, Vec<String>>| {
+            facts.iter().any(|(id, states)| {
+                let readings = self.case.readings.iter().filter(|r| &r.id == id);
+                let mut seen = readings.filter_map(Reading::observed_state);
+                seen.any(|state| states.iter().any(|s| s == state))
+            })
+        };
+        let of_port =
+            entry.ports.is_empty() || entry.ports.contains(&self.case.instance.login_port);
+        let asked_for = entry.only_if.is_empty() || read(&entry.only_if);
+        let fits = system && agent && in_state && of_port && asked_for && !read(&entry.unless);
+        fits && !self.is_spent(entry)
+    }
+
+    /// It was done in this incident with what it would be done with now, to no avail.
+    fn is_spent(&self, entry: &ActionEntry) -> bool {
+        let of_its_id = |spent: &&SpentAction| spent.action == entry.id;
+        let mut spent = self.case.spent.iter().filter(of_its_id).peekable();
+        spent.peek().is_some() && {
+            let now = parameters(entry, self.case);
+            spent.any(|spent| spent.is(&entry.id, &now))
+        }
     }
 }
 
-/// Fills a template: `login_port`, `user_source` (null where it is not known: it has to be asked
+/// Fills a template: `login_port`, `more_bandwidth`, `user_source` (null where it is not known: it has to be asked
 /// for, never everyone), `instance_address` (public before private), anything else as it stands.
 fn parameters(entry: &ActionEntry, case: &Case<'_>) -> Map<String, Value> {
     let mut map = Map::new();
@@ -224,12 +255,29 @@ fn parameters(entry: &ActionEntry, case: &Case<'_>) -> Map<String, Value> {
             Some("login_port") => json!(case.instance.login_port),
             Some("user_source") => source(case),
             Some("instance_address") => address(case),
+            Some("more_bandwidth") => more_bandwidth(case),
             Some(text) => json!(text),
             None => serde_json::to_value(template).unwrap_or(Value::Null),
         };
         map.insert(name.clone(), value);
     }
     map
+}
+
+/// More than the present cap, never the same or less; null where that is not known.
+fn more_bandwidth(case: &Case<'_>) -> Value {
+    let is_zero = || {
+        let mut zero = case
+            .readings
+            .iter()
+            .filter(|r| r.id == group::PUBLIC_BANDWIDTH);
+        zero.any(|r| r.observed_state() == Some(public_bandwidth::ZERO.id))
+    };
+    match case.instance.bandwidth_mbps {
+        Some(now) => json!((now * 2).max(LEAST_MBPS)),
+        None if is_zero() => json!(LEAST_MBPS),
+        None => Value::Null,
+    }
 }
 
 /// The address that a client should name.

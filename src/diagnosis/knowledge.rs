@@ -283,7 +283,16 @@ pub struct ActionEntry {
     /// Instance states in which it makes sense; empty for any.
     #[serde(default)]
     pub states: Vec<String>,
-    /// Parameter to template (`login_port`, `user_source`, or a literal).
+    /// Group to states; one of them that was read, and the action makes no sense.
+    #[serde(default)]
+    pub unless: BTreeMap<String, Vec<String>>,
+    /// Group to states; it only makes sense where one of them was read.
+    #[serde(default)]
+    pub only_if: BTreeMap<String, Vec<String>>,
+    /// Login ports for which it makes sense; empty for any.
+    #[serde(default)]
+    pub ports: Vec<u16>,
+    /// Parameter to template (`login_port`, `user_source`, `more_bandwidth`, or a literal).
     #[serde(default)]
     pub parameters: BTreeMap<String, toml::Value>,
 }

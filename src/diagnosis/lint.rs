@@ -262,6 +262,12 @@ fn check_actions(knowledge: &Knowledge, problems: &mut Vec<Said>) {
         if action.cost <= 0.0 || action.verify < 0.0 {
             problems.push(said::lint_at(what, said::lint_cost()));
         }
+        for (group, states) in action.unless.iter().chain(&action.only_if) {
+            let known = knowledge.group(group).map(|found| &found.states);
+            if !known.is_some_and(|known| states.iter().all(|state| known.contains(state))) {
+                problems.push(said::lint_at(what, said::lint_fact(group)));
+            }
+        }
         for (cause, efficacy) in &action.cures {
             if knowledge.cause(cause).is_none() {
                 problems.push(said::lint_at(what, said::lint_cures(cause)));

@@ -78,6 +78,7 @@ impl SavedCase {
             vantage: self.vantage.clone(),
             readings: &self.readings,
             tried: self.tried.as_deref().unwrap_or_default(),
+            spent: &[],
             recent_cause: None,
         };
         let mut report = diagnose(knowledge, &case);
@@ -148,6 +149,7 @@ fn instance(value: &Value, warnings: &mut Vec<Said>) -> InstanceSummary {
         login_port: port
             .and_then(|p| u16::try_from(p).ok())
             .unwrap_or_else(|| os.default_login_port()),
+        bandwidth_mbps: value.get("bandwidth_mbps").and_then(Value::as_u64),
     }
 }
 

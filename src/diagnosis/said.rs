@@ -84,5 +84,6 @@ said! { "diagnosis":
     lint_cost() = "cost must be above 0";
     lint_cures(cause: Name) = "cures {cause}, which is not a cause";
     lint_efficacy(value: Name) = "efficacy {value} is no probability";
+    lint_fact(group: Name) = "a fact that rules the action out or asks for it names a state that {group} does not have";
     lint_no_cure() = "nothing cures it, not even advice";
 }

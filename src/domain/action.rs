@@ -3,8 +3,11 @@
 //! Must not live here: how an action is planned (`action`) or carried out (`runtime`).
 
 use std::fmt;
+use std::net::IpAddr;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// Risk of an action; decides how it is confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -71,4 +74,38 @@ impl fmt::Display for ActionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// An action that needs no second try in this incident: it did not bring login back, it failed, or
+/// the cloud refused it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SpentAction {
+    pub action: String,
+    /// As they were asked for, and as they were carried out.
+    pub parameters: Map<String, Value>,
+}
+
+impl SpentAction {
+    /// True if an offer would do the same again: what both name is the same.
+    pub fn is(&self, action: &str, parameters: &Map<String, Value>) -> bool {
+        let agrees = |(name, value): (&String, &Value)| {
+            let was = self.parameters.get(name);
+            value.is_null() || was.is_none_or(|was| same_value(was, value))
+        };
+        self.action == action && parameters.iter().all(agrees)
+    }
+}
+
+/// Numbers may be written as text, an address as the network of it alone.
+fn same_value(one: &Value, other: &Value) -> bool {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.to_lowercase(),
+        other => other.to_string(),
+    };
+    let net = |text: &str| {
+        let alone = || text.parse::<IpAddr>().ok().map(IpNet::from);
+        text.parse::<IpNet>().ok().or_else(alone)
+    };
+    let (one, other) = (text(one), text(other));
+    one == other || net(&one).is_some_and(|one| net(&other) == Some(one))
 }

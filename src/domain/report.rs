@@ -75,6 +75,9 @@ pub struct InstanceSummary {
     pub public_addresses: Vec<String>,
     pub private_addresses: Vec<String>,
     pub login_port: u16,
+    /// Cap of the public bandwidth, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth_mbps: Option<u64>,
 }
 
 impl InstanceSummary {
@@ -91,6 +94,7 @@ impl InstanceSummary {
             public_addresses: text(&instance.public_addresses),
             private_addresses: text(&instance.private_addresses),
             login_port: instance.login_port(),
+            bandwidth_mbps: instance.bandwidth_out_mbps,
         }
     }
 }

@@ -21,6 +21,7 @@ pub fn report(session: &Session, instance: &Instance, triage: &Triage, past: &Pa
         readings: &triage.readings,
         pasted: &triage.pasted,
         tried: &past.tried,
+        spent: &past.spent,
         recent_cause: past.recent_cause.as_deref(),
         soft_restart_failed: past.soft_restart_failed,
         guide_steps: &[],

@@ -21,7 +21,7 @@ mod verify;
 pub use batch::{BatchEnd, BatchInputs, ItemEnd, execute_batch, prepare_batch};
 pub use identity::{author, new_entry_id};
 pub use judge::LoginNow;
-pub use neighbours::{failed_cures, soft_failed};
+pub use neighbours::{failed_cures, soft_failed, spent};
 pub use prepare::{PrepareOptions, Prepared, prepare, prepare_plan};
 pub use settle::{Settled, settle};
 pub use start_up::{has_duties, keep, next_due, start_up, timed_changes};

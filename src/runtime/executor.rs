@@ -434,10 +434,11 @@ async fn triage_one(
             return;
         }
     };
-    let tried = actions::past(backend, session, &id).tried;
+    let past = actions::past(backend, session, &id);
     let message = Message::Found(Found::Tried {
         instance: id.clone(),
-        tried,
+        tried: past.tried,
+        spent: past.spent,
     });
     let _ = out.send(message).await;
     let (sink, mut readings) = mpsc::channel(QUEUE);

@@ -7,9 +7,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::execute::{failed_cures, soft_failed};
+use super::execute::{failed_cures, soft_failed, spent};
 use crate::diagnosis::Knowledge;
 use crate::diagnosis::learn::confirmed_lately;
+use crate::domain::action::SpentAction;
 use crate::store::history::History;
 use crate::store::journal::Journal;
 
@@ -17,10 +18,12 @@ use crate::store::journal::Journal;
 const CASES: u32 = 20;
 
 /// What happened to an instance before.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Past {
     /// Actions of this incident that did not bring login back.
     pub tried: Vec<String>,
+    /// Actions that need no second try in this incident.
+    pub spent: Vec<SpentAction>,
     /// A soft restart of a short while ago did not get through.
     pub soft_restart_failed: bool,
     /// Cause that a cure confirmed in the last weeks.
@@ -34,6 +37,7 @@ impl Past {
         match Journal::in_directory(state_dir).read() {
             Ok(contents) => {
                 past.tried = failed_cures(&contents, instance, at);
+                past.spent = spent(&contents, instance, at);
                 past.soft_restart_failed = soft_failed(&contents, instance).is_some();
             }
             Err(error) => tracing::warn!(%error, "failed cures are not counted"),

@@ -77,9 +77,14 @@ pub fn found(state: &mut State, found: Found, effects: &mut Vec<Effect>) -> Dirt
             Dirty::when(state.fleet.selected_id() == Some(instance.as_str()))
         }
         Found::TriageEnded(ended) => triage_ended(state, *ended, effects),
-        Found::Tried { instance, tried } => {
+        Found::Tried {
+            instance,
+            tried,
+            spent,
+        } => {
             if let Some(case) = state.cases.get_mut(&instance) {
                 case.tried = tried;
+                case.spent = spent;
             }
             Dirty::Nothing
         }
@@ -458,6 +463,7 @@ fn weigh(state: &mut State, instance: &str) {
         readings: &case.readings,
         pasted: &case.pasted,
         tried: &tried,
+        spent: &case.spent,
         recent_cause,
         soft_restart_failed: state.jobs.soft_restart_failed(instance),
         guide_steps: &case.guide_steps,

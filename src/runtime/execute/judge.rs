@@ -576,6 +576,7 @@ mod tests {
             },
             readings: &readings,
             tried: &[],
+            spent: &[],
             recent_cause: None,
         };
         let plan = plan_of(ActionId::Restart);

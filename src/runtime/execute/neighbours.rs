@@ -5,7 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Desk;
-use crate::domain::action::ActionId;
+use crate::domain::action::{ActionId, SpentAction};
 use crate::domain::instance::Instance;
 use crate::domain::said::{Said, Table, Word};
 use crate::runtime::said;
@@ -119,4 +119,46 @@ pub fn failed_cures(contents: &Contents, instance: &str, at: Timestamp) -> Vec<S
         }
     }
     failed
+}
+
+/// Actions on the instance that need no second try in the incident that lasted at `at`: they did not
+/// bring login back, failed in the guest or the cloud, or were refused a short while ago. A soft
+/// restart that did not get through is followed by the hard one, which is not the same.
+pub fn spent(contents: &Contents, instance: &str, at: Timestamp) -> Vec<SpentAction> {
+    let mut spent = Vec::new();
+    for entry in &contents.entries {
+        let apart = at.duration_since(entry.began).abs();
+        let other = entry.plan.target.id != instance || entry.plan.reverses.is_some();
+        if other || apart > SAME_INCIDENT {
+            continue;
+        }
+        let refused = entry.calls.last().and_then(|call| match call.result {
+            Some(CallResult::Failed { passing, .. }) => Some(passing),
+            _ => None,
+        });
+        let counts = match entry.outcome {
+            Some(Outcome::Restored) if entry.undone_by.is_some() => false,
+            Some(Outcome::Restored) if entry.began > at => break,
+            Some(Outcome::Restored) => {
+                spent.clear();
+                false
+            }
+            Some(Outcome::Improved | Outcome::Unchanged | Outcome::Worse) => true,
+            Some(Outcome::Failed) => match refused {
+                // What the cloud lacks now it may have again.
+                Some(passing) => !passing && apart < RECENT,
+                None => entry.plan.action != ActionId::Restart,
+            },
+            _ => false,
+        };
+        if counts {
+            let mut parameters = entry.plan.parameters.clone();
+            parameters.extend(entry.plan.asked.clone());
+            spent.push(SpentAction {
+                action: entry.plan.action.to_string(),
+                parameters,
+            });
+        }
+    }
+    spent
 }

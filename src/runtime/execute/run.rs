@@ -35,6 +35,11 @@ pub(super) struct Run<'a> {
     pub stale: bool,
 }
 
+/// Somebody changed the rules since they were read.
+fn is_stale(error: &CloudError) -> bool {
+    error.code() == Some("UnsupportedOperation.VersionMismatch")
+}
+
 /// How one step ended.
 enum StepEnd {
     Done(Said),
@@ -270,9 +275,10 @@ impl Run<'_> {
                 result: CallResult::Failed {
                     error: text.clone(),
                     request_id: error.request_id().unwrap_or_default().to_owned(),
+                    passing: error.is_transient() || is_stale(error),
                 },
             });
-            self.stale = error.code() == Some("UnsupportedOperation.VersionMismatch");
+            self.stale = is_stale(error);
             let text = if self.stale {
                 said::rules_changed(text)
             } else {

@@ -266,9 +266,9 @@ fn tried(to: &mut Writer<'_>, journal: &[Entry]) {
         for call in &entry.calls {
             let end = match &call.result {
                 Some(CallResult::Answered { request_id, .. }) => said::request(request_id),
-                Some(CallResult::Failed { error, request_id }) => {
-                    said::request_failed(request_id, error)
-                }
+                Some(CallResult::Failed {
+                    error, request_id, ..
+                }) => said::request_failed(request_id, error),
                 Some(CallResult::Settled { detail, .. }) => detail.clone(),
                 Some(CallResult::Unknown { .. }) | None => said::no_answer(),
             };

@@ -141,7 +141,13 @@ pub enum CallResult {
         kept: serde_json::Map<String, Value>,
     },
     /// The cloud refused, or it certainly never got there.
-    Failed { error: String, request_id: String },
+    Failed {
+        error: String,
+        request_id: String,
+        /// The same may be taken a moment later: too many requests, rules that had changed.
+        #[serde(default)]
+        passing: bool,
+    },
     /// It may or may not have arrived.
     Unknown { error: String },
     /// Found by looking at the cloud's own state after a crash.
