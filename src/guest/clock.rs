@@ -19,9 +19,9 @@ pub(super) fn clock(a: &Answer) -> Finding {
     let (Some(asked), Some(now)) = (time("asked"), time("now")) else {
         return missing(said::the_clock());
     };
-    let ahead = now - asked;
+    let ahead = now.saturating_sub(asked);
     if ahead < -FAR {
-        return found(guest_clock::WRONG, said::clock_behind(-ahead));
+        return found(guest_clock::WRONG, said::clock_behind(ahead.unsigned_abs()));
     }
     if ahead > FAR + DELIVERY {
         return found(guest_clock::WRONG, said::clock_ahead(ahead));
@@ -29,5 +29,5 @@ pub(super) fn clock(a: &Answer) -> Finding {
     if (-CLOSE..=CLOSE + DELIVERY).contains(&ahead) {
         return found(guest_clock::OK, said::clock_agrees());
     }
-    Err(said::clock_perhaps(ahead.abs()))
+    Err(said::clock_perhaps(ahead.unsigned_abs()))
 }

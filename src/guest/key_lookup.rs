@@ -64,6 +64,9 @@ pub(super) fn lookup(a: &Answer, q: &GuestQuestion) -> Finding {
     };
     let booting = a.first("lookup", "cloud-init");
     let nothing_yet = account == "absent" || !a.has("account", "key");
+    if booting.is_none() && nothing_yet {
+        return missing(said::the_boot_state());
+    }
     if booting == Some("running") && nothing_yet {
         return found(guest_key_lookup::FIRST_BOOT, said::first_boot(&q.user));
     }

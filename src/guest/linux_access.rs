@@ -28,10 +28,12 @@ pub(super) fn access(a: &Answer, q: &GuestQuestion) -> Finding {
         return Err(said::user_absent(&q.user));
     }
     let root = entry.split(':').nth(1) == Some("0");
-    match option(a, "usepam") {
-        None => return missing(said::the_effective_config()),
-        Some("no") => return without_pam(a, root),
-        Some(_) => {}
+    if !a.has("policy", "sshd") {
+        return missing(said::the_effective_config());
+    }
+    // An sshd that was built without PAM does not name it.
+    if matches!(option(a, "usepam"), None | Some("no")) {
+        return without_pam(a, q, root);
     }
     if !a.has("pam", "checked") || !a.has("pam", "stack") {
         return missing(said::the_pam_stack());
@@ -65,12 +67,12 @@ pub(super) fn access(a: &Answer, q: &GuestQuestion) -> Finding {
 }
 
 /// sshd looks for one file itself where it does not ask PAM.
-fn without_pam(a: &Answer, root: bool) -> Finding {
+fn without_pam(a: &Answer, q: &GuestQuestion, root: bool) -> Finding {
     let file = a.first("account", "nologin-file");
     if !root && file.is_some_and(|f| !f.contains("run")) {
         return found(guest_access::NOLOGIN, said::nologin("/etc/nologin"));
     }
-    found(guest_access::OK, said::pam_not_asked())
+    found(guest_access::OK, said::let_in(&q.user))
 }
 
 /// Whom a limit counts. The nearer one wins, as `pam_limits` orders them.
@@ -153,6 +155,6 @@ fn sessions(a: &Answer, q: &GuestQuestion, root: bool) -> Result<Option<(u64, u6
         .ok_or_else(|| said::not_in_answer(said::the_logins()))?;
     let open = if everybody { all } else { own };
     // The login that asks is counted with those that are open.
-    let full = limit == 0 || open + u64::from(!early) > limit;
+    let full = limit == 0 || open.saturating_add(u64::from(!early)) > limit;
     Ok(full.then_some((open, limit)))
 }

@@ -146,17 +146,18 @@ fn password_age(a: &Answer) -> Option<(State<'static>, Said)> {
         ));
     }
     let most = (*most)?;
-    if today - changed <= most {
+    let old = today.saturating_sub(changed);
+    if old <= most {
         return None;
     }
     Some(match inactive {
-        Some(more) if today - changed > most + more => (
+        Some(more) if old > most.saturating_add(*more) => (
             guest_account::EXPIRED,
-            said::password_shut(today - changed, *more, most),
+            said::password_shut(old, *more, most),
         ),
         _ => (
             guest_account::PASSWORD_EXPIRED,
-            said::password_old(today - changed, most),
+            said::password_old(old, most),
         ),
     })
 }

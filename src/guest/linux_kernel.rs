@@ -48,14 +48,14 @@ pub(super) fn terminal(a: &Answer) -> Finding {
     let Some([used, limit, reserve]) = a.first("terminal", "kernel").and_then(numbers::<3>) else {
         return missing(said::the_terminals());
     };
-    if used + 1 >= limit {
+    if used.saturating_add(1) >= limit {
         return found(
             guest_terminal::UNAVAILABLE,
             said::terminals_used(used, limit),
         );
     }
     // The last ones are kept for the first mount of them, and which one this is was not seen.
-    if used + 1 + reserve >= limit {
+    if used.saturating_add(reserve).saturating_add(1) >= limit {
         return Err(said::terminals_used(used, limit));
     }
     if option(a, "permittty") == Some("no") {

@@ -79,14 +79,14 @@ pub(super) fn kernel_age(a: &Answer, line: &str) -> Option<i64> {
         .strip_prefix('[')?
         .split(['.', ']'])
         .next()?;
-    Some(up - stamp.trim().parse::<i64>().ok()?)
+    Some(up.saturating_sub(stamp.trim().parse().ok()?))
 }
 
 /// Seconds since a line of the audit log was written: `msg=audit(1700000000.123:45)`.
 pub(super) fn audit_age(a: &Answer, line: &str) -> Option<i64> {
     let now: i64 = a.first("clock", "now")?.trim().parse().ok()?;
     let (_, rest) = line.split_once("audit(")?;
-    Some(now - rest.split(['.', ':']).next()?.parse::<i64>().ok()?)
+    Some(now.saturating_sub(rest.split(['.', ':']).next()?.parse().ok()?))
 }
 
 /// True if this many seconds ago is within the last hour; a little ahead is rounding.

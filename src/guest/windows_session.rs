@@ -82,12 +82,10 @@ pub(super) fn sessions(a: &Answer) -> Finding {
             said::desktops_taken(*active, allowed),
         );
     }
+    let others = active.saturating_add(*left).saturating_add(*console);
     // A session of the user's own is taken up again. One that was left, or the console, may count.
-    if *own == 0 && active + left + console >= allowed {
-        return Err(said::desktops_perhaps_taken(
-            active + left + console,
-            allowed,
-        ));
+    if *own == 0 && others >= allowed {
+        return Err(said::desktops_perhaps_taken(others, allowed));
     }
     found(
         guest_rdp_sessions::FREE,
