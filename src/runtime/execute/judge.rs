@@ -96,7 +96,11 @@ pub(super) fn judge(looks: &Looks<'_>) -> Judgement {
         let told = said::effect_undone(detail, now);
         return judged(Outcome::Done, LoginNow::Broken, told);
     }
-    let compared = is.cmp(&was).then(is_first.cmp(&was_first));
+    let mut compared = is.cmp(&was).then(is_first.cmp(&was_first));
+    // One bad look after a good one is no change where the fault comes and goes.
+    if compared.is_lt() && looks.broken.iter().any(BrokenLayer::comes_and_goes) {
+        compared = std::cmp::Ordering::Equal;
+    }
     if let Some(judgement) = looks.seen_from_elsewhere(compared.is_gt()) {
         return judgement;
     }

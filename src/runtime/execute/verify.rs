@@ -85,6 +85,12 @@ impl LoginLook {
         seen.next().map(|seen| seen.state)
     }
 
+    /// True if a layer further out does not let a client through.
+    fn is_stopped_before(&self, layer: Layer) -> bool {
+        let mut outer = self.layers.iter().filter(|seen| seen.layer < layer);
+        outer.any(|seen| seen.layer.is_broken(seen.state))
+    }
+
     /// Family of the address.
     pub fn family(&self) -> Family {
         Family::of(self.address)
@@ -130,6 +136,9 @@ const WARM_UP: Duration = Duration::from_secs(20);
 const IN_A_ROW: usize = 4;
 /// Pause between them.
 const BETWEEN: Duration = Duration::from_millis(500);
+/// How long they are waited for once the service has answered: it is up, and if the fault still
+/// comes and goes, waiting for a boot that is over tells no more.
+const STEADY: Duration = Duration::from_secs(10);
 
 /// One look at every address of the instance at once, public first.
 pub async fn look(instance: &Instance, probe: &LoginProbe) -> Vec<LoginLook> {
@@ -256,18 +265,29 @@ fn is_good_elsewhere(looks: &[LoginLook], but: &LoginLook, layer: Layer) -> bool
     })
 }
 
-/// Whether a layer lets clients through now; `None` where no look came to it. Of several addresses
-/// on one way the best counts: a client that uses it gets in.
+/// Whether a layer lets clients through now; `None` where no look could come to it. Of several
+/// addresses on one way the best counts: a client that uses it gets in. A look that an outer layer
+/// stops would have been stopped at this one as well.
 pub(super) fn is_good(looks: &[LoginLook], broken: &BrokenLayer) -> Option<bool> {
     let was_slow = broken.state == "slow";
-    let states = looks
+    let found = looks
         .iter()
         .filter(|look| broken.path.is_none_or(|path| path == look.path))
-        .filter(|look| look.family() == broken.family)
-        .filter_map(|look| look.state_of(broken.layer));
-    states
-        .map(|state| !broken.layer.is_broken(state) || (state == "slow" && !was_slow))
-        .reduce(|one, other| one || other)
+        .filter(|look| look.family() == broken.family && look.rank.is_some());
+    let states: Vec<Option<bool>> = found
+        .map(|look| match look.state_of(broken.layer) {
+            Some(state) => Some(!broken.layer.is_broken(state) || (state == "slow" && !was_slow)),
+            None if look.is_stopped_before(broken.layer) => Some(false),
+            None => None,
+        })
+        .collect();
+    if states.contains(&Some(true)) {
+        Some(true)
+    } else if states.contains(&None) {
+        None
+    } else {
+        states.first().copied().flatten()
+    }
 }
 
 /// The one source for which the result is judged: the failing user's, else the one that the plan
@@ -327,6 +347,7 @@ pub(super) async fn wait(
         1
     };
     let mut in_a_row = 0;
+    let mut first_good: Option<Instant> = None;
     let waiting = Instant::now();
     let mut pause = Duration::from_millis(500);
     loop {
@@ -348,12 +369,20 @@ pub(super) async fn wait(
                 .iter()
                 .all(|broken| is_good(&looks, broken) != Some(false));
         in_a_row = if back { in_a_row + 1 } else { 0 };
+        if back && first_good.is_none() {
+            first_good = Some(Instant::now());
+        }
+        let unsteady = first_good.is_some_and(|first| first.elapsed() >= STEADY);
         // Once it is good it is looked at until that is certain, or until it is not.
-        let over = !back && waiting.elapsed() >= limit;
+        let over = !back && (unsteady || waiting.elapsed() >= limit);
         if over || in_a_row >= wanted {
             return (looks, instance);
         }
-        tokio::time::sleep(if back { BETWEEN } else { pause }).await;
+        if first_good.is_some() {
+            tokio::time::sleep(BETWEEN).await;
+            continue;
+        }
+        tokio::time::sleep(pause).await;
         // A boot takes its time, and a login port must not be hammered.
         pause = (pause * 2).min(Duration::from_secs(8));
     }
