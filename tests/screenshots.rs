@@ -72,7 +72,10 @@ fn draw_the_walk() {
         t.keys("u");
         t.wait("the way back", |s| s.contains(&ui.preview_title));
         t.keys("Y");
-        t.wait("the rule taken back", |s| s.contains(&ui.job_done));
+        t.wait("the rule taken back", |s| {
+            let way = ui.job_taken_back.chars().take(6).collect::<String>();
+            s.contains(&ui.job_done) && s.contains(&way)
+        });
         t.wait_quiet(Duration::from_secs(2));
         save(&t, &format!("walk-{lang}-undone"));
         t.keys("q");
