@@ -277,6 +277,45 @@ fn a_failed_cure_counts_in_the_next_diagnosis() {
     assert!(after < before, "{after} {before}");
 }
 
+/// What was read inside before an action stays when nothing came of the action, and only then.
+#[test]
+fn an_action_that_failed_takes_nothing_away_that_was_read_inside() {
+    for (ending, stays) in [(Ending::Failed, true), (Ending::Unchanged, false)] {
+        let mut state = diagnosed(Lang::En, SIZE);
+        let service = evidence::state::guest_service::RUNNING;
+        let case = state.cases.get_mut("ins-shop").expect("a case");
+        case.readings
+            .push(Reading::observed(service, Source::Guest, Said::raw("it runs")).at(at(1), 0));
+        let run = previewed(&mut state, open_port_plan());
+        press(&mut state, "Y");
+        let executed = Executed {
+            ending,
+            soft_restart_failed: false,
+            replanned: None,
+            detail: Said::raw("the cloud refused it"),
+            undo_entry: None,
+            handed: Vec::new(),
+            output: Vec::new(),
+        };
+        let result = Ok(Box::new(executed));
+        let effects = send(&mut state, Message::Acted(Acted::Executed { run, result }));
+        let run = triage_run(&effects);
+        for reading in console::blocked_readings() {
+            let (instance, reading) = ("ins-shop".into(), Box::new(reading));
+            let read = Found::Read {
+                run,
+                instance,
+                reading,
+            };
+            send(&mut state, Message::Found(read));
+        }
+        console::end_triage(&mut state, run);
+        let readings = &state.cases["ins-shop"].readings;
+        let kept = readings.iter().any(|r| r.seen() == Some(service));
+        assert_eq!(kept, stays, "{ending:?}");
+    }
+}
+
 #[test]
 fn leaving_during_an_action_asks_once() {
     let mut state = diagnosed(Lang::En, SIZE);

@@ -262,8 +262,10 @@ pub fn executed(
             if !matches!(executed.ending, Ending::Failed | Ending::Unknown) {
                 reader::carried_out(state, &instance, run, effects);
             }
-            // What was read before no longer speaks of this machine.
-            if let Some(case) = state.cases.get_mut(&instance) {
+            // What was read before no longer speaks of this machine, unless nothing came of it.
+            if executed.ending != Ending::Failed
+                && let Some(case) = state.cases.get_mut(&instance)
+            {
                 case.changed_at = Some(now);
             }
             arrivals::look_again(state, &instance, effects);

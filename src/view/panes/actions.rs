@@ -172,7 +172,7 @@ fn action_lines(
     let mut title = texts.offer(action);
     let parameters = parameters(state, action);
     if !parameters.is_empty() {
-        title = format!("{title} {parameters}");
+        title = texts.noted(&title, &parameters);
     }
     let style = if here { theme.selected } else { theme.text };
     let mut lines = Vec::new();
@@ -225,11 +225,7 @@ fn parameters(state: &State, action: &RankedAction) -> String {
         };
         all.push(format!("{} {text}", state.texts.parameter(name)));
     }
-    if all.is_empty() {
-        String::new()
-    } else {
-        state.texts.noted("", &state.texts.listed(&all))
-    }
+    state.texts.listed(&all)
 }
 
 fn guide_lines(
