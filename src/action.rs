@@ -9,6 +9,7 @@ pub mod before;
 pub mod catalog;
 pub mod context;
 pub mod gate;
+pub mod handed;
 pub mod offer;
 pub mod parameters;
 pub mod plan;

@@ -12,6 +12,7 @@ pub mod instance;
 pub mod lang;
 pub mod login_layer;
 pub mod network_acl;
+pub mod outcome;
 pub mod path_series;
 pub mod plain_said;
 pub mod ports;

@@ -3,10 +3,10 @@
 //! Lives here: sessions, triage, execution of approved plans, the console's loop.
 //! Must not live here: rules that could be pure.
 
-pub mod aftermath;
 pub mod backend;
 pub mod clock;
 pub mod console;
+pub mod deed;
 pub mod diagnose;
 pub mod event_loop;
 pub mod execute;

@@ -17,8 +17,9 @@ use cvmtop::action::gate::{Access, Given, approve};
 use cvmtop::action::{self, Parameters};
 use cvmtop::cloud::inventory;
 use cvmtop::domain::action::ActionId;
+use cvmtop::domain::outcome::Outcome;
 use cvmtop::runtime::execute::{Around, Desk, PrepareOptions, execute, prepare};
-use cvmtop::store::journal::{Journal, Outcome};
+use cvmtop::store::journal::Journal;
 use gateway::Moment;
 use lab::{Lab, all_files};
 

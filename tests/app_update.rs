@@ -12,7 +12,7 @@ use cvmtop::action::plan::Plan;
 use cvmtop::action::planner::plan;
 use cvmtop::app::effect::{Act, Console, Effect, Memory, Observe};
 use cvmtop::app::health::Login;
-use cvmtop::app::jobs::{Ending, Executed};
+use cvmtop::app::jobs::Executed;
 use cvmtop::app::locale::Lang;
 use cvmtop::app::message::{Acted, Found, Listing, Look, Message, Recalled};
 use cvmtop::app::missing::Missing;
@@ -24,6 +24,7 @@ use cvmtop::domain::action::ActionId;
 use cvmtop::domain::evidence::table::LoginWord;
 use cvmtop::domain::evidence::{self, Path, Reading, Source};
 use cvmtop::domain::instance::Os;
+use cvmtop::domain::outcome::Outcome;
 use cvmtop::domain::said::Said;
 
 const SIZE: (u16, u16) = (120, 40);
@@ -214,7 +215,7 @@ fn an_action_is_followed_to_its_end_and_looked_at_again() {
         }),
     );
     let executed = Executed {
-        ending: Ending::Restored,
+        ending: Outcome::Restored,
         soft_restart_failed: false,
         replanned: None,
         detail: Said::raw("login answers again after 2 s"),
@@ -241,7 +242,7 @@ fn a_failed_cure_counts_in_the_next_diagnosis() {
     let run = previewed(&mut state, open_port_plan());
     press(&mut state, "Y");
     let executed = Executed {
-        ending: Ending::Unchanged,
+        ending: Outcome::Unchanged,
         soft_restart_failed: false,
         replanned: None,
         detail: Said::raw("login fails as before"),
@@ -280,7 +281,7 @@ fn a_failed_cure_counts_in_the_next_diagnosis() {
 /// What was read inside before an action stays when nothing came of the action, and only then.
 #[test]
 fn an_action_that_failed_takes_nothing_away_that_was_read_inside() {
-    for (ending, stays) in [(Ending::Failed, true), (Ending::Unchanged, false)] {
+    for (ending, stays) in [(Outcome::Failed, true), (Outcome::Unchanged, false)] {
         let mut state = diagnosed(Lang::En, SIZE);
         let service = evidence::state::guest_service::RUNNING;
         let case = state.cases.get_mut("ins-shop").expect("a case");
@@ -956,7 +957,7 @@ fn a_cure_is_kept_with_the_diagnosis_that_it_cured() {
     let run = previewed(&mut state, open_port_plan());
     press(&mut state, "Y");
     let executed = Executed {
-        ending: Ending::Restored,
+        ending: Outcome::Restored,
         soft_restart_failed: false,
         replanned: None,
         detail: Said::raw("login answers again"),

@@ -14,13 +14,14 @@ use cvmtop::action::plan::Confirmation;
 use cvmtop::action::planner::plan;
 use cvmtop::app::case::RunId;
 use cvmtop::app::effect::{Act, Console, Effect, Record};
-use cvmtop::app::jobs::{Ending, Executed};
+use cvmtop::app::jobs::Executed;
 use cvmtop::app::locale::Lang;
 use cvmtop::app::message::{Acted, Message, Recorded, TicketMade};
 use cvmtop::app::overlay::{Overlay, Reading};
 use cvmtop::app::state::State;
 use cvmtop::domain::action::ActionId;
 use cvmtop::domain::guide_step::TickedStep;
+use cvmtop::domain::outcome::Outcome;
 use cvmtop::domain::said::Said;
 use serde_json::json;
 use terminal::Terminal;
@@ -165,7 +166,7 @@ fn the_action_of_a_step_goes_through_preview_and_gate_and_ticks_the_step() {
         handed: Vec::new(),
         output: Vec::new(),
     };
-    let result = Ok(Box::new(ended(Ending::Restored)));
+    let result = Ok(Box::new(ended(Outcome::Restored)));
     let effects = send(&mut state, Message::Acted(Acted::Executed { run, result }));
     assert_eq!(ticks(&effects), [(2, true)]);
     assert!(state.cases["ins-shop"].is_ticked("security-group", 2));

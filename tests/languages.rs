@@ -17,12 +17,12 @@ use cvmtop::action::batch::Batch;
 use cvmtop::action::context::{
     AccountType, AddressFacts, Fact, GroupFacts, Others, PlanContext, RepairTask,
 };
+use cvmtop::action::handed::Handed;
 use cvmtop::action::parameters::Parameters;
 use cvmtop::action::plan::{Plan, Undo, Verification};
 use cvmtop::action::planner::plan;
 use cvmtop::app::batch::Choice;
 use cvmtop::app::effect::{Act, Effect};
-use cvmtop::app::jobs::Handed;
 use cvmtop::app::keys::{self, Bound};
 use cvmtop::app::line_edit::LineEdit;
 use cvmtop::app::locale::{Lang, Texts, sentences};

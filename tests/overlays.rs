@@ -7,13 +7,14 @@ mod console;
 
 use console::{at, instance, listed, press, send};
 use cvmtop::action::context::PlanContext;
+use cvmtop::action::handed::Handed;
 use cvmtop::action::parameters::Parameters;
 use cvmtop::action::plan::Confirmation;
 use cvmtop::action::planner::plan;
 use cvmtop::app::case::Case;
 use cvmtop::app::effect::{Act, Effect};
 use cvmtop::app::geometry::Scrolled;
-use cvmtop::app::jobs::{Handed, JobState};
+use cvmtop::app::jobs::JobState;
 use cvmtop::app::keys::{Bound, Context, Edit, Keys, Registry, shipped_keys};
 use cvmtop::app::locale::{Lang, Texts};
 use cvmtop::app::message::{Acted, Message};

@@ -7,7 +7,7 @@ mod console;
 
 use console::{diagnosed, fresh, listed, press};
 use cvmtop::app::case::RunId;
-use cvmtop::app::jobs::{Ending, Job, JobState};
+use cvmtop::app::jobs::{Job, JobState};
 use cvmtop::app::locale::Lang;
 use cvmtop::app::message::{Found, Listing, Message};
 use cvmtop::app::missing::Missing;
@@ -15,6 +15,7 @@ use cvmtop::app::state::{Pane, State};
 use cvmtop::app::update::update;
 use cvmtop::cloud::said::cred_variables;
 use cvmtop::domain::action::ActionId;
+use cvmtop::domain::outcome::Outcome;
 use cvmtop::domain::said::Said;
 use cvmtop::view::frame::{Look, draw};
 use cvmtop::view::glyphs::UNICODE;
@@ -91,7 +92,7 @@ fn how_an_action_ended_stands_beside_the_verdict() {
         instance: "ins-shop".into(),
         action: Some(ActionId::OpenPort),
         title: Said::raw("Open tcp 22"),
-        state: JobState::Ended(Ending::Restored, Said::raw("login answers again")),
+        state: JobState::Ended(Outcome::Restored, Said::raw("login answers again")),
         started_at: state.now,
         ended_at: Some(state.now),
         steps: Vec::new(),

@@ -3,35 +3,13 @@
 //! Must not live here: planning (`action`) or carrying out (`runtime::execute`).
 
 use jiff::Timestamp;
-use secrecy::SecretString;
 
 use super::case::RunId;
+use crate::action::handed::Handed;
 use crate::action::plan::Plan;
 use crate::domain::action::ActionId;
+use crate::domain::outcome::Outcome;
 use crate::domain::said::Said;
-
-/// How an action ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// The cloud did it; nothing was to be verified.
-    Done,
-    /// Login works again.
-    Restored,
-    /// Not restored, but the probes get further than before.
-    Improved,
-    Unchanged,
-    Worse,
-    Failed,
-    /// It is not known whether it took effect.
-    Unknown,
-}
-
-impl Ending {
-    /// True when the action was carried out and login is still broken.
-    pub fn did_not_cure(self) -> bool {
-        matches!(self, Self::Improved | Self::Unchanged | Self::Worse)
-    }
-}
 
 /// Where an action is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +19,7 @@ pub enum JobState {
     /// The preview is on the screen.
     Previewed,
     Running,
-    Ended(Ending, Said),
+    Ended(Outcome, Said),
     /// It was taken back, by hand or because its time was over: how it had ended is true no more.
     TakenBack,
 }
@@ -53,17 +31,10 @@ impl JobState {
     }
 }
 
-/// A value that is shown once and kept nowhere.
-#[derive(Debug, Clone)]
-pub struct Handed {
-    pub what: Said,
-    pub value: SecretString,
-}
-
 /// What came of an execution.
 #[derive(Debug)]
 pub struct Executed {
-    pub ending: Ending,
+    pub ending: Outcome,
     /// A soft restart was accepted and did not get through: the hard one may be offered.
     pub soft_restart_failed: bool,
     /// Set when the rules had changed since they were shown: the same action with the new
@@ -167,7 +138,7 @@ impl Jobs {
         let mut failed = Vec::new();
         for job in self.of(instance) {
             match (&job.state, job.action) {
-                (JobState::Ended(Ending::Restored, _), _) => failed.clear(),
+                (JobState::Ended(Outcome::Restored, _), _) => failed.clear(),
                 (JobState::Ended(ending, _), Some(action)) if ending.did_not_cure() => {
                     failed.push(action.to_string());
                 }

@@ -30,7 +30,7 @@ use crate::runtime::execute::{
 };
 use crate::runtime::session::Session;
 use crate::runtime::vantage::certain_own_source;
-use crate::runtime::{aftermath, targets};
+use crate::runtime::{deed, targets};
 
 /// How often an action is planned anew because somebody changes the rules under it.
 const REPLANS: usize = 3;
@@ -137,7 +137,7 @@ impl Work<'_> {
             return None;
         }
         let past = diagnose::past(self.session, self.loaded, instance);
-        Some(aftermath::look(self.session, instance, self.user_source(), &past).await)
+        Some(deed::look(self.session, instance, self.user_source(), &past).await)
     }
 
     async fn one(&self, instance: &Instance) -> anyhow::Result<u8> {
@@ -202,17 +202,17 @@ impl Work<'_> {
         before: Option<&Report>,
     ) -> anyhow::Result<u8> {
         let state_dir = &self.loaded.paths.state_dir;
-        let learnt = aftermath::learn(state_dir, plan, execution, before).unwrap_or_else(|error| {
+        let learnt = deed::learn(state_dir, plan, execution, before).unwrap_or_else(|error| {
             output::warn(&error.said());
             None
         });
-        if let Err(error) = aftermath::remember(state_dir, plan, execution, before) {
+        if let Err(error) = deed::remember(state_dir, plan, execution, before) {
             output::warn(&error.said());
         }
-        let next = if self.args.wait && aftermath::leaves_it_broken(execution) {
+        let next = if self.args.wait && deed::leaves_it_broken(execution) {
             output::note(&said::looking_again());
             let source = self.user_source();
-            Some(aftermath::next(self.session, state_dir, instance, source, before).await)
+            Some(deed::next(self.session, state_dir, instance, source, before).await)
         } else {
             None
         };

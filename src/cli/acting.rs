@@ -10,10 +10,11 @@ use crate::action::gate::{Access, Given};
 use crate::action::plan::{Confirmation, Plan};
 use crate::action::preview;
 use crate::config::{Loaded, Settings};
+use crate::domain::outcome::Outcome;
 use crate::domain::said::{Joint, List, Said};
 use crate::runtime::execute::{self, Desk, Execution, LoginLook, LoginNow, Progress};
 use crate::runtime::session::Session;
-use crate::store::journal::{Journal, Outcome};
+use crate::store::journal::Journal;
 
 /// Whether this run may change anything, and who said so if not.
 pub fn access(settings: &Settings) -> Access {

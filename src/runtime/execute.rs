@@ -33,7 +33,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use secrecy::SecretString;
 use tokio::sync::OnceCell;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -41,15 +40,17 @@ use run::Run;
 
 use super::said;
 use crate::action::gate::ApprovedPlan;
+use crate::action::handed::Handed;
 use crate::action::plan::{Completion, Plan, Verification};
 use crate::action::undo::KeptAnswers;
 use crate::cloud::{Client, CloudError, inventory};
 use crate::domain::instance::Instance;
 use crate::domain::login_layer::BrokenLayer;
+use crate::domain::outcome::Outcome;
 use crate::domain::report::Report;
 use crate::domain::said::Said;
 use crate::store::StoreError;
-use crate::store::journal::{Author, EntryLock, Event, Journal, Outcome, Place, Record};
+use crate::store::journal::{Author, EntryLock, Event, Journal, Place, Record};
 
 /// What executions share.
 #[derive(Debug, Clone)]
@@ -116,14 +117,6 @@ pub enum Progress {
     },
     /// Login is being tried again.
     Verifying { looks: Vec<LoginLook>, seconds: u64 },
-}
-
-/// A value that is handed over once and kept nowhere.
-#[derive(Debug)]
-pub struct Handed {
-    /// What it is, for example `password of root`.
-    pub what: Said,
-    pub value: SecretString,
 }
 
 /// What an execution looks at beside its plan.

@@ -9,7 +9,7 @@ mod entry;
 mod record;
 
 pub use entry::{CallState, Entry, EntryState, fold};
-pub use record::{Author, CallResult, Event, Outcome, Place, Record, VERSION};
+pub use record::{Author, CallResult, Event, Place, Record, VERSION};
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Read, Seek, SeekFrom, Write};

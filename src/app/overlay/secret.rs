@@ -1,8 +1,8 @@
 //! A value that is shown once.
 
 use super::Answer;
+use crate::action::handed::Handed;
 use crate::app::effect::{Console, Effect};
-use crate::app::jobs::Handed;
 use crate::app::keys;
 use crate::app::state::State;
 use crate::input::chord::Chord;

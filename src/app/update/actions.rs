@@ -10,12 +10,13 @@ use crate::action::plan::Plan;
 use crate::app::any_action::lacks_parameter;
 use crate::app::case::RunId;
 use crate::app::effect::{Act, Effect};
-use crate::app::jobs::{Ending, Executed, Job, JobState};
+use crate::app::jobs::{Executed, Job, JobState};
 use crate::app::locale::fill;
 use crate::app::notices::Severity;
 use crate::app::overlay::{AnyAction, Overlay, Preview, Reading, Secret, UserSource};
 use crate::app::state::State;
 use crate::domain::action::{ActionId, Risk};
+use crate::domain::outcome::Outcome;
 use crate::domain::report::RankedAction;
 use crate::domain::said::Said;
 
@@ -254,16 +255,16 @@ pub fn executed(
             for handed in executed.handed {
                 state.overlays.push(Overlay::Secret(Secret(handed)));
             }
-            if executed.ending == Ending::Restored
+            if executed.ending == Outcome::Restored
                 && let Some(action) = action
             {
                 memory::keep_cure(state, &instance, action, effects);
             }
-            if !matches!(executed.ending, Ending::Failed | Ending::Unknown) {
+            if !matches!(executed.ending, Outcome::Failed | Outcome::Unknown) {
                 reader::carried_out(state, &instance, run, effects);
             }
             // What was read before no longer speaks of this machine, unless nothing came of it.
-            if executed.ending != Ending::Failed
+            if executed.ending != Outcome::Failed
                 && let Some(case) = state.cases.get_mut(&instance)
             {
                 case.changed_at = Some(now);
@@ -274,7 +275,7 @@ pub fn executed(
             }
         }
         Err(why) => {
-            job.state = JobState::Ended(Ending::Failed, Said::from(&why));
+            job.state = JobState::Ended(Outcome::Failed, Said::from(&why));
             let texts = state.texts;
             let text = texts.labelled(&texts.said(&job.title), &texts.said(&why));
             state.tell(Severity::Error, text);
@@ -297,11 +298,13 @@ fn show_anew(
     planned(state, run, replanned);
 }
 
-fn severity_of(ending: Ending) -> Severity {
+fn severity_of(ending: Outcome) -> Severity {
     match ending {
-        Ending::Done | Ending::Restored => Severity::Good,
-        Ending::Improved | Ending::Unchanged | Ending::Unknown => Severity::Warning,
-        Ending::Worse | Ending::Failed => Severity::Error,
+        Outcome::Done | Outcome::Restored => Severity::Good,
+        Outcome::Improved | Outcome::Unchanged | Outcome::Unknown | Outcome::Interrupted => {
+            Severity::Warning
+        }
+        Outcome::Worse | Outcome::Failed => Severity::Error,
     }
 }
 

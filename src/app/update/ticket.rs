@@ -5,7 +5,7 @@
 use super::{Dirty, actions};
 use crate::app::case::RunId;
 use crate::app::effect::{Console, Effect, Record};
-use crate::app::jobs::{Ending, JobState};
+use crate::app::jobs::JobState;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
 use crate::app::message::TicketMade;
@@ -13,6 +13,7 @@ use crate::app::notices::Severity;
 use crate::app::overlay::{Overlay, Reading, TicketQuestion};
 use crate::app::state::State;
 use crate::domain::action::ActionId;
+use crate::domain::outcome::Outcome;
 use crate::domain::said::Said;
 
 /// Asks where to; a masked screen asks for a masked bundle.
@@ -72,7 +73,7 @@ pub fn written(
     let instance = job.instance.clone();
     match result {
         Ok(made) => {
-            job.state = JobState::Ended(Ending::Done, Said::raw(&made.path));
+            job.state = JobState::Ended(Outcome::Done, Said::raw(&made.path));
             let ui = &state.texts.ui;
             let body = fill(
                 &ui.ticket_done_text,
@@ -91,7 +92,7 @@ pub fn written(
             super::reader::carried_out(state, &instance, run, effects);
         }
         Err(why) => {
-            job.state = JobState::Ended(Ending::Failed, why.clone());
+            job.state = JobState::Ended(Outcome::Failed, why.clone());
             state.tell_said(Severity::Error, &why);
         }
     }

@@ -15,11 +15,11 @@ use crate::cli::output::{self, print, said, texts};
 use crate::cli::report::actions_by_id;
 use crate::cli::said as words;
 use crate::diagnosis::display;
+use crate::domain::outcome::Outcome;
 use crate::domain::report::RankedAction;
 use crate::domain::said::{Said, Word};
-use crate::runtime::aftermath::Next;
+use crate::runtime::deed::Next;
 use crate::runtime::execute::{Execution, LoginLook};
-use crate::store::journal::Outcome;
 
 /// The preview as text, or as one JSON object.
 pub fn dry_run(plan: &Plan, format: TextOrJson) -> String {

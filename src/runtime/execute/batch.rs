@@ -12,10 +12,10 @@ use crate::action::parameters::Parameters;
 use crate::action::plan::PlanError;
 use crate::domain::action::ActionId;
 use crate::domain::instance::Instance;
+use crate::domain::outcome::Outcome;
 use crate::domain::report::Report;
 use crate::domain::said::Said;
 use crate::runtime::said;
-use crate::store::journal::Outcome;
 
 /// Plans made at the same time; each needs a handful of reads.
 const AT_ONCE: usize = 4;

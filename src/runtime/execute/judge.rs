@@ -12,9 +12,9 @@ use super::verify::{LoginLook, PROMPT, SLOW, is_good};
 use crate::action::plan::Plan;
 use crate::domain::action::ActionId;
 use crate::domain::login_layer::{BrokenLayer, Layer};
+use crate::domain::outcome::Outcome;
 use crate::domain::said::{Figure, Joint, List, Said, Table, Word};
 use crate::runtime::said;
-use crate::store::journal::Outcome;
 
 /// Whether login is back, as far as this host and the cloud can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,9 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::Desk;
 use crate::domain::action::{ActionId, SpentAction};
 use crate::domain::instance::Instance;
+use crate::domain::outcome::Outcome;
 use crate::domain::said::{Said, Table, Word};
 use crate::runtime::said;
-use crate::store::journal::{CallResult, Contents, Entry, EntryState, Outcome};
+use crate::store::journal::{CallResult, Contents, Entry, EntryState};
 use crate::store::said::outcome_done;
 
 /// How far back an action still matters to the next one.

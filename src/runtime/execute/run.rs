@@ -10,16 +10,18 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{Desk, Handed, Progress, follow, secret, settle, tell};
+use super::{Desk, Progress, follow, secret, settle, tell};
+use crate::action::handed::Handed;
 use crate::action::plan::{Plan, Step};
 use crate::action::support::vnc_page;
 use crate::action::undo::KeptAnswers;
 use crate::cloud::CloudError;
 use crate::domain::api_call::ApiCall;
+use crate::domain::outcome::Outcome;
 use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 use crate::runtime::said;
-use crate::store::journal::{CallResult, Event, Outcome};
+use crate::store::journal::{CallResult, Event};
 
 /// Progress of one execution, filled step by step.
 pub(super) struct Run<'a> {

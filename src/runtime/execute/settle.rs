@@ -15,10 +15,11 @@ use crate::action::plan::{Completion, Plan, Step};
 use crate::action::rules::marked_indexes;
 use crate::cloud::{Client, CloudError, inventory};
 use crate::domain::api_call::ApiCall;
+use crate::domain::outcome::Outcome;
 use crate::domain::said::Said;
 use crate::runtime::said;
 use crate::store::StoreError;
-use crate::store::journal::{CallResult, CallState, Entry, EntryState, Event, Outcome};
+use crate::store::journal::{CallResult, CallState, Entry, EntryState, Event};
 
 /// Looks for a call that was just sent, with pauses between.
 const LOOKS: u32 = 4;

@@ -9,10 +9,11 @@ use super::settle::{Settled, elsewhere, settle};
 use super::{Around, Desk, ExecuteError, execute, prepare_undo};
 use crate::action::PlanError;
 use crate::action::gate::{Access, Given, approve};
+use crate::domain::outcome::Outcome;
 use crate::domain::said::Said;
 use crate::runtime::said;
 use crate::store::StoreError;
-use crate::store::journal::{Contents, Entry, EntryState, Event, Journal, Outcome};
+use crate::store::journal::{Contents, Entry, EntryState, Event, Journal};
 
 /// True when a start has something to do: an entry in flight, or a change that is due.
 pub fn has_duties(contents: &Contents, now: Timestamp) -> bool {

@@ -16,13 +16,14 @@ use crate::action::offer::is_soft_restart;
 use crate::action::parameters::Parameters;
 use crate::action::plan::{Plan, Undo};
 use crate::app::case::RunId;
-use crate::app::jobs::{Ending, Executed, Handed};
+use crate::app::jobs::Executed;
 use crate::app::locale::Texts;
 use crate::app::message::{Acted, Message, Recorded};
 use crate::app::notices::Severity;
 use crate::domain::action::ActionId;
 use crate::domain::evidence::Reading;
 use crate::domain::instance::Instance;
+use crate::domain::outcome::Outcome;
 use crate::domain::report::Report;
 use crate::domain::said::{Figure, Joint, List, Said, Unit};
 use crate::runtime::backend::Backend;
@@ -34,8 +35,7 @@ use crate::runtime::past::Past;
 use crate::runtime::session::Session;
 use crate::runtime::triage::{self, TriageOptions};
 use crate::runtime::vantage::certain_own_source;
-use crate::runtime::{aftermath, diagnose, said};
-use crate::store::journal::Outcome;
+use crate::runtime::{deed, diagnose, said};
 
 /// Longest look at an instance before its preview is shown without one.
 const LOOK_LIMIT: Duration = Duration::from_secs(10);
@@ -163,7 +163,7 @@ async fn follow(
     let (result, ()) = tokio::join!(working, telling);
     let execution = result.map_err(|error| error.said())?;
     let state_dir = &backend.loaded.paths.state_dir;
-    if let Err(error) = aftermath::learn(state_dir, &plan, &execution, report.as_ref()) {
+    if let Err(error) = deed::learn(state_dir, &plan, &execution, report.as_ref()) {
         tracing::warn!(%error, "a confirmed cause was not kept");
     }
     let replanned = if execution.stale {
@@ -182,21 +182,14 @@ pub fn executed(plan: &Plan, execution: Execution) -> Executed {
     let undoable = !matches!(plan.undo, Undo::None { .. });
     let took_effect = !matches!(execution.outcome, Outcome::Failed);
     Executed {
-        ending: ending(execution.outcome),
+        ending: execution.outcome,
         soft_restart_failed: execution.outcome == Outcome::Failed
             && execution.accepted
             && is_soft_restart(plan),
         replanned: None,
         detail: execution.detail,
         undo_entry: (undoable && took_effect).then_some(execution.entry),
-        handed: execution
-            .handed
-            .into_iter()
-            .map(|handed| Handed {
-                what: handed.what,
-                value: handed.value,
-            })
-            .collect(),
+        handed: execution.handed,
         output: execution.output,
     }
 }
@@ -245,18 +238,6 @@ async fn plan_anew(desk: &Desk, instance: &Instance, plan: &Plan) -> Result<Box<
 
 fn seconds_of(seconds: u64) -> Figure {
     Figure::new(seconds as f64, 0, Unit::Seconds)
-}
-
-fn ending(outcome: Outcome) -> Ending {
-    match outcome {
-        Outcome::Done => Ending::Done,
-        Outcome::Restored => Ending::Restored,
-        Outcome::Improved => Ending::Improved,
-        Outcome::Unchanged => Ending::Unchanged,
-        Outcome::Worse => Ending::Worse,
-        Outcome::Failed => Ending::Failed,
-        Outcome::Unknown | Outcome::Interrupted => Ending::Unknown,
-    }
 }
 
 #[allow(clippy::unnecessary_wraps)] // the shape of its siblings

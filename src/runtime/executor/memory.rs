@@ -12,6 +12,7 @@ use crate::app::message::{Message, Recalled};
 use crate::app::notices::Severity;
 use crate::app::typed::{Line, MOST};
 use crate::runtime::backend::Backend;
+use crate::runtime::deed;
 use crate::store::StoreError;
 use crate::store::history::History;
 
@@ -73,10 +74,7 @@ fn apply(history: &mut History, memory: Memory) -> Result<Option<Message>, Store
             action,
             case,
         } => {
-            if let Some(case) = case {
-                history.add_case(&case)?;
-            }
-            history.cured(&instance, &action)?;
+            deed::cured(history, &instance, &action, case.as_deref())?;
             None
         }
     })

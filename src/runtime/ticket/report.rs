@@ -9,10 +9,11 @@ use super::{Material, local_time, mask, said, time_zone};
 use crate::diagnosis::display;
 use crate::diagnosis::explain::place;
 use crate::domain::evidence::Status;
+use crate::domain::outcome::Outcome;
 use crate::domain::report::{CauseProbability, Report, Verdict};
 use crate::domain::said::{Figure, List, Said, Table, Unit, Word};
 use crate::domain::text::{sanitise, sanitise_block};
-use crate::store::journal::{CallResult, Entry, Outcome};
+use crate::store::journal::{CallResult, Entry};
 use crate::store::said::in_flight;
 
 /// Writes sentences in the language of the run.

@@ -9,11 +9,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Contents;
-use super::record::{Author, CallResult, Event, Outcome, Place, Record, VERSION};
+use super::record::{Author, CallResult, Event, Place, Record, VERSION};
 use crate::action::plan::Plan;
 use crate::action::undo::KeptAnswers;
 use crate::domain::api_call::ApiCall;
 use crate::domain::login_layer::BrokenLayer;
+use crate::domain::outcome::Outcome;
 use crate::domain::said::{self, Said};
 use crate::store::said as words;
 

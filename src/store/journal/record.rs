@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::action::plan::Plan;
 use crate::domain::api_call::ApiCall;
 use crate::domain::login_layer::BrokenLayer;
+use crate::domain::outcome::Outcome;
 use crate::domain::said::{self, Said};
 use crate::store::said as words;
 
@@ -158,26 +159,7 @@ pub enum CallResult {
     },
 }
 
-/// How an entry ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// Done; not verified, or nothing to verify.
-    Done,
-    /// Login works again.
-    Restored,
-    /// Not restored, but the probes get further than before.
-    Improved,
-    Unchanged,
-    Worse,
-    /// The cloud refused or the operation failed.
-    Failed,
-    /// It is not known whether it took effect.
-    Unknown,
-    /// The program ended before everything was sent; what was not sent stays unsent.
-    Interrupted,
-}
-
+/// The words for how an entry ended.
 impl Outcome {
     /// The word for it.
     pub fn said(self) -> Said {
@@ -190,20 +172,6 @@ impl Outcome {
             Self::Failed => words::outcome_failed(),
             Self::Unknown => words::outcome_unknown(),
             Self::Interrupted => words::outcome_interrupted(),
-        }
-    }
-
-    /// The word used in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Restored => "restored",
-            Self::Improved => "improved",
-            Self::Unchanged => "unchanged",
-            Self::Worse => "worse",
-            Self::Failed => "failed",
-            Self::Unknown => "unknown",
-            Self::Interrupted => "interrupted",
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::action::context::PlanContext;
 use crate::action::{Parameters, plan};
 use crate::domain::action::ActionId;
 use crate::domain::instance::Instance;
+use crate::domain::outcome::Outcome;
 
 fn record(entry: &str, event: Event) -> Record {
     Record::new(Timestamp::UNIX_EPOCH, entry, event)

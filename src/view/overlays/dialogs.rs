@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use secrecy::ExposeSecret;
 
 use super::hints::{self, Hint, hint};
-use crate::app::jobs::Handed;
+use crate::action::handed::Handed;
 use crate::app::keys;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;

@@ -9,12 +9,13 @@ use ratatui::text::{Line, Span};
 use crate::app::command::Command;
 use crate::app::geometry::{Scrolled, keep_visible};
 use crate::app::guide_text;
-use crate::app::jobs::{Ending, Job, JobState};
+use crate::app::jobs::{Job, JobState};
 use crate::app::locale::fill;
 use crate::app::state::State;
 use crate::app::timed::Timed;
 use crate::diagnosis::display::percent;
 use crate::domain::action::Risk;
+use crate::domain::outcome::Outcome;
 use crate::domain::report::{GuideMatch, RankedAction, Report, Verdict};
 use crate::view::frame::Look;
 use crate::view::panes::diagnosis::{heading, without_end};
@@ -276,13 +277,15 @@ pub fn standing(state: &State, job: &Job, look: &Look) -> (String, Style) {
         JobState::TakenBack => (glyphs.bullet, theme.dim, ui.job_taken_back.clone()),
         JobState::Ended(ending, detail) => {
             let (glyph, style, word) = match ending {
-                Ending::Done => (glyphs.good, theme.good, &ui.job_done),
-                Ending::Restored => (glyphs.good, theme.good, &ui.job_restored),
-                Ending::Improved => (glyphs.warn, theme.warn, &ui.job_improved),
-                Ending::Unchanged => (glyphs.warn, theme.warn, &ui.job_unchanged),
-                Ending::Worse => (glyphs.bad, theme.bad, &ui.job_worse),
-                Ending::Failed => (glyphs.bad, theme.bad, &ui.job_failed),
-                Ending::Unknown => (glyphs.unknown, theme.warn, &ui.job_unknown),
+                Outcome::Done => (glyphs.good, theme.good, &ui.job_done),
+                Outcome::Restored => (glyphs.good, theme.good, &ui.job_restored),
+                Outcome::Improved => (glyphs.warn, theme.warn, &ui.job_improved),
+                Outcome::Unchanged => (glyphs.warn, theme.warn, &ui.job_unchanged),
+                Outcome::Worse => (glyphs.bad, theme.bad, &ui.job_worse),
+                Outcome::Failed => (glyphs.bad, theme.bad, &ui.job_failed),
+                Outcome::Unknown | Outcome::Interrupted => {
+                    (glyphs.unknown, theme.warn, &ui.job_unknown)
+                }
             };
             (
                 glyph,

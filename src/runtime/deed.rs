@@ -1,5 +1,5 @@
-//! Around an action: the diagnosis before it, and after a cure that failed the diagnosis that
-//! counts the failure.
+//! What goes with an action, for console and command line alike: the diagnosis before it, what is
+//! kept of a cure, and after one that failed the diagnosis that counts the failure.
 //!
 //! Must not live here: carrying out (`execute`), weighing (`diagnosis`), or wording (`cli`).
 
@@ -18,10 +18,10 @@ use crate::action::plan::Plan;
 use crate::diagnosis::learn::{Confirmation, confirmed_by};
 use crate::domain::history::PastCase;
 use crate::domain::instance::Instance;
+use crate::domain::outcome::Outcome;
 use crate::domain::report::{RankedAction, Report};
 use crate::store::StoreError;
 use crate::store::history::History;
-use crate::store::journal::Outcome;
 use crate::store::outcomes::Outcomes;
 
 /// Longest time that a look before or after an action takes.
@@ -137,8 +137,7 @@ pub fn learn(
     Ok(Some(cause.to_owned()))
 }
 
-/// Keeps what was found before a cure that brought login back, and which one that was, as the
-/// console does.
+/// What an execution proved is kept: the case that it cured, where it brought login back.
 ///
 /// # Errors
 /// When the history cannot be written.
@@ -156,6 +155,21 @@ pub fn remember(
         return Ok(());
     };
     let history = History::open(state_dir)?;
-    history.add_case(&case)?;
-    history.cured(&case.instance, plan.action.as_str())
+    cured(&history, &case.instance, plan.action.as_str(), Some(&case))
+}
+
+/// Keeps which action brought login back, and what it cured where that was not kept yet.
+///
+/// # Errors
+/// When the history cannot be written.
+pub fn cured(
+    history: &History,
+    instance: &str,
+    action: &str,
+    case: Option<&PastCase>,
+) -> Result<(), StoreError> {
+    if let Some(case) = case {
+        history.add_case(case)?;
+    }
+    history.cured(instance, action)
 }
