@@ -361,11 +361,19 @@ fn no_overlay_has_a_key_that_is_not_in_the_keymap() {
         let mut state = opened(name, Lang::En, SIZE);
         state.keys = unbound();
         let before = fingerprint(&mut state, &[]);
-        for chord in special_chords() {
+        // The way out keeps its key, whatever a file says.
+        let context = top(&mut state).context();
+        let kept: Vec<Chord> = special_chords()
+            .into_iter()
+            .chain(printable())
+            .filter(|chord| state.keys.lookup(&[context], *chord).is_some())
+            .collect();
+        assert!(kept.len() <= 2, "{name}: {kept:?}");
+        for chord in special_chords().into_iter().filter(|it| !kept.contains(it)) {
             let effects = send(&mut state, Message::Key(chord));
             assert_eq!(fingerprint(&mut state, &effects), before, "{name}: {chord}");
         }
-        for chord in printable() {
+        for chord in printable().filter(|it| !kept.contains(it)) {
             let text = typed(&mut state);
             let unchanged = fingerprint(&mut state, &[]);
             let effects = send(&mut state, Message::Key(chord));

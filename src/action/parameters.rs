@@ -222,9 +222,9 @@ fn read(spec: &ParameterSpec, text: &str) -> Result<Setting, ParameterError> {
             Some(choice) => Ok(Setting::Source(choice)),
             None => bad(said::must_address_network()),
         },
-        Kind::Address => match text.parse::<IpAddr>() {
-            Ok(address) => Ok(Setting::Address(address)),
-            Err(_) => bad(said::must_one_ipv4()),
+        Kind::Address => match one_address(text) {
+            Some(address) => Ok(Setting::Address(address)),
+            None => bad(said::must_one_ipv4()),
         },
         Kind::User => {
             if is_account_name(text) {
@@ -248,6 +248,13 @@ fn read(spec: &ParameterSpec, text: &str) -> Result<Setting, ParameterError> {
             }
         }
     }
+}
+
+/// An address, also as the network of it alone, which is how an offer names a source.
+fn one_address(text: &str) -> Option<IpAddr> {
+    let alone = |net: IpNet| (net.prefix_len() == net.max_prefix_len()).then(|| net.addr());
+    let address = text.parse().ok();
+    address.or_else(|| text.parse::<IpNet>().ok().and_then(alone))
 }
 
 fn read_source(text: &str) -> Option<SourceChoice> {

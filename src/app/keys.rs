@@ -341,12 +341,32 @@ impl Vocabulary<Context, Bound> for Registry {
     }
 
     /// A key that leads to a question must not answer it too: held down, or pressed twice by a
-    /// hand that expected something else, it would change the world unseen.
+    /// hand that expected something else, it would change the world unseen. Nor may one that leads
+    /// away or moves, which is pressed by habit.
     fn clash(&self, a: Bound, b: Bound) -> bool {
-        let leads = |bound: Bound| {
-            bound.danger() == Danger::Previewed || bound == Bound::Pane(Command::Quit)
+        const BY_HABIT: [&str; 10] = [
+            "close",
+            "cancel",
+            "back",
+            "up",
+            "down",
+            "left",
+            "right",
+            "page-up",
+            "page-down",
+            "help",
+        ];
+        let is_other = |bound: Bound| {
+            bound.danger() == Danger::Previewed
+                || bound == Bound::Pane(Command::Quit)
+                || BY_HABIT.contains(&bound.as_str())
         };
-        (a.danger() == Danger::Confirms && leads(b)) || (b.danger() == Danger::Confirms && leads(a))
+        let confirms = |bound: Bound| bound.danger() == Danger::Confirms;
+        (confirms(a) && is_other(b)) || (confirms(b) && is_other(a))
+    }
+
+    fn leads_out(&self, command: Bound) -> bool {
+        command.as_str() == "close"
     }
 }
 
@@ -443,6 +463,7 @@ mod tests {
             (("preview", "confirm", "enter"), enter),
             (("consent", "confirm", "d"), Chord::char('d')),
             (("leave", "confirm", "q"), Chord::char('q')),
+            (("preview", "confirm", "k"), Chord::char('k')),
         ] {
             let keys = bound_by_user(&[line]);
             let Some(command) = Registry.commands(context_of(line.0)).into_iter().next() else {
@@ -453,6 +474,24 @@ mod tests {
             // The key of before stays, so that there is one.
             assert_eq!(keys.chords(command.1), [Chord::char('Y')], "{line:?}");
         }
+        // What leads away or moves is pressed by habit: it keeps its keys.
+        for (chord, command) in [("esc", Preview::Close), ("down", Preview::Down)] {
+            let keys = bound_by_user(&[("preview", "confirm", chord)]);
+            let chord = Chord::parse(chord).unwrap();
+            assert_ne!(
+                keys.of::<Preview>(chord),
+                Some(Preview::Confirm),
+                "{command:?}"
+            );
+            assert_eq!(keys.of::<Preview>(Chord::char('Y')), Some(Preview::Confirm));
+        }
+        let keys = bound_by_user(&[("preview", "close", "none"), ("preview", "up", "esc")]);
+        assert_eq!(
+            keys.of::<Preview>(Chord::plain(Key::Esc)),
+            Some(Preview::Close),
+            "there is a way out: {:?}",
+            keys.warnings()
+        );
         // From the other side too.
         let keys = bound_by_user(&[("global", "action-1", "Y")]);
         assert_eq!(keys.warnings().len(), 1);

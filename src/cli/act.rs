@@ -48,6 +48,11 @@ struct Work<'a> {
 
 /// Runs the command.
 pub async fn run(args: &ActArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
+    if args.action == ActionId::Advice.as_str() {
+        // An offer like any other, but nothing that could be sent.
+        let status = if args.dry_run { 0 } else { EXIT_NOTHING };
+        return refuse(status, crate::action::said::advice_names_something());
+    }
     let (action, parameters) = match wanted(args) {
         Ok(wanted) => wanted,
         Err(why) => return refuse(EXIT_USAGE, why),

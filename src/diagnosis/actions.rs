@@ -247,7 +247,8 @@ impl<'a> Present<'a> {
 }
 
 /// Fills a template: `login_port`, `more_bandwidth`, `user_source` (null where it is not known: it has to be asked
-/// for, never everyone), `instance_address` (public before private), anything else as it stands.
+/// for, never everyone), `instance_address` (public before private), `asked` (always null: only a
+/// person knows), anything else as it stands.
 fn parameters(entry: &ActionEntry, case: &Case<'_>) -> Map<String, Value> {
     let mut map = Map::new();
     for (name, template) in &entry.parameters {
@@ -256,6 +257,8 @@ fn parameters(entry: &ActionEntry, case: &Case<'_>) -> Map<String, Value> {
             Some("user_source") => source(case),
             Some("instance_address") => address(case),
             Some("more_bandwidth") => more_bandwidth(case),
+            // Only a person knows.
+            Some("asked") => Value::Null,
             Some(text) => json!(text),
             None => serde_json::to_value(template).unwrap_or(Value::Null),
         };

@@ -47,6 +47,8 @@ pub trait Vocabulary<X, C> {
     fn types(&self, context: X, chord: Chord) -> bool;
     /// True when one chord must not be both, whatever their contexts.
     fn clash(&self, a: C, b: C) -> bool;
+    /// True for the way out of something, which must keep a key.
+    fn leads_out(&self, command: C) -> bool;
 }
 
 #[derive(Deserialize)]
@@ -116,6 +118,8 @@ impl<X: Copy + Eq + Hash, C: Copy + Eq + Hash> Keymap<X, C> {
     ) {
         let mut seen: HashMap<(X, Chord), (&str, String)> = HashMap::new();
         let mut bound = Vec::new();
+        let ways_out = self.ways_out(vocabulary);
+        let mut places: HashMap<X, String> = HashMap::new();
         for binding in bindings {
             let Binding {
                 scope,
@@ -133,6 +137,7 @@ impl<X: Copy + Eq + Hash, C: Copy + Eq + Hash> Keymap<X, C> {
                 self.warn(place, why);
                 continue;
             };
+            places.insert(context, place.clone());
             let commands = vocabulary.commands(context);
             let Some(command) = named(&commands, name) else {
                 let why = match nearest(name, commands.iter().map(|(name, _)| *name)) {
@@ -161,6 +166,30 @@ impl<X: Copy + Eq + Hash, C: Copy + Eq + Hash> Keymap<X, C> {
         for (binding, context, command, before) in bound {
             self.refuse_clashes(&binding, (context, command), before, vocabulary);
         }
+        for (context, name, command, before) in ways_out {
+            if self.chords(command).is_empty() {
+                let place = places.get(&context).map_or("", String::as_str);
+                self.warn(place, said::no_way_out(name));
+                self.bind(context, command, &before, vocabulary);
+            }
+        }
+    }
+
+    /// What leads out of each context, with its keys of now.
+    fn ways_out(
+        &self,
+        vocabulary: &impl Vocabulary<X, C>,
+    ) -> Vec<(X, &'static str, C, Vec<Chord>)> {
+        let mut ways = Vec::new();
+        for (_, context) in vocabulary.contexts() {
+            for (name, command) in vocabulary.commands(context) {
+                let chords = self.chords(command);
+                if vocabulary.leads_out(command) && !chords.is_empty() {
+                    ways.push((context, name, command, chords.to_vec()));
+                }
+            }
+        }
+        ways
     }
 
     /// Takes the chords from a command that must not have them beside another; where none is left,
@@ -323,6 +352,9 @@ mod tests {
             false
         }
         fn clash(&self, _: &'static str, _: &'static str) -> bool {
+            false
+        }
+        fn leads_out(&self, _: &'static str) -> bool {
             false
         }
         fn overlap(&self, a: u8, b: u8) -> bool {
