@@ -8,6 +8,7 @@ pub mod batch;
 pub mod before;
 pub mod catalog;
 pub mod context;
+pub mod expected;
 pub mod gate;
 pub mod handed;
 pub mod offer;
@@ -18,6 +19,7 @@ pub mod preview;
 pub mod undo;
 
 mod account;
+mod acl;
 pub mod address;
 pub mod bandwidth;
 mod binding;
@@ -25,12 +27,18 @@ mod blank;
 pub mod guest;
 mod power;
 mod rescue;
+mod route;
 pub mod rules;
 pub mod said;
 pub mod support;
+pub mod unblock;
 
 pub use context::PlanContext;
 pub use gate::ApprovedPlan;
 pub use parameters::Parameters;
 pub use plan::{Plan, PlanError};
 pub use planner::plan;
+
+#[cfg(test)]
+#[path = "action/network_tests.rs"]
+mod network_tests;

@@ -29,6 +29,7 @@ pub mod track;
 pub mod trail;
 pub mod typed;
 pub mod update;
+pub mod weighing;
 pub mod why_not;
 
 use crate::domain::report::{CauseProbability, Report};

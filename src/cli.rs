@@ -14,7 +14,10 @@ pub mod debug;
 pub mod demo_cloud;
 pub mod diagnose;
 pub mod doctor;
+mod fault;
+pub mod fleet;
 pub mod guide;
+pub mod heal;
 pub mod help;
 pub mod journal;
 pub mod learned;
@@ -24,9 +27,12 @@ pub mod moment;
 pub mod open;
 pub mod ordered;
 pub mod output;
+pub mod overview;
+pub mod ports;
 pub mod replay;
 pub mod report;
 pub mod said;
+pub mod table;
 pub mod ticket;
 
 use std::process::ExitCode;
@@ -44,7 +50,17 @@ pub const EXIT_INCONCLUSIVE: u8 = 4;
 
 /// Parses the arguments, runs the command and maps its result to an exit status.
 pub fn main() -> ExitCode {
+    fault::install();
+    // What became of an action that was under way is for the next start to find out.
+    std::panic::catch_unwind(start).unwrap_or(ExitCode::from(EXIT_FAULT))
+}
+
+fn start() -> ExitCode {
     let cli = help::parse();
+    if let Err(error) = fault::threads_can_be_made() {
+        output::warn(&said::no_threads(error));
+        return ExitCode::from(EXIT_NOTHING);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -67,7 +83,9 @@ pub fn main() -> ExitCode {
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::warn(&output::sentence(&error));
-            ExitCode::from(EXIT_USAGE)
+            // Whoever asked got nothing, and did nothing wrong.
+            let unwritten = error.is::<output::Unwritten>();
+            ExitCode::from(if unwritten { EXIT_NOTHING } else { EXIT_USAGE })
         }
     }
 }
@@ -77,8 +95,11 @@ async fn run(cli: &Cli) -> anyhow::Result<u8> {
     match &cli.command {
         None => console::run(&cli.console, global).await,
         Some(Command::List(args)) => list::run(args, global).await,
+        Some(Command::Overview(args)) => Box::pin(overview::run(args, global)).await,
+        Some(Command::Ports(args)) => Box::pin(ports::run(args, global)).await,
         Some(Command::Diagnose(args)) => diagnose::run(args, global).await,
-        Some(Command::Act(args)) => act::run(args, global).await,
+        Some(Command::Act(args)) => Box::pin(act::run(args, global)).await,
+        Some(Command::Heal(args)) => Box::pin(heal::run(args, global)).await,
         Some(Command::Guide(args)) => guide::run(args, global),
         Some(Command::Replay(args)) => replay::run(args, global),
         Some(Command::Ticket(args)) => ticket::run(args, global).await,

@@ -173,6 +173,10 @@ pub fn recognise(text: &str) -> Vec<Recognised> {
     }
     let marks = searched.marks(table);
     let mut candidates = searched.candidates(table);
+    let says_nothing = candidates.iter().filter(|c| c.row.raw.says_nothing());
+    let aside: Vec<usize> = says_nothing
+        .map(|candidate| searched.lines.line_of(candidate.span.start))
+        .collect();
     // A cut message is only believed where nothing whole was found.
     if candidates.is_empty() {
         candidates = searched.cut(table);
@@ -181,10 +185,20 @@ pub fn recognise(text: &str) -> Vec<Recognised> {
     if !found.iter().any(|r| r.evidence == PASTED_ERROR) {
         found.extend(hang(table, text, &searched, &marks));
     }
-    if found.is_empty() {
+    if found.is_empty() && !is_chatter(text, &searched, &aside) {
         found.push(unrecognised());
     }
     found
+}
+
+/// True if each line holds something that is known to say nothing: a client that is only polite.
+fn is_chatter(text: &str, searched: &Searched, aside: &[usize]) -> bool {
+    let mut at = 0;
+    text.split_inclusive(['\n', '\r']).all(|line| {
+        let number = searched.lines.line_of(at);
+        at += line.len();
+        !line.chars().any(char::is_alphanumeric) || aside.contains(&number)
+    })
 }
 
 /// How far the trace of a login came, where the text is one.

@@ -8,6 +8,7 @@ mod actions;
 mod attribution;
 pub mod display;
 pub mod explain;
+pub mod fleet;
 pub mod knowledge;
 pub mod learn;
 mod lint;

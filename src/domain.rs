@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod api_call;
+pub mod child;
 pub mod evidence;
 pub mod guide_step;
 pub mod history;
@@ -15,6 +16,7 @@ pub mod network_acl;
 pub mod outcome;
 pub mod path_series;
 pub mod plain_said;
+pub mod port_check;
 pub mod ports;
 pub mod private_way;
 pub mod report;

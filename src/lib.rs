@@ -1,6 +1,6 @@
 //! cvmtop finds out why nobody can log in to a Tencent Cloud CVM instance, fixes it, and proves it.
 //!
-//! The rooms, from the inside out; an arrow only ever points inward (`tests/architecture.rs`):
+//! The rooms, from the inside out; an arrow only ever points inward (`tests/pure/architecture.rs`):
 //!
 //! * [`domain`]: plain types of the field.
 //! * [`cloud`]: API 3.0 client; facts of the cloud as readings.

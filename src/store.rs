@@ -7,6 +7,7 @@ pub mod guide_steps;
 pub mod history;
 pub mod journal;
 pub mod outcomes;
+mod private;
 pub mod said;
 
 use std::path::PathBuf;
@@ -26,6 +27,14 @@ pub enum StoreError {
         path: PathBuf,
         source: std::io::Error,
     },
+    /// Somebody else owns the file or may write it.
+    Untrusted {
+        path: PathBuf,
+        owner: u32,
+        mode: u32,
+    },
+    /// Another program holds the file; its name and process id, where known.
+    Locked { path: PathBuf, holder: String },
     /// The database of past cases.
     History { path: PathBuf, reason: String },
     /// The database of past cases is of a newer version of the program.
@@ -42,6 +51,11 @@ impl StoreError {
         match self {
             Self::Write { path, source } => said::write(path.display(), source),
             Self::Read { path, source } => said::read(path.display(), source),
+            Self::Untrusted { path, owner, mode } => {
+                said::untrusted(path.display(), *owner, format!("{mode:04o}"))
+            }
+            Self::Locked { path, holder } if holder.is_empty() => said::locked(path.display()),
+            Self::Locked { path, holder } => said::locked_by(path.display(), holder),
             Self::History { path, reason } => said::history(path.display(), reason),
             Self::NewerHistory { path, schema } => said::newer_history(path.display(), *schema),
             Self::NoEntry(id) => said::no_entry(id),

@@ -518,7 +518,7 @@ fi
 have pam_tally2 && bound 3 pam_tally2 -u "$U" 2>/dev/null | awk -v u="$U" '$1 == u {print $2}' | fact account tally 1
 grep -hE '^[^#]*pam_(faillock|tally2?)\.so' /etc/pam.d/sshd /etc/pam.d/system-auth /etc/pam.d/password-auth /etc/pam.d/common-auth 2>/dev/null | grep -oE 'deny=[0-9]+' | head -n 1 | fact account deny 1
 sed -n 's/^[[:space:]]*deny[[:space:]]*=[[:space:]]*/deny=/p' /etc/security/faillock.conf 2>/dev/null | fact account deny 1
-cat /etc/security/limits.conf /etc/security/limits.d/*.conf 2>/dev/null | grep -vE '^[[:space:]]*(#|$)' | grep -E 'nofile|nproc|maxlogins' | fact account limit 20
+cat /etc/security/limits.conf /etc/security/limits.d/*.conf 2>/dev/null | grep -vE '^[[:space:]]*(#|$)' | grep -E '[[:space:]](nofile|nproc|maxlogins|as|data|stack|fsize)[[:space:]]' | fact account limit 40
 [ -r /proc/sys/fs/nr_open ] && fact account nr_open 1 </proc/sys/fs/nr_open
 for f in /etc/nologin /run/nologin /var/run/nologin; do [ -e "$f" ] && { say account nologin-file "$f"; break; }; done
 
@@ -567,7 +567,10 @@ stack() { # FILE TYPE DEPTH: lines of this type, or of every type
         esac
     done
 }
-STACK=$(stack sshd "" 1 | tr -s ' \t' '  ')
+# A service without a file of its own has the rules of `other`.
+SERVICE=sshd
+[ -e /etc/pam.d/sshd ] || [ -e /usr/lib/pam.d/sshd ] || { SERVICE=other; say pam other yes; }
+STACK=$(stack "$SERVICE" "" 1 | tr -s ' \t' '  ')
 printf '%s\n' "$STACK" | grep -E '^(auth|account) ' | whole pam stack 50
 # Modules that the stack needs and that do not exist.
 for f in $(printf '%s\n' "$STACK" | grep -vE '^[a-z]+ (optional|sufficient) ' | grep -oE '(/[^ ]*/)?pam_[a-z0-9_]+\.so' | sort -u); do

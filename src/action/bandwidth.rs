@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::blank::blank;
 use super::context::{AccountType, AddressFacts, PlanContext};
+use super::expected::{Cap, Expected};
 use super::parameters::Parameters;
 use super::plan::{Completion, Plan, PlanError, Step, Target, Undo};
 use super::said;
@@ -57,6 +58,13 @@ pub(super) fn plan(parameters: &Parameters, context: &PlanContext) -> Result<Pla
             .extend(unknown.map(|why| said::cap_may_lie_elsewhere(what, why)));
     }
     plan.cost = context.price.as_cost(said::charged_higher_cap());
+    if let Some(minutes) = parameters.number("minutes") {
+        if let Undo::None { reason } = &plan.undo {
+            return Err(PlanError::NotApplicable(said::no_time_box(reason)));
+        }
+        plan.expires_after_minutes = Some(minutes);
+        plan.parameters.insert("minutes".to_owned(), minutes.into());
+    }
     Ok(plan)
 }
 
@@ -113,8 +121,8 @@ fn on_address(
 ) -> Result<(), PlanError> {
     already(address.bandwidth, mbps)?;
     warn_of_limit(plan, &address.charge_type, mbps);
-    let step = |purpose: Said, mbps: u64| {
-        Step::new(
+    let step = |purpose: Said, from: Option<u64>, mbps: u64| {
+        let mut step = Step::new(
             purpose,
             ApiCall::new(
                 "vpc",
@@ -125,9 +133,12 @@ fn on_address(
             Completion::Task {
                 limit_s: TASK_LIMIT_S,
             },
-        )
+        );
+        step.expects = from.map(|from| stands_at(context, Some(&address.id), from));
+        step
     };
-    plan.steps.push(step(said::raise_cap_address(), mbps));
+    plan.steps
+        .push(step(said::raise_cap_address(), address.bandwidth, mbps));
     plan.changes = vec![said::cap_goes_mbit(
         &address.ip,
         &address.id,
@@ -142,7 +153,7 @@ fn on_address(
             },
             downtime: said::none(),
             risk: Risk::Medium,
-            steps: vec![step(said::set_cap_address(), before.max(LEAST))],
+            steps: vec![step(said::set_cap_address(), Some(mbps), before.max(LEAST))],
         },
         None => Undo::None {
             reason: said::cap_before_could(),
@@ -163,8 +174,8 @@ fn on_instance(plan: &mut Plan, context: &PlanContext, mbps: u64) -> Result<(), 
         return Err(PlanError::NotApplicable(said::cap_prepaid_until()));
     }
     warn_of_limit(plan, charge, mbps);
-    let step = |purpose: Said, mbps: u64| {
-        Step::new(
+    let step = |purpose: Said, from: Option<u64>, mbps: u64| {
+        let mut step = Step::new(
             purpose,
             ApiCall::new(
                 "cvm",
@@ -173,9 +184,12 @@ fn on_instance(plan: &mut Plan, context: &PlanContext, mbps: u64) -> Result<(), 
                 on_instance_body(instance, &context.today, mbps),
             ),
             Completion::InstanceBandwidth { mbps },
-        )
+        );
+        step.expects = from.map(|from| stands_at(context, None, from));
+        step
     };
-    plan.steps.push(step(said::raise_cap_instance(), mbps));
+    plan.steps
+        .push(step(said::raise_cap_instance(), before, mbps));
     plan.changes = vec![said::cap_instance_goes(shown(before), mbps)];
     plan.undo = match before {
         _ if charge == PREPAID => Undo::None {
@@ -185,13 +199,57 @@ fn on_instance(plan: &mut Plan, context: &PlanContext, mbps: u64) -> Result<(), 
             text: said::sets_cap_back(before),
             downtime: said::none(),
             risk: Risk::Medium,
-            steps: vec![step(said::set_cap_instance(), before)],
+            steps: vec![step(said::set_cap_instance(), Some(mbps), before)],
         },
         None => Undo::None {
             reason: said::cap_before_could(),
         },
     };
     Ok(())
+}
+
+/// The way back of a raised cap, made anew from the two figures of the journal: of this instance (or
+/// the address that it still has), and downwards only. `None` for anything else.
+pub(super) fn lowered(context: &PlanContext, back: &Step) -> Option<Step> {
+    let Some(Expected::Cap(cap)) = &back.expects else {
+        return None;
+    };
+    let instance = &context.instance;
+    let body = &back.call.parameters;
+    let (call, completion) = match &cap.address {
+        None => {
+            let mbps = body["InternetAccessible"]["InternetMaxBandwidthOut"].as_u64()?;
+            let body = on_instance_body(instance, &context.today, mbps);
+            let call = ("cvm", "ResetInstancesInternetMaxBandwidth", body);
+            ((mbps, call), Completion::InstanceBandwidth { mbps })
+        }
+        Some(address) => {
+            let bound = context.addresses.known()?;
+            bound.iter().find(|bound| bound.id == *address)?;
+            let mbps = body["InternetMaxBandwidthOut"].as_u64()?;
+            let body = json!({ "AddressIds": [address], "InternetMaxBandwidthOut": mbps });
+            let call = ("vpc", "ModifyAddressesBandwidth", body);
+            let limit_s = TASK_LIMIT_S;
+            ((mbps, call), Completion::Task { limit_s })
+        }
+    };
+    let (mbps, (service, action, body)) = call;
+    if mbps >= cap.mbps || cap.instance != instance.id {
+        return None;
+    }
+    let call = ApiCall::new(service, action, &instance.region, body);
+    let mut step = Step::new(said::set_cap_instance(), call, completion);
+    step.expects = Some(stands_at(context, cap.address.as_deref(), cap.mbps));
+    Some(step)
+}
+
+/// The cap just before a call: what somebody else set meanwhile is not overwritten.
+fn stands_at(context: &PlanContext, address: Option<&str>, mbps: u64) -> Expected {
+    Expected::Cap(Cap {
+        address: address.map(str::to_owned),
+        instance: context.instance.id.clone(),
+        mbps,
+    })
 }
 
 fn shown(mbps: Option<u64>) -> Said {

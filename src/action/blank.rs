@@ -25,6 +25,7 @@ pub(super) fn blank(action: ActionId, context: &PlanContext, title: Said) -> Pla
         steps: Vec::new(),
         changes: Vec::new(),
         rules: None,
+        tables: Vec::new(),
         cost: said::none(),
         downtime: said::none(),
         data_risk: said::none(),

@@ -3,6 +3,9 @@
 //! One row per action; the command line, the console and `doctor` read it. Must not live here:
 //! how an action is turned into calls (one file per family beside this one).
 
+mod shared;
+
+use self::shared::{ADDRESSED, ADMIT, GROUP, MINUTES, MODE, PEER, PORT, SOURCE, USER};
 use super::said;
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::instance::Os;
@@ -53,41 +56,9 @@ pub struct CatalogRow {
     pub permissions: &'static [&'static str],
 }
 
-const MODE: ParameterSpec = ParameterSpec {
-    name: "mode",
-    kind: Kind::Choice(&["soft", "soft-first", "hard"]),
-    help: said::soft_asks_system,
-    required: false,
-};
-const PORT: ParameterSpec = ParameterSpec {
-    name: "port",
-    kind: Kind::Port,
-    help: said::login_port_instance,
-    required: false,
-};
-const SOURCE: ParameterSpec = ParameterSpec {
-    name: "source",
-    kind: Kind::Source,
-    help: said::address_or_network,
-    required: false,
-};
-const MINUTES: ParameterSpec = ParameterSpec {
-    name: "minutes",
-    kind: Kind::Number(1, 43_200),
-    help: said::take_rule_away,
-    required: false,
-};
-const GROUP: ParameterSpec = ParameterSpec {
-    name: "group",
-    kind: Kind::Id(&["sg-"]),
-    help: said::security_group_change,
-    required: false,
-};
-const USER: ParameterSpec = ParameterSpec {
-    name: "user",
-    kind: Kind::User,
-    help: said::account_default_login,
-    required: false,
+const MINUTES_OF_CAP: ParameterSpec = ParameterSpec {
+    help: said::set_cap_back_after,
+    ..MINUTES
 };
 
 /// What every action sends to find its instance and to read it again. sts `GetCallerIdentity`, which
@@ -105,6 +76,26 @@ const EDIT_RULES: &[&str] = &[
     "vpc:CreateSecurityGroupPolicies",
     "vpc:DeleteSecurityGroupPolicies",
 ];
+
+/// A repair of a Linux guest.
+const fn linux(
+    id: ActionId,
+    title: fn() -> Said,
+    risk: Risk,
+    parameters: &'static [ParameterSpec],
+) -> CatalogRow {
+    on(Os::Linux, row(id, title, risk, parameters, RUN))
+}
+
+/// A repair of a Windows guest.
+const fn windows(
+    id: ActionId,
+    title: fn() -> Said,
+    risk: Risk,
+    parameters: &'static [ParameterSpec],
+) -> CatalogRow {
+    on(Os::Windows, row(id, title, risk, parameters, RUN))
+}
 
 const fn row(
     id: ActionId,
@@ -179,15 +170,74 @@ pub const CATALOG: &[CatalogRow] = &[
         EDIT_RULES,
     ),
     row(
+        ActionId::AllowAcl,
+        said::title_acl,
+        Risk::Medium,
+        &[PORT, ADMIT, MINUTES],
+        &[
+            "vpc:DescribeSubnets",
+            "vpc:DescribeNetworkAcls",
+            "vpc:DescribeNetworkAclQuintupleEntries",
+            "vpc:ModifyNetworkAclEntries",
+        ],
+    ),
+    row(
+        ActionId::RestoreRoute,
+        said::title_route,
+        Risk::Medium,
+        &[
+            ParameterSpec {
+                name: "source",
+                kind: Kind::Source,
+                help: said::route_source,
+                required: false,
+            },
+            ParameterSpec {
+                name: "route",
+                kind: Kind::Id(&["rti-"]),
+                help: said::route_to_enable,
+                required: false,
+            },
+        ],
+        &[
+            "vpc:DescribeSubnets",
+            "vpc:DescribeVpcs",
+            "vpc:DescribeRouteTables",
+            "vpc:EnableRoutes",
+            "vpc:DisableRoutes",
+            "vpc:CreateRoutes",
+            "vpc:DeleteRoutes",
+        ],
+    ),
+    row(
+        ActionId::UnblockAddress,
+        said::title_unblock,
+        Risk::Medium,
+        &[ParameterSpec {
+            name: "address",
+            kind: Kind::Address,
+            help: said::address_to_lift,
+            required: false,
+        }],
+        &[
+            "antiddos:DescribeDDoSBlockRecords",
+            "antiddos:DescribeIpBlockList",
+            "antiddos:UnblockResources",
+        ],
+    ),
+    row(
         ActionId::RaiseBandwidth,
         said::title_bandwidth,
         Risk::Medium,
-        &[ParameterSpec {
-            name: "mbps",
-            kind: Kind::Number(1, 10_000),
-            help: said::new_outbound_cap,
-            required: true,
-        }],
+        &[
+            ParameterSpec {
+                name: "mbps",
+                kind: Kind::Number(1, 10_000),
+                help: said::new_outbound_cap,
+                required: true,
+            },
+            MINUTES_OF_CAP,
+        ],
         &[
             "vpc:DescribeNetworkAccountType",
             "vpc:DescribeAddresses",
@@ -281,7 +331,7 @@ pub const CATALOG: &[CatalogRow] = &[
     row(
         ActionId::ExitRescue,
         said::title_leave_rescue,
-        Risk::Medium,
+        Risk::High,
         &[],
         &["cvm:ExitRescueMode", "cvm:StartInstances"],
     ),
@@ -303,15 +353,7 @@ pub const CATALOG: &[CatalogRow] = &[
         ActionId::GuestAllowPort,
         said::allow_login_port,
         Risk::Medium,
-        &[
-            PORT,
-            ParameterSpec {
-                name: "source",
-                kind: Kind::Source,
-                help: said::address_or_network_let,
-                required: false,
-            },
-        ],
+        &[PORT, ADDRESSED],
         RUN,
     ),
     row(
@@ -333,35 +375,163 @@ pub const CATALOG: &[CatalogRow] = &[
         &[USER],
         RUN,
     ),
-    on(
-        Os::Linux,
-        row(
-            ActionId::GuestRepairSshd,
-            said::repair_permissions_host,
-            Risk::Medium,
-            &[],
-            RUN,
-        ),
+    linux(
+        ActionId::GuestRepairSshd,
+        said::repair_permissions_host,
+        Risk::Medium,
+        &[USER],
     ),
-    on(
-        Os::Linux,
-        row(
-            ActionId::GuestFreeLoginLog,
-            said::set_oversized_login,
-            Risk::Low,
-            &[],
-            RUN,
-        ),
+    linux(
+        ActionId::GuestRenewPassword,
+        said::title_renew_password,
+        Risk::Low,
+        &[USER],
     ),
-    on(
-        Os::Windows,
-        row(
-            ActionId::GuestEnableRdp,
-            said::enable_remote_desktop,
-            Risk::Medium,
-            &[],
-            RUN,
-        ),
+    linux(
+        ActionId::GuestAdmitAccount,
+        said::title_admit_account,
+        Risk::Medium,
+        &[USER, ADDRESSED],
+    ),
+    linux(
+        ActionId::GuestAllowUser,
+        said::title_allow_user,
+        Risk::Medium,
+        &[USER, ADDRESSED],
+    ),
+    linux(
+        ActionId::GuestAllowPassword,
+        said::title_allow_password,
+        Risk::Medium,
+        &[USER, ADDRESSED],
+    ),
+    row(
+        ActionId::GuestListenPort,
+        said::title_listen_port,
+        Risk::Medium,
+        &[PORT],
+        RUN,
+    ),
+    linux(
+        ActionId::GuestDefaultAlgorithms,
+        said::title_default_algorithms,
+        Risk::Medium,
+        &[],
+    ),
+    linux(
+        ActionId::GuestNoReverseDns,
+        said::title_no_reverse_dns,
+        Risk::Low,
+        &[],
+    ),
+    linux(
+        ActionId::GuestRaiseThrottle,
+        said::title_raise_throttle,
+        Risk::Low,
+        &[ADDRESSED],
+    ),
+    linux(
+        ActionId::GuestRepairKeyLookup,
+        said::title_key_lookup,
+        Risk::Medium,
+        &[USER],
+    ),
+    linux(
+        ActionId::GuestRepairPam,
+        said::title_repair_pam,
+        Risk::Medium,
+        &[],
+    ),
+    linux(
+        ActionId::GuestRepairShell,
+        said::title_repair_shell,
+        Risk::Medium,
+        &[USER],
+    ),
+    linux(
+        ActionId::GuestAllowForwarding,
+        said::title_allow_forwarding,
+        Risk::Low,
+        &[USER, ADDRESSED],
+    ),
+    linux(
+        ActionId::GuestFreeLoginLog,
+        said::set_oversized_login,
+        Risk::Low,
+        &[],
+    ),
+    windows(
+        ActionId::GuestEnableRdp,
+        said::enable_remote_desktop,
+        Risk::Medium,
+        &[],
+    ),
+    linux(
+        ActionId::GuestFreeSpace,
+        said::free_disk_space,
+        Risk::Medium,
+        &[],
+    ),
+    linux(
+        ActionId::GuestRemountWritable,
+        said::remount_writable,
+        Risk::Medium,
+        &[],
+    ),
+    linux(
+        ActionId::GuestRepairNetwork,
+        said::repair_guest_network,
+        Risk::Medium,
+        &[PEER],
+    ),
+    linux(
+        ActionId::GuestMountTerminals,
+        said::mount_terminals,
+        Risk::Low,
+        &[],
+    ),
+    linux(
+        ActionId::GuestRepairProfile,
+        said::repair_profile,
+        Risk::Medium,
+        &[USER],
+    ),
+    linux(
+        ActionId::GuestRestoreLabels,
+        said::restore_labels,
+        Risk::Low,
+        &[PORT, USER],
+    ),
+    linux(
+        ActionId::GuestRaiseConnections,
+        said::raise_connections,
+        Risk::Low,
+        &[],
+    ),
+    linux(
+        ActionId::GuestLowerMtu,
+        said::lower_packet_size,
+        Risk::Low,
+        &[PEER],
+    ),
+    windows(
+        ActionId::GuestAllowRdpUser,
+        said::allow_desktop_user,
+        Risk::Medium,
+        &[USER],
+    ),
+    windows(
+        ActionId::GuestRenewCertificate,
+        said::renew_certificate,
+        Risk::Medium,
+        &[],
+    ),
+    windows(ActionId::GuestAllowTls, said::allow_tls, Risk::Medium, &[]),
+    windows(
+        ActionId::GuestFreePorts,
+        said::widen_port_range,
+        Risk::Low,
+        &[],
     ),
     row(
         ActionId::AuthorizeRepair,

@@ -6,11 +6,13 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use serde_json::Value;
 
 use super::before::Before;
-use super::plan::PlanError;
+use super::plan::{Affected, PlanError};
 use super::said;
 use crate::domain::instance::Instance;
+use crate::domain::network_acl::Entry;
 use crate::domain::said::Said;
 use crate::domain::security_group::{References, SecurityGroup};
 
@@ -96,6 +98,12 @@ pub struct PlanContext {
     pub addresses: Fact<Vec<AddressFacts>>,
     /// Elastic addresses of the region that are bound to nothing.
     pub free_addresses: Fact<Vec<AddressFacts>>,
+    /// The ACL of the instance's subnet; none where the subnet has none.
+    pub acl: Fact<Option<AclFacts>>,
+    /// The routes of the instance's subnet.
+    pub routes: Fact<RouteFacts>,
+    /// Blocks of the instance's public addresses, and what may be done about them.
+    pub block: Fact<BlockFacts>,
     /// State of the automation agent.
     pub agent: Fact<String>,
     /// Repair tasks that wait for authorisation.
@@ -133,6 +141,96 @@ pub struct GroupFacts {
 pub struct Others {
     pub count: usize,
     pub names: Vec<String>,
+}
+
+impl Others {
+    /// Whom a change in so many subnets touches beside the instance, all of which share the resource
+    /// `of`; `None` where they were not read.
+    pub fn affected(others: Option<&Self>, subnets: usize, of: &str) -> Affected {
+        match others {
+            Some(others) if others.count == 0 => Affected::nobody_else(),
+            Some(others) => Affected {
+                count: Some(others.count),
+                names: others.names.clone(),
+                note: said::others_in_subnets(others.count, subnets),
+            },
+            None => Affected {
+                count: None,
+                names: Vec::new(),
+                note: said::every_in_subnets(of),
+            },
+        }
+    }
+}
+
+/// The ACL of a subnet.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AclFacts {
+    pub id: String,
+    pub name: String,
+    /// Five fields an entry instead of three.
+    pub quintuple: bool,
+    /// In order of evaluation.
+    pub ingress: Vec<AclLine>,
+    pub egress: Vec<AclLine>,
+    /// The instance's own subnet, inside which nothing is filtered.
+    pub subnet: String,
+    /// Every subnet that it is bound to.
+    pub subnets: Vec<String>,
+    /// Other instances in them; `None` when that could not be read.
+    pub others: Option<Others>,
+}
+
+/// One entry of an ACL: what it means, and as it is sent.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AclLine {
+    pub entry: Entry,
+    pub sent: Value,
+}
+
+/// A route table, and how the other tables of the same VPC lead.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RouteFacts {
+    pub table: String,
+    pub name: String,
+    pub routes: Vec<RouteLine>,
+    /// Networks of the VPC, which need no route.
+    pub networks: Vec<String>,
+    /// Every subnet that uses it.
+    pub subnets: Vec<String>,
+    /// Other instances in them; `None` when that could not be read.
+    pub others: Option<Others>,
+    /// The other tables of the VPC, by id.
+    pub siblings: Vec<(String, Vec<RouteLine>)>,
+}
+
+/// One route.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RouteLine {
+    /// `RouteItemId`; may be missing.
+    pub item: String,
+    /// `RouteId`; 0 for routes of IPv6.
+    pub number: u64,
+    pub target: String,
+    pub kind: String,
+    pub gateway: String,
+    pub enabled: bool,
+    /// Made by a user: the others cannot be changed.
+    pub own: bool,
+    pub description: String,
+}
+
+/// What the cloud tells of blocks because of attacks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BlockFacts {
+    /// Addresses of the instance that are blocked now, and since when.
+    pub blocked: Vec<(IpAddr, String)>,
+    /// Addresses whose block is being lifted.
+    pub lifting: Vec<IpAddr>,
+    /// Lifts that the account may ask for, and how many of them are used, until when.
+    pub quota: Option<(u64, u64, String)>,
+    /// When the block is expected to end by itself.
+    pub ends: Option<String>,
 }
 
 /// `NetworkAccountType` of vpc `DescribeNetworkAccountType`.

@@ -1,12 +1,16 @@
 //! Plans of the `guest-*` repairs: one reviewed script, run once by the automation agent.
 //!
-//! The scripts lie under `assets/guest/repair`; the parameters are put before them as data
-//! ([`script_data`]), never as text. The plan holds the whole text, so that the preview shows it.
+//! The scripts lie under `assets/guest/repair`, and `table` says which belongs to what; the
+//! parameters are put before them as data ([`script_data`]), never as text. The plan holds the
+//! whole text, so that the preview shows it.
+
+mod table;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
+use self::table::{Back, Side, TABLE, Take};
 use super::account::default_user;
 use super::blank::blank;
 use super::context::PlanContext;
@@ -25,15 +29,6 @@ const SCRIPT_TIMEOUT_S: u64 = 120;
 /// A login log beyond this is set aside, in bytes.
 const LOG_LIMIT: u64 = 256 * 1024 * 1024;
 
-macro_rules! repair {
-    ($file:literal) => {
-        (
-            $file,
-            include_str!(concat!("../../assets/guest/repair/", $file)),
-        )
-    };
-}
-
 const LINUX_PRELUDE: &str = include_str!("../../assets/guest/repair/linux-prelude.sh");
 const WINDOWS_PRELUDE: &str = include_str!("../../assets/guest/repair/windows-prelude.ps1");
 
@@ -43,6 +38,19 @@ struct Inputs {
     port: u16,
     source: String,
     account: String,
+    /// The private address that the cloud knows; empty where it names none.
+    address: String,
+}
+
+impl Inputs {
+    /// Who is let in, for a sentence.
+    fn from(&self) -> Said {
+        if self.source.is_empty() {
+            said::everyone_security_group()
+        } else {
+            Said::raw(&self.source)
+        }
+    }
 }
 
 pub(super) fn plan(
@@ -67,8 +75,11 @@ pub(super) fn plan(
             state.to_lowercase(),
         )));
     }
-    let (file, body) = script_of(action, os)?;
-    let inputs = inputs(action, parameters, context)?;
+    let runs_nothing = || PlanError::NotApplicable(said::runs_nothing(action));
+    let row = TABLE.iter().find(|row| row.id == action);
+    let row = row.ok_or_else(runs_nothing)?;
+    let side = row.side(os).ok_or_else(runs_nothing)?;
+    let inputs = inputs(row.takes, parameters, context)?;
     let mut plan = blank(
         action,
         context,
@@ -76,19 +87,28 @@ pub(super) fn plan(
     );
     let mark = mark(&context.entry);
     plan.steps
-        .push(run_step(instance, os, file, body, "apply", &mark, &inputs));
-    describe(&mut plan, action, &inputs);
-    plan.undo = if matches!(action, ActionId::GuestRestartLoginService) {
-        Undo::None {
-            reason: said::restart_service_cannot(),
-        }
-    } else {
-        Undo::Steps {
-            text: said::runs_same_script(),
-            downtime: said::none(),
+        .push(run_step(instance, side, "apply", &mark, &inputs));
+    for take in row.takes {
+        let (name, value) = match take {
+            Take::Port => ("port", inputs.port.into()),
+            Take::Source => ("source", inputs.from().to_string().into()),
+            Take::Banned => ("source", inputs.source.as_str().into()),
+            Take::Account => ("user", inputs.account.as_str().into()),
+        };
+        plan.parameters.insert(name.to_owned(), value);
+    }
+    plan.changes = vec![(side.change)(&inputs)];
+    plan.downtime = (side.downtime)();
+    plan.data_risk = (side.data_risk)();
+    plan.warnings.push(said::script_below_runs());
+    plan.undo = match side.back {
+        Back::None(why) => Undo::None { reason: why() },
+        Back::Script(how) => Undo::Steps {
+            text: how(),
+            downtime: (side.downtime)(),
             risk: Risk::Low,
-            steps: vec![run_step(instance, os, file, body, "undo", &mark, &inputs)],
-        }
+            steps: vec![run_step(instance, side, "undo", &mark, &inputs)],
+        },
     };
     if context.agent.known().is_none() {
         plan.warnings.push(said::whether_automation_agent());
@@ -96,76 +116,66 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-fn script_of(action: ActionId, os: Os) -> Result<(&'static str, &'static str), PlanError> {
-    let windows = os == Os::Windows;
-    Ok(match action {
-        ActionId::GuestRestartLoginService if windows => {
-            repair!("windows-restart-login-service.ps1")
-        }
-        ActionId::GuestRestartLoginService => repair!("linux-restart-login-service.sh"),
-        ActionId::GuestAllowPort if windows => repair!("windows-allow-port.ps1"),
-        ActionId::GuestAllowPort => repair!("linux-allow-port.sh"),
-        ActionId::GuestUnblockSource if windows => repair!("windows-unblock-source.ps1"),
-        ActionId::GuestUnblockSource => repair!("linux-unblock-source.sh"),
-        ActionId::GuestUnlockAccount if windows => repair!("windows-unlock-account.ps1"),
-        ActionId::GuestUnlockAccount => repair!("linux-unlock-account.sh"),
-        ActionId::GuestRepairSshd => repair!("linux-repair-sshd.sh"),
-        ActionId::GuestFreeLoginLog => repair!("linux-free-login-log.sh"),
-        ActionId::GuestEnableRdp => repair!("windows-enable-rdp.ps1"),
-        other => {
-            return Err(PlanError::NotApplicable(said::runs_nothing(other)));
-        }
-    })
-}
-
 fn inputs(
-    action: ActionId,
+    takes: &[Take],
     parameters: &Parameters,
     context: &PlanContext,
 ) -> Result<Inputs, PlanError> {
     let mut inputs = Inputs {
         port: parameters.port("port").unwrap_or_else(|| context.port()),
+        address: context
+            .instance
+            .private_addresses
+            .iter()
+            .find(|address| address.is_ipv4())
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         ..Inputs::default()
     };
-    match action {
-        ActionId::GuestAllowPort => {
-            let net = match parameters.source("source") {
-                Some(SourceChoice::Any) => None,
-                Some(SourceChoice::Net(net)) => Some(net),
-                Some(SourceChoice::Here) => {
-                    let own = context
-                        .own_source
-                        .ok_or_else(|| PlanError::Missing(said::address_instance_sees()))?;
-                    Some(own.into())
-                }
-                Some(SourceChoice::User) | None => context.user_source,
-            };
-            inputs.source = net
-                .filter(|net| net.prefix_len() > 0)
-                .map(|net| plain(&net))
-                .unwrap_or_default();
+    for take in takes {
+        match take {
+            Take::Port => {}
+            Take::Source => inputs.source = let_in(parameters, context)?,
+            Take::Banned => {
+                let known = context
+                    .user_source
+                    .filter(|net| net.prefix_len() == net.max_prefix_len())
+                    .map(|net| net.addr());
+                inputs.source = parameters
+                    .address("source")
+                    .or(known)
+                    .ok_or_else(|| PlanError::Missing(said::guest_unblock_source()))?
+                    .to_string();
+            }
+            Take::Account => {
+                inputs.account = parameters
+                    .text("user")
+                    .map_or_else(|| default_user(&context.instance), ToOwned::to_owned);
+                script_data::check_account(context.instance.os, &inputs.account)
+                    .map_err(|why| PlanError::NotApplicable(said::give_user(why)))?;
+            }
         }
-        ActionId::GuestUnblockSource => {
-            let known = context
-                .user_source
-                .filter(|net| net.prefix_len() == net.max_prefix_len())
-                .map(|net| net.addr());
-            inputs.source = parameters
-                .address("source")
-                .or(known)
-                .ok_or_else(|| PlanError::Missing(said::guest_unblock_source()))?
-                .to_string();
-        }
-        ActionId::GuestUnlockAccount => {
-            inputs.account = parameters
-                .text("user")
-                .map_or_else(|| default_user(&context.instance), ToOwned::to_owned);
-            script_data::check_account(context.instance.os, &inputs.account)
-                .map_err(|why| PlanError::NotApplicable(said::give_user(why)))?;
-        }
-        _ => {}
     }
     Ok(inputs)
+}
+
+/// Who is let in; empty for everyone, which is also what an unknown user comes to.
+fn let_in(parameters: &Parameters, context: &PlanContext) -> Result<String, PlanError> {
+    let net = match parameters.source("source") {
+        Some(SourceChoice::Any) => None,
+        Some(SourceChoice::Net(net)) => Some(net),
+        Some(SourceChoice::Here) => {
+            let own = context
+                .own_source
+                .ok_or_else(|| PlanError::Missing(said::address_instance_sees()))?;
+            Some(own.into())
+        }
+        Some(SourceChoice::User) | None => context.user_source,
+    };
+    Ok(net
+        .filter(|net| net.prefix_len() > 0)
+        .map(|net| plain(&net))
+        .unwrap_or_default())
 }
 
 /// A single address without its prefix length, which older tools expect.
@@ -177,60 +187,15 @@ fn plain(net: &ipnet::IpNet) -> String {
     }
 }
 
-fn describe(plan: &mut Plan, action: ActionId, inputs: &Inputs) {
-    let from = if inputs.source.is_empty() {
-        said::everyone_security_group()
-    } else {
-        Said::raw(&inputs.source)
-    };
-    let (change, downtime) = match action {
-        ActionId::GuestRestartLoginService => {
-            (said::login_service_restarts(), said::new_logins_wait())
-        }
-        ActionId::GuestAllowPort => {
-            plan.parameters
-                .insert("port".to_owned(), inputs.port.into());
-            plan.parameters
-                .insert("source".to_owned(), from.to_string().into());
-            (said::one_rule_top(from, inputs.port), said::none())
-        }
-        ActionId::GuestUnblockSource => {
-            plan.parameters
-                .insert("source".to_owned(), inputs.source.as_str().into());
-            (said::bans_name_exactly(&inputs.source), said::none())
-        }
-        ActionId::GuestUnlockAccount => {
-            plan.parameters
-                .insert("user".to_owned(), inputs.account.as_str().into());
-            (said::locks_failure_counters(&inputs.account), said::none())
-        }
-        ActionId::GuestRepairSshd => (said::owner_mode_ssh(), said::none()),
-        ActionId::GuestFreeLoginLog => (said::login_logs_above(), said::none()),
-        _ => (said::remote_desktop_switched(), said::none()),
-    };
-    plan.changes = vec![change];
-    plan.downtime = downtime;
-    plan.data_risk = said::none_what_edited();
-    plan.warnings.push(said::script_below_runs());
-}
-
-fn run_step(
-    instance: &Instance,
-    os: Os,
-    file: &str,
-    body: &str,
-    mode: &str,
-    mark: &str,
-    inputs: &Inputs,
-) -> Step {
-    let text = script_text(os, body, mode, mark, inputs);
-    let kind = if os == Os::Windows {
+fn run_step(instance: &Instance, side: &Side, mode: &str, mark: &str, inputs: &Inputs) -> Step {
+    let text = script_text(instance.os, side, mode, mark, inputs);
+    let kind = if instance.os == Os::Windows {
         "POWERSHELL"
     } else {
         "SHELL"
     };
     let mut step = Step::new(
-        said::run_guest(file, mode),
+        said::run_guest(side.file, mode),
         ApiCall::new(
             "tat",
             "RunCommand",
@@ -250,34 +215,49 @@ fn run_step(
     );
     step.keep.push("/InvocationId".to_owned());
     step.script = Some(Script {
-        file: file.to_owned(),
+        file: side.file.to_owned(),
         text,
     });
     step
 }
 
-/// Assignments, common part, script.
-fn script_text(os: Os, body: &str, mode: &str, mark: &str, inputs: &Inputs) -> String {
+/// Assignments, common parts, script.
+fn script_text(os: Os, side: &Side, mode: &str, mark: &str, inputs: &Inputs) -> String {
     let Inputs {
         port,
         source,
         account,
+        address,
     } = inputs;
-    if os == Os::Windows {
+    let windows = os == Os::Windows;
+    let (head, prelude) = if windows {
         let (source, account) = (
             script_data::powershell(source),
             script_data::powershell(account),
         );
-        format!(
-            "$Mode = '{mode}'; $Mark = '{mark}'; $Port = {port}; $Source = {source}; $Account = {account}\r\n{}\r\n{}",
-            WINDOWS_PRELUDE.replace('\n', "\r\n"),
-            body.replace('\n', "\r\n")
+        (
+            format!(
+                "$Mode = '{mode}'; $Mark = '{mark}'; $Port = {port}; $Source = {source}; $Account = {account}"
+            ),
+            WINDOWS_PRELUDE,
         )
     } else {
         let (source, account) = (script_data::shell(source), script_data::shell(account));
-        format!(
-            "#!/bin/sh\nMODE='{mode}' MARK='{mark}' PORT='{port}' LIMIT='{LOG_LIMIT}'\nSOURCE={source}\nACCOUNT={account}\n{LINUX_PRELUDE}\n{body}"
+        (
+            format!(
+                "#!/bin/sh\nMODE='{mode}' MARK='{mark}' PORT='{port}' ADDRESS='{address}' LIMIT='{LOG_LIMIT}'\nSOURCE={source}\nACCOUNT={account}"
+            ),
+            LINUX_PRELUDE,
         )
+    };
+    let mut parts = vec![head.as_str(), prelude];
+    parts.extend(side.shared);
+    parts.push(side.body);
+    let text = parts.join("\n");
+    if windows {
+        text.replace('\n', "\r\n")
+    } else {
+        text
     }
 }
 

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::expected::{AclEntries, Expected, RouteState};
 use super::parameters::ParameterError;
 use super::said;
 use crate::domain::action::{ActionId, Risk};
@@ -38,6 +39,9 @@ pub struct Plan {
     /// Rules before and after, for security-group changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<RuleDifference>,
+    /// Further tables before and after: the other direction of an ACL, the routes of a table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<RuleDifference>,
     #[serde(flatten, with = "crate::domain::said::cost")]
     pub cost: Said,
     #[serde(flatten, with = "crate::domain::said::downtime")]
@@ -132,6 +136,9 @@ pub struct Step {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reveals: Option<String>,
     pub completion: Completion,
+    /// How it has to stand just before the call is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expects: Option<Expected>,
     /// What the call runs in the guest, readable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<Script>,
@@ -148,6 +155,7 @@ impl Step {
             keep: Vec::new(),
             reveals: None,
             completion,
+            expects: None,
             script: None,
         }
     }
@@ -212,11 +220,38 @@ pub enum Completion {
     Invocation { limit_s: u64 },
     /// cvm `DescribeTaskInfo`: the task no longer waits for authorisation.
     RepairTask { task: String },
+    /// vpc `DescribeNetworkAcls` or `DescribeNetworkAclQuintupleEntries`: the entries are these.
+    Acl(AclEntries),
+    /// vpc `DescribeRouteTables`: the route stands so.
+    Route(RouteState),
+    /// antiddos `DescribeDDoSBlockRecords`: the address is blocked no longer.
+    Unblocked { address: String, limit_s: u64 },
 }
 
-/// Security-group rules before and after.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What a table of rules belongs to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TableOf {
+    #[default]
+    SecurityGroup,
+    AclInbound,
+    AclOutbound,
+    Routes,
+}
+
+impl TableOf {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde hands a reference
+    fn is_group(&self) -> bool {
+        *self == Self::SecurityGroup
+    }
+}
+
+/// Rules before and after: of a security group, of an ACL in one direction, of a route table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleDifference {
+    #[serde(default, skip_serializing_if = "TableOf::is_group")]
+    pub of: TableOf,
+    /// Id of what they belong to.
     pub group: String,
     pub group_name: String,
     pub version: String,
@@ -229,8 +264,8 @@ pub struct RuleDifference {
     pub after: Vec<RuleLine>,
 }
 
-/// One inbound rule as a person reads it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One rule as a person reads it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleLine {
     pub index: i64,
     #[serde(flatten, with = "crate::domain::said::text")]
@@ -276,6 +311,8 @@ pub enum Undo {
         mark: String,
         count: usize,
     },
+    /// Re-read the table, find the route by its mark and delete exactly that one.
+    RemoveRoute(RouteState),
     /// Send these; their inputs come from the answers kept in the original entry.
     Steps {
         #[serde(flatten, with = "crate::domain::said::text")]
@@ -298,6 +335,9 @@ impl Undo {
         match self {
             Self::RemoveRules { group, mark, count } => {
                 said::deletes_marked_nothing(*count, group, mark)
+            }
+            Self::RemoveRoute(route) => {
+                said::deletes_route(&route.target, &route.table, &route.mark)
             }
             Self::Steps { text, .. } => text.clone(),
             Self::None { reason } => said::none_why(reason),

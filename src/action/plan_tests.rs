@@ -420,8 +420,8 @@ fn every_plan_survives_the_journal_and_names_its_permissions() {
         if *id == ActionId::Start {
             "STOPPED".clone_into(&mut context.instance.state);
         }
-        if *id == ActionId::GuestEnableRdp {
-            context.instance.os = Os::Windows;
+        if let Some(os) = crate::action::catalog::row_of(*id).only_on {
+            context.instance.os = os;
         }
         let Ok(plan) = plan(*id, &set(*id, words), &context) else {
             continue;

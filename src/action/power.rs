@@ -146,11 +146,13 @@ fn stop_step(instance: &Instance, stop_type: &str) -> Step {
 fn restart(parameters: &Parameters, context: &PlanContext) -> Plan {
     let instance = &context.instance;
     let (mode, stop_type) = stop_type(parameters);
-    let mut plan = blank(
-        ActionId::Restart,
-        context,
-        said::restart(super::plan::Target::of(instance).label(), mode),
-    );
+    let label = super::plan::Target::of(instance).label();
+    let title = match mode {
+        "hard" => said::restart_hard(label),
+        "soft-first" => said::restart_soft_first(label),
+        _ => said::restart(label, mode),
+    };
+    let mut plan = blank(ActionId::Restart, context, title);
     plan.parameters.insert("mode".to_owned(), mode.into());
     plan.steps.push(Step::new(
         said::restart_instance(),

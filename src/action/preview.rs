@@ -5,13 +5,15 @@
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::plan::{Confirmation, Plan, RuleDifference, Step, Verification};
+use super::plan::{Confirmation, Plan, RuleDifference, RuleLine, Step, TableOf, Verification};
 use super::said;
 use crate::domain::action::Risk;
 use crate::domain::said::{English, Said, Speech, Table, Word};
 use crate::domain::text::{sanitise, sanitise_block};
 
 const LINE: usize = 400;
+/// The longest script that is shown, in bytes; what the agent takes is shorter.
+const SCRIPT: usize = 64_000;
 /// Cells of a label, so that the values stand in a column.
 const LABEL: usize = 12;
 /// The same for which rule decides.
@@ -52,6 +54,7 @@ pub fn lines_in(plan: &Plan, speech: &dyn Speech) -> Vec<String> {
     item(&said::label_risk(), &said::state(risk_word(plan.risk)));
     item(&said::label_confirm(), &confirmation(plan));
     let verified = match &plan.verification {
+        Verification::Login if plan.action.is_in_guest() => &said::login_probes_and_guest(),
         Verification::Login => &said::login_probes_same(),
         Verification::None { reason } => reason,
     };
@@ -59,7 +62,7 @@ pub fn lines_in(plan: &Plan, speech: &dyn Speech) -> Vec<String> {
     for warning in &plan.warnings {
         item(&said::label_warning(), warning);
     }
-    if let Some(difference) = &plan.rules {
+    for difference in plan.rules.iter().chain(&plan.tables) {
         rule_lines(&mut out, difference, speech);
     }
     call_lines(&mut out, plan, speech);
@@ -68,7 +71,7 @@ pub fn lines_in(plan: &Plan, speech: &dyn Speech) -> Vec<String> {
 
 /// The word for a risk.
 pub(super) fn risk_word(risk: Risk) -> Word {
-    Word::new(Table::Risk, format!("{risk:?}").to_lowercase())
+    Word::new(Table::Risk, risk.as_str())
 }
 
 fn labelled(label: &str, cells: usize, value: &str) -> String {
@@ -122,28 +125,38 @@ fn confirmation(plan: &Plan) -> Said {
 
 fn rule_lines(out: &mut Vec<String>, difference: &RuleDifference, speech: &dyn Speech) {
     let name = sanitise(&difference.group_name, 60);
-    let heading = said::inbound_rules_version(&difference.group, name, &difference.version);
+    let id = &difference.group;
+    let heading = match difference.of {
+        TableOf::SecurityGroup => said::inbound_rules_version(id, name, &difference.version),
+        TableOf::AclInbound => said::acl_inbound(id, name),
+        TableOf::AclOutbound => said::acl_outbound(id, name),
+        TableOf::Routes => said::routes_of(id, name),
+    };
     out.push(format!("  {}", heading.in_words(speech)));
     for (name, decided) in [
         (said::now_decided(), &difference.decided_before),
         (said::then_decided(), &difference.decided_after),
     ] {
+        if decided.is_empty() {
+            continue;
+        }
         let decided = sanitise(&decided.in_words(speech), LINE);
         let line = labelled(&name.in_words(speech), DECIDED_LABEL, &decided);
         out.push(format!("  {line}"));
     }
     out.push(format!("    {}", said::label_before().in_words(speech)));
-    push_rules(out, &difference.before, speech);
+    push_rules(out, difference.of, &difference.before, speech);
     out.push(format!("    {}", said::label_after().in_words(speech)));
-    push_rules(out, &difference.after, speech);
+    push_rules(out, difference.of, &difference.after, speech);
 }
 
-fn push_rules(out: &mut Vec<String>, rules: &[super::plan::RuleLine], speech: &dyn Speech) {
+fn push_rules(out: &mut Vec<String>, of: TableOf, rules: &[RuleLine], speech: &dyn Speech) {
     if rules.is_empty() {
-        out.push(format!(
-            "      {}",
-            said::no_rule_refused().in_words(speech)
-        ));
+        let none = match of {
+            TableOf::Routes => said::none(),
+            _ => said::no_rule_refused(),
+        };
+        out.push(format!("      {}", none.in_words(speech)));
     }
     for rule in rules {
         let sign = match (rule.added, rule.removed) {
@@ -178,6 +191,11 @@ fn parameters(step: &Step, speech: &dyn Speech) -> Value {
             *slot = later.in_words(speech).into();
         }
     }
+    if step.script.is_some()
+        && let Some(Value::String(content)) = shown.get_mut("Content")
+    {
+        *content = said::script_folded(content.len()).in_words(speech);
+    }
     shown
 }
 
@@ -196,16 +214,18 @@ fn call_lines(out: &mut Vec<String>, plan: &Plan, speech: &dyn Speech) {
         );
         let label = said::label_call(number + 1).in_words(speech);
         out.push(labelled(&label, LABEL, &call));
-        let body = serde_json::to_string_pretty(&parameters(step, speech)).unwrap_or_default();
-        for line in sanitise_block(&body, 8_000).lines() {
-            out.push(format!("    {line}"));
-        }
+        // What a person can read comes first; the same once more in base64 is only named.
         if let Some(script) = &step.script {
             let runs = said::runs_guest(&script.file).in_words(speech);
             out.push(format!("    {runs}"));
-            for line in sanitise_block(&script.text, 32_000).lines() {
+            for line in sanitise_block(&script.text, SCRIPT).lines() {
                 out.push(format!("    | {line}"));
             }
+            out.push(format!("    {}", said::label_body().in_words(speech)));
+        }
+        let body = serde_json::to_string_pretty(&parameters(step, speech)).unwrap_or_default();
+        for line in sanitise_block(&body, 8_000).lines() {
+            out.push(format!("    {line}"));
         }
     }
 }

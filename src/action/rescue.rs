@@ -62,7 +62,7 @@ pub(super) fn enter(parameters: &Parameters, context: &PlanContext) -> Result<Pl
     plan.undo = Undo::Steps {
         text: said::leaves_rescue_system(),
         downtime: said::some_minutes(),
-        risk: Risk::Medium,
+        risk: Risk::High,
         steps: exit_steps(instance),
     };
     plan.verification = Verification::None {

@@ -428,12 +428,95 @@ fn warn_of_group(plan: &mut Plan, facts: &GroupFacts) {
     }
 }
 
+/// True where a description carries the mark: alone, or with words that somebody added to it.
+pub(super) fn carries(description: &str, mark: &str) -> bool {
+    let part = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    description.match_indices(mark).any(|(at, _)| {
+        let before = description[..at].chars().next_back();
+        let after = description[at + mark.len()..].chars().next();
+        !before.is_some_and(part) && !after.is_some_and(part)
+    })
+}
+
+/// What became of the rules that an entry added, beside those that still carry its mark.
+#[derive(Debug)]
+pub(super) struct Remains<'a> {
+    /// They say what the entry's said, and somebody gave them a description of their own.
+    pub renamed: Vec<&'a Rule>,
+    /// How many are in the group no more.
+    pub gone: usize,
+    /// Which ones; empty where the cloud's spelling leaves that open.
+    pub gone_ones: Vec<String>,
+}
+
+/// Looks for each rule of `sent` in the group; a rule there stands for one that was sent.
+pub(super) fn remains<'a>(group: &'a SecurityGroup, sent: &Value, mark: &str) -> Remains<'a> {
+    let sent = sent["SecurityGroupPolicySet"]["Ingress"].as_array();
+    let sent = sent.map_or(&[][..], Vec::as_slice);
+    let accepts = |rule: &&Rule| rule.action == Some(RuleAction::Accept);
+    let (mut marked, mut others): (Vec<&Rule>, Vec<&Rule>) = group
+        .ingress
+        .iter()
+        .filter(accepts)
+        .partition(|rule| carries(&rule.description, mark));
+    let still = marked.len();
+    let take = |from: &mut Vec<&'a Rule>, wanted: &str| {
+        let at = from
+            .iter()
+            .position(|rule| content(&wire(rule)) == wanted)?;
+        Some(from.remove(at))
+    };
+    let (mut renamed, mut gone_ones) = (Vec::new(), Vec::new());
+    for rule in sent {
+        let wanted = content(rule);
+        if take(&mut marked, &wanted).is_some() {
+            continue;
+        }
+        match take(&mut others, &wanted) {
+            Some(theirs) => renamed.push(theirs),
+            None => gone_ones.push(in_short(rule)),
+        }
+    }
+    let gone = sent.len().saturating_sub(still + renamed.len());
+    if gone_ones.len() != gone {
+        gone_ones.clear();
+    }
+    Remains {
+        renamed,
+        gone,
+        gone_ones,
+    }
+}
+
+/// A rule as the cloud takes it, without its place and its description. The cloud answers in another
+/// spelling than it is asked in.
+fn content(rule: &Value) -> String {
+    let mut rule = rule.clone();
+    if let Some(rule) = rule.as_object_mut() {
+        rule.remove("PolicyIndex");
+        rule.remove("PolicyDescription");
+        // What has no ports is asked for without them, and answered as all of them.
+        let port = rule.get("Port").and_then(Value::as_str);
+        if port.is_some_and(|port| port.eq_ignore_ascii_case("all")) {
+            rule.remove("Port");
+        }
+    }
+    rule.to_string().to_lowercase()
+}
+
+/// `TCP 22 203.0.113.7/32`.
+fn in_short(rule: &Value) -> String {
+    let fields = ["Protocol", "Port", "CidrBlock", "Ipv6CidrBlock"];
+    let words: Vec<&str> = fields.iter().filter_map(|f| rule[f].as_str()).collect();
+    words.join(" ")
+}
+
 /// Indexes of the inbound rules that carry `mark`, lowest first.
 pub fn marked_indexes(group: &SecurityGroup, mark: &str) -> Vec<i64> {
     group
         .ingress
         .iter()
-        .filter(|rule| rule.description == mark)
+        .filter(|rule| carries(&rule.description, mark))
         .map(|rule| rule.index)
         .collect()
 }
@@ -443,7 +526,7 @@ pub(super) fn marked_by_content(group: &SecurityGroup, mark: &str) -> Vec<Value>
     group
         .ingress
         .iter()
-        .filter(|rule| rule.description == mark)
+        .filter(|rule| carries(&rule.description, mark))
         .map(|rule| {
             let mut wire = wire(rule);
             if let Some(wire) = wire.as_object_mut() {

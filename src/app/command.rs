@@ -92,6 +92,7 @@ commands! {
     Guides "guides" Global Safe;
     WhyNot "why-not" Global Safe;
     ConfirmCause "confirm-cause" Global Safe;
+    FleetCauses "fleet-causes" Global Safe;
     AnyAction "any-action" Global Previewed;
     Undo "undo" Global Previewed;
     Keep "keep" Global Safe;
@@ -162,6 +163,8 @@ impl Command {
             Self::Explain | Self::ConfirmCause | Self::WhyNot | Self::Ticket => {
                 instance.and(report).map(drop)
             }
+            // What is kept stays open for good: that is a change, though nothing is sent.
+            Self::Keep if state.read_only => Err(Why::ReadOnly),
             Self::Keep => only(!state.timed.is_empty(), Why::NothingTimed),
             Self::TryLogin => {
                 // The attempt is the operator's own ssh; nothing signs in to a desktop from here.
@@ -172,6 +175,7 @@ impl Command {
                 };
                 only(ssh, Why::NoSsh)
             }
+            Self::DeepCheck if state.read_only && !state.read_only_deep => Err(Why::ReadOnly),
             Self::DeepCheck | Self::AnyAction => {
                 let instance = instance?;
                 if instance.is_static {

@@ -44,6 +44,8 @@ pub enum Observe {
     List { generation: u64 },
     /// Collect everything about one instance.
     Triage(Box<Triage>),
+    /// The same about several instances that nobody asked about: they share what the cloud is asked.
+    Weigh(Vec<Triage>),
     /// Look at login ports in the background; gently when nobody asked for it.
     Sweep {
         run: RunId,

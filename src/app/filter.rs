@@ -11,6 +11,8 @@ use nucleo_matcher::pattern::{Atom, AtomKind, CaseMatching, Normalization};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use super::fleet::Row;
+use super::health::Health;
+use crate::domain::evidence::table::LoginWord;
 
 /// Fields that can be asked for.
 pub const FIELDS: &[&str] = &[
@@ -23,6 +25,33 @@ pub struct Filter {
     terms: Vec<Term>,
     unknown_fields: Vec<String>,
     unknown_names: Vec<String>,
+    bad_values: Vec<(&'static str, String)>,
+}
+
+/// What of a filter means nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wrong<'a> {
+    /// There is no saved filter of this name.
+    Name(&'a str),
+    /// There is no field of this name.
+    Field(&'a str),
+    /// No instance can ever have this value in this field; there are these.
+    Value(&'static str, &'a str, Vec<&'static str>),
+}
+
+/// The values of a field that has a fixed set of them.
+fn values_of(field: &str) -> Option<Vec<&'static str>> {
+    match field {
+        "health" => Some(
+            Health::ALL
+                .iter()
+                .flat_map(|health| health.words())
+                .copied()
+                .collect(),
+        ),
+        "login" => Some(LoginWord::ALL.iter().map(|word| word.as_str()).collect()),
+        _ => None,
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -87,6 +116,11 @@ impl Filter {
                 match FIELDS.iter().find(|known| **known == name) {
                     Some(name) => {
                         let value = value.to_lowercase();
+                        let values = values_of(name);
+                        if values.is_some_and(|all| !all.iter().any(|known| known.contains(&value)))
+                        {
+                            filter.bad_values.push((name, value.clone()));
+                        }
                         filter.terms.push(Term {
                             negated,
                             test: Test::Field { name, value },
@@ -111,14 +145,16 @@ impl Filter {
         self.terms.is_empty()
     }
 
-    /// Fields that do not exist, to be told to the operator.
-    pub fn unknown_fields(&self) -> &[String] {
-        &self.unknown_fields
-    }
-
-    /// Saved filters that do not exist.
-    pub fn unknown_names(&self) -> &[String] {
-        &self.unknown_names
+    /// The first thing in it that means nothing, to be told to the operator. Such a filter lets
+    /// nothing pass: what was meant is not known, and everything may be marked next.
+    pub fn wrong(&self) -> Option<Wrong<'_>> {
+        let name = self.unknown_names.first().map(|name| Wrong::Name(name));
+        let field = || self.unknown_fields.first().map(|field| Wrong::Field(field));
+        let value = || {
+            let (field, value) = self.bad_values.first()?;
+            Some(Wrong::Value(field, value, values_of(field)?))
+        };
+        name.or_else(field).or_else(value)
     }
 
     /// The rows that pass; `matching` holds the buffers of the matcher. Where some hold every word
@@ -130,6 +166,9 @@ impl Filter {
         matching: &mut Matching,
     ) -> Vec<T> {
         let mut chosen = Vec::new();
+        if self.wrong().is_some() {
+            return chosen;
+        }
         let mut look = Look::Scattered;
         for (what, row) in rows {
             if self.passes(row, Look::AsTyped, matching) {
@@ -196,7 +235,10 @@ fn field(row: &Row, name: &str, value: &str) -> bool {
             .login
             .as_ref()
             .is_some_and(|login| login.word.as_str().contains(value)),
-        "health" => format!("{:?}", row.health()).to_lowercase().contains(value),
+        "health" => {
+            let words = row.health().words();
+            words.iter().any(|word| word.contains(value))
+        }
         "cause" => row.cause.as_deref().is_some_and(has),
         "tag" => match value.split_once('=') {
             Some((key, wanted)) => instance
@@ -324,14 +366,37 @@ mod tests {
         assert!(passes("@off web"));
         assert!(!passes("@off !web"));
         let filter = Filter::parse_with("@of", &saved);
-        assert_eq!(filter.unknown_names(), ["of"]);
+        assert_eq!(filter.wrong(), Some(Wrong::Name("of")));
     }
 
     #[test]
-    fn an_unknown_field_is_named_and_hides_nothing() {
+    fn what_means_nothing_is_named_and_lets_nothing_pass() {
         let filter = Filter::parse("colour:red");
-        assert_eq!(filter.unknown_fields(), ["colour"]);
-        assert!(passes("colour:red"));
+        assert_eq!(filter.wrong(), Some(Wrong::Field("colour")));
+        // Marking everything that is listed must not take the whole fleet by a slip of the hand.
+        assert!(!passes("colour:red") && !passes("!colour:red"));
+        for wrong in ["health:broken", "login:refusing", "!health:broken"] {
+            let filter = Filter::parse(wrong);
+            assert!(matches!(filter.wrong(), Some(Wrong::Value(..))), "{wrong}");
+            assert!(!passes(wrong), "{wrong}");
+        }
+        // What is still being typed is no slip.
+        for begun in [
+            "health:",
+            "health:fa",
+            "login:re",
+            "state:anything",
+            "os:lin",
+        ] {
+            assert_eq!(Filter::parse(begun).wrong(), None, "{begun}");
+        }
+    }
+
+    #[test]
+    fn health_is_asked_for_by_the_words_of_the_header() {
+        // A stopped instance is off.
+        assert!(passes("health:off"));
+        assert!(!passes("health:ok") && !passes("health:healthy") && !passes("health:failing"));
     }
 
     proptest! {

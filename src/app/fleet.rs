@@ -145,7 +145,8 @@ impl Row {
 fn decided(instance: &Instance) -> Option<Health> {
     let restricted = !matches!(instance.restrict_state.as_str(), "" | "NORMAL");
     match instance.state_class() {
-        Some(instance_state::LAUNCH_FAILED) => Some(Health::Failing),
+        // What answers in rescue mode is the rescue system, not the users' own.
+        Some(instance_state::LAUNCH_FAILED | instance_state::RESCUE) => Some(Health::Failing),
         _ if restricted => Some(Health::Failing),
         Some(instance_state::STOPPED | instance_state::TERMINATING) => Some(Health::Off),
         _ => None,
@@ -546,9 +547,19 @@ mod tests {
     #[test]
     fn a_port_that_answers_does_not_hide_a_fault_that_was_diagnosed() {
         let mut row = Row::new(instance("a"));
-        row.login = Some(Login::of(LoginWord::Ok));
+        row.login = Some(Login::of(LoginWord::Greets));
         assert_eq!(row.health(), Health::Healthy);
         row.fault = true;
+        assert_eq!(row.health(), Health::Failing);
+    }
+
+    #[test]
+    fn a_rescue_system_that_answers_is_not_the_users_own() {
+        let mut row = Row::new(Instance {
+            state: "RESCUE_MODE".into(),
+            ..Instance::default()
+        });
+        row.login = Some(Login::of(LoginWord::Greets));
         assert_eq!(row.health(), Health::Failing);
     }
 

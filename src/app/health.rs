@@ -4,7 +4,7 @@
 //! Must not live here: causes and probabilities (`diagnosis`).
 
 use crate::domain::evidence::table::{Group, LoginWord, Protocol, layers};
-use crate::domain::evidence::{Path, Reading};
+use crate::domain::evidence::{Path, Reading, group};
 use crate::domain::instance::Os;
 
 /// Rank of an instance in the problem-first order; lower comes first.
@@ -23,6 +23,25 @@ pub enum Health {
 }
 
 impl Health {
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Failing,
+        Self::Impaired,
+        Self::Off,
+        Self::Unknown,
+        Self::Healthy,
+    ];
+
+    /// What a filter calls it; first the word of the header.
+    pub const fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Failing => &["failing"],
+            Self::Impaired => &["impaired"],
+            Self::Off => &["off"],
+            Self::Unknown => &["unknown"],
+            Self::Healthy => &["answering", "ok", "healthy"],
+        }
+    }
+
     /// How many there are.
     pub const COUNT: usize = Self::Healthy as usize + 1;
 }
@@ -39,7 +58,7 @@ impl Login {
     /// What a word means for the order of the list.
     pub fn of(word: LoginWord) -> Self {
         let health = match word {
-            LoginWord::Ok => Health::Healthy,
+            LoginWord::Greets | LoginWord::Answers | LoginWord::LogsIn => Health::Healthy,
             LoginWord::Open => Health::Unknown,
             LoginWord::Slow | LoginWord::Flaky | LoginWord::Throttled | LoginWord::Legacy => {
                 Health::Impaired
@@ -60,7 +79,16 @@ impl Login {
     /// where users come from; a private path that works does not make up for it, and one that
     /// does not is normal from outside the VPC.
     pub fn from_readings(readings: &[Reading], os: Os) -> Option<Self> {
-        on_path(readings, Path::Public, os).or_else(|| on_path(readings, Path::Private, os))
+        let login =
+            on_path(readings, Path::Public, os).or_else(|| on_path(readings, Path::Private, os))?;
+        // Only what was tried is promised, and a trouble that was seen is not taken back by it.
+        let attempt = readings.iter().find(|r| r.id == group::LOGIN_ATTEMPT);
+        let got_in = attempt.and_then(|r| r.seen()?.works()) == Some(true);
+        Some(if got_in && login.health == Health::Healthy {
+            Self::of(LoginWord::LogsIn)
+        } else {
+            login
+        })
     }
 }
 
@@ -112,7 +140,10 @@ mod tests {
             reading("banner", Path::Private, "fast"),
         ];
         let login = Login::from_readings(&readings, Os::Linux).unwrap();
-        assert_eq!((login.health, login.word), (Health::Healthy, LoginWord::Ok));
+        assert_eq!(
+            (login.health, login.word),
+            (Health::Healthy, LoginWord::Greets)
+        );
         readings.push(reading("reach", Path::Public, "all-silent"));
         let login = Login::from_readings(&readings, Os::Linux).unwrap();
         assert_eq!(
@@ -133,6 +164,16 @@ mod tests {
                 &[("reach", "open"), ("banner", "slow"), ("kex", "none")][..],
                 Os::Linux,
                 LoginWord::Handshake,
+            ),
+            (
+                &[("reach", "open"), ("banner", "fast")],
+                Os::Linux,
+                LoginWord::Greets,
+            ),
+            (
+                &[("reach", "open"), ("banner", "fast"), ("kex", "common")],
+                Os::Linux,
+                LoginWord::Answers,
             ),
             (
                 &[("reach", "flaky"), ("banner", "fast"), ("kex", "common")],
@@ -166,7 +207,7 @@ mod tests {
             (
                 &[("reach", "open"), ("banner", "fast"), ("kex", "common")],
                 Os::Windows,
-                LoginWord::Ok,
+                LoginWord::Answers,
             ),
             (&[("reach", "open-login-only")], Os::Linux, LoginWord::Open),
             (
@@ -176,6 +217,20 @@ mod tests {
             ),
         ] {
             assert_eq!(word(states, os), Some(expected), "{states:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_real_attempt_promises_a_login_and_takes_no_trouble_back() {
+        for (banner, expected) in [("fast", LoginWord::LogsIn), ("slow", LoginWord::Slow)] {
+            let readings = [
+                reading("reach", Path::Public, "open"),
+                reading("banner", Path::Public, banner),
+                reading("kex", Path::Public, "common"),
+                reading("login-attempt", Path::Public, "accepted"),
+            ];
+            let login = Login::from_readings(&readings, Os::Linux).unwrap();
+            assert_eq!(login.word, expected);
         }
     }
 

@@ -8,6 +8,7 @@ pub mod any_action;
 pub mod batch;
 pub mod consent;
 pub mod filter;
+pub mod fleet_causes;
 pub mod help;
 pub mod keep;
 pub mod login;
@@ -35,6 +36,7 @@ pub use super::reading::Reading;
 pub use any_action::AnyAction;
 pub use batch::{BatchPick, BatchPreview};
 pub use filter::FilterLine;
+pub use fleet_causes::FleetCauses;
 pub use help::{Help, Log};
 pub use keep::Keep;
 pub use login::LoginConsent;
@@ -69,6 +71,8 @@ pub enum Overlay {
     LoginConsent(LoginConsent),
     /// One of the causes: which was the true one, or why it does not lead.
     PickCause(PickCause),
+    /// The causes of the whole fleet.
+    FleetCauses(FleetCauses),
     /// What a person can tell of the failure.
     Tell(Tell),
     /// What an action would do, and its confirmation.
@@ -135,7 +139,9 @@ impl Overlay {
             Self::AnyAction(_) => Context::Palette,
             Self::Paste(_) => Context::Paste,
             Self::DeepConsent => Context::Consent,
-            Self::PickCause(_) | Self::Keep(_) | Self::BatchPick(_) => Context::List,
+            Self::PickCause(_) | Self::FleetCauses(_) | Self::Keep(_) | Self::BatchPick(_) => {
+                Context::List
+            }
             Self::Tell(_) => Context::Answers,
             Self::Preview(preview) => sheet(preview.plan.confirmation),
             Self::Batch(preview) => sheet(preview.batch.confirmation()),
@@ -162,6 +168,7 @@ impl Overlay {
             Self::DeepConsent => consent::press_deep(state, chord, effects),
             Self::LoginConsent(question) => question.press(state, chord, effects),
             Self::PickCause(pick) => pick.press(state, chord, effects),
+            Self::FleetCauses(list) => list.press(state, chord, effects),
             Self::Tell(tell) => tell.press(state, chord, effects),
             Self::Preview(preview) => preview.press(state, chord, effects),
             Self::AnyAction(question) => question.press(state, chord, effects),
@@ -194,6 +201,7 @@ impl Overlay {
             | Self::Log(_)
             | Self::DeepConsent
             | Self::PickCause(_)
+            | Self::FleetCauses(_)
             | Self::Tell(_)
             | Self::Keep(_)
             | Self::BatchPick(_)
@@ -222,6 +230,7 @@ impl Overlay {
             | Self::Log(_)
             | Self::DeepConsent
             | Self::PickCause(_)
+            | Self::FleetCauses(_)
             | Self::Tell(_)
             | Self::Keep(_)
             | Self::BatchPick(_)
@@ -249,6 +258,7 @@ impl Overlay {
             | Self::DeepConsent
             | Self::LoginConsent(_)
             | Self::PickCause(_)
+            | Self::FleetCauses(_)
             | Self::Tell(_)
             | Self::AnyAction(_)
             | Self::Keep(_)

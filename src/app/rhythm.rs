@@ -1,5 +1,5 @@
 //! What the console does by itself, and when: list again, look at the logins of the fleet, look
-//! at the selected instance.
+//! at the selected instance, weigh what fails.
 //!
 //! Nothing of it while the display is paused. Must not live here: what comes of it
 //! (`update::arrivals`), or how a look is made (`runtime`).
@@ -11,6 +11,7 @@ use super::effect::{Effect, Memory, Observe};
 use super::health::Health;
 use super::state::State;
 use super::update::begin_sweep;
+use super::weighing;
 use crate::domain::history::LoginSpan;
 
 /// A selection that is only passed over is not looked at.
@@ -151,7 +152,9 @@ pub fn next_due(state: &State) -> Option<Timestamp> {
     }
     let list = rhythm.list_due.filter(|_| !state.fleet.loading.running);
     let sweep = rhythm.sweep_due.filter(|_| state.sweep.is_none());
-    [list, sweep, look_due(state)].into_iter().flatten().min()
+    let wave = weighing::is_due(state).then_some(state.now);
+    let due = [list, sweep, look_due(state), wave];
+    due.into_iter().flatten().min()
 }
 
 /// Begins what is due.
@@ -181,6 +184,9 @@ pub fn run_due(state: &mut State, effects: &mut Vec<Effect>) {
         let run = state.new_run();
         state.rhythm.looking = Some((run, now));
         effects.push(Effect::Observe(Observe::Short { run, instance }));
+    }
+    if weighing::is_due(state) {
+        weighing::begin(state, effects);
     }
 }
 

@@ -24,7 +24,9 @@ use super::rhythm::Rhythm;
 use super::timed::Timed;
 use super::trail::Trail;
 use super::typed::Typed;
+use super::weighing::{self, Weighing};
 use crate::diagnosis::Knowledge;
+use crate::diagnosis::fleet::FleetCauses;
 use crate::domain::evidence::Path;
 use crate::domain::instance::Instance;
 use crate::domain::report::Report;
@@ -97,7 +99,12 @@ pub struct State {
     pub looks: Looks,
     pub read_only: bool,
     /// True when read-only was demanded from outside and cannot be switched off here.
-    pub read_only_locked: bool,
+    pub read_only_locked: Option<Said>,
+    /// Whether it was read-only before a file that cannot be read locked it; such a lock ends with
+    /// the doubt.
+    pub read_only_before_doubt: Option<bool>,
+    /// Read-only lets the deep check read inside the guest.
+    pub read_only_deep: bool,
     pub demo: bool,
     /// What has to be there before anything can be listed, and is not.
     pub missing: Option<Missing>,
@@ -137,6 +144,11 @@ pub struct State {
     /// The batch whose plans are being made.
     pub batch: Option<RunId>,
     pub rhythm: Rhythm,
+    pub weighing: Weighing,
+    /// The causes of all cases, made anew by [`State::settle`] where one has been weighed.
+    pub fleet_causes: FleetCauses,
+    /// A case has been weighed since.
+    pub causes_stale: bool,
     pub trail: Trail,
     pub geometry: Geometry,
     /// What is applied right now is a key or a paste: what is told is the answer to it.
@@ -159,7 +171,9 @@ impl State {
             keys: shipped_keys(),
             looks: Looks::default(),
             read_only: false,
-            read_only_locked: false,
+            read_only_locked: None,
+            read_only_before_doubt: None,
+            read_only_deep: false,
             demo: false,
             missing: None,
             place: Said::default(),
@@ -187,6 +201,9 @@ impl State {
             sweep_held: None,
             batch: None,
             rhythm: Rhythm::default(),
+            weighing: Weighing::default(),
+            fleet_causes: FleetCauses::default(),
+            causes_stale: false,
             trail: Trail::default(),
             geometry: Geometry::default(),
             held_back: Vec::new(),
@@ -228,7 +245,11 @@ impl State {
         (self.fleet.loading.running && !self.fleet.loading.quiet)
             || self.sweep.is_some_and(|sweep| !sweep.quiet)
             || self.jobs.running().next().is_some()
-            || self.cases.values().any(|case| case.run.is_some())
+            || self
+                .cases
+                .values()
+                .filter_map(|case| case.run)
+                .any(|run| !self.weighing.is_quiet(run))
     }
 
     /// Tells a sentence in the language of the console.
@@ -249,5 +270,8 @@ impl State {
     /// Recomputes what follows from the rest; before a frame and before a key.
     pub fn settle(&mut self) {
         self.fleet.settle();
+        if std::mem::take(&mut self.causes_stale) {
+            self.fleet_causes = weighing::causes(self);
+        }
     }
 }

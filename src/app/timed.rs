@@ -32,11 +32,20 @@ impl Timed {
         (left > 0).then_some((left - 1) % MINUTE_S + 1)
     }
 
+    /// True when it should have been taken back long ago: then it could not be.
+    pub fn has_failed(&self, now: Timestamp) -> bool {
+        now.duration_since(self.at).as_secs() > MINUTE_S
+    }
+
     /// What is left, as a sentence.
     pub fn countdown(&self, now: Timestamp, texts: &Texts, read_only: bool) -> String {
         let title = texts.said(&self.title);
         match self.minutes_left(now) {
             0 if read_only => fill(&texts.ui.timed_stays, &[("title", &title)]),
+            0 if self.has_failed(now) => fill(
+                &texts.ui.timed_failed,
+                &[("title", &title), ("entry", &self.entry)],
+            ),
             0 => fill(&texts.ui.timed_over, &[("title", &title)]),
             n => fill(
                 &texts.ui.timed_left,

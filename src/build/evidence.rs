@@ -218,7 +218,9 @@ const PORTS: Words = &[
 const PATHS: Words = &[("public", "Path::Public"), ("private", "Path::Private")];
 const PROTOCOLS: Words = &[("ssh", "Protocol::Ssh"), ("rdp", "Protocol::Rdp")];
 const WORDS: Words = &[
-    ("ok", "LoginWord::Ok"),
+    ("greets", "LoginWord::Greets"),
+    ("answers", "LoginWord::Answers"),
+    ("logs-in", "LoginWord::LogsIn"),
     ("open", "LoginWord::Open"),
     ("slow", "LoginWord::Slow"),
     ("flaky", "LoginWord::Flaky"),

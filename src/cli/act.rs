@@ -4,7 +4,7 @@
 //! login is not back or cannot be told to be, 2 usage, 3 nothing was sent.
 
 mod batch;
-mod report;
+pub mod report;
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::acting::{self, Printer};
 use super::args::{ActArgs, GlobalArgs, TextOrJson};
 use super::output::{print, texts};
 use super::said;
-use super::{EXIT_NOTHING, EXIT_USAGE, diagnose, open, output};
+use super::{EXIT_NOTHING, EXIT_USAGE, diagnose, heal, open, output};
 use crate::action::Parameters;
 use crate::action::before::shuts_down;
 use crate::action::gate::{Access, Given, approve};
@@ -25,12 +25,13 @@ use crate::domain::instance::Instance;
 use crate::domain::report::Report;
 use crate::domain::said::List;
 use crate::domain::said::Said;
+use crate::runtime::deed;
 use crate::runtime::execute::{
-    Around, Desk, Execution, LoginProbe, PrepareOptions, Prepared, execute, prepare_plan,
+    Around, Desk, Execution, LoginProbe, LookAgain, PrepareOptions, Prepared, execute, prepare_plan,
 };
 use crate::runtime::session::Session;
+use crate::runtime::triage::TriageOptions;
 use crate::runtime::vantage::certain_own_source;
-use crate::runtime::{deed, targets};
 
 /// How often an action is planned anew because somebody changes the rules under it.
 const REPLANS: usize = 3;
@@ -44,29 +45,41 @@ struct Work<'a> {
     action: ActionId,
     parameters: Parameters,
     args: &'a ActArgs,
+    targets: &'a [String],
+    look: TriageOptions,
 }
 
 /// Runs the command.
 pub async fn run(args: &ActArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
-    if args.action == ActionId::Advice.as_str() {
+    let (targets, Some(action)) = args.split() else {
+        return heal::next(args, global).await;
+    };
+    if targets.is_empty() {
+        return refuse(EXIT_USAGE, said::which_action());
+    }
+    if action == ActionId::Advice.as_str() {
         // An offer like any other, but nothing that could be sent.
         let status = if args.dry_run { 0 } else { EXIT_NOTHING };
         return refuse(status, crate::action::said::advice_names_something());
     }
-    let (action, parameters) = match wanted(args) {
+    let (action, parameters) = match wanted(action, &args.set) {
         Ok(wanted) => wanted,
         Err(why) => return refuse(EXIT_USAGE, why),
     };
     let loaded = open::settings(global)?;
     let session = if args.dry_run {
-        acting::left_alone(&acting::journal(&loaded));
-        open::cloud(&loaded, &mut |warning| output::warn(&warning)).await?
+        let session = open::cloud(&loaded, &mut |warning| output::warn(&warning)).await?;
+        acting::left_alone(&loaded, Some(&session)).await;
+        session
     } else {
         open::on(&loaded).await?
     };
+    let mut look = diagnose::options(&args.triage, &session.knowledge, &loaded)?;
+    // Who lets a script mend the guest lets one look whether it did.
+    look.deep |= args.wait && action.is_in_guest();
     let mut instances = Vec::new();
-    for target in &args.targets {
-        match targets::find(&session, target).await {
+    for target in targets {
+        match diagnose::aim(&session, target, &look).await {
             Ok(instance) => instances.push(instance),
             Err(error) => return refuse(EXIT_NOTHING, error.said()),
         }
@@ -75,10 +88,12 @@ pub async fn run(args: &ActArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
         session: &session,
         loaded: &loaded,
         desk: acting::desk(&session, &loaded)?,
-        access: acting::access(&loaded.settings),
+        access: acting::access(&loaded),
         action,
         parameters,
         args,
+        targets,
+        look,
     };
     match instances.as_slice() {
         [instance] => work.one(instance).await,
@@ -86,26 +101,26 @@ pub async fn run(args: &ActArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     }
 }
 
-fn wanted(args: &ActArgs) -> Result<(ActionId, Parameters), Said> {
-    let Some(action) = ActionId::parse(&args.action) else {
+fn wanted(action: &str, set: &[String]) -> Result<(ActionId, Parameters), Said> {
+    let Some(action) = ActionId::parse(action) else {
         let all: Vec<_> = ActionId::ALL.iter().map(|id| id.as_str()).collect();
-        let given = crate::domain::text::sanitise(&args.action, 40);
+        let given = crate::domain::text::sanitise(action, 40);
         return Err(said::no_action(given, List::names(all)));
     };
     if action == ActionId::Ticket {
         return Err(said::ticket_is_elsewhere());
     }
-    let parameters = Parameters::from_words(action, &args.set).map_err(|error| error.said())?;
+    let parameters = Parameters::from_words(action, set).map_err(|error| error.said())?;
     Ok((action, parameters))
 }
 
 #[allow(clippy::unnecessary_wraps)] // every caller returns it as the command's result
-fn refuse(status: u8, why: impl Into<Said>) -> anyhow::Result<u8> {
+pub fn refuse(status: u8, why: impl Into<Said>) -> anyhow::Result<u8> {
     output::warn(&why.into());
     Ok(status)
 }
 
-fn plan_status(error: &PlanError) -> u8 {
+pub fn plan_status(error: &PlanError) -> u8 {
     match error {
         PlanError::Parameter(_) | PlanError::Missing(_) => EXIT_USAGE,
         PlanError::NotApplicable(_) | PlanError::NothingToDo(_) | PlanError::Unknown(_) => {
@@ -115,22 +130,8 @@ fn plan_status(error: &PlanError) -> u8 {
 }
 
 impl Work<'_> {
-    fn user_source(&self) -> Option<std::net::IpAddr> {
-        self.args
-            .user_source
-            .or(self.loaded.settings.probe.user_source)
-    }
-
     fn options(&self, instance: &Instance, before: Option<&Report>) -> PrepareOptions {
-        PrepareOptions {
-            user_source: self.user_source().map(IpNet::from),
-            own_source: certain_own_source(instance),
-            instance_is_fresh: true,
-            readings: before
-                .map(|report| report.evidence.clone())
-                .unwrap_or_default(),
-            ..PrepareOptions::default()
-        }
+        prepare_options(&self.look, self.loaded, instance, before)
     }
 
     /// A diagnosis first where the action destroys evidence, or where its cure is to be verified.
@@ -142,7 +143,7 @@ impl Work<'_> {
             return None;
         }
         let past = diagnose::past(self.session, self.loaded, instance);
-        Some(deed::look(self.session, instance, self.user_source(), &past).await)
+        Some(deed::look(self.session, instance, &self.look, &past).await)
     }
 
     async fn one(&self, instance: &Instance) -> anyhow::Result<u8> {
@@ -168,7 +169,7 @@ impl Work<'_> {
             let again = attempt > 0;
             if again {
                 output::note(&said::rules_changed());
-                eprint!("{}", crate::action::preview::text_in(&plan, texts()));
+                output::progress(&crate::action::preview::text_in(&plan, texts()));
                 if self.args.yes {
                     return refuse(1, said::not_sent_anew());
                 }
@@ -178,10 +179,14 @@ impl Work<'_> {
                 instance: &instance,
                 access: &self.access,
                 report: before.as_ref(),
-                target: &self.args.targets[0],
+                target: &self.targets[0],
                 yes: self.args.yes,
                 wait: self.args.wait,
                 preview_is_shown: again,
+                again: Some(LookAgain {
+                    session: self.session,
+                    options: &self.look,
+                }),
             };
             let execution = match deed.carry_out(&plan).await? {
                 Ok(execution) => execution,
@@ -206,31 +211,63 @@ impl Work<'_> {
         execution: &Execution,
         before: Option<&Report>,
     ) -> anyhow::Result<u8> {
-        let state_dir = &self.loaded.paths.state_dir;
-        let learnt = deed::learn(state_dir, plan, execution, before).unwrap_or_else(|error| {
-            output::warn(&error.said());
-            None
-        });
-        if let Err(error) = deed::remember(state_dir, plan, execution, before) {
-            output::warn(&error.said());
-        }
+        let learnt = kept(self.loaded, plan, execution, before);
         let next = if self.args.wait && deed::leaves_it_broken(execution) {
             output::note(&said::looking_again());
-            let source = self.user_source();
-            Some(deed::next(self.session, state_dir, instance, source, before).await)
+            let (session, look) = (self.session, &self.look);
+            let journal = &self.desk.journal;
+            let after = deed::after(session, self.loaded, journal, instance, look, execution);
+            Some(deed::next(after.await, before))
         } else {
             None
         };
         let told = report::Told {
             plan,
             execution,
-            target: &self.args.targets[0],
+            target: &self.targets[0],
             learnt: learnt.as_deref(),
             next: next.as_ref(),
         };
-        told.print(self.args.format)?;
-        Ok(acting::exit_status(execution, self.args.wait))
+        let status = acting::exit_status(execution, self.args.wait);
+        Ok(told.print(self.args.format, status))
     }
+}
+
+/// What a plan is made with beside its parameters.
+pub fn prepare_options(
+    look: &TriageOptions,
+    loaded: &Loaded,
+    instance: &Instance,
+    before: Option<&Report>,
+) -> PrepareOptions {
+    let source = look.user_source.or(loaded.settings.probe.user_source);
+    PrepareOptions {
+        user_source: source.map(IpNet::from),
+        own_source: certain_own_source(instance),
+        instance_is_fresh: true,
+        readings: before
+            .map(|report| report.evidence.clone())
+            .unwrap_or_default(),
+        ..PrepareOptions::default()
+    }
+}
+
+/// Keeps what an execution proved; the cause that it confirmed.
+pub fn kept(
+    loaded: &Loaded,
+    plan: &Plan,
+    execution: &Execution,
+    before: Option<&Report>,
+) -> Option<String> {
+    let state_dir = &loaded.paths.state_dir;
+    let learnt = deed::learn(state_dir, plan, execution, before).unwrap_or_else(|error| {
+        output::warn(&error.said());
+        None
+    });
+    if let Err(error) = deed::remember(state_dir, plan, execution, before) {
+        output::warn(&error.said());
+    }
+    learnt
 }
 
 /// One plan on its way from confirmation to its end; also used for an undo.
@@ -245,6 +282,8 @@ pub struct Deed<'a> {
     pub yes: bool,
     pub wait: bool,
     pub preview_is_shown: bool,
+    /// How far the look after it may go; `None` for an undo.
+    pub again: Option<LookAgain<'a>>,
 }
 
 impl Deed<'_> {
@@ -270,8 +309,10 @@ impl Deed<'_> {
             instance: self.instance,
             login: login.as_ref(),
             report: self.report,
+            again: self.again,
         };
-        let (sink, printing) = printing();
+        let boot = login.as_ref().map(|probe| probe.boot_limit);
+        let (sink, printing) = printing(Printer::of(plan, boot));
         let result = execute(self.desk, around, approved, &sink).await;
         drop(sink);
         // Only cosmetic: the last lines come before the result.
@@ -291,23 +332,28 @@ fn unconfirmed(plan: &Plan) -> Said {
     }
 }
 
-/// Progress goes to standard error as it comes.
-fn printing() -> (
+/// Progress goes to standard error as it comes; a wait is never silent for long.
+fn printing(
+    mut printer: Printer,
+) -> (
     tokio::sync::mpsc::UnboundedSender<crate::runtime::execute::Progress>,
     tokio::task::JoinHandle<()>,
 ) {
     let (sink, mut news) = tokio::sync::mpsc::unbounded_channel();
     let task = tokio::spawn(async move {
-        let mut printer = Printer::default();
-        while let Some(one) = news.recv().await {
-            printer.print(&one);
+        loop {
+            match tokio::time::timeout(acting::STILL, news.recv()).await {
+                Ok(Some(one)) => printer.print(&one),
+                Ok(None) => break,
+                Err(_) => printer.still(),
+            }
         }
     });
     (sink, task)
 }
 
-/// Reports an undo.
-pub fn report_undo(plan: &Plan, execution: &Execution, format: TextOrJson) -> anyhow::Result<()> {
+/// Reports an undo; its exit status.
+pub fn report_undo(plan: &Plan, execution: &Execution, format: TextOrJson) -> u8 {
     let told = report::Told {
         plan,
         execution,
@@ -315,5 +361,5 @@ pub fn report_undo(plan: &Plan, execution: &Execution, format: TextOrJson) -> an
         learnt: None,
         next: None,
     };
-    told.print(format)
+    told.print(format, acting::exit_status(execution, false))
 }

@@ -3,42 +3,33 @@
 //! Must not live here: plans (`action`) and their execution (`runtime::execute`).
 
 use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
 
 use super::{output, said};
 use crate::action::batch::Batch;
 use crate::action::gate::{Access, Given};
-use crate::action::plan::{Confirmation, Plan};
+use crate::action::plan::{Completion, Confirmation, Plan, Step};
 use crate::action::preview;
-use crate::config::{Loaded, Settings};
+use crate::config::Loaded;
 use crate::domain::outcome::Outcome;
-use crate::domain::said::{Joint, List, Said};
+use crate::domain::said::{Figure, Joint, List, Said, Unit};
 use crate::runtime::execute::{self, Desk, Execution, LoginLook, LoginNow, Progress};
 use crate::runtime::session::Session;
-use crate::store::journal::Journal;
+use crate::store::journal::{Contents, Journal};
 
 /// Whether this run may change anything, and who said so if not.
-pub fn access(settings: &Settings) -> Access {
-    let read_only_profile = settings
-        .cloud
-        .profile
-        .as_ref()
-        .filter(|profile| settings.cloud.read_only_profiles.contains(profile));
-    if settings.read_only {
-        Access::ReadOnly {
-            because: said::read_only_flag(),
-        }
-    } else if let Some(profile) = read_only_profile {
-        Access::ReadOnly {
-            because: said::read_only_profile(profile),
-        }
-    } else {
-        Access::ReadWrite
+pub fn access(loaded: &Loaded) -> Access {
+    match &loaded.read_only {
+        Some(because) => Access::ReadOnly {
+            because: because.clone(),
+        },
+        None => Access::ReadWrite,
     }
 }
 
 /// The journal of this user's state directory.
 pub fn journal(loaded: &Loaded) -> Journal {
-    Journal::in_directory(&loaded.paths.state_dir)
+    Journal::in_directory(&loaded.paths.state_dir).shared(loaded.settings.shared_state)
 }
 
 /// A desk on the session's cloud; an error when there is none.
@@ -52,10 +43,10 @@ pub fn desk(session: &Session, loaded: &Loaded) -> anyhow::Result<Desk> {
 /// Settles what an earlier run left in flight and takes back what is due; says so. Every command
 /// that talks to the cloud does this first; a read-only one says what it leaves alone.
 pub async fn start_up(session: &Session, loaded: &Loaded) {
-    let access = access(&loaded.settings);
+    let access = access(loaded);
     // Without a cloud nothing can be settled; what is in flight stays in the journal.
     let (Access::ReadWrite, Ok(desk)) = (&access, desk(session, loaded)) else {
-        left_alone(&journal(loaded));
+        left_alone(loaded, Some(session)).await;
         return;
     };
     let news = match execute::start_up(&desk, &access).await {
@@ -73,10 +64,43 @@ pub async fn start_up(session: &Session, loaded: &Loaded) {
     }
 }
 
-/// Says which changes are past their time and stay, because nothing may or can be sent.
-pub fn left_alone(journal: &Journal) {
-    let now = jiff::Timestamp::now();
-    for entry in journal.read().unwrap_or_default().entries {
+/// Says which changes are past their time although a start has just tried to take them back; the exit
+/// status for that, 0 without any.
+pub fn overdue(contents: &Contents, now: jiff::Timestamp) -> u8 {
+    let mut status = 0;
+    for entry in execute::overdue(contents, now) {
+        let since = entry.expires_at.unwrap_or(now);
+        let since = since.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+        let title = &entry.plan.title;
+        output::warn(&crate::runtime::said::not_taken_back(
+            title, &entry.id, &entry.id, since,
+        ));
+        status = super::EXIT_FAULT;
+    }
+    status
+}
+
+/// The same after the start-up of a session. A read-only run has said what it leaves alone.
+pub fn overdue_of(session: &Session, loaded: &Loaded) -> u8 {
+    let (Access::ReadWrite, Ok(desk)) = (access(loaded), desk(session, loaded)) else {
+        return 0;
+    };
+    // What cannot be read has been told by the start-up.
+    overdue(&desk.journal.pending().unwrap_or_default(), desk.now())
+}
+
+/// Says which changes are past their time and stay, because nothing may or can be sent. By the
+/// cloud's clock, where a session can be asked for it.
+pub async fn left_alone(loaded: &Loaded, session: Option<&Session>) {
+    let contents = journal(loaded).pending().unwrap_or_default();
+    let mut now = jiff::Timestamp::now();
+    if let Some(desk) = session.and_then(|session| desk(session, loaded).ok())
+        && !execute::timed_changes(&contents).is_empty()
+    {
+        desk.learn_clock().await;
+        now = desk.now();
+    }
+    for entry in contents.entries {
         if entry.is_due(now) {
             output::warn(&said::still_in_force(
                 &entry.id,
@@ -103,7 +127,7 @@ pub fn confirm(
         return Ok(Some(Given::Nothing));
     }
     if !preview_is_shown {
-        eprint!("{}", preview::text_in(plan, output::texts()));
+        output::progress(&preview::text_in(plan, output::texts()));
     }
     let name = (plan.confirmation == Confirmation::TypedName).then(|| plan.target.to_type());
     ask(name)
@@ -118,7 +142,7 @@ pub fn confirm_batch(batch: &Batch, yes: bool) -> anyhow::Result<Option<Given>> 
         }));
     }
     for plan in batch.plans() {
-        eprintln!("{}", preview::text_in(plan, output::texts()));
+        output::progress(&format!("{}\n", preview::text_in(plan, output::texts())));
     }
     for line in batch.summary() {
         output::note(&line);
@@ -133,8 +157,8 @@ fn ask(name: Option<&str>) -> anyhow::Result<Option<Given>> {
         return Ok(None);
     }
     match name {
-        Some(name) => eprint!("{} ", output::said(&said::type_to_go_on(name))),
-        None => eprint!("{} ", output::said(&said::go_on())),
+        Some(name) => output::progress(&format!("{} ", output::said(&said::type_to_go_on(name)))),
+        None => output::progress(&format!("{} ", output::said(&said::go_on()))),
     }
     std::io::stderr().flush()?;
     let mut answer = String::new();
@@ -149,15 +173,67 @@ fn ask(name: Option<&str>) -> anyhow::Result<Option<Given>> {
     }))
 }
 
-/// Progress as lines on standard error; a state is only repeated when it changes.
+/// How often what has not changed is said again, with the time that has passed.
+pub const STILL: Duration = Duration::from_secs(5);
+
+/// Progress as lines on standard error; what does not change is said again now and then.
 #[derive(Debug, Default)]
 pub struct Printer {
     last: Said,
+    printed: Option<Instant>,
+    /// When what is being waited for began, and how long it may take.
+    waiting: Option<(Instant, Option<Duration>)>,
+    /// Longest time of each step, and of the login after them.
+    steps: Vec<Option<Duration>>,
+    login: Option<Duration>,
 }
 
 impl Printer {
+    /// One that knows how long the steps of a plan may take, and the login after a boot.
+    pub fn of(plan: &Plan, boot: Option<Duration>) -> Self {
+        let limit = |step: &Step| match &step.completion {
+            Completion::Instance { limit_s, .. }
+            | Completion::Task { limit_s }
+            | Completion::Invocation { limit_s }
+            | Completion::Unblocked { limit_s, .. } => Some(Duration::from_secs(*limit_s)),
+            _ => None,
+        };
+        let boots = |step: &Step| matches!(&step.completion, Completion::Instance { .. });
+        Self {
+            steps: plan.steps.iter().map(limit).collect(),
+            login: boot.filter(|_| plan.steps.iter().any(boots)),
+            ..Self::default()
+        }
+    }
+
+    /// Nothing was heard for a while: says again what is waited for.
+    pub fn still(&mut self) {
+        let Some((since, limit)) = self.waiting else {
+            return;
+        };
+        let waited = whole_seconds(since.elapsed());
+        let line = match limit {
+            Some(limit) => said::still_of(&self.last, waited, whole_seconds(limit)),
+            None => said::still(&self.last, waited),
+        };
+        output::note(&line);
+        self.printed = Some(Instant::now());
+    }
+
+    fn begin(&mut self, limit: Option<Duration>) {
+        self.waiting = Some((Instant::now(), limit));
+    }
+
     /// Prints one piece of news.
     pub fn print(&mut self, news: &Progress) {
+        match news {
+            Progress::Answered { step, .. } => {
+                let limit = self.steps.get(*step).copied().flatten();
+                self.begin(limit);
+            }
+            Progress::Ended { .. } => self.begin(self.login),
+            _ => {}
+        }
         let line = match news {
             Progress::Journalled { entry } => said::entry(entry),
             Progress::Sending { step, of, purpose } => said::call(step + 1, *of, purpose),
@@ -180,8 +256,15 @@ impl Printer {
         if line != self.last {
             output::note(&line);
             self.last = line;
+            self.printed = Some(Instant::now());
+        } else if self.printed.is_some_and(|at| at.elapsed() >= STILL) {
+            self.still();
         }
     }
+}
+
+fn whole_seconds(time: Duration) -> Figure {
+    Figure::new(time.as_secs() as f64, 0, Unit::Seconds)
 }
 
 /// Exit status of an execution. `waited`: the verification was asked for, so that 0 says that login

@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::SiteSetting;
+use crate::domain::action::Risk;
 use crate::domain::evidence::state::{scope, user_path};
 
 /// Version and commit.
@@ -106,15 +107,37 @@ pub struct DemoArgs {
 /// Printed after the help of `diagnose`, and in the man page.
 pub const EXIT_STATUS_OF_DIAGNOSE: &str = "Exit status: 0 healthy, 1 a fault was found, 2 wrong usage or configuration, 3 no diagnosis possible, 4 what was observed decides nothing. Of several targets the worst counts: 3, then 1, then 4.";
 
+/// Printed after the help of `overview`.
+pub const EXIT_STATUS_OF_OVERVIEW: &str = "Exit status: 0 every login answers, 1 a cause leads somewhere, 2 wrong usage or configuration, 3 no instance could be read, 4 logins fail and no cause leads.";
+
+/// Printed after the help of `ports`.
+pub const EXIT_STATUS_OF_PORTS: &str = "Exit status: 0 the rules open everything that was asked about, 1 something is shut or open in part, 2 wrong usage or configuration, 4 something could not be told.";
+
+/// Printed after the help of `act`.
+pub const EXIT_STATUS_OF_ACT: &str = "Exit status: 0 done (with --wait: and login is back), 1 refused by the cloud, or login is not back or not known to be, 2 wrong usage, 3 nothing was sent.";
+
+/// Printed after the help of `heal`.
+pub const EXIT_STATUS_OF_HEAL: &str = "Exit status: 0 login is back or was never broken, 1 it is not back or not known to be, 2 wrong usage, 3 nothing was sent.";
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List instances and their login health
     List(ListArgs),
+    /// The causes that keep people out of the fleet, and how often each occurs
+    #[command(after_help = EXIT_STATUS_OF_OVERVIEW)]
+    Overview(OverviewArgs),
+    /// Verify which ports the rules open, with a real try from here
+    #[command(after_help = EXIT_STATUS_OF_PORTS)]
+    Ports(PortsArgs),
     /// Diagnose why login fails, one object per target
     #[command(after_help = EXIT_STATUS_OF_DIAGNOSE)]
     Diagnose(DiagnoseArgs),
     /// Preview or run one action
+    #[command(after_help = EXIT_STATUS_OF_ACT)]
     Act(ActArgs),
+    /// Carry out the ranked repairs one by one, each verified, until login is back
+    #[command(after_help = EXIT_STATUS_OF_HEAL)]
+    Heal(HealArgs),
     /// List, search or print known-issue guides
     Guide(GuideArgs),
     /// Weigh saved evidence again without touching anything
@@ -146,21 +169,66 @@ pub enum TextOrJson {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TableOrJson {
+pub enum Listing {
     Table,
     Json,
+    Csv,
 }
 
 #[derive(Debug, Clone, Args)]
 pub struct ListArgs {
     #[arg(long, value_enum, default_value = "table")]
-    pub format: TableOrJson,
+    pub format: Listing,
     /// Filter as in the console, for example `state:stopped region:ap-seoul web`
     #[arg(long, value_name = "FILTER")]
     pub filter: Option<String>,
     /// Do not try the login ports, only list
+    #[arg(long, conflicts_with = "causes")]
+    pub no_probe: bool,
+    /// Also name the leading cause of each login that does not answer, as far as it can be seen from
+    /// outside and from the cloud
+    #[arg(long)]
+    pub causes: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct OverviewArgs {
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: Listing,
+    /// Filter as in the console, for example `region:ap-seoul web`
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Option<String>,
+    /// Give up on an instance after this time, for example `30s`
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct PortsArgs {
+    /// Instance id, name or address
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// Also verify this traffic, for example `in tcp 8080 203.0.113.7` or `out udp 53`: direction,
+    /// protocol, port or range, far side; may be repeated, at most 15 with those of `probe.tuples`
+    #[arg(long, value_name = "TUPLE")]
+    pub tuple: Vec<String>,
+    /// Address or network on the far side of the common rows, in place of everyone
+    #[arg(long, value_name = "ADDR", value_parser = network)]
+    pub source: Option<ipnet::IpNet>,
+    /// Judge by the rules alone, without trying from here
     #[arg(long)]
     pub no_probe: bool,
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: Listing,
+}
+
+/// An address, or a network.
+fn network(text: &str) -> Result<ipnet::IpNet, String> {
+    let address = text.parse::<IpAddr>().map(ipnet::IpNet::from);
+    address
+        .or_else(|_| text.parse::<ipnet::IpNet>())
+        .map(|net| net.trunc())
+        .map_err(|_| "not an address or a network such as 203.0.113.0/24".to_owned())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -280,12 +348,18 @@ pub struct TriageArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "one flag of the command line each"
+)]
 pub struct ActArgs {
-    /// Instance ids, names or addresses; several make one batch
-    #[arg(required = true, num_args = 1.., value_name = "TARGET")]
-    pub targets: Vec<String>,
-    /// Action id, for example `restart` or `open-port`
-    pub action: String,
+    /// Instance id, name or address (several make one batch), then the action, for example
+    /// `restart` or `open-port`; with --next the instance alone
+    #[arg(required = true, num_args = 1.., value_names = ["TARGET", "ACTION"])]
+    words: Vec<String>,
+    /// Diagnose first and carry out what would then be tried first
+    #[arg(long, conflicts_with = "set")]
+    pub next: bool,
     /// Parameter of the action; may be repeated
     #[arg(long = "set", value_name = "K=V")]
     pub set: Vec<String>,
@@ -300,9 +374,58 @@ pub struct ActArgs {
     pub wait: bool,
     #[arg(long, value_enum, default_value = "text")]
     pub format: TextOrJson,
-    /// Address that the failing user comes from
-    #[arg(long, value_name = "ADDR")]
-    pub user_source: Option<IpAddr>,
+    #[command(flatten)]
+    pub triage: TriageArgs,
+}
+
+impl ActArgs {
+    /// The instances, and the action unless it is to be found.
+    pub fn split(&self) -> (&[String], Option<&str>) {
+        match self.words.split_last() {
+            Some((action, targets)) if !self.next => (targets, Some(action)),
+            _ => (&self.words, None),
+        }
+    }
+}
+
+/// Risk above which nothing is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MostRisk {
+    Low,
+    Medium,
+    High,
+}
+
+impl From<MostRisk> for Risk {
+    fn from(most: MostRisk) -> Self {
+        match most {
+            MostRisk::Low => Self::Low,
+            MostRisk::Medium => Self::Medium,
+            MostRisk::High => Self::High,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct HealArgs {
+    /// Instance id, name or address
+    pub target: String,
+    /// Actions that are carried out at most
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=10))]
+    pub most: u8,
+    /// Stop before an action of more risk than this
+    #[arg(long, value_enum, default_value = "medium")]
+    pub risk: MostRisk,
+    /// Show what would be tried and the first preview, send nothing
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Confirm each action
+    #[arg(long)]
+    pub yes: bool,
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: TextOrJson,
+    #[command(flatten)]
+    pub triage: TriageArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -362,6 +485,12 @@ pub struct JournalArgs {
     /// Let the time-boxed change of this entry stay
     #[arg(long, value_name = "ID", conflicts_with = "undo")]
     pub keep: Option<String>,
+    /// Close the entry of this id, which nothing else will end
+    #[arg(long, value_name = "ID", conflicts_with_all = ["undo", "keep"], requires = "why")]
+    pub close: Option<String>,
+    /// Reason for closing it, kept in the journal
+    #[arg(long, value_name = "TEXT", requires = "close")]
+    pub why: Option<String>,
     /// Confirm the undo
     #[arg(long)]
     pub yes: bool,

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::io::{Read, Seek, SeekFrom, Write as _};
+use std::ops::ControlFlow;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -88,10 +89,7 @@ fn report(loaded: &Loaded) -> String {
         ("environment", environment()),
         ("settings", settings::show(loaded)),
         ("checks of this machine", doctor::local_text(loaded)),
-        (
-            "journal",
-            journal(&Journal::in_directory(&loaded.paths.state_dir)),
-        ),
+        ("journal", journal(&super::acting::journal(loaded))),
         ("log", tail(&log)),
     ] {
         // Writing to a string cannot fail.
@@ -136,19 +134,20 @@ fn environment() -> String {
 }
 
 fn journal(journal: &Journal) -> String {
-    let contents = match journal.read() {
-        Ok(contents) => contents,
-        Err(error) => return format!("{error}\n"),
-    };
-    let count = contents.entries.len();
-    let mut text = format!(
-        "{count} entries, {} lines not understood\n",
-        contents.skipped
-    );
-    for entry in contents.entries.iter().skip(count.saturating_sub(ENTRIES)) {
+    let mut text = String::new();
+    let mut shown = 0;
+    let read = journal.each(ENTRIES, |entry| {
         let _ = writeln!(text, "{} {} {:?}", entry.id, entry.plan.action, entry.state);
+        shown += 1;
+        ControlFlow::<std::convert::Infallible>::Continue(())
+    });
+    match read {
+        Ok(ControlFlow::Continue(contents)) => {
+            let (count, skipped) = (contents.earlier + shown, contents.skipped);
+            format!("{count} entries, {skipped} lines not understood\n{text}")
+        }
+        Err(error) => format!("{error}\n"),
     }
-    text
 }
 
 /// The end of a file, from a whole line on.

@@ -3,14 +3,12 @@
 //!
 //! Must not live here: the cloud itself (`demo`).
 
-use std::io::Write;
-
 use tokio::signal::unix::{SignalKind, signal};
 
 use tokio::sync::OnceCell;
 
 use super::args::{DemoCloudArgs, GlobalArgs};
-use super::said;
+use super::{output, said};
 use crate::cloud::credentials::{Credentials, Provider};
 use crate::cloud::{Client, ClientConfig};
 use crate::config::Settings;
@@ -62,10 +60,7 @@ pub async fn run(args: &DemoCloudArgs, global: &GlobalArgs) -> anyhow::Result<u8
         "secret_key": cloud.secret_key,
         "regions": cloud.regions,
     });
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}")?;
-    out.flush()?;
-    drop(out);
+    output::print(&format!("{line}\n"))?;
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
         result = tokio::signal::ctrl_c() => result?,

@@ -18,7 +18,7 @@ use super::args::{
 };
 use super::output::Fault;
 use super::said;
-use super::{EXIT_FAULT, EXIT_INCONCLUSIVE, EXIT_NOTHING, open, output, report};
+use super::{EXIT_FAULT, EXIT_INCONCLUSIVE, EXIT_NOTHING, EXIT_USAGE, open, output, report};
 use crate::cloud::{CloudError, Pool};
 use crate::config::{Loaded, VantageSetting};
 use crate::diagnosis::Knowledge;
@@ -45,11 +45,16 @@ const MAX_ERROR_TEXT: u64 = 256 * 1024;
 const MOST_ACTIONS: usize = 4;
 
 /// Targets that are looked at together: enough for full calls, few enough for one machine.
-const AT_ONCE: usize = 1_000;
+pub(super) const AT_ONCE: usize = 1_000;
 
 pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let loaded = open::settings(global)?;
     let session = session(&loaded, &args.targets).await?;
+    let asked = args.why_not.as_deref();
+    if let Some(why) = asked.and_then(|cause| report::unknown_cause(&session.knowledge, cause)) {
+        output::warn(&why);
+        return Ok(EXIT_USAGE);
+    }
     let mut options = options(&args.triage, &session.knowledge, &loaded)?;
     let several = args.targets.len() > 1;
     if several {
@@ -128,14 +133,14 @@ fn print(args: &DiagnoseArgs, session: &Session, report: &Report) -> anyhow::Res
 }
 
 /// How far a run over several targets has come, on standard error.
-struct Progress {
+pub(super) struct Progress {
     of: usize,
     done: AtomicUsize,
     begun: Instant,
 }
 
 impl Progress {
-    fn of(of: usize) -> Self {
+    pub fn of(of: usize) -> Self {
         Self {
             of,
             done: AtomicUsize::new(0),
@@ -144,7 +149,7 @@ impl Progress {
     }
 
     /// Says so at each tenth of the targets: enough to see that it goes on, little in a log.
-    fn one_more(&self) {
+    pub fn one_more(&self) {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         let step = self.of.div_ceil(10);
         if self.of > 1 && (done.is_multiple_of(step) || done == self.of) {
@@ -153,7 +158,7 @@ impl Progress {
         }
     }
 
-    fn end(&self, session: &Session, pool: Option<&Pool>) {
+    pub fn end(&self, session: &Session, pool: Option<&Pool>) {
         let (Some(pool), Some(cloud)) = (pool, &session.cloud) else {
             return;
         };
@@ -208,6 +213,13 @@ pub fn options(
     knowledge: &Knowledge,
     loaded: &Loaded,
 ) -> anyhow::Result<TriageOptions> {
+    if let (true, false, Some(because)) = (
+        args.deep,
+        loaded.settings.lets_look_inside(),
+        &loaded.read_only,
+    ) {
+        output::warn(&said::deep_read_only(because));
+    }
     Ok(TriageOptions {
         memory: Some(loaded.paths.state_dir.clone()),
         onset: args.since,
@@ -362,25 +374,25 @@ fn as_asked(mut instance: Instance, options: TriageOptions) -> Aimed {
 
 /// Triages and weighs one target.
 async fn one(session: &Session, loaded: &Loaded, aimed: Aimed) -> anyhow::Result<Report> {
-    let Aimed { instance, options } = aimed;
+    Ok(weigh(session, loaded, &aimed.instance, &aimed.options).await)
+}
+
+/// Triages and weighs an instance.
+pub(super) async fn weigh(
+    session: &Session,
+    loaded: &Loaded,
+    instance: &Instance,
+    options: &TriageOptions,
+) -> Report {
     // Nobody watches the readings arrive: the receiver is dropped at once.
     let (sink, _) = mpsc::channel(1);
-    let triage = triage::run(session, &instance, &options, sink).await;
-    Ok(diagnose::report(
-        session,
-        &instance,
-        &triage,
-        &past(session, loaded, &instance),
-    ))
+    let triage = triage::run(session, instance, options, sink).await;
+    diagnose::report(session, instance, &triage, &past(session, loaded, instance))
 }
 
 /// What earlier actions and cases say about a diagnosis of now.
 pub fn past(session: &Session, loaded: &Loaded, instance: &Instance) -> Past {
     let now = jiff::Timestamp::now();
-    Past::of(
-        &loaded.paths.state_dir,
-        &session.knowledge,
-        &instance.id,
-        now,
-    )
+    let journal = super::acting::journal(loaded);
+    Past::of(loaded, &journal, &session.knowledge, &instance.id, now)
 }

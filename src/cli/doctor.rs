@@ -88,7 +88,7 @@ pub async fn run(args: &DoctorArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let loaded = config::load(&Overrides::from(global))?;
     output::speak(loaded.settings.ui.lang);
     // It only reads, whatever is due.
-    acting::left_alone(&acting::journal(&loaded));
+    acting::left_alone(&loaded, None).await;
     let mut checks = local_checks(&loaded);
     checks.extend(api::checks(&loaded).await);
     report(&checks, args.format)

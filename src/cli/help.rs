@@ -4,6 +4,8 @@
 //! The English stands beside each option (`args`); other languages are looked up by the whole of
 //! it, as the texts of the knowledge files are. Must not live here: the options themselves.
 
+use std::io;
+
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command, CommandFactory as _, FromArgMatches as _};
@@ -30,7 +32,16 @@ pub fn parse() -> Cli {
                 output::warn(&why);
                 std::process::exit(error.exit_code());
             }
-            None => error.exit(),
+            None => {
+                let written = error.print();
+                match written {
+                    Err(why) if !error.use_stderr() && why.kind() != io::ErrorKind::BrokenPipe => {
+                        output::warn(&said::unwritten(why));
+                        std::process::exit(super::EXIT_NOTHING.into());
+                    }
+                    _ => std::process::exit(error.exit_code()),
+                }
+            }
         },
     }
 }

@@ -1,6 +1,7 @@
 //! `cvmtop journal`: what was done, by whom, when, with what result; and the way back.
 
 use std::fmt::Write as _;
+use std::ops::ControlFlow;
 
 use serde_json::json;
 
@@ -10,39 +11,63 @@ use super::output::print;
 use super::said;
 use super::{EXIT_NOTHING, EXIT_USAGE, act, open, output};
 use crate::action::gate::Access;
-use crate::runtime::execute::{self, ExecuteError, has_duties, prepare_undo};
-use crate::store::journal::{Contents, Entry, Journal};
+use crate::domain::said::Said;
+use crate::runtime::execute::{self, ExecuteError, has_duties, prepare_undo, timed_changes};
+use crate::store::StoreError;
+use crate::store::journal::{Entry, Journal};
 
 /// Runs the command.
 pub async fn run(args: &JournalArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let loaded = open::settings(global)?;
     let journal = acting::journal(&loaded);
-    let access = acting::access(&loaded.settings);
+    let access = acting::access(&loaded);
     if let Some(id) = &args.undo {
         return undo(id, args, &loaded, &access).await;
     }
-    if let Some(id) = &args.keep {
-        return keep(&journal, id);
+    if let Some(id) = args.keep.as_ref().or(args.close.as_ref()) {
+        if let Access::ReadOnly { because } = &access {
+            let why = match args.keep {
+                Some(_) => crate::runtime::said::keep_read_only(because, id),
+                None => said::journal_read_only(because),
+            };
+            return act::refuse(EXIT_NOTHING, why);
+        }
+        let why = args.why.as_deref().unwrap_or_default();
+        return Ok(told(if args.keep.is_some() {
+            execute::keep(&journal, id)
+        } else {
+            execute::close(&journal, &execute::author(), id, why)
+        }));
     }
-    let mut contents = journal.read()?;
-    if access != Access::ReadWrite {
-        acting::left_alone(&journal);
-    } else if has_duties(&contents, jiff::Timestamp::now()) {
+    let mut pending = journal.pending()?;
+    let may_act = access == Access::ReadWrite;
+    let mut now = jiff::Timestamp::now();
+    // Whether a time box is over is known by the cloud's clock alone.
+    let timed = !timed_changes(&pending).is_empty();
+    if timed || may_act && has_duties(&pending, now) {
         // Reading must work without any cloud, so this may fail.
         match open::cloud(&loaded, &mut |_| {}).await {
             Ok(session) => {
                 acting::start_up(&session, &loaded).await;
-                contents = journal.read()?;
+                pending = journal.pending()?;
+                now = acting::desk(&session, &loaded).map_or(now, |desk| desk.now());
             }
-            Err(error) => output::warn(&said::unsettled(error.said())),
+            Err(error) if may_act && has_duties(&pending, now) => {
+                output::warn(&said::unsettled(error.said()));
+            }
+            Err(_) if may_act => {}
+            Err(_) => acting::left_alone(&loaded, None).await,
         }
     }
-    if contents.skipped > 0 {
+    if pending.skipped > 0 {
         let path = journal.path();
-        output::warn(&said::lines_left_out(contents.skipped, path.display()));
+        output::warn(&said::lines_left_out(pending.skipped, path.display()));
     }
-    print(&list(&contents, args.format))?;
-    Ok(0)
+    list(&journal, args.format)?;
+    Ok(match access {
+        Access::ReadWrite => acting::overdue(&pending, now),
+        Access::ReadOnly { .. } => 0,
+    })
 }
 
 async fn undo(
@@ -51,8 +76,7 @@ async fn undo(
     loaded: &crate::config::Loaded,
     access: &Access,
 ) -> anyhow::Result<u8> {
-    let contents = acting::journal(loaded).read()?;
-    let entry = match contents.find(id) {
+    let entry = match acting::journal(loaded).entry(id) {
         Ok(entry) => entry,
         Err(error) => {
             output::warn(&error.said());
@@ -61,7 +85,12 @@ async fn undo(
     };
     let session = open::cloud(loaded, &mut |warning| output::warn(&warning)).await?;
     let desk = acting::desk(&session, loaded)?;
-    let (plan, instance) = match prepare_undo(&desk, entry).await {
+    let done_on = &entry.place.endpoint;
+    if loaded.demo.is_some() && !done_on.is_empty() && *done_on != desk.client.endpoint() {
+        output::warn(&said::demo_has_ended(&entry.id));
+        return Ok(EXIT_NOTHING);
+    }
+    let (plan, instance) = match prepare_undo(&desk, &entry).await {
         Ok(prepared) => prepared,
         Err(error @ (ExecuteError::Plan(_) | ExecuteError::Busy(_))) => {
             output::warn(&error.said());
@@ -72,7 +101,12 @@ async fn undo(
             return Ok(1);
         }
     };
+    if args.yes {
+        // Whoever confirms beforehand sees no preview.
+        plan.warnings.iter().for_each(output::warn);
+    }
     let deed = act::Deed {
+        again: None,
         desk: &desk,
         instance: &instance,
         access,
@@ -83,47 +117,50 @@ async fn undo(
         preview_is_shown: false,
     };
     match deed.carry_out(&plan).await? {
-        Ok(execution) => {
-            act::report_undo(&plan, &execution, args.format)?;
-            Ok(acting::exit_status(&execution, false))
-        }
+        Ok(execution) => Ok(act::report_undo(&plan, &execution, args.format)),
         Err(status) => Ok(status),
     }
 }
 
-/// Lets a time-boxed change stay; nothing is sent to the cloud for it.
-fn keep(journal: &Journal, id: &str) -> anyhow::Result<u8> {
-    match execute::keep(journal, id) {
+/// Says what was written down, or why nothing was; nothing is sent to the cloud for it.
+fn told(written: Result<Result<Said, Said>, StoreError>) -> u8 {
+    match written {
         Ok(Ok(kept)) => {
-            print(&format!("{}\n", output::said(&kept)))?;
-            Ok(0)
+            let text = format!("{}\n", output::said(&kept));
+            output::print_done(&text, 0, [])
         }
         Ok(Err(why)) => {
             output::warn(&why);
-            Ok(EXIT_NOTHING)
+            EXIT_NOTHING
         }
         Err(error) => {
             output::warn(&error.said());
-            Ok(EXIT_USAGE)
+            EXIT_USAGE
         }
     }
 }
 
-fn list(contents: &Contents, format: TextOrJson) -> String {
-    match format {
-        TextOrJson::Json => contents
-            .entries
-            .iter()
-            .fold(String::new(), |mut out, entry| {
-                // Writing to a string cannot fail.
-                let _ = writeln!(out, "{}", as_json(entry));
-                out
-            }),
-        TextOrJson::Text if contents.entries.is_empty() => {
-            format!("{}\n", output::said(&said::nothing_yet()))
+/// Prints the entries one by one: a journal of years is not held at once.
+fn list(journal: &Journal, format: TextOrJson) -> anyhow::Result<()> {
+    let mut any = false;
+    let listed = journal.each(usize::MAX, |entry| {
+        any = true;
+        let text = match format {
+            TextOrJson::Json => format!("{}\n", as_json(entry)),
+            TextOrJson::Text => as_text(entry),
+        };
+        match print(&text) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
         }
-        TextOrJson::Text => contents.entries.iter().map(as_text).collect(),
+    })?;
+    if let ControlFlow::Break(error) = listed {
+        return Err(error);
     }
+    if !any && format == TextOrJson::Text {
+        print(&format!("{}\n", output::said(&said::nothing_yet())))?;
+    }
+    Ok(())
 }
 
 fn as_json(entry: &Entry) -> serde_json::Value {

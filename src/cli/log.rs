@@ -66,11 +66,14 @@ fn begin(file: Rotating, level: LevelFilter) {
     }
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        let place = info.location().map(ToString::to_string);
-        // The message may quote what it choked on; its place alone is safe.
-        tracing::error!(place = place.unwrap_or_default(), "panic");
+        note_panic(info);
         before(info);
     }));
+}
+
+/// The message may quote what it choked on; its place alone is safe.
+fn note_panic(info: &std::panic::PanicHookInfo<'_>) {
+    tracing::error!(place = super::fault::place(info), "panic");
 }
 
 /// The layer's way to the file: each event is written whole, under one lock.
@@ -218,6 +221,33 @@ mod tests {
             lines += text.lines().count();
         }
         assert_eq!(lines, 200);
+    }
+
+    #[test]
+    fn a_panic_is_noted_without_the_folders_of_the_builder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cvmtop.log");
+        let lines = Lines(Mutex::new(Rotating::open(&path, MAX_FILE).unwrap()));
+        let layer = tracing_subscriber::fmt::layer().with_writer(lines);
+        let subscriber = tracing_subscriber::registry().with(layer);
+        let me = std::thread::current().id();
+        let before = std::sync::Arc::new(std::panic::take_hook());
+        let others = before.clone();
+        std::panic::set_hook(Box::new(move |info| {
+            if std::thread::current().id() == me {
+                note_panic(info);
+            } else {
+                others(info);
+            }
+        }));
+        // In a source file of the standard library, so of another folder.
+        let fault = || std::panic::catch_unwind(|| "ab".repeat(usize::MAX));
+        let fault = tracing::subscriber::with_default(subscriber, fault);
+        std::panic::set_hook(Box::new(move |info| before(info)));
+        assert!(fault.is_err());
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (_, place) = text.split_once("place").unwrap();
+        assert!(place.contains(".rs:") && !place.contains('/'), "{text}");
     }
 
     #[test]

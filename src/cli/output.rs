@@ -5,6 +5,10 @@
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
+use secrecy::ExposeSecret;
+
+use super::said as own;
+use crate::action::handed::Handed;
 use crate::app::locale::{Lang, Texts};
 use crate::cloud::CloudError;
 use crate::config::ConfigError;
@@ -42,9 +46,39 @@ pub fn said(said: &Said) -> String {
 /// [`is_broken_pipe`] recognises.
 pub fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
-    Ok(())
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    Ok(written.map_err(Unwritten)?)
+}
+
+/// Results could not be written to standard output.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unwritten(pub io::Error);
+
+/// Writes what came of something that was done, and gives the status that it ended with: what cannot
+/// be written changes nothing about it. The secrets in the text are handed over another way then.
+pub fn print_done<'h>(text: &str, status: u8, handed: impl IntoIterator<Item = &'h Handed>) -> u8 {
+    if let Err(error) = print(text) {
+        if !is_broken_pipe(&error) {
+            warn(&own::done_unwritten(error));
+        }
+        hand_over(handed);
+    }
+    status
+}
+
+/// Shows secrets on standard error, or where that cannot be written, on the terminal: they are kept
+/// nowhere, so this is the only time.
+pub fn hand_over<'h>(handed: impl IntoIterator<Item = &'h Handed>) {
+    for one in handed {
+        let line = own::handed(&one.what, one.value.expose_secret());
+        let line = format!("{}\n", said(&line));
+        if io::stderr().lock().write_all(line.as_bytes()).is_err() {
+            let terminal = std::fs::OpenOptions::new().write(true).open("/dev/tty");
+            // Without any place to write to, only a new action helps.
+            let _ = terminal.and_then(|mut terminal| terminal.write_all(line.as_bytes()));
+        }
+    }
 }
 
 /// Says a sentence on standard error, in the language of the run. What is said may quote a file, an
@@ -53,6 +87,12 @@ pub fn warn(text: &Said) {
     let text = sanitise_block(&said(text), MAX_WARNING);
     // Nobody can be told that nobody can be told.
     let _ = writeln!(io::stderr().lock(), "cvmtop: {}", text.trim_end());
+}
+
+/// Writes what is shown meanwhile to standard error, as it stands.
+pub fn progress(text: &str) {
+    // Nobody can be told that nobody can be told.
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Says a line of progress on standard error.
@@ -81,6 +121,9 @@ pub fn sentence(error: &anyhow::Error) -> Said {
             })+
         };
     }
+    if let Some(Unwritten(why)) = error.downcast_ref::<Unwritten>() {
+        return own::unwritten(why);
+    }
     if let Some(Fault(why)) = error.downcast_ref::<Fault>() {
         return why.clone();
     }
@@ -100,6 +143,6 @@ pub fn sentence(error: &anyhow::Error) -> Said {
 /// True when the reader of our output has gone, which is not an error.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+        .downcast_ref::<Unwritten>()
+        .is_some_and(|Unwritten(e)| e.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::args::{GlobalArgs, ReplayArgs, TextOrJson};
 use super::ordered::{Next, Put, in_order};
-use super::output::Fault;
+use super::output::{Fault, Unwritten};
 use super::said;
 use super::{EXIT_NOTHING, acting, output, report};
 use crate::config::{self, Overrides};
@@ -18,7 +18,7 @@ use crate::diagnosis::Knowledge;
 use crate::diagnosis::replay::SavedCase;
 use crate::diagnosis::score::{self, Label, Method};
 use crate::runtime::execute::failed_cures;
-use crate::store::journal::Contents;
+use crate::store::journal::Journal;
 
 /// Longest line taken from standard input.
 const MAX_LINE: usize = 16 << 20;
@@ -39,6 +39,11 @@ pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<u8> {
     if args.score {
         return score_cases(knowledge, &args.cases);
     }
+    let asked = args.why_not.as_deref();
+    if let Some(why) = asked.and_then(|cause| report::unknown_cause(knowledge, cause)) {
+        super::output::warn(&why);
+        return Ok(super::EXIT_USAGE);
+    }
     let show = Show {
         knowledge,
         format: args.format,
@@ -55,15 +60,15 @@ pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<u8> {
                 Next::Result(answer) => {
                     let (text, weighed) = answer?;
                     read += usize::from(weighed);
-                    out.write_all(&text)?;
+                    out.write_all(&text).map_err(Unwritten)?;
                 }
                 // A reader at the other end of a pipe waits for each answer.
-                Next::Pause => out.flush()?,
+                Next::Pause => out.flush().map_err(Unwritten)?,
             }
             Ok(())
         },
     )?;
-    out.flush()?;
+    out.flush().map_err(Unwritten)?;
     Ok(if read == 0 { EXIT_NOTHING } else { 0 })
 }
 
@@ -168,16 +173,15 @@ struct Show<'a> {
     format: TextOrJson,
     why_not: Option<&'a str>,
     /// What was done from this machine.
-    journal: Contents,
+    journal: Option<Journal>,
 }
 
 /// The journal of the state directory. Evidence can be weighed without one, so whatever is wrong
 /// with settings or file is no reason to stop.
-fn journal(global: &GlobalArgs) -> Contents {
+fn journal(global: &GlobalArgs) -> Option<Journal> {
     config::load(&Overrides::from(global))
         .ok()
-        .and_then(|loaded| acting::journal(&loaded).read().ok())
-        .unwrap_or_default()
+        .map(|loaded| acting::journal(&loaded))
 }
 
 impl Show<'_> {
@@ -190,7 +194,9 @@ impl Show<'_> {
             .filter_map(|reading| reading.observed_at);
         match seen.max() {
             Some(at) if !case.instance.id.is_empty() => {
-                failed_cures(&self.journal, &case.instance.id, at)
+                let journal = self.journal.as_ref();
+                let near = journal.and_then(|journal| journal.near(&case.instance.id, at).ok());
+                failed_cures(&near.unwrap_or_default(), &case.instance.id, at)
             }
             _ => Vec::new(),
         }

@@ -97,6 +97,28 @@ pub fn why_not_text(knowledge: &Knowledge, report: &Report, cause: &str) -> Stri
     out
 }
 
+/// Most ids that are named beside a wrong one.
+const NEAR: usize = 5;
+
+/// That there is no cause of an id, with the ids that are near; `None` where there is one.
+pub fn unknown_cause(knowledge: &Knowledge, given: &str) -> Option<Said> {
+    let given = crate::domain::text::sanitise(given, 60);
+    let known: Vec<&str> = knowledge.causes.iter().map(|c| c.id.as_str()).collect();
+    if known.contains(&given.as_str()) {
+        return None;
+    }
+    // A part of an id is nearer than letters that happen to agree.
+    let shared = |id: &str| {
+        let parts = given.split('-').filter(|part| part.len() > 2);
+        parts.filter(|part| id.contains(part)).count()
+    };
+    let distance = |id: &str| strsim::levenshtein(&given, id);
+    let mut near = known;
+    near.sort_by_key(|id| (std::cmp::Reverse(shared(id)), distance(id)));
+    near.truncate(NEAR);
+    Some(said::no_cause_of_that_id(given, List::names(near)))
+}
+
 /// English keeps the title of the knowledge in force, which an operator may have changed.
 fn title<'a>(id: &str, given: &'a str) -> &'a str {
     if texts().lang() == Lang::En {
@@ -106,13 +128,18 @@ fn title<'a>(id: &str, given: &'a str) -> &'a str {
     }
 }
 
-fn headline(report: &Report) -> Said {
-    let i = &report.instance;
-    let verdict = match report.verdict {
+/// The verdict in one word.
+pub(super) fn verdict(verdict: Verdict) -> Said {
+    match verdict {
         Verdict::Healthy => said::healthy(),
         Verdict::Faulty => said::faulty(),
         Verdict::Inconclusive => said::inconclusive(),
-    };
+    }
+}
+
+fn headline(report: &Report) -> Said {
+    let i = &report.instance;
+    let verdict = verdict(report.verdict);
     let os = Word::new(Table::Os, i.os.as_str());
     let state = Word::new(Table::InstanceState, i.state.clone());
     let about = [Said::raw(&i.region), said::word(os), said::word(state)];

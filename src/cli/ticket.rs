@@ -27,18 +27,15 @@ pub async fn run(args: &TicketArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let past = diagnose::past(&session, &loaded, &instance);
     let mut report = runtime::diagnose::report(&session, &instance, &triage, &past);
     report.guide_steps = diagnose::guide_steps(&loaded, &instance.id);
-    let journal = acting::journal(&loaded).read().unwrap_or_else(|error| {
-        output::warn(&said::without_journal(error.said()));
-        crate::store::journal::Contents::default()
-    });
-    let own: Vec<_> = journal
-        .entries
-        .into_iter()
-        .filter(|entry| entry.plan.target.id == instance.id)
-        .collect();
+    let journal = acting::journal(&loaded)
+        .of_instance(&instance.id)
+        .unwrap_or_else(|error| {
+            output::warn(&said::without_journal(error.said()));
+            crate::store::journal::Contents::default()
+        });
     let material = Material {
         report: &report,
-        journal: &own,
+        journal: &journal.entries,
         raw: &triage.raw,
         error_text: options.error_text.as_deref(),
         made_at: jiff::Timestamp::now(),
@@ -47,8 +44,8 @@ pub async fn run(args: &TicketArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     };
     match write(&material, &args.output, args.archive) {
         Ok(made) => {
-            output::print(&format!("{}\n", made.path.display()))?;
-            Ok(0)
+            let text = format!("{}\n", made.path.display());
+            Ok(output::print_done(&text, 0, []))
         }
         Err(error) => {
             output::warn(&error.said());

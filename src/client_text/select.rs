@@ -21,7 +21,7 @@ pub(super) fn select(
     // Longer before shorter, whole before cut; the order of the table decides the rest.
     candidates.sort_by_key(|c| (!c.whole, std::cmp::Reverse(c.letters)));
     let mut kept = uncovered(text.len(), candidates);
-    kept.retain(|c| c.row.raw.rank != Rank::Aside);
+    kept.retain(|c| !c.row.raw.says_nothing());
     let at_its_place = kept.iter().filter(|c| !c.misplaced).map(|c| c.row.raw.rank);
     if let Some(best) = at_its_place.max() {
         kept.retain(|c| !c.misplaced || c.row.raw.rank > best);

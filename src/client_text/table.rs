@@ -92,6 +92,10 @@ impl RawRow {
         self.evidence.as_deref().unwrap_or(PASTED_ERROR)
     }
 
+    pub(super) fn says_nothing(&self) -> bool {
+        self.rank == Rank::Aside
+    }
+
     pub(super) fn speaker(&self) -> Speaker {
         match self.program.as_str() {
             "sshd" | "xrdp" | "kernel" => Speaker::Server,
@@ -317,7 +321,7 @@ impl Searched {
                     })
                 })
             };
-            if !row.with.is_empty() || row.raw.rank == Rank::Aside {
+            if !row.with.is_empty() || row.raw.says_nothing() {
                 continue;
             }
             if let Some(place) = table.letters.cut(pattern, &self.letters, is_telling) {

@@ -15,7 +15,7 @@ use thiserror::Error;
 use super::said;
 use crate::domain::said::{Joint, List, Said};
 use crate::domain::site::Site;
-use crate::domain::text::sanitise;
+use crate::domain::text::{sanitise, without_user};
 
 pub use role::{DEFAULT_METADATA, Role, read_answer as read_role_answer};
 
@@ -137,8 +137,8 @@ pub struct Search<'a> {
     pub home: Option<PathBuf>,
     /// `--profile`: if set, only this profile counts.
     pub profile_flag: Option<String>,
-    /// `cloud.profile` of the config, used when no variable names another.
-    pub profile: Option<String>,
+    /// The profile where none is forced: what the settings name, else the default one.
+    pub profile: String,
     /// Names of the variables with id and key, where the config names others.
     pub secret_id_variable: Option<String>,
     pub secret_key_variable: Option<String>,
@@ -159,7 +159,7 @@ impl<'a> Search<'a> {
             variable,
             home,
             profile_flag: None,
-            profile: None,
+            profile: "default".to_owned(),
             secret_id_variable: None,
             secret_key_variable: None,
             use_role: true,
@@ -202,14 +202,11 @@ pub async fn find(search: &Search<'_>) -> Result<Found, CredentialsError> {
     if let Some(found) = from_environment(search, &mut looked_for)? {
         return Ok(found);
     }
-    let profile = (search.variable)("TCCLI_PROFILE")
-        .or_else(|| search.profile.clone())
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| "default".to_owned());
+    let profile = &search.profile;
     if let Some(home) = &search.home {
-        let path = credential_path(home, &profile)?;
+        let path = credential_path(home, profile)?;
         if path.exists() {
-            return from_tccli(search, home, &profile);
+            return from_tccli(search, home, profile);
         }
         looked_for.push(Said::raw(path.display()));
     }
@@ -220,7 +217,7 @@ pub async fn find(search: &Search<'_>) -> Result<Found, CredentialsError> {
         .chain([search.system_file.clone()]);
     for path in files {
         if path.exists() {
-            return from_ini(&path, &profile);
+            return from_ini(&path, profile);
         }
         looked_for.push(Said::raw(path.display()));
     }
@@ -229,7 +226,10 @@ pub async fn find(search: &Search<'_>) -> Result<Found, CredentialsError> {
         match role.current().await {
             Ok(_) => return Ok(found_role(search, role, said::cred_from_role())),
             Err(error) => {
-                looked_for.push(said::cred_role_failed(&search.metadata, error.said()));
+                looked_for.push(said::cred_role_failed(
+                    without_user(&search.metadata),
+                    error.said(),
+                ));
             }
         }
     } else {

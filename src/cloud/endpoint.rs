@@ -7,6 +7,7 @@ use reqwest::Url;
 use super::error::CloudError;
 use super::said;
 use crate::domain::said::Said;
+use crate::domain::text::{sanitise, without_user};
 
 /// A checked template.
 #[derive(Debug, Clone)]
@@ -85,12 +86,9 @@ impl Endpoint {
 
     fn error(&self, reason: Said) -> CloudError {
         // A password in the URL must not come back in the message.
-        let endpoint = match self.template.split_once('@') {
-            Some((_, host)) => format!("...@{host}"),
-            None => self.template.clone(),
-        };
+        let endpoint = without_user(&self.template);
         CloudError::Endpoint {
-            endpoint: crate::domain::text::sanitise(&endpoint, 200),
+            endpoint: sanitise(&endpoint, 200),
             reason: Box::new(reason),
         }
     }
@@ -164,7 +162,9 @@ mod tests {
         ] {
             assert!(Endpoint::parse(bad, false).is_err(), "{bad}");
         }
-        let message = url("https://user:hunter2@h", "cvm", "");
-        assert!(!message.contains("hunter2"), "{message}");
+        for with_user in ["https://user:hunter2@h", "https://user:a@hunter2@h"] {
+            let message = url(with_user, "cvm", "");
+            assert!(!message.contains("hunter2"), "{message}");
+        }
     }
 }

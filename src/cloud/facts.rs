@@ -194,6 +194,24 @@ pub async fn gather_telling(
 /// Reads the rules alone as they are now: `security-group`, `security-group-here`, `network-acl`
 /// and `route` for the sources of `request`.
 pub async fn rules(client: &Client, instance: &Instance, request: &FactRequest) -> Vec<Reading> {
+    rule_sets(client, instance, request).await.readings
+}
+
+/// The rules that decide about traffic of one instance, as they are now.
+#[derive(Debug, Clone, Default)]
+pub struct RuleSets {
+    /// As [`rules`] gives them; those of a rule set that could not be read say why.
+    pub readings: Vec<Reading>,
+    /// Bound groups in binding order; `None` if one could not be read.
+    pub groups: Option<Vec<GroupRules>>,
+    /// Bodies of templates and members of groups that inbound rules refer to.
+    pub references: References,
+    /// ACL of the subnet; `None` if there is none or it could not be read.
+    pub network_acl: Option<NetworkAcl>,
+}
+
+/// Reads the rules themselves, and what they say of the sources of `request`.
+pub async fn rule_sets(client: &Client, instance: &Instance, request: &FactRequest) -> RuleSets {
     // Nobody watches the readings arrive: the receiver is dropped at once.
     let (sink, _) = mpsc::channel(1);
     let gatherer = Gatherer {
@@ -206,7 +224,12 @@ pub async fn rules(client: &Client, instance: &Instance, request: &FactRequest) 
     let both = async { tokio::join!(groups::read(&gatherer), subnet::read(&gatherer)) };
     // The future of all calls together is large.
     let (groups, subnet) = Box::pin(both).await;
-    [groups.readings, subnet.readings].concat()
+    RuleSets {
+        readings: [groups.readings, subnet.readings].concat(),
+        groups: groups.rules,
+        references: groups.references,
+        network_acl: subnet.acl,
+    }
 }
 
 /// The readings of an instance that the cloud could not be asked about.

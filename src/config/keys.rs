@@ -13,7 +13,9 @@ use super::settings::{
     AmbiguousWidth, Glyphs, Lang, OnOff, ProbeSettings, Settings, SiteSetting, VantageSetting,
 };
 use super::value::{Raw, show_duration};
+use crate::domain::port_check::Tuple;
 use crate::domain::said::{List, Said};
+use crate::domain::text::without_user;
 
 /// What a setter may need beyond the value.
 pub struct Context {
@@ -45,6 +47,17 @@ pub struct Entry {
 /// The entry of a dotted key.
 pub fn entry(key: &str) -> Option<&'static Entry> {
     ENTRIES.iter().find(|entry| entry.key == key)
+}
+
+/// True of every setting about read-only, also where its name is misspelt or in the wrong table.
+pub fn is_about_read_only(key: &str) -> bool {
+    let plain = |text: &str| -> String {
+        let letters = text.chars().filter(|c| c.is_alphanumeric());
+        letters.collect::<String>().to_lowercase()
+    };
+    let last = key.rsplit('.').next().unwrap_or_default();
+    plain(last).contains("readonly")
+        || suggestion(key).is_some_and(|near| plain(near).contains("readonly"))
 }
 
 /// Reads a variable's text the way its kind is written in the file.
@@ -142,6 +155,22 @@ pub static ENTRIES: &[Entry] = &[
         show: |s| s.read_only.to_string(),
     },
     Entry {
+        key: "read_only_deep",
+        variable: "CVMTOP_READ_ONLY_DEEP",
+        kind: Kind::Bool,
+        help: "read-only lets the deep check read inside the guest",
+        set: setter!(read_only_deep, boolean),
+        show: |s| s.read_only_deep.to_string(),
+    },
+    Entry {
+        key: "shared_state",
+        variable: "CVMTOP_SHARED_STATE",
+        kind: Kind::Bool,
+        help: "operators share the state directory and believe each other's journal lines",
+        set: setter!(shared_state, boolean),
+        show: |s| s.shared_state.to_string(),
+    },
+    Entry {
         key: "ssh_config",
         variable: "CVMTOP_SSH_CONFIG",
         kind: Kind::Text,
@@ -211,7 +240,7 @@ pub static ENTRIES: &[Entry] = &[
         kind: Kind::Text,
         help: "URL of the API; {service} and {region} are replaced",
         set: setter!(cloud.endpoint, text),
-        show: |s| quoted(&s.cloud.endpoint),
+        show: |s| quoted(&without_user(&s.cloud.endpoint)),
     },
     Entry {
         key: "cloud.insecure_endpoint",
@@ -243,7 +272,7 @@ pub static ENTRIES: &[Entry] = &[
         kind: Kind::Text,
         help: "URL of the metadata service that gives the role's credentials",
         set: setter!(cloud.metadata_endpoint, text),
-        show: |s| quoted(&s.cloud.metadata_endpoint),
+        show: |s| quoted(&without_user(&s.cloud.metadata_endpoint)),
     },
     Entry {
         key: "cloud.read_only_profiles",
@@ -295,6 +324,14 @@ pub static ENTRIES: &[Entry] = &[
         show: |s| s.probe.background.to_string(),
     },
     Entry {
+        key: "probe.weigh",
+        variable: "CVMTOP_PROBE_WEIGH",
+        kind: Kind::Bool,
+        help: "find the causes of instances that fail without being asked, from outside",
+        set: setter!(probe.weigh, boolean),
+        show: |s| s.probe.weigh.to_string(),
+    },
+    Entry {
         key: "probe.background_rate",
         variable: "CVMTOP_PROBE_BACKGROUND_RATE",
         kind: Kind::Integer,
@@ -342,6 +379,21 @@ pub static ENTRIES: &[Entry] = &[
         help: "ports that tell a dead host from a filtered one",
         set: setter!(probe.neighbour_ports, ports),
         show: |s| ports(&s.probe.neighbour_ports),
+    },
+    Entry {
+        key: "probe.tuples",
+        variable: "CVMTOP_PROBE_TUPLES",
+        kind: Kind::Texts,
+        help: "traffic that the port verification looks at beside the common ports",
+        set: |s, raw, _| {
+            let texts = raw.texts()?;
+            for text in &texts {
+                text.parse::<Tuple>().map_err(|bad| bad.0)?;
+            }
+            s.probe.tuples = texts;
+            Ok(())
+        },
+        show: |s| format!("{:?}", s.probe.tuples),
     },
     Entry {
         key: "probe.vantage",

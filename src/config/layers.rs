@@ -22,6 +22,9 @@ use crate::domain::text::sanitise;
 /// Longest config file that is read.
 const MAX_FILE: u64 = 1024 * 1024;
 
+/// Names the profile for the official command line, and so for us.
+const TCCLI_PROFILE: &str = "TCCLI_PROFILE";
+
 /// What the command line says.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
@@ -87,6 +90,12 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// Origin of each key that is not at its default.
     pub origins: BTreeMap<String, Origin>,
+    /// Why no action is available, where none is: what asked for it, or what could have.
+    pub read_only: Option<Said>,
+    /// Read-only was asked for in words that are understood, rather than feared for what is not.
+    pub read_only_is_asked: bool,
+    /// The config file holds something.
+    pub file_has_text: bool,
 }
 
 impl Loaded {
@@ -147,6 +156,9 @@ pub fn load_text(
             demo: overrides.demo,
             warnings: Vec::new(),
             origins: BTreeMap::new(),
+            read_only: None,
+            read_only_is_asked: false,
+            file_has_text: !text.trim().is_empty(),
         },
         context: Context {
             home: environment.home.clone(),
@@ -156,7 +168,7 @@ pub fn load_text(
     layers.file(text);
     layers.environment(environment);
     layers.flags(overrides);
-    layers.finish();
+    layers.finish(environment);
     layers.loaded
 }
 
@@ -200,6 +212,9 @@ impl Layers {
     /// Sets one key, or reports why not and leaves the value of the layer below.
     fn set(&mut self, key: &str, value: &Raw, place: &str, origin: Origin) {
         let Some(entry) = keys::entry(key) else {
+            if keys::is_about_read_only(key) {
+                self.close(said::read_only_unclear(place, key));
+            }
             self.report(
                 Severity::Warning,
                 place,
@@ -210,12 +225,15 @@ impl Layers {
         };
         match (entry.set)(&mut self.loaded.settings, value, &self.context) {
             Ok(()) => {
+                if key == "read_only" {
+                    self.loaded.read_only_is_asked = self.loaded.settings.read_only;
+                }
                 self.loaded.origins.insert(key.to_owned(), origin);
             }
             Err(message) => {
                 // Whoever writes `read_only` wants less to be possible, not more.
-                if key == "read_only" {
-                    self.loaded.settings.read_only = true;
+                if keys::is_about_read_only(key) {
+                    self.close(said::read_only_unclear(place, key));
                 }
                 let kept = (entry.show)(&self.loaded.settings);
                 self.report(
@@ -226,6 +244,12 @@ impl Layers {
                 );
             }
         }
+    }
+
+    /// No action is available; the first reason is the one that is told.
+    fn close(&mut self, because: Said) {
+        self.loaded.settings.read_only = true;
+        self.loaded.read_only.get_or_insert(because);
     }
 
     fn locale(&mut self, environment: &Environment) {
@@ -249,6 +273,8 @@ impl Layers {
             errors,
         } = file::parse(text);
         for (line, message) in errors {
+            // What cannot be read may have asked for read-only.
+            self.close(said::read_only_broken(format!("{name}:{line}")));
             self.report(
                 Severity::Error,
                 &format!("{name}:{line}"),
@@ -302,6 +328,11 @@ impl Layers {
                 "NO_COLOR",
                 Origin::Variable("NO_COLOR"),
             );
+        }
+        // The official command line's own choice beats the config's, and is beaten by ours.
+        if let Some(profile) = environment.get(TCCLI_PROFILE) {
+            let origin = Origin::Variable(TCCLI_PROFILE);
+            self.set("cloud.profile", &Raw::Text(profile), TCCLI_PROFILE, origin);
         }
         for entry in ENTRIES {
             if let Some(text) = environment.get(entry.variable) {
@@ -365,14 +396,41 @@ impl Layers {
         }
     }
 
-    /// What follows from several settings together.
-    fn finish(&mut self) {
-        let settings = &mut self.loaded.settings;
-        if let Some(profile) = &settings.cloud.profile
-            && settings.cloud.read_only_profiles.contains(profile)
-        {
-            settings.read_only = true;
+    /// Judges the profile that the credentials are looked for under: the one that is named, else
+    /// the default one where no keys of the environment stand before it.
+    fn judge_profile(&mut self, environment: &Environment) {
+        let cloud = &self.loaded.settings.cloud;
+        let key_of = |set: &Option<String>, usual| environment.get(set.as_deref().unwrap_or(usual));
+        let keys_are_set = key_of(&cloud.secret_id_env, "TENCENTCLOUD_SECRET_ID").is_some()
+            && key_of(&cloud.secret_key_env, "TENCENTCLOUD_SECRET_KEY").is_some();
+        if cloud.profile.is_none() && (keys_are_set || self.loaded.demo.is_some()) {
+            return;
         }
+        let profile = cloud.profile_in_force();
+        if cloud
+            .read_only_profiles
+            .iter()
+            .any(|one| one.trim() == profile)
+        {
+            let because = said::read_only_profile(profile);
+            self.loaded.read_only_is_asked = true;
+            self.close(because);
+        }
+    }
+
+    /// What follows from several settings together.
+    fn finish(&mut self, environment: &Environment) {
+        if self.loaded.settings.read_only && self.loaded.read_only.is_none() {
+            self.close(match self.loaded.origins.get("read_only") {
+                Some(Origin::Flag(name) | Origin::Variable(name)) => Said::raw(name),
+                Some(Origin::File { place }) => said::read_only_in(place),
+                _ => Said::raw("read_only"),
+            });
+        }
+        self.judge_profile(environment);
+        // A layer above may say otherwise in words that are understood; what was not stays shut.
+        self.loaded.settings.read_only |= self.loaded.read_only.is_some();
+        let settings = &mut self.loaded.settings;
         if let Some(path) = settings.ssh_config.clone() {
             match ssh_config::read(&path) {
                 Ok((hosts, notes)) => {

@@ -12,11 +12,16 @@ said! { "config":
     problem_at(place: Name, message: Said) = "{place}: {message}";
     file_unreadable(path: Name, why: Said) = "config file {path}: {why}; give another with --config, or leave it out";
     no_home() = "neither HOME nor CVMTOP_STATE_DIR says where files belong; set CVMTOP_STATE_DIR to a directory";
+    file_lost() = "it is empty or gone, and may have asked for read-only";
     too_long() = "it is longer than 1 MiB";
     is_directory() = "it is a directory";
     unknown_key() = "is not a known key";
     unknown_key_near(near: Name) = "is not a known key; did you mean `{near}`?";
     kept(message: Said, kept: Name, help: Said) = "{message}; using {kept} ({help})";
+    read_only_in(place: Name) = "read_only in {place}";
+    read_only_profile(profile: Name) = "the profile {profile} is listed in cloud.read_only_profiles";
+    read_only_unclear(place: Name, key: Name) = "{place}: {key} is not understood and may have asked for read-only";
+    read_only_broken(place: Name) = "{place} cannot be read and may have asked for read-only";
     no_toml(why: Raw) = "is not TOML ({why}); this line is left out";
     needs_scope() = "belongs in a scope; write it under [keys.global]";
     a_text() = "a text";
@@ -44,6 +49,7 @@ said! { "config":
     missing() = "is missing";
     host_without_address(name: Raw, why: Raw) = "{name} has no address ({why}); check the name or write the address";
     no_theme(name: Raw, known: List) = "there is no theme `{name}`; there are {known}";
+    no_value(value: Raw, field: Name, known: List) = "`{value}` is no value of the field {field}; there are {known}";
     no_field(name: Raw, known: List) = "there is no field `{name}`; there are {known}";
     theme_unreadable(file: Name, why: Raw) = "theme {file} cannot be read: {why}";
     too_large() = "a number that is too large";

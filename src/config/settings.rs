@@ -73,6 +73,10 @@ choice!(
 pub struct Settings {
     /// No action is available.
     pub read_only: bool,
+    /// The deep check may run its reading script in the guest all the same.
+    pub read_only_deep: bool,
+    /// The state directory is shared with other operators, who are believed.
+    pub shared_state: bool,
     pub cloud: CloudSettings,
     pub probe: ProbeSettings,
     pub ui: UiSettings,
@@ -126,6 +130,8 @@ pub struct ProbeSettings {
     pub rate: u32,
     /// Look at logins without being asked.
     pub background: bool,
+    /// Find the causes of failing instances without being asked.
+    pub weigh: bool,
     /// New connections a second of looks that nobody asked for; never more than `rate`.
     pub background_rate: u32,
     /// Time between looks at the whole fleet.
@@ -137,6 +143,8 @@ pub struct ProbeSettings {
     pub vantage: VantageSetting,
     /// Ports that tell a dead host from a filtered one.
     pub neighbour_ports: Vec<u16>,
+    /// What the port verification looks at beside the common ports (`domain::port_check::Tuple`).
+    pub tuples: Vec<String>,
     /// For one connection.
     pub timeout: Duration,
     /// For the check inside a guest.
@@ -180,6 +188,20 @@ pub struct KeyBinding {
     pub place: String,
 }
 
+impl CloudSettings {
+    /// The profile that credentials are looked for under, and that is judged.
+    pub fn profile_in_force(&self) -> &str {
+        self.profile.as_deref().unwrap_or("default")
+    }
+}
+
+impl Settings {
+    /// True where a script that only reads may be run inside a guest.
+    pub fn lets_look_inside(&self) -> bool {
+        !self.read_only || self.read_only_deep
+    }
+}
+
 impl ProbeSettings {
     /// The port on which this site's machines take logins, where the list leaves out the system's
     /// own: the first that looks like it (`10022`, `13389`), else the first.
@@ -218,6 +240,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             read_only: false,
+            read_only_deep: false,
+            shared_state: false,
             cloud: CloudSettings {
                 profile: None,
                 profile_is_forced: false,
@@ -237,12 +261,14 @@ impl Default for Settings {
                 user_source: None,
                 rate: 100,
                 background: true,
+                weigh: true,
                 background_rate: 20,
                 sweep_interval: Duration::from_secs(300),
                 per_target_interval: Duration::from_secs(30),
                 ports: vec![22, 3389],
                 vantage: VantageSetting::Both,
                 neighbour_ports: vec![22, 80, 443, 3389],
+                tuples: Vec::new(),
                 timeout: Duration::from_secs(3),
                 guest_timeout: Duration::from_secs(30),
             },

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use super::hosts::StaticHost;
 use super::said;
+use crate::domain::child::may_see;
 use crate::domain::instance::Os;
 use crate::domain::said::Said;
 use crate::domain::text::sanitise;
@@ -361,6 +362,9 @@ fn run(file: Option<&Path>, name: &str, options: &[&str]) -> Result<(String, Str
     let mut child = command
         .arg("--")
         .arg(name)
+        // A `Match exec` of the file runs in what is given here.
+        .env_clear()
+        .envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(may_see)))
         .env("LC_ALL", "C")
         .env("SSH_ASKPASS_REQUIRE", "force")
         .env("SSH_ASKPASS", "/bin/false")

@@ -74,7 +74,7 @@ const CHECKS: [&str; 2] = [
     include_str!("../../assets/guest/check-linux.sh"),
     include_str!("../../assets/guest/check-windows.ps1"),
 ];
-const REPAIRS: [(&str, &str); 11] = [
+const REPAIRS: &[(&str, &str)] = &[
     repair!("allow-port", "linux-allow-port.sh"),
     repair!("allow-port", "windows-allow-port.ps1"),
     repair!("restart-service", "linux-restart-login-service.sh"),
@@ -84,8 +84,33 @@ const REPAIRS: [(&str, &str); 11] = [
     repair!("unlock-account", "linux-unlock-account.sh"),
     repair!("unlock-account", "windows-unlock-account.ps1"),
     repair!("fix-config", "linux-repair-sshd.sh"),
+    repair!("renew-password", "linux-renew-password.sh"),
+    repair!("admit-account", "linux-admit-account.sh"),
+    repair!("allow-user", "linux-allow-user.sh"),
+    repair!("allow-password", "linux-allow-password.sh"),
+    repair!("listen-port", "linux-listen-port.sh"),
+    repair!("default-algorithms", "linux-default-algorithms.sh"),
+    repair!("no-reverse-dns", "linux-no-reverse-dns.sh"),
+    repair!("raise-throttle", "linux-raise-throttle.sh"),
+    repair!("repair-key-lookup", "linux-repair-key-lookup.sh"),
+    repair!("repair-pam", "linux-repair-pam.sh"),
+    repair!("repair-shell", "linux-repair-shell.sh"),
+    repair!("allow-forwarding", "linux-allow-forwarding.sh"),
     repair!("free-log", "linux-free-login-log.sh"),
     repair!("enable-rdp", "windows-enable-rdp.ps1"),
+    repair!("free-space", "linux-free-space.sh"),
+    repair!("remount", "linux-remount-writable.sh"),
+    repair!("repair-network", "linux-repair-network.sh"),
+    repair!("mount-terminals", "linux-mount-terminals.sh"),
+    repair!("repair-profile", "linux-repair-profile.sh"),
+    repair!("restore-labels", "linux-restore-labels.sh"),
+    repair!("raise-connections", "linux-raise-connections.sh"),
+    repair!("lower-mtu", "linux-lower-mtu.sh"),
+    repair!("listen-port", "windows-listen-port.ps1"),
+    repair!("allow-rdp-user", "windows-allow-rdp-user.ps1"),
+    repair!("renew-certificate", "windows-renew-certificate.ps1"),
+    repair!("allow-tls", "windows-allow-tls.ps1"),
+    repair!("free-ports", "windows-free-ports.ps1"),
 ];
 
 /// Runs a script in a guest.

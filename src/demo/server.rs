@@ -20,7 +20,9 @@ mod monitor;
 pub(super) mod record;
 mod tat;
 mod vpc;
+mod vpc_acl;
 mod vpc_address;
+mod vpc_route;
 mod vpc_rules;
 
 use std::sync::{Arc, Mutex};

@@ -31,8 +31,28 @@ pub(crate) struct Subnet {
     /// Empty where no ACL is bound.
     pub acl_id: String,
     pub route_table_id: String,
-    /// A route back to the jump host is missing or disabled.
-    pub route_broken: bool,
+}
+
+/// A route table of a VPC.
+#[derive(Debug, Clone)]
+pub(crate) struct RouteTable {
+    pub id: String,
+    pub name: String,
+    pub region: String,
+    pub vpc_id: String,
+    pub main: bool,
+    pub routes: Vec<Route>,
+}
+
+/// One route, made by a user.
+#[derive(Debug, Clone)]
+pub(crate) struct Route {
+    pub number: u64,
+    pub target: String,
+    pub kind: String,
+    pub gateway: String,
+    pub enabled: bool,
+    pub description: String,
 }
 
 /// A network ACL (`TRIPLE`: one list per direction; `QUINTUPLE`: one list with five fields).
@@ -48,13 +68,18 @@ pub(crate) struct Acl {
 }
 
 /// One line of an ACL, in order of evaluation.
-#[derive(Debug, Clone, serde::Deserialize)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct AclEntry {
     pub protocol: String,
+    /// The destination's.
     pub port: String,
+    /// Network of the far end.
     pub cidr: String,
+    pub cidr6: String,
+    /// Of five fields: the source's port, and the network inside; empty for all.
+    pub source_port: String,
+    pub near: String,
     pub action: String,
-    #[serde(default)]
     pub description: String,
 }
 
@@ -153,6 +178,7 @@ pub(crate) struct World {
     pub groups: Vec<Group>,
     pub subnets: Vec<Subnet>,
     pub acls: Vec<Acl>,
+    pub route_tables: Vec<RouteTable>,
     pub address_templates: Vec<Template>,
     pub service_templates: Vec<Template>,
     pub repair_tasks: Vec<RepairTask>,

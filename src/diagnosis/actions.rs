@@ -12,7 +12,7 @@ use super::knowledge::{ActionEntry, Knowledge};
 use super::model::Model;
 use crate::domain::action::SpentAction;
 use crate::domain::evidence::state::public_bandwidth;
-use crate::domain::evidence::{Path, Reading, group};
+use crate::domain::evidence::{Path, Reading, Status, group};
 use crate::domain::instance::Os;
 use crate::domain::report::RankedAction;
 use crate::domain::said::Said;
@@ -204,10 +204,15 @@ impl<'a> Present<'a> {
             let mut readings = case.readings.iter();
             readings.find(|r| r.id == id)?.observed_state()
         };
+        // A command that was refused once is refused again.
+        let mut readings = case.readings.iter();
+        let refused =
+            readings.any(|r| r.id == group::AGENT_EXEC && r.status == Status::NotPermitted);
         Self {
             case,
             os: case.instance.os,
-            has_agent: state("agent").is_none_or(|s| s == "online")
+            has_agent: !refused
+                && state("agent").is_none_or(|s| s == "online")
                 && state("agent-exec").is_none_or(|s| s == "ok"),
             state: state("instance-state"),
         }
@@ -246,13 +251,17 @@ impl<'a> Present<'a> {
     }
 }
 
-/// Fills a template: `login_port`, `more_bandwidth`, `user_source` (null where it is not known: it has to be asked
+/// Fills a template: `login_port`, `login_user` (left out where nobody looked), `more_bandwidth`, `user_source` (null where it is not known: it has to be asked
 /// for, never everyone), `instance_address` (public before private), `asked` (always null: only a
 /// person knows), anything else as it stands.
 fn parameters(entry: &ActionEntry, case: &Case<'_>) -> Map<String, Value> {
     let mut map = Map::new();
     for (name, template) in &entry.parameters {
         let value = match template.as_str() {
+            Some("login_user") => match &case.vantage.account {
+                Some(account) => json!(account),
+                None => continue,
+            },
             Some("login_port") => json!(case.instance.login_port),
             Some("user_source") => source(case),
             Some("instance_address") => address(case),

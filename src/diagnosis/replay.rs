@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Case, Knowledge, diagnose, said};
 use crate::domain::evidence::{Family, Path, Reading, Source, Status, table::Group};
-use crate::domain::instance::Os;
+use crate::domain::instance::{Os, is_login_name};
 use crate::domain::report::{InstanceSummary, Report, Vantage};
 use crate::domain::said::Said;
 use crate::domain::text::sanitise;
@@ -166,6 +166,11 @@ fn vantage(value: &Value) -> Vantage {
             .map(clean)
             .filter(|s| !s.is_empty()),
         user_way: value.get("user_way").and_then(Value::as_str).and_then(path),
+        account: value
+            .get("account")
+            .and_then(Value::as_str)
+            .map(clean)
+            .filter(|account| is_login_name(account)),
     }
 }
 

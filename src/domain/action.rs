@@ -19,6 +19,18 @@ pub enum Risk {
     High,
 }
 
+impl Risk {
+    /// The word used in the JSON contract.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
 macro_rules! action_ids {
     ($($variant:ident = $text:literal),+ $(,)?) => {
         /// Every action of the contract.
@@ -36,6 +48,11 @@ macro_rules! action_ids {
                 match self { $(Self::$variant => $text),+ }
             }
 
+            /// True for a script that the automation agent runs in the guest.
+            pub fn is_in_guest(self) -> bool {
+                self.as_str().starts_with("guest-")
+            }
+
             /// The action of that id.
             pub fn parse(text: &str) -> Option<Self> {
                 match text { $($text => Some(Self::$variant),)+ _ => None }
@@ -50,6 +67,9 @@ action_ids! {
     Stop = "stop",
     OpenPort = "open-port",
     OpenCommonPorts = "open-common-ports",
+    AllowAcl = "allow-acl",
+    RestoreRoute = "restore-route",
+    UnblockAddress = "unblock-address",
     RaiseBandwidth = "raise-bandwidth",
     AssociateSecurityGroup = "associate-security-group",
     AssociateAddress = "associate-address",
@@ -63,11 +83,42 @@ action_ids! {
     GuestUnblockSource = "guest-unblock-source",
     GuestUnlockAccount = "guest-unlock-account",
     GuestRepairSshd = "guest-repair-sshd",
+    GuestRenewPassword = "guest-renew-password",
+    GuestAdmitAccount = "guest-admit-account",
+    GuestAllowUser = "guest-allow-user",
+    GuestAllowPassword = "guest-allow-password",
+    GuestListenPort = "guest-listen-port",
+    GuestDefaultAlgorithms = "guest-default-algorithms",
+    GuestNoReverseDns = "guest-no-reverse-dns",
+    GuestRaiseThrottle = "guest-raise-throttle",
+    GuestRepairKeyLookup = "guest-repair-key-lookup",
+    GuestRepairPam = "guest-repair-pam",
+    GuestRepairShell = "guest-repair-shell",
+    GuestAllowForwarding = "guest-allow-forwarding",
     GuestFreeLoginLog = "guest-free-login-log",
     GuestEnableRdp = "guest-enable-rdp",
+    GuestFreeSpace = "guest-free-space",
+    GuestRemountWritable = "guest-remount-writable",
+    GuestRepairNetwork = "guest-repair-network",
+    GuestMountTerminals = "guest-mount-terminals",
+    GuestRepairProfile = "guest-repair-profile",
+    GuestRestoreLabels = "guest-restore-labels",
+    GuestRaiseConnections = "guest-raise-connections",
+    GuestLowerMtu = "guest-lower-mtu",
+    GuestAllowRdpUser = "guest-allow-rdp-user",
+    GuestRenewCertificate = "guest-renew-certificate",
+    GuestAllowTls = "guest-allow-tls",
+    GuestFreePorts = "guest-free-ports",
     AuthorizeRepair = "authorize-repair",
     Ticket = "ticket",
     Advice = "advice",
+}
+
+impl ActionId {
+    /// One script in the guest, run by the automation agent.
+    pub fn runs_in_guest(self) -> bool {
+        self.as_str().starts_with("guest-")
+    }
 }
 
 impl fmt::Display for ActionId {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::evidence::state::{
     auth_methods, banner, kex, login_attempt, rdp_negotiation, rdp_tls, reach,
 };
-use super::evidence::{Family, Path, Reading, State};
+use super::evidence::{Family, Path, Reading, Source, State, Tone, group};
 
 /// One layer of a login, outermost first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub enum Layer {
     Tls,
     /// Ways to sign in that the server offers.
     Methods,
+    /// What a look inside the guest found to stop a login; [`BrokenLayer::group`] says what.
+    Inside,
     /// A real login.
     Login,
 }
@@ -112,6 +114,13 @@ const BROKEN: &[(Layer, &[State<'static>])] = &[
 /// States that come and go: one good look does not refute them.
 const COMES_AND_GOES: &[&str] = &["flaky", "mixed", "throttle-notice", "closed", "reset"];
 
+/// What the guest wrote down before stays written when its reason is gone.
+const RECORDS: &[&str] = &[
+    group::GUEST_AUTH_LOG,
+    group::GUEST_SERVICE_CRASHES,
+    group::GUEST_THROTTLE,
+];
+
 impl Layer {
     /// The evidence group that speaks of it.
     pub fn group(self) -> &'static str {
@@ -139,7 +148,10 @@ pub struct BrokenLayer {
     pub path: Option<Path>,
     #[serde(default, skip_serializing_if = "Family::is_ipv4")]
     pub family: Family,
-    /// State of the layer's evidence group.
+    /// The evidence group, where the layer has more than one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    /// State of the evidence group.
     pub state: String,
 }
 
@@ -153,8 +165,52 @@ impl BrokenLayer {
             layer: *layer,
             path: reading.path,
             family: reading.family,
+            group: String::new(),
             state: state.to_owned(),
         })
+    }
+
+    /// What a look inside the guest found, if it is bad or doubtful.
+    pub fn inside(reading: &Reading) -> Option<Self> {
+        let state = reading.observed_state()?;
+        let is_guest = reading.source == Source::Guest;
+        let bad = matches!(reading.tone(), Tone::Bad | Tone::Warn);
+        let is_now = !RECORDS.contains(&reading.id.as_str());
+        (is_guest && bad && is_now).then(|| Self {
+            layer: Layer::Inside,
+            path: None,
+            family: reading.family,
+            group: reading.id.clone(),
+            state: state.to_owned(),
+        })
+    }
+
+    /// The evidence group that speaks of it.
+    pub fn group(&self) -> &str {
+        if self.group.is_empty() {
+            self.layer.group()
+        } else {
+            &self.group
+        }
+    }
+
+    /// What readings of afterwards say of it: true where it is gone, `None` where none speaks of it.
+    pub fn is_mended(&self, readings: &[Reading]) -> Option<bool> {
+        let of_it = |reading: &&Reading| {
+            reading.id == self.group()
+                && reading.family == self.family
+                && (self.path.is_none() || reading.path == self.path)
+                && reading.observed_state().is_some()
+        };
+        let found: Vec<bool> = readings
+            .iter()
+            .filter(of_it)
+            .map(|reading| match self.layer {
+                Layer::Inside => Self::inside(reading).is_none(),
+                _ => Self::of(reading).is_none(),
+            })
+            .collect();
+        (!found.is_empty()).then(|| found.iter().all(|good| *good))
     }
 
     /// True if it takes more than one good look to call it mended.

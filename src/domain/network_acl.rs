@@ -4,6 +4,7 @@
 //! refused (vpc `DescribeNetworkAcls`, `DescribeNetworkAclQuintupleEntries`). An ACL filters at
 //! the subnet's edge. Must not live here: reading ACLs from the cloud.
 
+pub mod gap;
 pub mod said;
 
 use super::evidence::State;
@@ -12,7 +13,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::ports::{Transport, contains, covers_port};
+use super::ports::{Direction, Edges, Transport, contains, covers_port, ranges};
 use super::said::Said;
 use super::security_group::RuleAction;
 
@@ -94,45 +95,64 @@ pub fn evaluate(
     port: u16,
     source_port: Option<u16>,
 ) -> Decision {
-    let remote_ports = source_port.map_or(EPHEMERAL, |port| (port, port));
     let question = Question {
-        source,
+        direction: Direction::In,
+        transport: Transport::Tcp,
+        remote: source,
         local,
         port,
-        remote_ports,
+        client_ports: source_port.map_or(EPHEMERAL, |port| (port, port)),
     };
-    let decide = |verdict, sentence| Decision { verdict, sentence };
-    let subject = said::subject(source, port);
-    match question.side(&acl.ingress) {
-        Side::Refuse(what) => {
-            return decide(Verdict::DenyIn, said::refuses_way(&acl.id, subject, what));
-        }
-        Side::Unknown(what) => {
-            return decide(
-                Verdict::Unresolved,
-                said::inbound_cannot_told(&acl.id, subject, what),
-            );
-        }
-        Side::Accept => {}
+    question.decide(acl)
+}
+
+/// Judges traffic either way, answers included: `port` is the port of whoever is called (ignored for
+/// ICMP), `remote` the far side.
+pub fn evaluate_way(
+    acl: &NetworkAcl,
+    direction: Direction,
+    transport: Transport,
+    remote: IpAddr,
+    local: Option<IpAddr>,
+    port: u16,
+) -> Decision {
+    let question = Question {
+        direction,
+        transport,
+        remote,
+        local,
+        port,
+        client_ports: if transport.has_ports() {
+            EPHEMERAL
+        } else {
+            (0, 0)
+        },
+    };
+    question.decide(acl)
+}
+
+/// Where the answer of an ACL can change, one way.
+pub fn edges(acl: &NetworkAcl, direction: Direction) -> Edges {
+    let mut edges = Edges::default();
+    for entry in acl.ingress.iter().chain(&acl.egress) {
+        edges.of_source(&entry.remote);
+        edges.of_ports(match direction {
+            Direction::In => &entry.local_port,
+            Direction::Out => &entry.remote_port,
+        });
     }
-    match question.side(&acl.egress) {
-        Side::Refuse(what) => decide(
-            Verdict::DenyReturn,
-            said::refuses_answers(&acl.id, source, what),
-        ),
-        Side::Unknown(what) => decide(
-            Verdict::Unresolved,
-            said::outbound_cannot_told(&acl.id, source, what),
-        ),
-        Side::Accept => decide(Verdict::Allow, said::allows_answers(&acl.id, subject)),
-    }
+    edges
 }
 
 struct Question {
-    source: IpAddr,
+    direction: Direction,
+    transport: Transport,
+    remote: IpAddr,
     local: Option<IpAddr>,
+    /// Of the side that is called.
     port: u16,
-    remote_ports: (u16, u16),
+    /// Of the side that calls.
+    client_ports: (u16, u16),
 }
 
 /// Share of the client's ports that may be decided otherwise without changing what is told: a
@@ -140,10 +160,68 @@ struct Question {
 const FEW: f64 = 0.05;
 
 impl Question {
+    fn decide(&self, acl: &NetworkAcl) -> Decision {
+        let decide = |verdict, sentence| Decision { verdict, sentence };
+        let (way, answers) = match self.direction {
+            Direction::In => (&acl.ingress, &acl.egress),
+            Direction::Out => (&acl.egress, &acl.ingress),
+        };
+        let (id, remote) = (&acl.id, self.remote);
+        let service = self.transport.with_port(self.port);
+        let subject = match self.direction {
+            Direction::In if self.transport == Transport::Tcp => said::subject(remote, self.port),
+            Direction::In => said::subject_in(remote, service),
+            Direction::Out => said::subject_out(remote, service),
+        };
+        match self.side(way) {
+            Side::Refuse(what) => {
+                let told = match self.direction {
+                    Direction::In => said::refuses_way(id, subject, what),
+                    Direction::Out => said::refuses_out(id, subject, what),
+                };
+                return decide(Verdict::DenyIn, told);
+            }
+            Side::Unknown(what) => {
+                let told = match self.direction {
+                    Direction::In => said::inbound_cannot_told(id, subject, what),
+                    Direction::Out => said::out_cannot_told(id, subject, what),
+                };
+                return decide(Verdict::Unresolved, told);
+            }
+            Side::Accept => {}
+        }
+        match (self.side(answers), self.direction) {
+            (Side::Refuse(what), Direction::In) => {
+                decide(Verdict::DenyReturn, said::refuses_answers(id, remote, what))
+            }
+            (Side::Refuse(what), Direction::Out) => decide(
+                Verdict::DenyReturn,
+                said::refuses_answers_of(id, remote, what),
+            ),
+            (Side::Unknown(what), Direction::In) => decide(
+                Verdict::Unresolved,
+                said::outbound_cannot_told(id, remote, what),
+            ),
+            (Side::Unknown(what), Direction::Out) => decide(
+                Verdict::Unresolved,
+                said::answers_cannot_told(id, remote, what),
+            ),
+            (Side::Accept, _) => decide(Verdict::Allow, said::allows_answers(id, subject)),
+        }
+    }
+
+    /// The ports of an entry for whoever calls, and for whoever is called.
+    fn ports_of<'e>(&self, entry: &'e Entry) -> (&'e str, &'e str) {
+        match self.direction {
+            Direction::In => (&entry.remote_port, &entry.local_port),
+            Direction::Out => (&entry.local_port, &entry.remote_port),
+        }
+    }
+
     fn side(&self, entries: &[Entry]) -> Side {
         let mut ordered: Vec<&Entry> = entries.iter().collect();
         ordered.sort_by_key(|entry| entry.priority);
-        let (first, last) = self.remote_ports;
+        let (first, last) = self.client_ports;
         let mut open: Vec<u16> = (first..=last).collect();
         let all = open.len().max(1) as f64;
         let mut accepted = 0;
@@ -159,16 +237,19 @@ impl Question {
                 Some(true) => {}
             }
             let before = open.len();
-            let mut understood = true;
-            open.retain(|port| match covers_port(&entry.remote_port, *port) {
-                Some(covered) => !covered,
-                None => {
-                    understood = false;
-                    true
-                }
+            let callers = if self.transport.has_ports() {
+                ranges(self.ports_of(entry).0)
+            } else {
+                ranges("")
+            };
+            let Some(covered) = callers else {
+                return unclear();
+            };
+            open.retain(|port| {
+                let mut ranges = covered.iter();
+                !ranges.any(|(first, last)| (*first..=*last).contains(port))
             });
             match entry.action {
-                _ if !understood => return unclear(),
                 _ if open.len() == before => {}
                 None => return unclear(),
                 Some(RuleAction::Accept) => accepted += before - open.len(),
@@ -207,10 +288,14 @@ impl Question {
             None => None,
         };
         let parts = [
-            Transport::Tcp.is_covered_by(&entry.protocol),
-            within(&entry.remote, Some(self.source)),
+            self.transport.is_covered_by(&entry.protocol),
+            within(&entry.remote, Some(self.remote)),
             within(&entry.local, self.local),
-            covers_port(&entry.local_port, self.port),
+            if self.transport.has_ports() {
+                covers_port(self.ports_of(entry).1, self.port)
+            } else {
+                Some(true)
+            },
         ];
         if parts.contains(&Some(false)) {
             return Some(false);

@@ -7,6 +7,14 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+/// Which way traffic goes, as the instance sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    In,
+    Out,
+}
+
 /// Transport of a question to a rule set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -25,6 +33,15 @@ impl Transport {
             Self::Udp => "UDP",
             Self::Icmp => "ICMP",
             Self::Icmpv6 => "ICMPV6",
+        }
+    }
+
+    /// `TCP 22`, `ICMP`.
+    pub fn with_port(self, port: u16) -> String {
+        if self.has_ports() {
+            format!("{} {port}", self.as_str())
+        } else {
+            self.as_str().to_owned()
         }
     }
 
@@ -50,16 +67,87 @@ impl Transport {
 /// True if a port list covers `port`: `22`, `80,443`, `8000-8010`, `ALL`, and the empty list of
 /// rules for every protocol. `None` if the list is not understood.
 pub fn covers_port(list: &str, port: u16) -> Option<bool> {
+    let within = |(first, last): &(u16, u16)| (*first..=*last).contains(&port);
+    Some(ranges(list)?.iter().any(within))
+}
+
+/// The ranges that a port list covers, both ends included; see [`covers_port`].
+pub fn ranges(list: &str) -> Option<Vec<(u16, u16)>> {
     let list = list.trim();
     if list.is_empty() || list == "-" || list.eq_ignore_ascii_case("ALL") {
-        return Some(true);
+        return Some(vec![(0, u16::MAX)]);
     }
-    let mut covered = false;
-    for part in list.split(',') {
-        let (first, last) = part_of_list(part)?;
-        covered |= (first..=last).contains(&port);
+    list.split(',').map(part_of_list).collect()
+}
+
+/// The addresses of a source as written, first and last; `None` if it is not understood.
+pub fn span(source: &str) -> Option<(IpAddr, IpAddr)> {
+    let source = source.trim();
+    if let Some((first, last)) = source.split_once('-') {
+        return Some((first.trim().parse().ok()?, last.trim().parse().ok()?));
     }
-    Some(covered)
+    if let Ok(single) = source.parse::<IpAddr>() {
+        return Some((single, single));
+    }
+    let net = source.parse::<IpNet>().ok()?;
+    Some((net.network(), net.broadcast()))
+}
+
+/// The address behind one; `None` behind the last of its family.
+pub fn next_address(address: IpAddr) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(v4) => Some(IpAddr::V4(u32::from(v4).checked_add(1)?.into())),
+        IpAddr::V6(v6) => Some(IpAddr::V6(u128::from(v6).checked_add(1)?.into())),
+    }
+}
+
+/// Where the answer to a question can change: the ends of what rules are written for. Between two
+/// neighbours every port and every address is treated alike.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Edges {
+    pub ports: Vec<u16>,
+    pub addresses: Vec<IpAddr>,
+}
+
+impl Edges {
+    /// Takes in the ends of a port list.
+    pub fn of_ports(&mut self, list: &str) {
+        for (first, last) in ranges(list).unwrap_or_default() {
+            self.ports.push(first);
+            self.ports.extend(last.checked_add(1));
+        }
+    }
+
+    /// Takes in the ends of a source.
+    pub fn of_source(&mut self, source: &str) {
+        if let Some((first, last)) = span(source) {
+            self.addresses.push(first);
+            self.addresses.extend(next_address(last));
+        }
+    }
+
+    /// Ports between two, both included, that stand for all of them.
+    pub fn ports_within(&self, first: u16, last: u16) -> Vec<u16> {
+        let mut ports = vec![first];
+        let inside = |port: &&u16| (first..=last).contains(*port);
+        ports.extend(self.ports.iter().filter(inside));
+        ports.sort_unstable();
+        ports.dedup();
+        ports
+    }
+
+    /// Addresses of a network that stand for all of it.
+    pub fn addresses_within(&self, net: IpNet) -> Vec<IpAddr> {
+        let mut addresses = vec![net.network()];
+        let inside = self
+            .addresses
+            .iter()
+            .filter(|address| net.contains(*address));
+        addresses.extend(inside);
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses
+    }
 }
 
 /// One element of a list: `22` or `8000-8010`.
@@ -71,19 +159,8 @@ fn part_of_list(part: &str) -> Option<(u16, u16)> {
 /// True if a source as written in rules and templates contains `address`: one address, a network
 /// (`10.0.0.0/8`), or a range (`10.0.0.1-10.0.0.9`). `None` if it is not understood.
 pub fn contains(source: &str, address: IpAddr) -> Option<bool> {
-    let source = source.trim();
-    if let Some((first, last)) = source.split_once('-') {
-        let (first, last): (IpAddr, IpAddr) =
-            (first.trim().parse().ok()?, last.trim().parse().ok()?);
-        return Some(first.is_ipv4() == address.is_ipv4() && first <= address && address <= last);
-    }
-    if let Ok(single) = source.parse::<IpAddr>() {
-        return Some(single == address);
-    }
-    source
-        .parse::<IpNet>()
-        .ok()
-        .map(|network| network.contains(&address))
+    let (first, last) = span(source)?;
+    Some(first.is_ipv4() == address.is_ipv4() && first <= address && address <= last)
 }
 
 /// True if a source is the whole of IPv4 or of IPv6.
@@ -126,6 +203,27 @@ mod tests {
         assert_eq!(contains("::/0", address), Some(false));
         assert_eq!(contains("anything", address), None);
         assert!(is_everyone("0.0.0.0/0") && is_everyone("::/0") && !is_everyone("10.0.0.0/8"));
+    }
+
+    #[test]
+    fn edges_stand_for_everything_between_them() {
+        let mut edges = Edges::default();
+        edges.of_ports("22,8000-8010");
+        edges.of_source("10.0.0.0/8");
+        edges.of_source("192.0.2.1-192.0.2.9");
+        assert_eq!(edges.ports_within(20, 30), [20, 22, 23]);
+        assert_eq!(edges.ports_within(8005, 8005), [8005]);
+        assert_eq!(edges.ports_within(8005, 9000), [8005, 8011]);
+        let of = |net: &str| -> Vec<String> {
+            let found = edges.addresses_within(net.parse().unwrap());
+            found.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(of("10.1.0.0/16"), ["10.1.0.0"]);
+        assert_eq!(
+            of("0.0.0.0/0"),
+            ["0.0.0.0", "10.0.0.0", "11.0.0.0", "192.0.2.1", "192.0.2.10"]
+        );
+        assert_eq!(of("::/0"), ["::"]);
     }
 
     proptest::proptest! {

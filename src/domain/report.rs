@@ -108,6 +108,9 @@ pub struct Vantage {
     /// The way by which the users come, where somebody said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_way: Option<Path>,
+    /// The account that fails to log in; the system's usual one where nobody named another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
 }
 
 /// A cause with its share of the probability and the reasons.

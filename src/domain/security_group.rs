@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::ports::{Transport, contains, covers_port};
+use super::ports::{Direction, Edges, Transport, contains, covers_port};
 use super::said::Said;
 
 /// What a rule does with what it matches.
@@ -158,25 +158,38 @@ pub fn evaluate(
     transport: Transport,
     port: u16,
 ) -> Decision {
+    evaluate_way(groups, references, Direction::In, source, transport, port)
+}
+
+/// The same for either direction: of outbound traffic `remote` is the destination, and `port` the
+/// port there.
+pub fn evaluate_way(
+    groups: &[SecurityGroup],
+    references: &References,
+    direction: Direction,
+    remote: IpAddr,
+    transport: Transport,
+    port: u16,
+) -> Decision {
     let mut undecided: Vec<(RuleReference, Option<RuleAction>)> = Vec::new();
     let mut others = None;
     let mut decided = None;
-    for (group, rule) in inbound(groups) {
+    for (group, rule) in in_order(groups, direction) {
         let service = matches_service(&rule.service, references, transport, port);
         if service == Some(false) {
             continue;
         }
-        match both(service, matches_peer(&rule.peer, references, source)) {
+        match both(service, matches_peer(&rule.peer, references, remote)) {
             Some(true) if rule.action.is_some() => {
-                decided = Some((reference(group, rule), rule.action));
+                decided = Some((reference(group, rule, direction), rule.action));
                 break;
             }
             Some(false) => {
                 if service == Some(true) && rule.action == Some(RuleAction::Accept) {
-                    others = others.or_else(|| Some(reference(group, rule)));
+                    others = others.or_else(|| Some(reference(group, rule, direction)));
                 }
             }
-            _ => undecided.push((reference(group, rule), rule.action)),
+            _ => undecided.push((reference(group, rule, direction), rule.action)),
         }
     }
     let outcome = match &decided {
@@ -225,7 +238,7 @@ pub fn evaluate_unknown(
         RuleAction::Drop
     };
     for (group, rule) in inbound(groups) {
-        let here = reference(group, rule);
+        let here = reference(group, rule, Direction::In);
         if Some(&here) == decision.rule.as_ref() {
             break;
         }
@@ -267,11 +280,50 @@ fn names_public_network(peer: &Peer, references: &References, family_v6: bool) -
     }
 }
 
+/// Where the answer of the groups can change, one way.
+pub fn edges(groups: &[SecurityGroup], references: &References, direction: Direction) -> Edges {
+    let mut edges = Edges::default();
+    for (_, rule) in in_order(groups, direction) {
+        match &rule.service {
+            Service::Plain { port, .. } => edges.of_ports(port),
+            Service::Template(id) => {
+                for entry in references.services.get(id).into_iter().flatten() {
+                    edges.of_ports(entry.split_once(':').map_or("", |(_, list)| list));
+                }
+            }
+        }
+        match &rule.peer {
+            Peer::Network(network) => edges.of_source(network),
+            Peer::Template(id) => {
+                for entry in references.addresses.get(id).into_iter().flatten() {
+                    edges.of_source(entry);
+                }
+            }
+            Peer::Group(id) => {
+                for member in references.members.get(id).into_iter().flatten() {
+                    edges.of_source(&member.to_string());
+                }
+            }
+            Peer::Unknown => {}
+        }
+    }
+    edges
+}
+
 /// Inbound rules in the order in which they are tried.
 fn inbound(groups: &[SecurityGroup]) -> Vec<(&SecurityGroup, &Rule)> {
+    in_order(groups, Direction::In)
+}
+
+/// Rules of one direction in the order in which they are tried.
+fn in_order(groups: &[SecurityGroup], direction: Direction) -> Vec<(&SecurityGroup, &Rule)> {
     let mut ordered = Vec::new();
     for group in groups {
-        let mut rules: Vec<&Rule> = group.ingress.iter().collect();
+        let rules = match direction {
+            Direction::In => &group.ingress,
+            Direction::Out => &group.egress,
+        };
+        let mut rules: Vec<&Rule> = rules.iter().collect();
         rules.sort_by_key(|rule| rule.index);
         ordered.extend(rules.into_iter().map(|rule| (group, rule)));
     }
@@ -355,17 +407,22 @@ fn may_be_private(address: IpAddr) -> bool {
     }
 }
 
-fn reference(group: &SecurityGroup, rule: &Rule) -> RuleReference {
+fn reference(group: &SecurityGroup, rule: &Rule, direction: Direction) -> RuleReference {
     RuleReference {
         group_id: group.id.clone(),
         index: rule.index,
-        text: rule.said(),
+        text: rule.said_of(direction),
     }
 }
 
 impl Rule {
     /// The rule as one line: `DROP TCP 22 from 0.0.0.0/0 "no ssh"`.
     pub fn said(&self) -> Said {
+        self.said_of(Direction::In)
+    }
+
+    /// The same for either direction: what goes out goes to its peer.
+    pub fn said_of(&self, direction: Direction) -> Said {
         let action = match self.action {
             Some(RuleAction::Accept) => "ACCEPT",
             Some(RuleAction::Drop) => "DROP",
@@ -380,10 +437,11 @@ impl Rule {
             Peer::Network(text) | Peer::Group(text) | Peer::Template(text) => text.as_str(),
             Peer::Unknown => "?",
         };
-        if self.description.is_empty() {
-            said::rule(action, service, peer)
-        } else {
-            said::rule_described(action, service, peer, &self.description)
+        match (direction, self.description.as_str()) {
+            (Direction::In, "") => said::rule(action, service, peer),
+            (Direction::In, what) => said::rule_described(action, service, peer, what),
+            (Direction::Out, "") => said::rule_out(action, service, peer),
+            (Direction::Out, what) => said::rule_out_described(action, service, peer, what),
         }
     }
 }

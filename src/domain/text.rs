@@ -4,6 +4,15 @@
 //! before it enters a `Reading`, a log, a cell or the clipboard.
 //! Must not live here: width arithmetic and truncation for the screen (`view::text`).
 
+/// An address of the web without the user and password in it, for people.
+pub fn without_user(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://...@{host}"),
+        (None, Some((_, host))) => format!("...@{host}"),
+        (_, None) => url.to_owned(),
+    }
+}
+
 /// `1 rule`, `2 rules`.
 pub fn counted(n: usize, one: &str) -> String {
     let s = match (n, one.ends_with("ss")) {

@@ -25,7 +25,7 @@ pub fn readings(a: &Answer, q: &GuestQuestion) -> Vec<Reading> {
     vec![
         reading(group::GUEST_SERVICE, service(a)),
         reading(group::GUEST_LISTENER, listener(a, q)),
-        reading(group::GUEST_SSHD_CONFIG, sshd_config(a)),
+        reading(group::GUEST_SSHD_CONFIG, sshd_config(a, q)),
         reading(group::GUEST_AUTH_POLICY, sshd_policy::auth_policy(a, q)),
         reading(group::GUEST_FIREWALL, host_firewall(a, q)),
         reading(group::GUEST_SOURCE_BLOCK, source_block(a, q)),
@@ -225,7 +225,7 @@ fn listener(a: &Answer, q: &GuestQuestion) -> Finding {
     found(guest_listener::EXPECTED_PORT, said::bound(q.port, list))
 }
 
-fn sshd_config(a: &Answer) -> Finding {
+fn sshd_config(a: &Answer, q: &GuestQuestion) -> Finding {
     let Some(code) = a.first("config", "test") else {
         return missing(said::a_config_test());
     };
@@ -236,6 +236,9 @@ fn sshd_config(a: &Answer) -> Finding {
         return found(guest_sshd_config::HOST_KEYS_MISSING, said::no_host_key());
     }
     if code == "0" {
+        if let Some(why) = sshd_policy::unsafe_files(a, q) {
+            return found(guest_sshd_config::PERMISSIONS, why);
+        }
         return found(guest_sshd_config::VALID, said::config_is_fine());
     }
     // Debian makes /run/sshd when the service starts: its absence while stopped is no fault.

@@ -63,9 +63,16 @@ fn lock(a: &Answer, q: &GuestQuestion) -> Option<Said> {
     let relies_on_password = match q.uses_key {
         Some(uses_key) => !uses_key,
         // Cloud images lock the password on purpose and rely on the key on file.
-        None => a.has("account", "keys-read") && !a.has("account", "key"),
+        None => a.has("account", "keys-read") && !a.has("account", "key") && !keys_elsewhere(a),
     };
     (locked && relies_on_password).then(said::password_locked)
+}
+
+/// Keys may come from elsewhere than the files, or the settings that say so were not read.
+fn keys_elsewhere(a: &Answer) -> bool {
+    let others = ["authorizedkeyscommand", "trustedusercakeys"];
+    let named = |name: &&str| option(a, name).is_some_and(|value| value != "none");
+    !a.has("policy", "sshd") || others.iter().any(named)
 }
 
 /// Settings of the module that counts failures: its arguments win over its file.
@@ -162,19 +169,72 @@ fn password_age(a: &Answer) -> Option<(State<'static>, Said)> {
     })
 }
 
-/// A `nofile` limit above `fs.nr_open` makes pam_limits refuse the session.
+/// The least with which a shell starts, as `limits.conf(5)` counts: files, processes, kilobytes.
+const LEAST: &[(&str, u64)] = &[
+    ("nofile", 10),
+    ("nproc", 2),
+    ("as", 20_000),
+    ("data", 2_000),
+    ("stack", 64),
+];
+
+/// A limit of the user with which no session starts: `nofile` above `fs.nr_open`, which pam_limits
+/// refuses, or too little for a shell. The line that names the user counts before one of a group,
+/// that before one for everybody, which spares root.
 fn bad_limit(a: &Answer) -> Option<Said> {
-    let nr_open: u64 = a.first("account", "nr_open")?.trim().parse().ok()?;
-    a.all("account", "limit").iter().find_map(|line| {
+    let passwd = a.first("account", "passwd")?;
+    let mut fields = passwd.split(':');
+    let (name, uid) = (fields.next()?, fields.next()?);
+    let groups: Vec<&str> = match a.all("account", "group") {
+        [] => a
+            .first("account", "groups")
+            .unwrap_or("")
+            .split_whitespace()
+            .collect(),
+        groups => groups.iter().map(String::as_str).collect(),
+    };
+    let closeness = |domain: &str| match domain.strip_prefix('@') {
+        _ if domain == name => Some(3),
+        Some(group) => groups.contains(&group).then_some(2),
+        None => (domain == "*" && uid != "0").then_some(1),
+    };
+    let nr_open = a
+        .first("account", "nr_open")
+        .and_then(|most| most.trim().parse::<u64>().ok());
+    let mut best: std::collections::BTreeMap<(&str, &str), (u8, &str, &str)> =
+        std::collections::BTreeMap::new();
+    for line in a.all("account", "limit") {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [_, _, item, value] = words.as_slice() else {
-            return None;
+        let [domain, kind, item, value] = words.as_slice() else {
+            continue;
         };
-        let too_much = match *value {
-            "unlimited" | "infinity" | "-1" => true,
-            number => number.parse::<u64>().is_ok_and(|n| n > nr_open),
+        let Some(close) = closeness(domain) else {
+            continue;
         };
-        (*item == "nofile" && too_much).then(|| said::limit_too_high(line, nr_open))
+        let kinds: &[&str] = if *kind == "-" {
+            &["soft", "hard"]
+        } else {
+            &[kind]
+        };
+        for kind in kinds {
+            let entry = best.entry((item, kind)).or_insert((close, value, line));
+            if close >= entry.0 {
+                *entry = (close, value, line);
+            }
+        }
+    }
+    best.into_iter().find_map(|((item, _), (_, value, line))| {
+        let number = value.parse::<u64>().ok();
+        let endless = matches!(value, "unlimited" | "infinity" | "-1");
+        match (item, nr_open) {
+            ("nofile", Some(most)) if endless || number.is_some_and(|n| n > most) => {
+                Some(said::limit_too_high(line, most))
+            }
+            _ => {
+                let least = LEAST.iter().find(|(name, _)| *name == item)?.1;
+                (number? < least).then(|| said::limit_too_low(line))
+            }
+        }
     })
 }
 

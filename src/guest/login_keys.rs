@@ -19,6 +19,9 @@ pub enum Keys {
     None(Said),
     /// Every key on file is refused; why the last one is.
     Refused(Said),
+    /// The file is not read: somebody else owns it or may write it, or a folder above it
+    /// (`StrictModes`), or the user cannot come to it.
+    Unsafe(Said),
     /// Every key on file runs a command of its own instead of a session.
     Forced(Said),
     /// What decides was not seen.
@@ -184,7 +187,7 @@ fn path_fault(a: &Answer, parts: &[Part<'_>], user: &User<'_>) -> Option<Keys> {
     if option(a, "strictmodes") != Some("no") {
         for part in parts {
             if part.owner != 0 && part.owner != user.uid {
-                return Some(Keys::Refused(said::strict_owner(part.path, part.owner)));
+                return Some(Keys::Unsafe(said::strict_owner(part.path, part.owner)));
             }
             let by_group = part.bit(5) == b'w' && !private_group(a, part, user);
             if part.bit(8) == b'w' || by_group {
@@ -193,7 +196,7 @@ fn path_fault(a: &Answer, parts: &[Part<'_>], user: &User<'_>) -> Option<Keys> {
                 } else {
                     said::strict_everyone(part.path, part.mode)
                 };
-                return Some(Keys::Refused(why));
+                return Some(Keys::Unsafe(why));
             }
             if inside && part.path == home {
                 break;
@@ -207,7 +210,7 @@ fn path_fault(a: &Answer, parts: &[Part<'_>], user: &User<'_>) -> Option<Keys> {
             return Some(if part.mode.ends_with('+') {
                 Keys::Unknown(said::unless_listed(sentence))
             } else {
-                Keys::Refused(sentence)
+                Keys::Unsafe(sentence)
             });
         }
     }

@@ -46,13 +46,10 @@ pub(super) fn pam(a: &Answer, q: &GuestQuestion) -> Finding {
         return found(guest_pam::BROKEN, said::pam_module_missing(module));
     }
     let logs = a.all("pam", "log");
-    if let Some(line) = logs
-        .iter()
-        .find(|l| l.contains("dlopen") || l.contains("faulty") || l.contains("Module is unknown"))
-    {
+    let stack = a.all("pam", "stack");
+    if let Some(line) = logs.iter().find(|line| names_a_broken_module(line, stack)) {
         return found(guest_pam::BROKEN, Said::raw(line));
     }
-    let stack = a.all("pam", "stack");
     if stack.is_empty() {
         if let Some(file) = nologin {
             let file = if file == "yes" { "/etc/nologin" } else { file };
@@ -85,6 +82,9 @@ pub(super) fn pam(a: &Answer, q: &GuestQuestion) -> Finding {
                 let file = nologin.unwrap_or("/etc/nologin");
                 return found(guest_pam::RESTRICTS, said::nologin(file));
             }
+            Err(Fault::Refused(_)) if a.has("pam", "other") => {
+                return found(guest_pam::BROKEN, said::pam_other());
+            }
             Err(Fault::Refused(line)) => {
                 return found(guest_pam::RESTRICTS, said::pam_refuses(&q.user, line));
             }
@@ -94,6 +94,23 @@ pub(super) fn pam(a: &Answer, q: &GuestQuestion) -> Finding {
         }
     }
     found(guest_pam::OK, said::pam_whole())
+}
+
+/// True for a line of the log about a module that cannot be used. One that the stack no longer
+/// asks for was mended since.
+fn names_a_broken_module(line: &str, stack: &[String]) -> bool {
+    let module = if let Some((_, rest)) = line.split_once("dlopen(") {
+        rest.split(')').next()
+    } else if let Some((_, rest)) = line.split_once("faulty module: ") {
+        rest.split_whitespace().next()
+    } else {
+        return line.contains("Module is unknown") && stack.is_empty();
+    };
+    let asked = |module: &str| {
+        let mut words = stack.iter().flat_map(|rule| rule.split_whitespace());
+        words.any(|word| word == module)
+    };
+    stack.is_empty() || module.is_none_or(asked)
 }
 
 /// The line of a part of the stack that refuses the user, whatever the credential is.

@@ -80,6 +80,7 @@ said! { "guest":
     password_must_change() = "the password must be changed at the next login, which needs a terminal";
     password_shut(days: Number, more: Number, most: Number) = "the password is {days} days old, and the account was shut {more} days after {most}";
     password_old(days: Number, most: Number) = "the password is {days} days old, {most} are allowed: it must be changed, which needs a terminal";
+    limit_too_low(line: Raw) = "limit `{line}` leaves too little for a shell";
     limit_too_high(line: Raw, most: Number) = "limit `{line}` is above fs.nr_open = {most}";
     log_unread() = "the login service's log is empty or cannot be read";
     log_silent(user: Name) = "the log since boot does not speak of {user}";
@@ -109,6 +110,7 @@ said! { "guest":
     no_names() = "none of the known names";
     nologin(file: Name) = "{file} is there: only root may log in";
     pam_not_asked() = "UsePAM no: PAM is not asked";
+    pam_other() = "PAM has no rules for sshd (/etc/pam.d/sshd is gone), and those for other services refuse";
     pam_module_missing(module: Name) = "PAM names {module}, which does not exist";
     pam_refuses(user: Name, line: Raw) = "{user}: {line}";
     pam_whole() = "every PAM module of the login services is there";

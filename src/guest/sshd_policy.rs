@@ -264,6 +264,35 @@ fn list_of(case: &Case<'_>, methods: &[&str]) -> Result<(), String> {
     }
 }
 
+/// The account in question, where it was read.
+fn user<'q>(a: &Answer, q: &'q GuestQuestion) -> Option<User<'q>> {
+    let passwd = a.first("account", "passwd")?;
+    let gids = a.first("account", "gids");
+    Some(User {
+        uid: passwd.split(':').nth(1)?.parse().ok()?,
+        name: &q.user,
+        gids: gids
+            .map(|g| g.split(' ').filter_map(|n| n.parse().ok()).collect())
+            .unwrap_or_default(),
+    })
+}
+
+/// Why sshd does not read the user's keys, where owner or mode of a file is the reason.
+pub(super) fn unsafe_files(a: &Answer, q: &GuestQuestion) -> Option<Said> {
+    if option(a, "pubkeyauthentication") != Some("yes") {
+        return None;
+    }
+    let source = q.source.map(|s| s.to_string()).unwrap_or_default();
+    let origin = Origin {
+        host: a.first("policy", "host").unwrap_or(&source),
+        address: q.source,
+    };
+    match keys(a, &user(a, q)?, origin) {
+        Keys::Unsafe(why) => Some(why),
+        _ => None,
+    }
+}
+
 fn by_key(case: &Case<'_>) -> Way {
     let (a, q) = (case.a, case.q);
     if case.is("pubkeyauthentication", "no") {
@@ -272,23 +301,17 @@ fn by_key(case: &Case<'_>) -> Way {
     if let Err(value) = list_of(case, &["publickey"]) {
         return no(guest_auth_policy::USER_DENIED, said::key_not_enough(value));
     }
-    let Some(uid) = case.uid else {
+    let Some(user) = user(a, q) else {
         return unknown(said::account_unread());
-    };
-    let user = User {
-        uid,
-        name: &q.user,
-        gids: a
-            .first("account", "gids")
-            .map(|g| g.split(' ').filter_map(|n| n.parse().ok()).collect())
-            .unwrap_or_default(),
     };
     let forced_only = case.is_root() && case.is("permitrootlogin", "forced-commands-only");
     match keys(a, &user, case.origin) {
         Keys::Usable if forced_only => no(guest_auth_policy::ROOT_DENIED, said::forced_only()),
         Keys::Usable => Ok(()),
         Keys::Forced(why) if case.is_root() => no(guest_auth_policy::ROOT_DENIED, why),
-        Keys::Refused(why) | Keys::Forced(why) => no(guest_auth_policy::USER_DENIED, why),
+        Keys::Refused(why) | Keys::Unsafe(why) | Keys::Forced(why) => {
+            no(guest_auth_policy::USER_DENIED, why)
+        }
         Keys::None(why) if by_password_is_off(case) => no(
             guest_auth_policy::PASSWORD_DISABLED,
             said::no_key_no_password(&q.user, why),

@@ -15,6 +15,7 @@ use super::outcome::Connect;
 use super::plan::Protocol;
 use super::tcp;
 use crate::domain::evidence::state::reach;
+use crate::domain::evidence::table::LoginWord;
 use crate::domain::login_layer::Layer;
 use crate::domain::said::Said;
 
@@ -60,19 +61,24 @@ impl LoginHealth {
         Self::Unknown,
     ];
 
-    /// A word for lists and JSON.
+    /// The word of lists; `None` where this machine could not look, which says nothing.
+    pub fn word(self) -> Option<LoginWord> {
+        Some(match self {
+            Self::Answers => LoginWord::Greets,
+            Self::Slow => LoginWord::Slow,
+            Self::Mute => LoginWord::NoAnswer,
+            Self::TurnedAway => LoginWord::Closed,
+            Self::WrongAnswer => LoginWord::NotLogin,
+            Self::Refused => LoginWord::Refused,
+            Self::Silent => LoginWord::Silent,
+            Self::Prohibited => LoginWord::Prohibited,
+            Self::Unknown => return None,
+        })
+    }
+
+    /// The same for JSON, with a word for what is not known.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Answers => "answers",
-            Self::Slow => "slow",
-            Self::Mute => "mute",
-            Self::TurnedAway => "turned-away",
-            Self::WrongAnswer => "wrong-answer",
-            Self::Refused => "refused",
-            Self::Silent => "silent",
-            Self::Prohibited => "prohibited",
-            Self::Unknown => "unknown",
-        }
+        self.word().map_or("unknown", LoginWord::as_str)
     }
 }
 

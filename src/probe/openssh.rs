@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use super::algorithms::Profile;
 use super::plan::Called;
 use super::transcript::{By, Line, NO_TERMINAL, Transcript};
+use crate::domain::child::may_see;
 use crate::domain::instance::is_login_name;
 use crate::domain::said::Said;
 use crate::domain::text::sanitise;
@@ -37,8 +38,6 @@ const QUESTION: Duration = Duration::from_secs(3);
 const PROMPT_ENDS: &str = "$#%>❯➜»›λ~✗]";
 /// What a program tells the terminal that reads a line (bracketed paste) or takes the whole screen.
 const READING: &[&[u8]] = &[b"\x1b[?2004h", b"\x1b[?1049h"];
-/// Beginnings of variables that hold the cloud's keys, or settings of this program.
-const SECRET: &[&str] = &["TENCENTCLOUD_", "TENCENT_", "QCLOUD_", "CVMTOP_"];
 
 /// Why the client could not be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -195,20 +194,16 @@ fn quoted(file: &str) -> String {
 }
 
 /// The client as every run starts it: it may ask nobody for anything, also not for a host in
-/// between, and it does not see the cloud's keys, which its `SendEnv` could carry to the guest.
+/// between, and it sees of the environment what it needs.
 fn client() -> Command {
     let mut command = Command::new("ssh");
     command
+        .env_clear()
+        .envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(may_see)))
         .env("LC_ALL", "C")
         .env("SSH_ASKPASS", "/bin/false")
         .env("SSH_ASKPASS_REQUIRE", "force")
         .stdin(Stdio::null());
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        if SECRET.iter().any(|part| name.starts_with(part)) {
-            command.env_remove(name);
-        }
-    }
     command
 }
 
@@ -233,11 +228,7 @@ pub async fn local_profile() -> Option<&'static Profile> {
 }
 
 async fn query(what: &str) -> Option<Vec<String>> {
-    let run = Command::new("ssh")
-        .args(["-Q", what])
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
+    let run = client().args(["-Q", what]).kill_on_drop(true).output();
     let out = tokio::time::timeout(Duration::from_secs(2), run)
         .await
         .ok()?

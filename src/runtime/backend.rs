@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::OnceCell;
 
 use super::execute::Desk;
@@ -47,6 +48,7 @@ impl fmt::Debug for Way {
 #[derive(Debug)]
 pub struct Backend {
     pub loaded: Loaded,
+    journal: Journal,
     way: Way,
     session: OnceCell<Session>,
     known: Mutex<HashMap<String, Arc<Instance>>>,
@@ -71,6 +73,8 @@ impl Backend {
     pub fn new(loaded: Loaded) -> Self {
         Self {
             read_only: AtomicBool::new(loaded.settings.read_only),
+            journal: Journal::in_directory(&loaded.paths.state_dir)
+                .shared(loaded.settings.shared_state),
             loaded,
             way: Way(None),
             session: OnceCell::new(),
@@ -119,6 +123,20 @@ impl Backend {
         Ok(Desk::new(cloud.client.clone(), self.journal()))
     }
 
+    /// What the cloud's clock is ahead of this machine's, as far as it is known by now.
+    pub fn skew(&self) -> SignedDuration {
+        let session = self.session.get();
+        let cloud = session.and_then(|session| session.cloud.as_ref());
+        let desk = cloud.map(|cloud| Desk::new(cloud.client.clone(), self.journal()));
+        SignedDuration::from_secs(desk.and_then(|desk| desk.skew()).unwrap_or(0))
+    }
+
+    /// Now by the cloud's clock, as far as it is known by now.
+    pub fn now(&self) -> Timestamp {
+        let now = Timestamp::now();
+        now.checked_add(self.skew()).unwrap_or(now)
+    }
+
     /// Follows the console's switch.
     pub fn set_read_only(&self, on: bool) {
         self.read_only.store(on, Ordering::Relaxed);
@@ -152,7 +170,7 @@ impl Backend {
 
     /// The journal of the state directory.
     pub fn journal(&self) -> Journal {
-        Journal::in_directory(&self.loaded.paths.state_dir)
+        self.journal.clone()
     }
 
     /// Keeps listed instances, so that effects can name them by id.

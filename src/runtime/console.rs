@@ -14,7 +14,7 @@ use crate::app::notices::Severity;
 use crate::app::rhythm::Intervals;
 use crate::app::state::State;
 use crate::app::update::start;
-use crate::config::{Glyphs, Overrides, Problem, Settings};
+use crate::config::{Glyphs, Loaded, Overrides, Problem, Settings};
 use crate::terminal::TerminalError;
 use crate::terminal::capability::Capability;
 
@@ -42,7 +42,7 @@ pub async fn run(options: ConsoleOptions) -> Result<End, TerminalError> {
     let settings = loaded.settings.clone();
     let prepared = Prepared::of(loaded);
     let looks = Looks::of(&settings.ui, prepared.themes.clone(), capability);
-    let mut state = fresh(&settings, &prepared, capability);
+    let mut state = fresh(loaded, &prepared, capability);
     state.demo = options.demo;
     state.target = options.target;
     let tickets = loaded.paths.state_dir.join("tickets");
@@ -51,7 +51,7 @@ pub async fn run(options: ConsoleOptions) -> Result<End, TerminalError> {
     for problem in warnings.chain(prepared.problems) {
         state.tell_said(Severity::Warning, &problem);
     }
-    let reloads = reload::watch(&loaded.paths, options.overrides);
+    let reloads = reload::watch(loaded, options.overrides);
     let (messages, arriving) = mpsc::channel(QUEUE);
     let executor = Executor::new(options.backend, messages);
     let first = start(&mut state);
@@ -60,16 +60,13 @@ pub async fn run(options: ConsoleOptions) -> Result<End, TerminalError> {
 }
 
 /// The state before anything has happened, as the settings want it.
-fn fresh(settings: &Settings, prepared: &Prepared, capability: Capability) -> State {
+fn fresh(loaded: &Loaded, prepared: &Prepared, capability: Capability) -> State {
+    let settings = &loaded.settings;
     let ui = &settings.ui;
     let mut state = State::new(clock::now(), ui.lang);
-    let read_only_profile = settings
-        .cloud
-        .profile
-        .as_ref()
-        .is_some_and(|profile| settings.cloud.read_only_profiles.contains(profile));
-    state.read_only = settings.read_only || read_only_profile;
-    state.read_only_locked = state.read_only;
+    state.read_only = settings.read_only;
+    state.read_only_deep = settings.read_only_deep;
+    state.read_only_locked.clone_from(&loaded.read_only);
     state.user_source = settings.probe.user_source;
     state.looks.theme.clone_from(&ui.theme);
     state.looks.themes = prepared.themes.iter().map(|t| t.name.clone()).collect();
@@ -78,6 +75,7 @@ fn fresh(settings: &Settings, prepared: &Prepared, capability: Capability) -> St
     state.looks.privacy = ui.privacy;
     state.rhythm.on = settings.probe.background;
     state.rhythm.every = intervals(settings);
+    state.weighing.on = settings.probe.weigh;
     state.fleet.save_filters(settings.filters.clone());
     state.keys = prepared.keys.clone();
     state

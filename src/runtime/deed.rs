@@ -3,7 +3,6 @@
 //!
 //! Must not live here: carrying out (`execute`), weighing (`diagnosis`), or wording (`cli`).
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use super::past::Past;
 use super::session::Session;
 use super::triage::{self, TriageOptions};
 use crate::action::plan::Plan;
+use crate::config::Loaded;
 use crate::diagnosis::learn::{Confirmation, confirmed_by};
 use crate::domain::history::PastCase;
 use crate::domain::instance::Instance;
@@ -22,10 +22,11 @@ use crate::domain::outcome::Outcome;
 use crate::domain::report::{RankedAction, Report};
 use crate::store::StoreError;
 use crate::store::history::History;
+use crate::store::journal::Journal;
 use crate::store::outcomes::Outcomes;
 
 /// Longest time that a look before or after an action takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A cause before and after a cure that failed.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -49,18 +50,17 @@ pub struct Next {
 /// Causes and actions that are handed on.
 const SHOWN: usize = 3;
 
-/// Diagnoses an instance that was read from the cloud a moment ago.
+/// Diagnoses an instance that was read from the cloud a moment ago, as far as `options` go.
 pub async fn look(
     session: &Session,
     instance: &Instance,
-    user_source: Option<IpAddr>,
+    options: &TriageOptions,
     past: &Past,
 ) -> Report {
     let options = TriageOptions {
-        user_source,
         instance_is_fresh: true,
-        timeout: Some(PATIENCE),
-        ..TriageOptions::default()
+        timeout: options.timeout.or(Some(PATIENCE)),
+        ..options.clone()
     };
     // Nobody watches the readings arrive: the receiver is dropped at once.
     let (sink, _) = mpsc::channel(1);
@@ -76,21 +76,26 @@ pub fn leaves_it_broken(execution: &Execution) -> bool {
     ) || (execution.outcome == Outcome::Failed && execution.accepted)
 }
 
-/// Looks again with the failed cures of this incident counted against what they cure.
-pub async fn next(
+/// The diagnosis that counts what an action did not do. The whole look that verified the action
+/// serves, where there was one.
+pub async fn after(
     session: &Session,
-    state_dir: &Path,
+    loaded: &Loaded,
+    journal: &Journal,
     instance: &Instance,
-    user_source: Option<IpAddr>,
-    before: Option<&Report>,
-) -> Next {
-    let past = Past::of(
-        state_dir,
-        &session.knowledge,
-        &instance.id,
-        jiff::Timestamp::now(),
-    );
-    let after = look(session, instance, user_source, &past).await;
+    options: &TriageOptions,
+    execution: &Execution,
+) -> Report {
+    let now = jiff::Timestamp::now();
+    let past = Past::of(loaded, journal, &session.knowledge, &instance.id, now);
+    match &execution.again {
+        Some(triage) => diagnose::report(session, instance, triage, &past),
+        None => look(session, instance, options, &past).await,
+    }
+}
+
+/// What a report after a failed cure says, beside the one before it.
+pub fn next(after: Report, before: Option<&Report>) -> Next {
     let was = |id: &str| {
         let causes = &before?.causes;
         Some(causes.iter().find(|cause| cause.id == id)?.probability)
@@ -108,7 +113,7 @@ pub async fn next(
             })
             .collect(),
         actions: after.actions.into_iter().take(SHOWN).collect(),
-        tried: past.tried,
+        tried: after.tried,
     }
 }
 

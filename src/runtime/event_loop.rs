@@ -343,8 +343,10 @@ impl Loop<'_> {
                     self.carry_out(effect);
                 }
             }
-            Err(error) => self.state.tell_said(Severity::Error, &error),
+            Err(error) => reload::unreadable(self.state, &error),
         }
+        // Work in the background must see at once what was shut.
+        self.executor.set_read_only(self.state.read_only);
         self.dirty = Dirty::Frame;
     }
 

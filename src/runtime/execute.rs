@@ -9,6 +9,7 @@ mod follow;
 mod identity;
 mod judge;
 mod neighbours;
+mod network;
 mod prepare;
 mod read;
 mod run;
@@ -24,9 +25,9 @@ pub use judge::LoginNow;
 pub use neighbours::{failed_cures, soft_failed, spent};
 pub use prepare::{PrepareOptions, Prepared, prepare, prepare_plan};
 pub use settle::{Settled, settle};
-pub use start_up::{has_duties, keep, next_due, start_up, timed_changes};
+pub use start_up::{close, has_duties, keep, next_due, overdue, start_up, timed_changes};
 pub use undo::prepare_undo;
-pub use verify::{LayerState, LoginLook, LoginProbe, look};
+pub use verify::{LayerState, LoginLook, LoginProbe, LookAgain, look};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use run::Run;
 
 use super::said;
+use super::triage::Triage;
 use crate::action::gate::ApprovedPlan;
 use crate::action::handed::Handed;
 use crate::action::plan::{Completion, Plan, Verification};
@@ -47,10 +49,13 @@ use crate::cloud::{Client, CloudError, inventory};
 use crate::domain::instance::Instance;
 use crate::domain::login_layer::BrokenLayer;
 use crate::domain::outcome::Outcome;
-use crate::domain::report::Report;
+use crate::domain::report::{Report, Verdict};
 use crate::domain::said::Said;
 use crate::store::StoreError;
 use crate::store::journal::{Author, EntryLock, Event, Journal, Place, Record};
+
+/// Differences of the clocks up to this are taken for the way of an answer.
+const DELAY_S: i64 = 5;
 
 /// What executions share.
 #[derive(Debug, Clone)]
@@ -84,6 +89,27 @@ impl Desk {
             }
         };
         self.place.get_or_init(ask).await.clone()
+    }
+
+    /// Seconds by which the cloud's clock is ahead of this machine's, where that is more than delay.
+    pub fn skew(&self) -> Option<i64> {
+        let measured = self.client.clock_offset();
+        measured.filter(|seconds| seconds.abs() > DELAY_S)
+    }
+
+    /// Has the cloud's clock measured, where no answer has told it yet.
+    pub async fn learn_clock(&self) {
+        if self.client.clock_offset().is_none() {
+            // Any answer does; this one is needed anyway.
+            self.place().await;
+        }
+    }
+
+    /// Now by the cloud's clock, as far as it was measured: what others see of a time box.
+    pub fn now(&self) -> Timestamp {
+        let ahead = jiff::SignedDuration::from_secs(self.skew().unwrap_or(0));
+        let now = Timestamp::now();
+        now.checked_add(ahead).unwrap_or(now)
     }
 
     fn write(&self, entry: &str, event: Event) -> Result<(), StoreError> {
@@ -127,6 +153,8 @@ pub struct Around<'a> {
     pub login: Option<&'a LoginProbe>,
     /// The diagnosis of just now; written down first when the plan destroys evidence.
     pub report: Option<&'a Report>,
+    /// How far a look after the action may go for what the short probes do not come to.
+    pub again: Option<LookAgain<'a>>,
 }
 
 impl<'a> Around<'a> {
@@ -136,6 +164,7 @@ impl<'a> Around<'a> {
             instance,
             login: None,
             report: None,
+            again: None,
         }
     }
 }
@@ -160,6 +189,8 @@ pub struct Execution {
     pub broken: Vec<BrokenLayer>,
     pub before: Vec<LoginLook>,
     pub after: Vec<LoginLook>,
+    /// The whole look after the action, where the short ones did not tell.
+    pub again: Option<Triage>,
     /// From the first call to the last look.
     pub seconds: u64,
     pub handed: Vec<Handed>,
@@ -199,6 +230,10 @@ impl ExecuteError {
 ///
 /// # Errors
 /// Only when nothing was sent; everything later is an outcome.
+#[allow(
+    clippy::too_many_lines,
+    reason = "the order of journal and network, in one place"
+)]
 pub async fn execute(
     desk: &Desk,
     around: Around<'_>,
@@ -255,6 +290,7 @@ pub async fn execute(
     };
     let (mut outcome, mut detail) = run.steps().await;
     let mut after = Vec::new();
+    let mut again = None;
     let mut now = LoginNow::NotAsked;
     if outcome == Outcome::Done
         && let Some(probe) = login
@@ -262,7 +298,7 @@ pub async fn execute(
         let was = (before.as_slice(), broken.as_slice());
         let judgement;
         // The future of looks and reads together is large.
-        (after, judgement) = Box::pin(verified(&run, around.instance, probe, was, &detail)).await;
+        (after, again, judgement) = Box::pin(verified(&run, around, probe, was, &detail)).await;
         (outcome, now, detail) = (judgement.outcome, judgement.login, judgement.detail);
     }
     run.note(Event::Closed {
@@ -280,6 +316,7 @@ pub async fn execute(
         broken,
         before,
         after,
+        again,
         seconds: run.started.elapsed().as_secs(),
         handed: run.handed,
         output: run.output,
@@ -289,15 +326,15 @@ pub async fn execute(
 /// Login after the calls: looked at until it is back or the time is over, judged and written down.
 async fn verified(
     run: &Run<'_>,
-    instance: &Instance,
+    around: Around<'_>,
     probe: &LoginProbe,
     (before, broken): (&[LoginLook], &[BrokenLayer]),
     detail: &Said,
-) -> (Vec<LoginLook>, judge::Judgement) {
+) -> (Vec<LoginLook>, Option<Triage>, judge::Judgement) {
     let (desk, plan) = (run.desk, run.plan);
     let (after, instance) = verify::wait(
         desk,
-        instance,
+        around.instance,
         plan,
         probe,
         (before, broken),
@@ -305,6 +342,7 @@ async fn verified(
         run.started,
     )
     .await;
+    let again = verify::whole_look(around.again, &instance, plan, broken, &after).await;
     let took = run.started.elapsed();
     let source = admission::somebody_else(plan, &instance).filter(|_| plan.reverses.is_none());
     let admission = match source {
@@ -316,7 +354,13 @@ async fn verified(
         broken,
         before,
         after: &after,
+        again: again
+            .as_ref()
+            .map_or(&[], |triage| triage.readings.as_slice()),
         admission: admission.as_ref(),
+        faulty: around
+            .report
+            .is_some_and(|report| report.verdict == Verdict::Faulty),
         took,
         detail,
     });
@@ -325,7 +369,7 @@ async fn verified(
         login_after: verify::sentences(&after),
         seconds: took.as_secs(),
     });
-    (after, judgement)
+    (after, again, judgement)
 }
 
 /// Claims the entry and, for an undo, the one that it takes back: of two operators who undo the
@@ -339,11 +383,10 @@ fn claim(desk: &Desk, plan: &Plan) -> Result<Vec<EntryLock>, ExecuteError> {
             .ok_or_else(|| ExecuteError::Busy(said::held_elsewhere(entry)))?;
         locks.push(lock);
     }
-    if let Some(original) = &plan.reverses {
-        let contents = desk.journal.read()?;
-        if let Some(by) = &contents.find(original)?.undone_by {
-            return Err(ExecuteError::Busy(said::already_undone(original, by)));
-        }
+    if let Some(original) = &plan.reverses
+        && let Some(by) = &desk.journal.entry(original)?.undone_by
+    {
+        return Err(ExecuteError::Busy(said::already_undone(original, by)));
     }
     Ok(locks)
 }

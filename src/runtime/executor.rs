@@ -23,11 +23,13 @@ use super::session::{Session, SessionError};
 use super::targets::resolve_hosts;
 use super::triage::{self, TriageOptions};
 use super::{clock, said};
+use crate::action::gate::Access;
 use crate::app::case::RunId;
 use crate::app::effect::{Act, Memory, Observe, Record, Triage};
 use crate::app::message::{Acted, Found, Listing, Load, Message, Recorded, TriageEnded};
 use crate::app::missing::Missing;
 use crate::app::notices::Severity;
+use crate::cloud::Pool;
 use crate::cloud::credentials::CredentialsError;
 use crate::cloud::facts::CloudFacts;
 use crate::cloud::inventory::{self, InventoryEvent};
@@ -101,7 +103,13 @@ impl Executor {
                     looks::at_one(&backend, run, instance, &out).await;
                 });
             }
-            Observe::Triage(triage) => self.triage(*triage),
+            Observe::Triage(triage) => self.triage(*triage, None),
+            Observe::Weigh(triages) => {
+                let pool = Pool::of(triages.len());
+                for triage in triages {
+                    self.triage(triage, Some(pool.clone()));
+                }
+            }
         }
     }
 
@@ -122,8 +130,8 @@ impl Executor {
         });
     }
 
-    /// A diagnosis.
-    fn triage(&mut self, triage: Triage) {
+    /// A diagnosis; one of several that share what the cloud is asked where there is a pool.
+    fn triage(&mut self, triage: Triage, pool: Option<Pool>) {
         let Triage {
             run,
             instance: id,
@@ -137,14 +145,20 @@ impl Executor {
         let backend = self.backend.clone();
         let out = self.messages.clone();
         let instance = backend.instance(&id).map(Arc::unwrap_or_clone);
+        // What was shut meanwhile holds also for a look that was allowed before.
+        let looks_inside =
+            backend.access() == Access::ReadWrite || backend.loaded.settings.read_only_deep;
         let options = TriageOptions {
-            deep,
+            deep: deep && looks_inside,
             try_login,
             user_source,
             onset,
             statements,
             memory: backend.memory(),
             error_text: (!error_text.is_empty()).then_some(error_text),
+            // What nobody asked for is content with what was listed.
+            instance_is_fresh: pool.is_some(),
+            pool,
             ..TriageOptions::default()
         };
         self.spawn("triage", Some(run), async move {
@@ -456,7 +470,9 @@ async fn triage_one(
         }
     };
     let (done, ()) = tokio::join!(working, passing);
-    backend.keep_triage(&instance.id, done.clone());
+    if options.pool.is_none() {
+        backend.keep_triage(&instance.id, done.clone());
+    }
     let load = done.facts.as_ref().map_or_else(Vec::new, measured);
     let fresh = done.facts.and_then(|facts| facts.instance);
     if let Some(fresh) = &fresh {

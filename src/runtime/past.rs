@@ -3,11 +3,10 @@
 //! Read from journal and history; what cannot be read says nothing. Must not live here: how it is
 //! weighed (`diagnosis`).
 
-use std::path::Path;
-
 use jiff::Timestamp;
 
 use super::execute::{failed_cures, soft_failed, spent};
+use crate::config::Loaded;
 use crate::diagnosis::Knowledge;
 use crate::diagnosis::learn::confirmed_lately;
 use crate::domain::action::SpentAction;
@@ -32,13 +31,21 @@ pub struct Past {
 
 impl Past {
     /// What the files of a state directory say about an instance, for a diagnosis made at `at`.
-    pub fn of(state_dir: &Path, knowledge: &Knowledge, instance: &str, at: Timestamp) -> Self {
+    pub fn of(
+        loaded: &Loaded,
+        journal: &Journal,
+        knowledge: &Knowledge,
+        instance: &str,
+        at: Timestamp,
+    ) -> Self {
+        let state_dir = &loaded.paths.state_dir;
         let mut past = Self::default();
-        match Journal::in_directory(state_dir).read() {
-            Ok(contents) => {
+        let near = |at| journal.near(instance, at);
+        match near(at).and_then(|then| Ok((then, near(Timestamp::now())?))) {
+            Ok((contents, lately)) => {
                 past.tried = failed_cures(&contents, instance, at);
                 past.spent = spent(&contents, instance, at);
-                past.soft_restart_failed = soft_failed(&contents, instance).is_some();
+                past.soft_restart_failed = soft_failed(&lately, instance).is_some();
             }
             Err(error) => tracing::warn!(%error, "failed cures are not counted"),
         }

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::app::filter::{FIELDS, Filter};
+use crate::app::filter::{FIELDS, Filter, Wrong};
 use crate::app::keys::{Keys, Registry, shipped_keys};
 use crate::config::Loaded;
 use crate::config::said;
@@ -43,8 +43,18 @@ impl Prepared {
         }
         for (name, text) in &settings.filters {
             let filter = Filter::parse(text);
-            for field in filter.unknown_fields() {
-                let why = said::no_field(sanitise(field, 60), List::names(FIELDS));
+            let why = match filter.wrong() {
+                Some(Wrong::Field(field)) => {
+                    Some(said::no_field(sanitise(field, 60), List::names(FIELDS)))
+                }
+                Some(Wrong::Value(field, value, known)) => Some(said::no_value(
+                    sanitise(value, 60),
+                    field,
+                    List::names(known),
+                )),
+                Some(Wrong::Name(_)) | None => None,
+            };
+            if let Some(why) = why {
                 let place = format!("filters.{}", sanitise(name, 60));
                 problems.push(said::problem_at(place, why));
             }

@@ -35,19 +35,23 @@ pub type News = Result<Box<Reloaded>, Said>;
 
 /// Watches the config file and the folder of themes. Without a way to watch them nothing ever
 /// arrives.
-pub fn watch(paths: &Paths, overrides: Overrides) -> mpsc::Receiver<News> {
+pub fn watch(start: &Loaded, overrides: Overrides) -> mpsc::Receiver<News> {
+    let paths = &start.paths;
+    let mut had_text = start.file_has_text;
     let (out, news) = mpsc::channel(1);
     let (changed, mut changes) = mpsc::channel(1);
     let config_file = paths.config_file.clone();
     let themes = paths.themes_dir.clone();
     let folder = folder_of(&config_file);
-    let watched = [folder, themes.clone()];
+    let watched = [folder.clone(), themes.clone()];
     let name = config_file.file_name().map(OsStr::to_owned);
     let told = move |event: notify::Result<notify::Event>| {
         let matters = event.is_ok_and(|event| {
             !event.kind.is_access()
                 && event.paths.iter().any(|path| {
                     path.file_name() == name.as_deref()
+                        // The folder itself was moved away.
+                        || *path == folder
                         || (path.parent() == Some(&themes)
                             && path.extension().is_some_and(|e| e == "toml"))
                 })
@@ -75,7 +79,13 @@ pub fn watch(paths: &Paths, overrides: Overrides) -> mpsc::Receiver<News> {
             while let Ok(Some(())) = tokio::time::timeout(REST, changes.recv()).await {}
             let overrides = overrides.clone();
             let read = tokio::task::spawn_blocking(move || read(&overrides)).await;
-            let news = read.unwrap_or_else(|error| Err(Said::raw(error)));
+            let mut news = read.unwrap_or_else(|error| Err(Said::raw(error)));
+            // Nobody empties a file to allow more; it was lost, or is still being written.
+            match &news {
+                Ok(now) if now.loaded.file_has_text => had_text = true,
+                Ok(now) if had_text => news = Err(lost(&now.loaded.paths)),
+                _ => {}
+            }
             if out.send(news).await.is_err() {
                 return;
             }
@@ -88,6 +98,14 @@ fn folder_of(file: &Path) -> PathBuf {
     file.parent()
         .filter(|parent| !parent.as_os_str().is_empty())
         .map_or_else(|| PathBuf::from("."), Path::to_owned)
+}
+
+fn lost(paths: &Paths) -> Said {
+    let lost = config::ConfigError::Unreadable {
+        path: paths.config_file.clone(),
+        reason: config::said::file_lost(),
+    };
+    lost.said()
 }
 
 fn read(overrides: &Overrides) -> News {
@@ -128,10 +146,6 @@ pub fn apply(
         effects.push(Effect::Console(Console::SetMouse(ui.mouse)));
     }
     looks.take(ui);
-    if settings.read_only != old.read_only {
-        state.read_only = settings.read_only;
-        state.read_only_locked = settings.read_only;
-    }
     if settings.probe.background != old.probe.background {
         state.rhythm.on = settings.probe.background;
     }
@@ -140,7 +154,63 @@ pub fn apply(
         state.user_source = settings.probe.user_source;
     }
     tell(state, old, reloaded);
+    // Last, so that nothing else is read in its place.
+    let loaded = &reloaded.loaded;
+    match &loaded.read_only {
+        Some(because) if loaded.read_only_is_asked => lock(state, because),
+        Some(because) => doubt(state, because),
+        None => is_whole(state),
+    }
     effects
+}
+
+/// The files cannot be read any more: whatever they say now, it may be read-only.
+pub fn unreadable(state: &mut State, why: &Said) {
+    state.tell_said(Severity::Error, why);
+    doubt(state, why);
+}
+
+/// What is asked for from outside holds until a new start.
+fn lock(state: &mut State, because: &Said) {
+    let by_doubt = state.read_only_before_doubt.take().is_some();
+    if by_doubt || state.read_only_locked.is_none() {
+        shut(state, because);
+        let because = state.texts.said(because);
+        let text = fill(&state.texts.ui.read_only_now, &[("because", &because)]);
+        state.tell(Severity::Warning, text);
+    }
+}
+
+/// What cannot be read may have asked for it: read-only as long as that is so.
+fn doubt(state: &mut State, because: &Said) {
+    if state.read_only_locked.is_none() {
+        state.read_only_before_doubt = Some(state.read_only);
+        shut(state, because);
+        let because = state.texts.said(because);
+        let text = fill(&state.texts.ui.read_only_doubt, &[("because", &because)]);
+        state.tell(Severity::Warning, text);
+    }
+}
+
+fn shut(state: &mut State, because: &Said) {
+    state.read_only = true;
+    state.read_only_locked = Some(because.clone());
+}
+
+/// The files are understood and ask for nothing: a doubt ends, as it was before. What was asked for
+/// is opened by a person who starts anew, never by a file.
+fn is_whole(state: &mut State) {
+    let ui = &state.texts.ui;
+    let text = if let Some(before) = state.read_only_before_doubt.take() {
+        state.read_only = before;
+        state.read_only_locked = None;
+        ui.read_only_doubt_over.clone()
+    } else if state.read_only_locked.is_some() {
+        ui.read_only_stays.clone()
+    } else {
+        return;
+    };
+    state.tell(Severity::Warning, text);
 }
 
 fn tell(state: &mut State, old: &Settings, reloaded: &Reloaded) {
@@ -164,6 +234,7 @@ fn tell(state: &mut State, old: &Settings, reloaded: &Reloaded) {
 /// True when nothing was changed that needs another start.
 fn counts_now(old: &Settings, new: &Settings) -> bool {
     let mut same = new.clone();
+    // It counts at once where it shuts, and is told of where it does not open.
     same.read_only = old.read_only;
     same.ui.clone_from(&old.ui);
     same.keys.clone_from(&old.keys);

@@ -30,6 +30,16 @@ said! { "runtime":
     rule_not_yet(group: Name) = "the rule is not seen in {group} yet";
     rule_still(group: Name) = "the rule is still seen in {group}";
     cap_still(mbps: Number) = "the cap is {mbps}";
+    acl_is_so(acl: Name) = "the entries of {acl} are in force";
+    acl_not_yet(acl: Name) = "the entries of {acl} are not seen yet";
+    route_is_so(table: Name, target: Name) = "the route to {target} stands so in {table}";
+    route_not_yet(table: Name, target: Name) = "the route to {target} does not stand so in {table} yet";
+    address_unblocked(address: Name) = "{address} is blocked no longer";
+    still_blocked(address: Name) = "{address} is still blocked";
+    changed_since_shown() = "somebody changed it since it was shown, so nothing was sent; plan again to see it as it is now";
+    not_read_before(why: Raw) = "it could not be read again just before, so nothing was sent: {why}";
+    as_before_already() = "it stands as it did before already";
+    changed_since_done() = "somebody has changed it since, so it is not taken back over their change; look at it in the console";
     task_pending(id: Name, state: Name) = "task {id} {state}";
     address_not_yet() = "the address does not show it yet";
     script_is(status: Name) = "the script is {status}";
@@ -65,10 +75,14 @@ said! { "runtime":
         "{detail}; login answers from this host, but more slowly than before, {after} after the start";
     as_before(detail: Said, after: Figure) =
         "{detail}; login answers from this host as before, {after} after the start";
+    as_before_unseen(detail: Said, after: Figure) =
+        "{detail}; login answers from this host as before, {after} after the start; what failed does not show from here, so try it from where it failed";
     slow_again(detail: Said, after: Figure) =
         "{detail}; login answers again from this host, if slowly, {after} after the start";
     answers_again(detail: Said, after: Figure) =
         "{detail}; login answers again from this host, {after} after the start";
+    mended_inside(detail: Said) =
+        "{detail}; what stopped login was read again and is in order";
     answers_here(detail: Said, after: Figure) =
         "{detail}; login answers from this host, {after} after the start";
     answers_but(detail: Said, after: Figure, unread: List) =
@@ -98,6 +112,7 @@ said! { "runtime":
     negotiation_broken() = "the negotiation still fails";
     tls_broken() = "TLS still fails";
     methods_broken() = "the server still offers no way to sign in";
+    inside_broken(group: Word, state: Word) = "inside the guest: {group}: {state}";
     login_broken() = "a login is still refused";
     reach_unread() = "the port was not looked at again";
     greeting_unread() = "the greeting was not looked at again";
@@ -105,6 +120,7 @@ said! { "runtime":
     negotiation_unread() = "the negotiation was not looked at again";
     tls_unread() = "TLS was not looked at again";
     methods_unread() = "the ways to sign in were not looked at again";
+    inside_unread(group: Word) = "inside the guest {group} was not read again";
     login_unread() = "no login was tried again";
     effect_undone(detail: Said, now: Said) =
         "{detail}; the action's effect on login was undone with it: {now}";
@@ -129,10 +145,28 @@ said! { "runtime":
         "the program ended while sending {action}; the cloud shows no trace of it, so it did not take effect";
     not_settled_yet(why: Raw) = "cannot be settled yet: {why}";
     never_sent(n: Number) = "never sent: {n:further call} of the plan";
+    lost_or_undone(action: Name) =
+        "the program ended while sending {action}; the cloud shows no trace of it: it never took effect, or somebody has undone it since";
+    anyones(action: Name) =
+        "the program ended while sending {action}; one was carried out since, by this call or by somebody else, which the cloud does not tell: look at the instance before you repeat it";
+    covered(action: Name) =
+        "the program ended while sending {action}; somebody did something else on the instance since, which hides whether it arrived: look at the instance before you repeat it";
+    looked_for_again(action: Name) =
+        "the program ended while sending {action}; it was not found yet, is looked for at every start, and is taken back when its time is over";
+    password_lost(user: Said, target: Name) =
+        "the new password of {user} was shown to nobody and is lost, and the old one may no longer work: make another with `cvmtop act {target} reset-password`";
+    due_of_another(user: Name, host: Name, entry: Name) =
+        "its time is over, but it is an entry of {user}@{host}, and only their own start takes it back unasked: `cvmtop journal --undo {entry}` shows it and asks";
+    due_beyond(most: Number, entry: Name) =
+        "its time is over, but a start takes back {most} changes at most unasked: start again, or `cvmtop journal --undo {entry}`";
+    not_taken_back(title: Said, entry: Name, again: Name, since: Name) =
+        "STILL IN FORCE: the time of {title} was over at {since} and it could not be taken back (entry {entry}): take it back by hand, then `cvmtop journal --close {again} --why TEXT`";
+    nothing_to_close(entry: Name) = "entry {entry} has ended, and nothing of it waits to be taken back";
+    closed_now(title: Said, entry: Name) = "{title} is closed (entry {entry})";
     under_way(state: Said) = "still under way: {state}";
     settled(detail: Said) = "settled after an interruption: {detail}";
     time_over(detail: Said) = "its time is over; {detail}";
-    time_over_but(why: Raw) = "its time is over, but {why}";
+    time_over_but(why: Said) = "its time is over, but {why}";
     of_entry(title: Said, entry: Name, detail: Said) = "{title} (entry {entry}): {detail}";
     of_instance(name: Name, detail: Said) = "{name}: {detail}";
     no_figure() = "no figure was named";
@@ -180,6 +214,7 @@ said! { "runtime":
     guides_unread(folder: Name, why: Raw) = "cannot read guides in {folder}: {why}";
     guides_cut(most: Number) = "more than {most} guides; the rest is left out";
     guide_unread(path: Name, why: Raw) = "cannot read {path}: {why}";
+    keep_read_only(because: Said, entry: Name) = "read-only ({because}): entry {entry} is not kept, since that would let a change stay for good; run it without read-only";
     console_read_only() = "the console is read-only";
     too_long_to_copy() = "the text is too long for the terminal's clipboard; copy a part of it";
     price_per(price: Raw, unit: Said) = "{price} per {unit}";
@@ -200,5 +235,6 @@ said! { "runtime":
     journal_timed(at: Name, minutes: Number, entry: Name) = "taken back at {at} (in {minutes} min) unless it is kept: :keep, or cvmtop journal --keep {entry}";
     journal_taken_back(by: Name) = "taken back by {by}: what is said above holds no longer";
     journal_undo(entry: Name) = "to take it back: cvmtop journal --undo {entry}";
+    journal_before_these(n: Number) = "{n:entry:entries} before these: `cvmtop journal` shows them";
     journal_damaged(n: Number) = "left out as damaged: {n:line} of the journal";
 }

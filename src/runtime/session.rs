@@ -183,7 +183,7 @@ async fn find_cloud(settings: &Settings) -> Result<(Cloud, Vec<Said>), SessionEr
     if wanted.profile_is_forced {
         search.profile_flag.clone_from(&wanted.profile);
     }
-    search.profile.clone_from(&wanted.profile);
+    wanted.profile_in_force().clone_into(&mut search.profile);
     search.secret_id_variable.clone_from(&wanted.secret_id_env);
     search
         .secret_key_variable

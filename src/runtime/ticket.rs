@@ -7,6 +7,7 @@
 mod mask;
 mod report;
 pub mod said;
+mod secrets;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -92,11 +93,11 @@ pub fn files(material: &Material<'_>) -> Vec<BundleFile> {
         file(FORM, form_text(material)),
     ];
     if !material.raw.is_empty() {
-        let text = pretty(&mask::secrets_in(json!(material.raw)));
+        let text = pretty(&secrets::secrets_in(json!(material.raw)));
         files.push(file(RAW, text));
     }
     if let Some(text) = material.error_text {
-        let text = mask::secrets(&sanitise_block(text, 64_000));
+        let text = secrets::secrets(&sanitise_block(text, 64_000));
         files.push(file("client-error.txt", text));
     }
     if material.mask {
@@ -177,7 +178,7 @@ pub fn write(
     let result = if archive {
         write_archive(&bundle, &path, &name, directory)
     } else {
-        write_folder(&bundle, &path)
+        write_folder(&bundle, &path, directory)
     };
     if let Err(source) = result {
         return Err(TicketError { path, source });
@@ -210,13 +211,12 @@ fn private() -> std::fs::OpenOptions {
     options
 }
 
-fn write_folder(bundle: &[BundleFile], path: &Path) -> io::Result<()> {
+fn write_folder(bundle: &[BundleFile], path: &Path, directory: &Path) -> io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)?;
+    // A folder that is there already may be another user's, who could replace what is written.
+    std::fs::create_dir_all(directory)?;
+    std::fs::DirBuilder::new().mode(0o700).create(path)?;
     for one in bundle {
         private()
             .open(path.join(one.name))?

@@ -166,6 +166,7 @@ pub async fn run(
         paths,
         user_source: user_source.map(|a| a.to_string()),
         user_way: options.statements.way,
+        account: Some(prepare::login_user(instance, options)),
     };
     triage.elapsed = started.elapsed();
     triage.pasted = options.error_text.clone().unwrap_or_default();
@@ -206,9 +207,10 @@ fn start(
             None
         });
     } else if let Some(cloud) = cloud {
-        let request = prepare::fact_request(instance, options, user_source);
+        let request = prepare::fact_request(session, instance, options, user_source);
         let limit = session.settings.probe.guest_timeout;
         let (client, target, facts_queue) = (cloud.client.clone(), instance.clone(), queue.clone());
+        let looks_inside = prepare::looks_inside(session, options);
         let (session, paths) = (session.clone(), paths.to_vec());
         work.spawn(async move {
             let answered_by = client.answered_by();
@@ -220,7 +222,7 @@ fn start(
             let facts = facts::gather_telling(&client, &target, &request, facts_queue, early);
             Some(facts.await)
         });
-        if options.deep {
+        if looks_inside {
             let question = prepare::question(instance, options, user_source);
             let (target, queue) = (instance.clone(), queue.clone());
             work.spawn(async move {

@@ -3,15 +3,13 @@
 //!
 //! Must not live here: which steps there are (`guide`).
 
-use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
+use super::{StoreError, private};
 use crate::domain::guide_step::{CASE_DAYS, TickedStep};
 use crate::domain::text::sanitise;
 
@@ -59,15 +57,8 @@ impl GuideSteps {
         };
         let text = serde_json::to_string(&line).expect("a line of plain fields is JSON");
         let write = || {
-            if let Some(directory) = self.path.parent() {
-                std::fs::create_dir_all(directory)?;
-            }
             // One write of a whole line: two programs do not tear each other's lines apart.
-            let mut file = OpenOptions::new()
-                .create(true)
-                .append(true)
-                .mode(0o600)
-                .open(&self.path)?;
+            let mut file = private::append_to(&self.path)?;
             file.write_all(format!("{text}\n").as_bytes())?;
             file.sync_data()
         };

@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::StoreError;
+use super::{StoreError, private};
 use crate::domain::history::{LoginSpan, PastCase};
 
 const FILE: &str = "history.sqlite";
@@ -42,7 +42,8 @@ impl History {
     /// The directory cannot be written, or the file is of a newer version.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.join(FILE);
-        std::fs::create_dir_all(directory).map_err(|source| StoreError::Write {
+        // The files beside it, which SQLite makes, take its mode.
+        private::make_file(&path).map_err(|source| StoreError::Write {
             path: path.clone(),
             source,
         })?;

@@ -2,21 +2,29 @@
 //!
 //! A line is only ever added. A damaged line (a crash in the middle of a write) or one of a newer
 //! version is counted and skipped, never removed. Several programs may write at once: a file
-//! lock orders the lines, a lock per entry tells who is still at work on it.
+//! lock orders the lines, a lock per entry tells who is still at work on it. Of a long journal only
+//! an index is held; entries are read when they are asked for.
 //! Must not live here: sending, and what to do about an entry in flight (`runtime::execute`).
 
 mod entry;
+mod files;
+mod index;
 mod record;
 
-pub use entry::{CallState, Entry, EntryState, fold};
+pub use entry::{CallState, Entry, EntryState};
 pub use record::{Author, CallResult, Event, Place, Record, VERSION};
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::{SignedDuration, Timestamp};
 use rustix::fs::{FlockOperation, flock};
+
+use index::Head;
 
 use super::StoreError;
 
@@ -25,13 +33,18 @@ const LOCKS: &str = "in-flight";
 const EVIDENCE: &str = "evidence";
 /// Files of evidence that are kept; older ones go.
 const MOST_EVIDENCE: usize = 200;
-/// A journal beyond this is read from its end only.
-const MAX_READ: u64 = 64 * 1024 * 1024;
+/// How far from a moment an action may lie and still say something of it.
+const NEAR: SignedDuration = SignedDuration::from_hours(14);
+/// Entries of which it is told that they were taken back: the ones that a screen can still show.
+const MOST_UNDONE: usize = 1_000;
 
-/// The journal of one state directory.
+/// The journal of one state directory. Its clones share what they know of the file.
 #[derive(Debug, Clone)]
 pub struct Journal {
     directory: PathBuf,
+    index: Arc<Mutex<index::Index>>,
+    /// Other operators' lines are believed, and they may write theirs.
+    shared: bool,
 }
 
 /// Held by the program that carries an entry out; the kernel lets go of it when that ends.
@@ -48,39 +61,15 @@ impl Drop for EntryLock {
     }
 }
 
-/// What a journal holds.
+/// Entries of a journal that were asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Contents {
     /// Oldest first.
     pub entries: Vec<Entry>,
-    /// Lines that could not be understood (damaged, or of a newer version).
+    /// Lines of the whole journal that could not be understood (damaged, or of a newer version).
     pub skipped: usize,
-}
-
-impl Contents {
-    /// The entry of this id, or the only one whose id begins with the text.
-    pub fn find(&self, id: &str) -> Result<&Entry, StoreError> {
-        if let Some(exact) = self.entries.iter().find(|entry| entry.id == id) {
-            return Ok(exact);
-        }
-        let matches: Vec<_> = self
-            .entries
-            .iter()
-            .filter(|entry| !id.is_empty() && (entry.id.starts_with(id) || entry.id.ends_with(id)))
-            .collect();
-        match matches.as_slice() {
-            [only] => Ok(only),
-            [] => Err(StoreError::NoEntry(crate::domain::text::sanitise(id, 60))),
-            several => Err(StoreError::Ambiguous {
-                given: crate::domain::text::sanitise(id, 60),
-                matches: several
-                    .iter()
-                    .map(|e| e.id.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            }),
-        }
-    }
+    /// Entries that came before those that were asked for.
+    pub earlier: usize,
 }
 
 impl Journal {
@@ -88,6 +77,23 @@ impl Journal {
     pub fn in_directory(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
+            index: Arc::default(),
+            shared: false,
+        }
+    }
+
+    /// The same, with other operators, where `shared`; who may write there is believed.
+    #[must_use]
+    pub fn shared(self, shared: bool) -> Self {
+        Self { shared, ..self }
+    }
+
+    /// Whether an entry is one's own: what a start does unasked, it does only for these. An entry
+    /// of an earlier version names no account; then it is that of the file.
+    pub fn is_own(&self, entry: &Entry) -> bool {
+        match entry.author.uid {
+            Some(uid) => uid == rustix::process::geteuid().as_raw(),
+            None => !self.shared,
         }
     }
 
@@ -105,14 +111,20 @@ impl Journal {
     /// Adds one line and returns once it is on the disk.
     pub fn append(&self, record: &Record) -> Result<(), StoreError> {
         let path = self.path();
-        self.append_line(&path, record)
-            .map_err(|source| StoreError::Write { path, source })
+        let failed = |source| StoreError::Write {
+            path: path.clone(),
+            source,
+        };
+        let (file, is_new) = self.open_to_append(&path).map_err(failed)?;
+        files::trusted(&file, &path, self.shared)?;
+        files::lock(&file, &path)?;
+        self.append_line(file, is_new, record).map_err(failed)
     }
 
-    fn append_line(&self, path: &Path, record: &Record) -> std::io::Result<()> {
+    fn open_to_append(&self, path: &Path) -> std::io::Result<(File, bool)> {
         self.make_directory()?;
         let is_new = !path.exists();
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .append(true)
             .create(true)
@@ -121,7 +133,10 @@ impl Journal {
         if is_new {
             self.share(&file)?;
         }
-        flock(&file, FlockOperation::LockExclusive)?;
+        Ok((file, is_new))
+    }
+
+    fn append_line(&self, mut file: File, is_new: bool, record: &Record) -> std::io::Result<()> {
         let mut line = serde_json::to_string(record)?;
         line.push('\n');
         // A crash can have left half a line: end it, so that ours stands alone.
@@ -149,37 +164,130 @@ impl Journal {
     }
 
     fn make_directory(&self) -> std::io::Result<()> {
-        use std::os::unix::fs::DirBuilderExt;
-        if self.directory.is_dir() {
-            return Ok(());
-        }
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.directory)
+        super::private::make_directory(&self.directory)
     }
 
-    /// Operators who share a state directory (writable by their group, best with the set-group-id
-    /// bit) see and write one journal; everybody else's is their own.
+    /// Operators who share a state directory (declared so, and writable by their group, best with
+    /// the set-group-id bit) see and write one journal; everybody else's is their own.
     fn share(&self, file: &File) -> std::io::Result<()> {
-        let group_writes = std::fs::metadata(&self.directory)?.permissions().mode() & 0o020 != 0;
-        if group_writes {
+        if self.group_writes()? {
             file.set_permissions(Permissions::from_mode(0o660))?;
         }
         Ok(())
     }
 
-    /// Everything that can be understood. A journal that does not exist yet is empty.
-    pub fn read(&self) -> Result<Contents, StoreError> {
-        let path = self.path();
-        let text = match read_bounded(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Contents::default());
+    fn group_writes(&self) -> std::io::Result<bool> {
+        let mode = std::fs::metadata(&self.directory)?.permissions().mode();
+        Ok(self.shared && mode & 0o020 != 0)
+    }
+
+    /// What asks for something: entries in flight, of unknown end, or with a time box in force.
+    pub fn pending(&self) -> Result<Contents, StoreError> {
+        self.choose(Head::is_pending)
+    }
+
+    /// What was done on the instance within hours of `at`, and all that is in flight anywhere.
+    pub fn near(&self, instance: &str, at: Timestamp) -> Result<Contents, StoreError> {
+        let near = |head: &Head| head.may_be_on(instance) && head.began_within(NEAR, at);
+        self.choose(|head| head.is_open() || near(head))
+    }
+
+    /// All that was done on the instance.
+    pub fn of_instance(&self, instance: &str) -> Result<Contents, StoreError> {
+        let mut contents = self.choose(|head| head.may_be_on(instance))?;
+        contents
+            .entries
+            .retain(|entry| entry.plan.target.id == instance);
+        Ok(contents)
+    }
+
+    /// The last `most` entries, oldest first, held one at a time. Then what was not among them:
+    /// lines that were not understood, and how many came before. Ends early with what `each` breaks
+    /// off with.
+    pub fn each<B>(
+        &self,
+        most: usize,
+        mut each: impl FnMut(&Entry) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B, Contents>, StoreError> {
+        self.look(|index, file| {
+            let earlier = index.heads().len().saturating_sub(most);
+            for place in earlier..index.heads().len() {
+                if let Some(entry) = file.map_or(Ok(None), |file| index.entry(file, place))?
+                    && let ControlFlow::Break(with) = each(&entry)
+                {
+                    return Ok(ControlFlow::Break(with));
+                }
             }
+            Ok(ControlFlow::Continue(Contents {
+                entries: Vec::new(),
+                skipped: index.skipped(),
+                earlier,
+            }))
+        })
+    }
+
+    /// The entry of this id, or the only one whose id begins or ends with the text.
+    pub fn entry(&self, id: &str) -> Result<Entry, StoreError> {
+        let found = self.look(|index, file| {
+            let found = index.find(id);
+            Ok(found.map(|place| file.map_or(Ok(None), |file| index.entry(file, place))))
+        })?;
+        let read = found?.map_err(|source| StoreError::Read {
+            path: self.path(),
+            source,
+        })?;
+        // It was there when its lines were counted.
+        read.ok_or_else(|| StoreError::NoEntry(crate::domain::text::sanitise(id, 60)))
+    }
+
+    /// Ids of the youngest entries that were taken back.
+    pub fn taken_back(&self) -> Result<Vec<String>, StoreError> {
+        self.look(|index, _| {
+            let undone = index.heads().iter().rev().filter(|head| head.is_undone());
+            let ids = undone.take(MOST_UNDONE).map(|head| head.id().to_owned());
+            Ok(ids.collect())
+        })
+    }
+
+    fn choose(&self, wanted: impl Fn(&Head) -> bool) -> Result<Contents, StoreError> {
+        self.look(|index, file| {
+            let heads = index.heads().iter().enumerate();
+            let places = heads.filter(|(_, head)| wanted(head)).map(|(at, _)| at);
+            Ok(Contents {
+                entries: read_all(index, file, places)?,
+                skipped: index.skipped(),
+                earlier: 0,
+            })
+        })
+    }
+
+    /// Brings the index up to date and looks into it. A journal that does not exist yet is empty.
+    /// Nobody who writes is waited for: a line is whole once its end is there.
+    fn look<T>(
+        &self,
+        look: impl FnOnce(&index::Index, Option<&File>) -> std::io::Result<T>,
+    ) -> Result<T, StoreError> {
+        let path = self.path();
+        let file = match File::open(&path) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(source) => return Err(StoreError::Read { path, source }),
         };
-        Ok(fold(&text))
+        if let Some(file) = &file {
+            files::trusted(file, &path, self.shared)?;
+        }
+        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = || {
+            match &file {
+                Some(file) => {
+                    let (length, written) = files::length(file)?;
+                    index.catch_up(file, length, written)?;
+                }
+                None => *index = index::Index::default(),
+            }
+            look(&index, file.as_ref())
+        };
+        read().map_err(|source| StoreError::Read { path, source })
     }
 
     /// Claims an entry for this program; `None` while another one holds it.
@@ -238,10 +346,13 @@ impl Journal {
         self.make_directory()?;
         let folder = self.directory.join(name);
         if !folder.is_dir() {
-            std::fs::create_dir_all(&folder)?;
-            let group_writes =
-                std::fs::metadata(&self.directory)?.permissions().mode() & 0o020 != 0;
-            let mode = if group_writes { 0o2770 } else { 0o700 };
+            let made = std::fs::create_dir(&folder);
+            // Another program may have been quicker.
+            made.or_else(|error| {
+                let there = error.kind() == std::io::ErrorKind::AlreadyExists && folder.is_dir();
+                if there { Ok(()) } else { Err(error) }
+            })?;
+            let mode = if self.group_writes()? { 0o2770 } else { 0o700 };
             std::fs::set_permissions(&folder, Permissions::from_mode(mode)).or_else(not_ours)?;
         }
         Ok(folder)
@@ -297,16 +408,16 @@ fn forget_oldest(folder: &Path) {
     }
 }
 
-fn read_bounded(path: &Path) -> std::io::Result<String> {
-    let mut file = File::open(path)?;
-    flock(&file, FlockOperation::LockShared)?;
-    let length = file.metadata()?.len();
-    if length > MAX_READ {
-        file.seek(SeekFrom::Start(length - MAX_READ))?;
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_READ).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+fn read_all(
+    index: &index::Index,
+    file: Option<&File>,
+    places: impl Iterator<Item = usize>,
+) -> std::io::Result<Vec<Entry>> {
+    let Some(file) = file else {
+        return Ok(Vec::new());
+    };
+    let entries = places.map(|place| index.entry(file, place));
+    entries.filter_map(Result::transpose).collect()
 }
 
 fn safe_name(entry: &str) -> String {

@@ -3,14 +3,14 @@
 //! Holds no address, name or id; what is exported has no moment either, only an age in days. Must not live here: what outcomes do
 //! to priors (`diagnosis::learn`).
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
+use super::{StoreError, private};
 use crate::diagnosis::learn::{Confirmation, Outcome};
 
 const FILE: &str = "outcomes.jsonl";
@@ -60,14 +60,8 @@ impl Outcomes {
         };
         let text = serde_json::to_string(&line).expect("a line of plain fields is JSON");
         let write = || {
-            if let Some(directory) = self.path.parent() {
-                fs::create_dir_all(directory)?;
-            }
             self.shorten()?;
-            let mut file = OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(&self.path)?;
+            let mut file = private::append_to(&self.path)?;
             file.write_all(format!("{text}\n").as_bytes())?;
             file.sync_data()
         };
@@ -144,6 +138,7 @@ impl Outcomes {
         let lines: Vec<&[u8]> = text.split_inclusive(|b| *b == b'\n').collect();
         let kept = lines[lines.len().saturating_sub(KEPT_LINES)..].concat();
         let fresh = self.path.with_extension("new");
+        private::make_file(&fresh)?;
         fs::write(&fresh, kept)?;
         fs::rename(&fresh, &self.path)
     }

@@ -147,6 +147,41 @@ fn title(state: &State, paint: &mut Paint<'_>, area: Rect) {
     if state.looks.privacy {
         badge(&ui.badge_privacy);
     }
+    let mut counts = counts(state, paint);
+    let width = |spans: &[Span<'_>]| spans.iter().map(|s| text::width(&s.content)).sum::<usize>();
+    let total = usize::from(area.width);
+    // Badges must be seen, and the counts say more than the place.
+    if left.len() > 1 {
+        let taken = width(&left[..1]) + width(&counts) + width(&badges);
+        let room = total.saturating_sub(taken + 1);
+        if width(&left[1..]) > room {
+            let cut = text::truncate(&left[1].content, room, paint.look.glyphs.ellipsis);
+            left[1].content = if room < LEAST_PLACE {
+                "".into()
+            } else {
+                cut.into()
+            };
+        }
+    }
+    while !counts.is_empty() && width(&left) + width(&counts) + width(&badges) > total {
+        counts.pop();
+    }
+    left.extend(badges);
+    let room = total.saturating_sub(width(&left) + width(&counts) + 2);
+    left.extend(commonest(state, room).map(|text| Span::styled(text, theme.dim)));
+    let right = width(&counts) as u16;
+    paint.line(area.x, area.y, area.width, &Line::from(left));
+    paint.line(
+        area.right().saturating_sub(right + 1),
+        area.y,
+        right,
+        &Line::from(counts),
+    );
+}
+
+/// How many instances are how healthy.
+fn counts(state: &State, paint: &Paint<'_>) -> Vec<Span<'static>> {
+    let (theme, ui) = (&paint.look.theme, &state.texts.ui);
     let glyphs = paint.look.glyphs;
     let mut counts = Vec::new();
     for (health, glyph, style, word) in [
@@ -171,33 +206,28 @@ fn title(state: &State, paint: &mut Paint<'_>, area: Rect) {
             counts.push(Span::styled(format!("  {glyph} {n} {word}"), style));
         }
     }
-    let width = |spans: &[Span<'_>]| spans.iter().map(|s| text::width(&s.content)).sum::<usize>();
-    let total = usize::from(area.width);
-    // Badges must be seen, and the counts say more than the place.
-    if left.len() > 1 {
-        let taken = width(&left[..1]) + width(&counts) + width(&badges);
-        let room = total.saturating_sub(taken + 1);
-        if width(&left[1..]) > room {
-            let cut = text::truncate(&left[1].content, room, paint.look.glyphs.ellipsis);
-            left[1].content = if room < LEAST_PLACE {
-                "".into()
-            } else {
-                cut.into()
-            };
+    counts
+}
+
+/// The causes that keep most people out, as many as there is room for; whole, or not at all. One
+/// alone is what the list shows anyway.
+fn commonest(state: &State, room: usize) -> Option<String> {
+    let causes = &state.fleet_causes.causes;
+    if causes.len() < 2 {
+        return None;
+    }
+    let named = causes.iter().map(|cause| {
+        let title = state.texts.cause(&cause.id, &cause.title);
+        format!("  {} {title}", cause.instances.len())
+    });
+    let mut line = String::from(" ");
+    for one in named {
+        if text::width(&line) + text::width(&one) > room {
+            break;
         }
+        line.push_str(&one);
     }
-    while !counts.is_empty() && width(&left) + width(&counts) + width(&badges) > total {
-        counts.pop();
-    }
-    left.extend(badges);
-    let right = width(&counts) as u16;
-    paint.line(area.x, area.y, area.width, &Line::from(left));
-    paint.line(
-        area.right().saturating_sub(right + 1),
-        area.y,
-        right,
-        &Line::from(counts),
-    );
+    (line.len() > 1).then_some(line)
 }
 
 fn tabs(state: &State, paint: &mut Paint<'_>, layout: &Layout) {
@@ -309,11 +339,15 @@ fn hints(state: &State) -> Vec<Command> {
             C::NextPane,
         ],
     };
+    let known = !state.fleet_causes.causes.is_empty();
+    let of_fleet = known.then_some(&C::FleetCauses);
     // Help and leaving come first so that they are never the ones that do not fit.
     [C::Help, C::Quit, C::Action1]
         .iter()
         .chain(by_pane)
-        .chain(&[C::Palette, C::PasteError, C::Refresh, C::Journal, C::Log])
+        .chain(&[C::Palette, C::PasteError])
+        .chain(of_fleet)
+        .chain(&[C::Refresh, C::Journal, C::Log])
         .copied()
         .filter(|command| command.enabled(state).is_ok())
         .fold(Vec::new(), |mut all, command| {

@@ -5,6 +5,7 @@
 mod any_action;
 pub mod batch;
 pub mod dialogs;
+mod fleet_causes;
 pub mod help;
 pub mod hints;
 pub mod log;
@@ -57,6 +58,10 @@ pub fn draw(
         }
         Overlay::PickCause(pick) => {
             dialogs::pick_cause(state, *pick, paint, screen);
+            None
+        }
+        Overlay::FleetCauses(list) => {
+            fleet_causes::draw(state, list.selected, paint, screen);
             None
         }
         Overlay::Tell(question) => {

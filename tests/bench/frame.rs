@@ -61,7 +61,7 @@ fn state(fleet: usize, (width, height): (u16, u16)) -> State {
     for number in 0..fleet {
         let row = state.fleet.get_mut(&format!("ins-{number:08x}")).unwrap();
         row.login = Some(Login::of(
-            [LoginWord::Ok, LoginWord::Silent, LoginWord::Slow][number % 3],
+            [LoginWord::Greets, LoginWord::Silent, LoginWord::Slow][number % 3],
         ));
         row.checked_at = Some(now);
     }
@@ -122,7 +122,7 @@ fn result_arrives(bencher: Bencher<'_, '_>, fleet: usize) {
     bencher.bench_local(|| {
         at = (at + 7) % fleet;
         let row = state.fleet.get_mut(&format!("ins-{at:08x}")).unwrap();
-        row.login = Some(Login::of(LoginWord::Ok));
+        row.login = Some(Login::of(LoginWord::Greets));
         state.settle();
     });
 }

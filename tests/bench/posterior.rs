@@ -5,11 +5,14 @@
 
 #![allow(clippy::unwrap_used, clippy::too_many_lines)] // a bench may stop where it fails
 
-#[path = "../common/scenarios.rs"]
+#[path = "../support/scenarios.rs"]
+#[allow(dead_code)] // the tests use the rest
 mod scenarios;
-#[path = "../common/variants.rs"]
+#[path = "../support/variants.rs"]
+#[allow(dead_code)] // the tests use the rest
 mod variants;
-#[path = "../common/vocabulary.rs"]
+#[path = "../support/vocabulary.rs"]
+#[allow(dead_code)] // the tests use the rest
 mod vocabulary;
 
 use std::hint::black_box;

@@ -1,6 +1,6 @@
 //! Every parser of bytes from outside, with what must hold whatever the bytes are.
 //!
-//! Lives here: one function a parser; `tests/fuzz.rs` runs them over the seeds and thousands of
+//! Lives here: one function a parser; `tests/pure/fuzz.rs` runs them over the seeds and thousands of
 //! changed ones, `cargo fuzz` runs them for as long as one likes. Must not live here: seeds.
 
 use std::net::IpAddr;

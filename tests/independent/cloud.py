@@ -148,13 +148,18 @@ ACTIONS = {
 
 def answer(world, headers, body):
     check_signature(world, headers, body)
+    # Another module that answers in its own way.
+    if "answer" in world:
+        return world["answer"](headers, body)
     action = headers.get("X-TC-Action", "")
     region = headers.get("X-TC-Region", "")
     time.sleep(world.get("slow", {}).get(action, world.get("latency", 0)))
     if action in world.get("refuse", {}):
         raise Refused(world["refuse"][action], f"{action} is refused here")
     # What a machine does when it is told to: whoever watches the file does it.
-    if action in world.get("touch", {}):
+    # A command that only looks is none of it.
+    looks = json.loads(body or b"{}").get("CommandName") == world.get("looks_by", "")
+    if action in world.get("touch", {}) and not looks:
         open(world["touch"][action], "w", encoding="utf-8").close()
     if action in world.get("answers", {}):
         return world["answers"][action]

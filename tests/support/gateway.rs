@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,6 +24,10 @@ type Alter = fn(&str, Vec<u8>) -> Vec<u8>;
 
 #[derive(Debug, Default)]
 struct Shared {
+    /// Never reaches the cloud: the account may not.
+    refused: Mutex<Option<String>>,
+    /// Seconds that the cloud's clock is set ahead in its answers.
+    ahead: AtomicI64,
     alter: Mutex<Option<Alter>>,
     seen: Mutex<Vec<String>>,
     /// The same as `service:Action`, by the scope of the signature.
@@ -98,6 +102,18 @@ impl Gateway {
         *self.shared.alter.lock().expect("no panic") = Some(alter);
     }
 
+    #[allow(dead_code)] // each test file uses a part
+    /// Answers this action as the cloud does to an account that may not.
+    pub fn refuse(&self, action: &str) {
+        *self.shared.refused.lock().expect("no panic") = Some(action.to_owned());
+    }
+
+    #[allow(dead_code)] // each test file uses a part
+    /// Sets the cloud's clock ahead of this machine's, as its answers tell it.
+    pub fn set_clock_ahead(&self, by: jiff::SignedDuration) {
+        self.shared.ahead.store(by.as_secs(), Ordering::SeqCst);
+    }
+
     /// The program to kill.
     pub fn victim(&self, pid: u32) {
         self.shared.victim.store(pid, Ordering::SeqCst);
@@ -108,7 +124,7 @@ impl Shared {
     fn kill(&self) {
         let started = Instant::now();
         while self.victim.load(Ordering::SeqCst) == 0 {
-            assert!(started.elapsed() < Duration::from_secs(10), "no victim");
+            assert!(started.elapsed() < Duration::from_secs(60), "no victim");
             thread::yield_now();
         }
         let pid = i32::try_from(self.victim.load(Ordering::SeqCst)).expect("a process id");
@@ -150,6 +166,15 @@ fn serve(mut client: TcpStream, upstream: SocketAddr, shared: &Shared) {
             shared.kill();
             return;
         }
+        if shared.refused.lock().expect("no panic").as_ref() == Some(&action) {
+            let error = r#"{"Code":"UnauthorizedOperation","Message":"you are not authorized"}"#;
+            let body = format!(r#"{{"Response":{{"Error":{error},"RequestId":"r"}}}}"#);
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json";
+            if client.write_all(&altered(head, body.into_bytes())).is_err() {
+                return;
+            }
+            continue;
+        }
         if server.write_all(&message).is_err() {
             return;
         }
@@ -160,6 +185,10 @@ fn serve(mut client: TcpStream, upstream: SocketAddr, shared: &Shared) {
         let answer = match alter {
             Some(alter) => altered(&head, alter(&action, answer[head.len()..].to_vec())),
             None => answer,
+        };
+        let answer = match shared.ahead.load(Ordering::SeqCst) {
+            0 => answer,
+            by => redated(answer, jiff::SignedDuration::from_secs(by)),
         };
         match trap {
             Some(Moment::Unanswered) => {
@@ -173,6 +202,20 @@ fn serve(mut client: TcpStream, upstream: SocketAddr, shared: &Shared) {
             return;
         }
     }
+}
+
+/// The answer with another date.
+fn redated(answer: Vec<u8>, ahead: jiff::SignedDuration) -> Vec<u8> {
+    let text = String::from_utf8(answer).expect("JSON");
+    let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+    let kept = head
+        .lines()
+        .filter(|line| !line.to_ascii_lowercase().starts_with("date:"));
+    let date =
+        jiff::fmt::rfc2822::to_string(&(jiff::Timestamp::now() + ahead).in_tz("UTC").expect("UTC"));
+    let date = format!("Date: {}", date.expect("a date"));
+    let lines: Vec<&str> = kept.chain([date.as_str()]).collect();
+    format!("{}\r\n\r\n{body}", lines.join("\r\n")).into_bytes()
 }
 
 /// The answer with another body.

@@ -9,8 +9,8 @@ use cvmtop::cloud::credentials::{Credentials, Provider};
 use cvmtop::demo::{self, DemoCloud, DemoOptions};
 use serde_json::{Value, json};
 
-use crate::api;
-use crate::gateway::{Gateway, Moment};
+use super::api;
+use super::gateway::{Gateway, Moment};
 
 /// A demo cloud behind a gateway, and a state directory.
 pub struct Lab {
@@ -101,7 +101,7 @@ impl Lab {
             if last["state"] == "closed" {
                 return last;
             }
-            assert!(started.elapsed() < Duration::from_secs(60), "{last}");
+            assert!(started.elapsed() < Duration::from_secs(180), "{last}");
         }
     }
 

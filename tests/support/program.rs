@@ -1,9 +1,6 @@
 //! The real program against a demo cloud behind a gateway, with a home of its own.
 
-#![allow(dead_code)] // each test file uses a part
-
-#[path = "gateway.rs"]
-pub mod gateway;
+pub use super::gateway;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

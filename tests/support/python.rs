@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+/// What is installed is installed once, also when several tests ask for it at the same time.
+static INSTALLING: Mutex<()> = Mutex::new(());
 
 /// `target/` of this build.
 pub fn target() -> PathBuf {
@@ -32,6 +36,7 @@ pub fn sdk() -> PathBuf {
         "tencentcloud-sdk-python-monitor==3.1.189",
         "tencentcloud-sdk-python-tat==3.1.106",
     ];
+    let _alone = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let venv = target().join("vendor-sdk");
     let python = venv.join("bin/python");
     let ready = venv.join("ready");
@@ -50,6 +55,7 @@ pub fn sdk() -> PathBuf {
 /// A wheel of the package index, downloaded once and kept.
 #[allow(dead_code, reason = "not every test needs the specification")]
 fn wheel(folder: &str, name: &str, version: &str) -> PathBuf {
+    let _alone = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let directory = target().join(folder);
     let file = name.replace('-', "_");
     let wheel = directory.join(format!("{file}-{version}-py2.py3-none-any.whl"));

@@ -128,6 +128,7 @@ impl Repair {
     }
 }
 
+#[allow(dead_code, reason = "not every test needs every helper")]
 pub fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("a file").permissions().mode() & 0o7777
 }
@@ -144,7 +145,7 @@ pub fn possible(tools: &[&str]) -> bool {
         })
         .collect();
     if !root || !missing.is_empty() {
-        eprintln!("not run: root is {root}, missing tools are {missing:?}");
+        super::not_run(&format!("root is {root}, missing tools are {missing:?}"));
     }
     root && missing.is_empty()
 }

@@ -1,43 +1,40 @@
-# Restarts the SSH service, after its configuration has passed the service's own test.
-# A configuration that fails is reported and nothing is restarted. There is nothing to undo.
+# Restarts the SSH service, after its configuration has passed the service's own test, or starts it
+# where it does not run: by the service manager, by its init script, else the daemon itself. It is
+# done only when something greets as SSH on the port. There is nothing to undo.
 [ "$MODE" = undo ] && { same "a restart cannot be taken back"; finish; }
-
-sshd=$(command -v sshd || true)
-[ -n "$sshd" ] || fail "no sshd is installed"
-# The privilege-separation directory is on a tmpfs on some systems and may be gone; the service's
-# own test names it then.
-report=$("$sshd" -t 2>&1) || {
-    gone=$(printf '%s\n' "$report" | tr -d '\r' | sed -n 's/^Missing privilege separation directory: //p' | head -n 1)
-    case "$gone" in
-    /run/* | /var/run/*) mkdir -p "$gone" && chmod 755 "$gone" && changed "made $gone" ;;
-    esac
-}
-if ! report=$("$sshd" -t 2>&1); then
-    printf '%s\n' "$report" | head -n 5 | while IFS= read -r line; do note "$line"; done
-    fail "the configuration does not pass sshd -t, so nothing was restarted"
+[ -n "$sshd$shut" ] || fail "no sshd is installed: install the package openssh-server"
+[ -n "$sshd" ] || fail "$shut may not be run: guest-repair-sshd mends it"
+if ! passes; then
+    told
+    fail "the configuration does not pass sshd -t, so nothing was restarted: guest-repair-sshd mends it"
 fi
 same "the configuration passes sshd -t"
-
-# Output goes to nowhere: a service that stays in the foreground must not hold this script.
-restart() { bounded "$@" >/dev/null 2>&1 </dev/null; }
-restarted=no
-if [ -d /run/systemd/system ] && have systemctl; then
-    for unit in sshd.service ssh.service; do
-        if systemctl cat "$unit" >/dev/null 2>&1; then
-            systemctl is-enabled --quiet "$unit" 2>/dev/null || note "$unit is not enabled: it will not start at the next boot"
-            systemctl reset-failed "$unit" >/dev/null 2>&1 || true
-            if restart systemctl restart "$unit"; then restarted="$unit"; break; fi
-            fail "systemctl restart $unit did not succeed: $(systemctl is-failed "$unit" 2>/dev/null)"
-        fi
-    done
-elif have service; then
-    for name in sshd ssh; do
-        if [ -e "/etc/init.d/$name" ]; then
-            if restart service "$name" restart; then restarted="$name"; break; fi
-            fail "service $name restart did not succeed"
-        fi
-    done
+port=$(wanted)
+old=$(listeners)
+if [ -z "$old" ] && [ -n "$(socket_of "$port")" ] && ! { have systemctl && systemctl is-active --quiet ssh.socket 2>/dev/null; }; then
+    fail "port $port is held by $(holder "$port"), so the service cannot have it: stop that or move it"
 fi
-[ "$restarted" = no ] && fail "no SSH service was found to restart"
-changed "restarted $restarted; sessions that were open stay open"
-finish
+start_service restart || true
+# One that does not end when it is told to, because it hangs, is ended; sessions are processes of their own.
+still() { for p in $old; do if listeners | grep -qx "$p"; then printf '%s ' "$p"; fi; done; }
+if [ -n "$old" ] && [ -n "$(still)" ]; then
+    for signal in TERM KILL; do
+        for p in $(still); do kill -"$signal" "$p"; [ "$signal" = KILL ] || kill -CONT "$p"; done
+        tries=0
+        while [ -n "$(still)" ] && [ "$tries" -lt 10 ]; do
+            tries=$((tries + 1))
+            pause
+        done
+    done
+    [ -z "$(still)" ] || fail "sshd ($(still)) does not end even when it is killed: it hangs in the kernel, which a restart of the instance ends"
+    start_service start || true
+fi
+if answers "$port"; then
+    changed "restarted the SSH service${HOW:+ ($HOW)}; it greets on port $port, and sessions that were open stay open"
+    finish
+fi
+if [ -n "$(socket_of "$port")" ]; then
+    fail "something listens on port $port but does not greet as SSH ($(holder "$port")): look at hosts.deny, MaxStartups and what holds the port"
+fi
+why=$(bounded "$sshd" -f "$conf" -D -e 2>&1 </dev/null | head -n 1)
+fail "the service was told to start, but nothing listens on port $port: ${why:-it says nothing}"

@@ -3,7 +3,7 @@
 //! Must not live here: which rules are added or taken away.
 
 use super::super::context::GroupFacts;
-use super::super::plan::{Affected, RuleDifference, RuleLine};
+use super::super::plan::{Affected, RuleDifference, RuleLine, TableOf};
 use super::super::said;
 use super::Decided;
 use crate::domain::said::{Joint, List};
@@ -56,6 +56,7 @@ pub(super) fn difference(
         line.added = true;
     }
     RuleDifference {
+        of: TableOf::SecurityGroup,
         group: group.id.clone(),
         group_name: group.name.clone(),
         version: group.version.clone(),
@@ -82,6 +83,7 @@ pub(in crate::action) fn removal_difference(
         .cloned()
         .collect();
     RuleDifference {
+        of: TableOf::SecurityGroup,
         group: group.id.clone(),
         group_name: group.name.clone(),
         version: group.version.clone(),

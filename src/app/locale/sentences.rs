@@ -67,6 +67,11 @@ impl Texts {
     /// The title of an action as a diagnosis offers it.
     pub fn offer(&self, action: &RankedAction) -> String {
         let title = self.said(&action.title);
+        // A power cut is not what the action is usually called.
+        let mode = action.parameters.get("mode").and_then(|mode| mode.as_str());
+        if mode.is_some_and(|mode| mode != "soft") {
+            return title;
+        }
         self.action(&action.id, &title).to_owned()
     }
 

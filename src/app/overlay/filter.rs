@@ -5,7 +5,7 @@
 use super::Answer;
 use crate::app::command::Command;
 use crate::app::effect::Effect;
-use crate::app::filter::FIELDS;
+use crate::app::filter::{FIELDS, Wrong};
 use crate::app::keys;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
@@ -47,7 +47,7 @@ impl FilterLine {
             keys::Filter::Accept => {
                 let text = self.edit.text().trim().to_owned();
                 memory::remember(state, Line::Filter, text, effects);
-                tell_unknown(state);
+                tell_wrong(state);
                 Answer::Close
             }
             // The list can be walked while filtering.
@@ -79,26 +79,38 @@ impl FilterLine {
     }
 }
 
-/// Says which names of the filter in force mean nothing.
-fn tell_unknown(state: &mut State) {
-    let filter = state.fleet.filter();
+/// Says what of the filter in force means nothing.
+fn tell_wrong(state: &mut State) {
+    if let Some(text) = wrong(state) {
+        state.tell(Severity::Warning, text);
+    }
+}
+
+/// What of the filter in force means nothing; also shown in place of the rows while it is typed.
+pub fn wrong(state: &State) -> Option<String> {
     let ui = &state.texts.ui;
-    let text = if let Some(name) = filter.unknown_names().first() {
-        let known = state.fleet.saved_filters().keys();
-        let known: Vec<&str> = known.map(String::as_str).collect();
-        fill(
-            &ui.filter_unknown_name,
-            &[("name", name), ("names", &known.join(" "))],
-        )
-    } else if let Some(field) = filter.unknown_fields().first() {
-        fill(
+    Some(match state.fleet.filter().wrong()? {
+        Wrong::Name(name) => {
+            let known = state.fleet.saved_filters().keys();
+            let known: Vec<&str> = known.map(String::as_str).collect();
+            fill(
+                &ui.filter_unknown_name,
+                &[("name", name), ("names", &known.join(" "))],
+            )
+        }
+        Wrong::Field(field) => fill(
             &ui.filter_unknown_field,
             &[("field", field), ("fields", &FIELDS.join(" "))],
-        )
-    } else {
-        return;
-    };
-    state.tell(Severity::Warning, text);
+        ),
+        Wrong::Value(field, value, known) => fill(
+            &ui.filter_bad_value,
+            &[
+                ("field", field),
+                ("value", value),
+                ("values", &known.join(" ")),
+            ],
+        ),
+    })
 }
 
 /// Completes the saved filter at the end of `text`; one that is complete gives way to the next.

@@ -49,6 +49,7 @@ pub fn prepare(state: &mut State, index: usize, effects: &mut Vec<Effect>) {
 /// Actions whose rule or repair is for one source.
 pub const FOR_A_SOURCE: &[ActionId] = &[
     ActionId::OpenPort,
+    ActionId::AllowAcl,
     ActionId::GuestAllowPort,
     ActionId::GuestUnblockSource,
 ];
@@ -183,7 +184,10 @@ pub fn planned(state: &mut State, run: RunId, result: Result<Box<Plan>, Said>) -
 pub fn access(state: &State) -> Access {
     if state.read_only {
         Access::ReadOnly {
-            because: Said::raw(&state.texts.ui.badge_read_only),
+            because: match &state.read_only_locked {
+                Some(because) => because.clone(),
+                None => Said::raw(&state.texts.ui.badge_read_only),
+            },
         }
     } else {
         Access::ReadWrite

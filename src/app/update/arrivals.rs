@@ -12,6 +12,7 @@ use crate::app::overlay::{Overlay, Reading as ReadingOverlay};
 use crate::app::rhythm;
 use crate::app::state::{State, Sweep};
 use crate::case::{self, Known};
+use crate::diagnosis::fleet::leading;
 use crate::diagnosis::learn::confirmed_lately;
 use crate::domain::evidence::Reading;
 use crate::domain::evidence::state::instance_state;
@@ -73,8 +74,12 @@ pub fn found(state: &mut State, found: Found, effects: &mut Vec<Effect>) -> Dirt
                 return Dirty::Nothing;
             }
             case.merge(*reading);
-            weigh(state, &instance);
-            Dirty::when(state.fleet.selected_id() == Some(instance.as_str()))
+            let shown = state.fleet.selected_id() == Some(instance.as_str());
+            // What nobody looks at is weighed once, when all of it is there.
+            if shown || !state.weighing.is_quiet(run) {
+                weigh(state, &instance);
+            }
+            Dirty::when(shown)
         }
         Found::TriageEnded(ended) => triage_ended(state, *ended, effects),
         Found::Tried {
@@ -109,6 +114,7 @@ pub fn found(state: &mut State, found: Found, effects: &mut Vec<Effect>) -> Dirt
         Found::SweepEnded { run } => {
             if state.sweep.is_some_and(|sweep| sweep.run == run) {
                 state.sweep = None;
+                state.weighing.touch();
                 state.fleet.nothing_checking();
                 let now = state.now;
                 state.rhythm.swept(now);
@@ -129,6 +135,7 @@ pub fn found(state: &mut State, found: Found, effects: &mut Vec<Effect>) -> Dirt
                 looks::take(state, &instance, look, at, effects);
             }
             rhythm::keep_turned(state, effects);
+            state.weighing.touch();
             Dirty::when(!looks.is_empty())
         }
     }
@@ -257,7 +264,11 @@ fn triage_ended(state: &mut State, ended: TriageEnded, effects: &mut Vec<Effect>
         state.fleet.insert(vec![(*fresh).into()]);
     }
     weigh(state, &instance);
-    memory::keep_case(state, &instance, effects);
+    if state.weighing.is_quiet(run) {
+        state.weighing.touch();
+    } else {
+        memory::keep_case(state, &instance, effects);
+    }
     Dirty::Frame
 }
 
@@ -300,6 +311,7 @@ fn listed(state: &mut State, generation: u64, event: Listing, effects: &mut Vec<
             let failed = !state.fleet.loading.failures.is_empty();
             let (now, quiet) = (state.now, state.fleet.loading.quiet);
             state.fleet.end_listing();
+            state.causes_stale = true;
             state.rhythm.listing_ended(now, failed);
             state.settle();
             if let Some(target) = state.target.take() {
@@ -388,6 +400,12 @@ fn login_known(state: &mut State, instance: &str, readings: &[Reading]) {
 
 /// Diagnoses an instance anew after something was done to it.
 pub fn look_again(state: &mut State, instance: &str, effects: &mut Vec<Effect>) {
+    let triage = begin_triage(state, instance, effects);
+    effects.push(Effect::Observe(Observe::Triage(Box::new(triage))));
+}
+
+/// Opens a case for a diagnosis, in place of one that is on its way.
+pub fn begin_triage(state: &mut State, instance: &str, effects: &mut Vec<Effect>) -> Triage {
     let run = state.new_run();
     let user_source = state.user_source;
     let onset = state
@@ -410,7 +428,7 @@ pub fn look_again(state: &mut State, instance: &str, effects: &mut Vec<Effect>) 
     if let Some(old) = case.begin(run, user_source) {
         effects.push(Effect::Cancel { run: old });
     }
-    effects.push(Effect::Observe(Observe::Triage(Box::new(Triage {
+    Triage {
         run,
         instance: instance.to_owned(),
         deep: case.deep,
@@ -422,7 +440,7 @@ pub fn look_again(state: &mut State, instance: &str, effects: &mut Vec<Effect>) 
             ..case.statements.clone()
         },
         onset,
-    }))));
+    }
 }
 
 /// Weighs the selected case anew.
@@ -471,10 +489,11 @@ fn weigh(state: &mut State, instance: &str) {
     });
     let readings = case.readings.clone();
     login_known(state, instance, &readings);
-    let top = report.causes.first().map(|cause| cause.id.clone());
+    let top = leading(&report).map(|cause| cause.id.clone());
     let fault = report.verdict == Verdict::Faulty;
     if let Some(case) = state.cases.get_mut(instance) {
         case.report = Some(report);
+        state.causes_stale = true;
     }
     if let Some(row) = state.fleet.get_mut(instance) {
         row.cause = top;

@@ -14,8 +14,8 @@ use crate::app::line_edit::LineEdit;
 use crate::app::locale::{Lang, Texts, fill};
 use crate::app::notices::Severity;
 use crate::app::overlay::{
-    AnyAction, AskCause, BatchPick, FilterLine, Help, Keep, Log, LoginConsent, Overlay, Palette,
-    Paste, PickCause, Reading as ReadingOverlay, Tell, UserSource,
+    AnyAction, AskCause, BatchPick, FilterLine, FleetCauses, Help, Keep, Log, LoginConsent,
+    Overlay, Palette, Paste, PickCause, Reading as ReadingOverlay, Tell, UserSource,
 };
 use crate::app::reading::{LineLook, TextLine};
 use crate::app::rhythm;
@@ -112,6 +112,7 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
 fn open_overlay(state: &mut State, command: Command) {
     let overlay = match command {
         Command::Help => Overlay::Help(Help::default()),
+        Command::FleetCauses => Overlay::FleetCauses(FleetCauses::default()),
         Command::Log => Overlay::Log(Log::default()),
         Command::Palette => Overlay::Palette(Palette::default()),
         Command::Filter => {
@@ -505,17 +506,17 @@ fn summary(state: &State) -> String {
 }
 
 fn read_only(state: &mut State) {
-    let text = if state.read_only_locked {
-        &state.texts.ui.read_only_locked
+    let text = if let Some(because) = &state.read_only_locked {
+        let because = state.texts.said(because);
+        fill(&state.texts.ui.read_only_locked, &[("because", &because)])
     } else {
         state.read_only = !state.read_only;
         if state.read_only {
-            &state.texts.ui.read_only_on
+            state.texts.ui.read_only_on.clone()
         } else {
-            &state.texts.ui.read_only_off
+            state.texts.ui.read_only_off.clone()
         }
     };
-    let text = text.clone();
     state.tell(Severity::Info, text);
 }
 

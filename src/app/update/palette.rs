@@ -5,7 +5,8 @@ use crate::app::filter::Matching;
 use crate::app::state::State;
 use crate::app::typed::Line;
 
-/// Commands whose name or title fits; for an empty query the recent ones lead.
+/// Commands whose name or title fits. Whoever types a name whole means that command; for an empty
+/// query the recent ones lead.
 pub fn matches(state: &State, query: &str) -> Vec<Command> {
     let texts: Vec<String> = Command::ALL
         .iter()
@@ -22,7 +23,9 @@ pub fn matches(state: &State, query: &str) -> Vec<Command> {
         .into_iter()
         .map(|index| Command::ALL[index])
         .collect();
-    if query.trim().is_empty() {
+    let query = query.trim();
+    found.sort_by_key(|command| command.as_str() != query);
+    if query.is_empty() {
         found.sort_by_key(|command| {
             state
                 .typed

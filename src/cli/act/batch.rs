@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use super::report::{Told, plan_json};
 use super::{Work, acting, printing, refuse};
 use crate::action::batch::{self, Batch, Share};
-use crate::action::gate::{Access, Given, approve_batch};
+use crate::action::gate::{Access, ApprovedPlan, Given, approve_batch};
 use crate::action::plan::Target;
 use crate::action::preview;
 use crate::cli::args::TextOrJson;
-use crate::cli::output::{print, said, texts};
+use crate::cli::output::{hand_over, print, print_done, said, texts};
 use crate::cli::said as words;
 use crate::cli::{EXIT_NOTHING, EXIT_USAGE};
 use crate::domain::instance::Instance;
@@ -58,24 +58,36 @@ pub(super) async fn run(work: &Work<'_>, instances: &[Instance]) -> anyhow::Resu
     let Some(given) = given else {
         return refuse(EXIT_NOTHING, words::batch_unconfirmed());
     };
-    let approved = match approve_batch(batch, &work.access, &given, &args.targets) {
+    let approved = match approve_batch(batch, &work.access, &given, work.targets) {
         Ok(approved) => approved,
         Err(refusal) => return refuse(EXIT_NOTHING, refusal.said()),
     };
-    let (sink, task) = printing();
+    let (sink, task) = printing(acting::Printer::default());
     let probe = |instance: &Instance| {
         args.wait
             .then(|| LoginProbe::new(instance.os, instance.login_port()))
     };
-    let told = |instance: &Instance| eprintln!("-- {}", Target::of(instance).label());
+    let told = |instance: &Instance| {
+        crate::cli::output::progress(&format!("-- {}\n", Target::of(instance).label()));
+    };
     let end = execute_batch(&work.desk, &approved, &inputs, probe, told, &sink).await;
     drop(sink);
     let _ = tokio::time::timeout(std::time::Duration::from_secs(1), task).await;
     let plans: Vec<_> = (0..end.items.len())
         .map(|index| approved.plan_of(index))
         .collect();
+    let out = outcome(&end, &plans, args.format);
+    let handed = end.items.iter().filter_map(|(_, ended)| match ended {
+        ItemEnd::Executed(execution) if args.format == TextOrJson::Text => Some(&execution.handed),
+        _ => None,
+    });
+    Ok(print_done(&out, status(&end, args.wait), handed.flatten()))
+}
+
+/// What came of every item; secrets that JSON must not hold are handed over beside it.
+fn outcome(end: &BatchEnd, plans: &[Option<ApprovedPlan>], format: TextOrJson) -> String {
     let mut out = String::new();
-    for ((instance, ended), plan) in end.items.iter().zip(&plans) {
+    for ((instance, ended), plan) in end.items.iter().zip(plans) {
         let told = match (ended, plan) {
             (ItemEnd::Executed(execution), Some(plan)) => Some(Told {
                 plan: plan.plan(),
@@ -86,16 +98,18 @@ pub(super) async fn run(work: &Work<'_>, instances: &[Instance]) -> anyhow::Resu
             }),
             _ => None,
         };
-        match args.format {
+        match format {
             TextOrJson::Text => out.push_str(&item_text(instance, ended, told.as_ref())),
             TextOrJson::Json => {
+                if let ItemEnd::Executed(execution) = ended {
+                    hand_over(&execution.handed);
+                }
                 let _ = writeln!(out, "{}", item_json(instance, ended, told.as_ref()));
             }
         }
     }
-    out.push_str(&closing(&end, args.format));
-    print(&out)?;
-    Ok(status(&end, args.wait))
+    out.push_str(&closing(end, format));
+    out
 }
 
 /// That there was nothing to send, and the summary that says why.

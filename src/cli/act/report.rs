@@ -11,7 +11,7 @@ use crate::action::plan::{Plan, Undo};
 use crate::action::{offer, preview};
 use crate::app::locale::Lang;
 use crate::cli::args::TextOrJson;
-use crate::cli::output::{self, print, said, texts};
+use crate::cli::output::{hand_over, print_done, said, texts};
 use crate::cli::report::actions_by_id;
 use crate::cli::said as words;
 use crate::diagnosis::display;
@@ -40,6 +40,7 @@ pub fn plan_json(plan: &Plan) -> Value {
 }
 
 /// An execution with everything that is told about it.
+#[derive(Debug)]
 pub struct Told<'a> {
     pub plan: &'a Plan,
     pub execution: &'a Execution,
@@ -51,16 +52,15 @@ pub struct Told<'a> {
 }
 
 impl Told<'_> {
-    pub fn print(&self, format: TextOrJson) -> anyhow::Result<()> {
+    /// Prints it, and gives the status on.
+    pub fn print(&self, format: TextOrJson, status: u8) -> u8 {
+        let handed = &self.execution.handed;
         match format {
-            TextOrJson::Text => print(&self.text()),
+            TextOrJson::Text => print_done(&self.text(), status, handed),
             TextOrJson::Json => {
                 // Secrets stay out of JSON, which ends up in files.
-                for handed in &self.execution.handed {
-                    let line = words::handed(&handed.what, handed.value.expose_secret());
-                    output::note(&line);
-                }
-                print(&format!("{}\n", self.json()))
+                hand_over(handed);
+                print_done(&format!("{}\n", self.json()), status, [])
             }
         }
     }
@@ -181,7 +181,7 @@ impl Told<'_> {
 }
 
 /// The command that does a ranked action, or what it says where a person has to do it.
-fn command(target: &str, action: &RankedAction) -> String {
+pub fn command(target: &str, action: &RankedAction) -> String {
     if action.id == "advice" {
         let advice = action.parameters["text"].as_str().unwrap_or_default();
         return texts().known(advice).to_owned();

@@ -108,9 +108,7 @@ async fn the_order_is_flag_environment_command_line_sdk() {
         id(&find_in(dir, ENVIRONMENT, flag).await.expect("flag")),
         "prod-id"
     );
-    let named = find_in(dir, &[("TCCLI_PROFILE", "prod")], |_| {}).await;
-    assert_eq!(id(&named.expect("variable")), "prod-id");
-    let config = |search: &mut Search<'_>| search.profile = Some("prod".to_owned());
+    let config = |search: &mut Search<'_>| search.profile = "prod".to_owned();
     assert_eq!(
         id(&find_in(dir, &[], config).await.expect("config")),
         "prod-id"

@@ -191,6 +191,11 @@ fn public_address(gatherer: &Gatherer, found: &Addresses, failure: Option<&Cloud
     )
 }
 
+/// An elastic address with a cap of its own (vpc `DescribeAddresses`, `AddressType` other than `WanIP`).
+fn carries_its_own_cap(address: &AddressItem) -> bool {
+    address.bandwidth.is_some() && address.address_type != "WanIP"
+}
+
 fn public_bandwidth(
     gatherer: &Gatherer,
     found: &Addresses,
@@ -202,7 +207,8 @@ fn public_bandwidth(
     }
     let capped: fn(u64) -> Said = match found.account_type.as_deref() {
         Some("LEGACY") => said::cap_legacy,
-        _ if found.bound.iter().flatten().any(|a| a.bandwidth.is_some()) => said::cap_on_address,
+        // An ordinary public address carries a figure, too, and is changed on its instance.
+        _ if found.bound.iter().flatten().any(carries_its_own_cap) => said::cap_on_address,
         _ => said::cap_on_instance,
     };
     let caps = found.caps(gatherer);

@@ -1,14 +1,15 @@
 //! Networks and addresses (vpc 2017-03-12).
 //!
-//! Lives here: subnets, ACLs, routes, interfaces, addresses and the tasks that change addresses.
-//! Must not live here: security-group rules (`vpc_rules`).
+//! Lives here: subnets, networks, interfaces and templates, and who answers for the rest.
+//! Must not live here: security-group rules (`vpc_rules`), ACLs (`vpc_acl`), routes (`vpc_route`),
+//! addresses (`vpc_address`).
 
 use serde_json::{Value, json};
 
-use super::{Answer, Call, refuse, vpc_address, vpc_rules};
+use super::{Answer, Call, vpc_acl, vpc_address, vpc_route, vpc_rules};
 use crate::demo::world::stable_id;
 
-const CREATED: &str = "2025-03-04 09:12:40";
+pub(super) const CREATED: &str = "2025-03-04 09:12:40";
 
 pub(super) fn answer(call: &mut Call<'_>) -> Answer {
     match call.action {
@@ -33,9 +34,14 @@ pub(super) fn answer(call: &mut Call<'_>) -> Answer {
         "DescribeNetworkInterfaces" => interfaces(call),
         "DescribeSubnets" => subnets(call),
         "DescribeVpcs" => vpcs(call),
-        "DescribeNetworkAcls" => acls(call),
-        "DescribeNetworkAclQuintupleEntries" => quintuple(call),
-        "DescribeRouteTables" => route_tables(call),
+        "DescribeNetworkAcls"
+        | "DescribeNetworkAclQuintupleEntries"
+        | "ModifyNetworkAclEntries" => vpc_acl::answer(call),
+        "DescribeRouteTables"
+        | "EnableRoutes"
+        | "DisableRoutes"
+        | "CreateRoutes"
+        | "DeleteRoutes" => vpc_route::answer(call),
         "DescribeNetworkAccountType" => Ok(json!({"NetworkAccountType": "STANDARD"})),
         _ => vpc_address::answer(call),
     }
@@ -196,7 +202,7 @@ fn subnets(call: &mut Call<'_>) -> Answer {
     Ok(json!({"TotalCount": set.len(), "SubnetSet": call.page(set)?}))
 }
 
-fn subnet(s: &crate::demo::world::Subnet) -> Value {
+pub(super) fn subnet(s: &crate::demo::world::Subnet) -> Value {
     json!({
         "VpcId": s.vpc_id, "SubnetId": s.id, "SubnetName": s.name, "CidrBlock": s.cidr,
         "IsDefault": false, "EnableBroadcast": false, "Zone": s.zone,
@@ -227,153 +233,4 @@ fn vpcs(call: &mut Call<'_>) -> Answer {
         set.clear();
     }
     Ok(json!({"TotalCount": set.len(), "VpcSet": call.page(set)?}))
-}
-
-fn acls(call: &mut Call<'_>) -> Answer {
-    let filters = call.filters(&["vpc-id", "network-acl-id", "network-acl-name"], 100)?;
-    let ids = call.list("NetworkAclIds").unwrap_or_default();
-    let entries = |list: &[crate::demo::world::AclEntry]| -> Vec<Value> {
-        let numbered = list.iter().enumerate();
-        numbered
-            .map(|(index, e)| {
-                json!({
-                    "Protocol": e.protocol, "Port": e.port, "CidrBlock": e.cidr,
-                    "Ipv6CidrBlock": "", "Action": e.action, "Description": e.description,
-                    "ModifyTime": CREATED, "Priority": index + 1,
-                })
-            })
-            .collect()
-    };
-    let set: Vec<Value> = call
-        .world
-        .acls
-        .iter()
-        .filter(|a| a.region == call.region && (ids.is_empty() || ids.contains(&a.id)))
-        .filter(|a| {
-            filters.iter().all(|f| match f.name.as_str() {
-                "vpc-id" => f.any(&[&a.vpc_id]),
-                "network-acl-id" => f.any(&[&a.id]),
-                _ => f.part_of(&a.name),
-            })
-        })
-        .map(|a| {
-            let bound = call.world.subnets.iter().filter(|s| s.acl_id == a.id);
-            let (ingress, egress) = if a.quintuple {
-                (Vec::new(), Vec::new())
-            } else {
-                (entries(&a.ingress), entries(&a.egress))
-            };
-            json!({
-                "VpcId": a.vpc_id, "NetworkAclId": a.id, "NetworkAclName": a.name,
-                "CreatedTime": CREATED, "SubnetSet": bound.map(subnet).collect::<Vec<_>>(),
-                "IngressEntries": ingress, "EgressEntries": egress,
-                "NetworkAclType": if a.quintuple { "QUINTUPLE" } else { "TRIPLE" }, "TagSet": [],
-            })
-        })
-        .collect();
-    Ok(json!({"TotalCount": set.len(), "NetworkAclSet": call.page(set)?}))
-}
-
-fn quintuple(call: &mut Call<'_>) -> Answer {
-    let id = call.str("NetworkAclId").unwrap_or_default().to_owned();
-    let acl = call
-        .world
-        .acls
-        .iter()
-        .find(|a| a.id == id && a.region == call.region);
-    let Some(acl) = acl else {
-        return refuse(
-            "ResourceNotFound",
-            format!("The network ACL {id:?} does not exist."),
-        );
-    };
-    let mut set = Vec::new();
-    if acl.quintuple {
-        for (direction, list) in [("INGRESS", &acl.ingress), ("EGRESS", &acl.egress)] {
-            for (index, e) in list.iter().enumerate() {
-                // The entry's address is the far end: the source inbound, the target outbound.
-                let (source, target) = if direction == "INGRESS" {
-                    (e.cidr.as_str(), "0.0.0.0/0")
-                } else {
-                    ("0.0.0.0/0", e.cidr.as_str())
-                };
-                set.push(json!({
-                    "Protocol": e.protocol, "Description": e.description,
-                    "SourcePort": "ALL", "SourceCidr": source,
-                    "DestinationPort": e.port, "DestinationCidr": target, "Action": e.action,
-                    "NetworkAclQuintupleEntryId": stable_id("acl5", &format!("{id}{direction}{index}")),
-                    "Priority": index + 1, "CreateTime": CREATED,
-                    "NetworkAclDirection": direction,
-                }));
-            }
-        }
-    }
-    Ok(json!({"TotalCount": set.len(), "NetworkAclQuintupleSet": call.page(set)?}))
-}
-
-fn route_tables(call: &mut Call<'_>) -> Answer {
-    let filters = call.filters(
-        &[
-            "route-table-id",
-            "vpc-id",
-            "association.main",
-            "route-table-name",
-        ],
-        100,
-    )?;
-    let ids = call.list("RouteTableIds").unwrap_or_default();
-    let mut set = Vec::new();
-    let mut seen: Vec<&str> = Vec::new();
-    for s in call
-        .world
-        .subnets
-        .iter()
-        .filter(|s| s.region == call.region)
-    {
-        if seen.contains(&s.route_table_id.as_str())
-            || !(ids.is_empty() || ids.contains(&s.route_table_id))
-        {
-            continue;
-        }
-        seen.push(&s.route_table_id);
-        let main = !s.route_broken;
-        let fits = filters.iter().all(|f| match f.name.as_str() {
-            "route-table-id" => f.any(&[&s.route_table_id]),
-            "vpc-id" => f.any(&[&s.vpc_id]),
-            "association.main" => f.any(&[if main { "true" } else { "false" }]),
-            _ => true,
-        });
-        if !fits {
-            continue;
-        }
-        let route = |target: &str, kind: &str, gateway: &str, number: u64, enabled: bool| {
-            json!({
-                "DestinationCidrBlock": target, "GatewayType": kind, "GatewayId": gateway,
-                "RouteId": number, "RouteDescription": "", "Enabled": enabled,
-                "RouteType": "USER",
-                "RouteTableId": s.route_table_id,
-                "RouteItemId": stable_id("rti", &format!("{}{number}", s.route_table_id)),
-                "PublishedToVbc": false, "CreatedTime": CREATED,
-            })
-        };
-        let bound: Vec<Value> = call
-            .world
-            .subnets
-            .iter()
-            .filter(|other| other.route_table_id == s.route_table_id)
-            .map(|o| json!({"SubnetId": o.id, "RouteTableId": o.route_table_id}))
-            .collect();
-        // The jump host's network is reached over a VPN; a broken table has that route switched off.
-        let routes = vec![
-            route("10.0.0.0/8", "PEERCONNECTION", "pcx-3b7wq0da", 1, true),
-            route("127.0.0.0/16", "VPN", "vpngw-5k2m8c1d", 2, main),
-        ];
-        set.push(json!({
-            "VpcId": s.vpc_id, "RouteTableId": s.route_table_id,
-            "RouteTableName": if main { "default" } else { "partner" },
-            "AssociationSet": bound, "RouteSet": routes, "Main": main, "CreatedTime": CREATED,
-            "TagSet": [], "LocalCidrForCcn": [],
-        }));
-    }
-    Ok(json!({"TotalCount": set.len(), "RouteTableSet": call.page(set)?}))
 }

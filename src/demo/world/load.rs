@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use super::machine::{LatestOperation, Machine, PublicAddress};
 use super::rules::{Group, Rule};
-use super::spec::{FleetFile, InstanceSpec};
+use super::spec::{FleetFile, InstanceSpec, SubnetSpec};
 use super::{
-    Acl, AclEntry, AuditEvent, FreeAddress, RepairTask, Subnet, Template, World, stable_id,
+    Acl, AclEntry, AuditEvent, FreeAddress, RepairTask, Route, RouteTable, Subnet, Template, World,
+    stable_id,
 };
 use crate::demo::DemoError;
 use jiff::{SignedDuration, Timestamp};
@@ -82,8 +83,8 @@ impl World {
                 } else {
                     stable_id("rtb", region)
                 },
-                route_broken: spec.route_broken,
             });
+            self.add_route_table(spec, region);
         }
         for spec in &file.acl {
             self.acls.push(Acl {
@@ -143,6 +144,38 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// The table of a subnet, once. The jump host's network is reached over a VPN; a broken table has
+    /// that route switched off.
+    fn add_route_table(&mut self, spec: &SubnetSpec, region: &str) {
+        let (id, main) = if spec.route_broken {
+            (stable_id("rtb", &spec.name), false)
+        } else {
+            (stable_id("rtb", region), true)
+        };
+        if self.route_tables.iter().any(|table| table.id == id) {
+            return;
+        }
+        let route = |number, target: &str, kind: &str, gateway: &str, enabled| Route {
+            number,
+            target: target.to_owned(),
+            kind: kind.to_owned(),
+            gateway: gateway.to_owned(),
+            enabled,
+            description: String::new(),
+        };
+        self.route_tables.push(RouteTable {
+            id,
+            name: if main { "default" } else { "partner" }.to_owned(),
+            region: region.to_owned(),
+            vpc_id: stable_id("vpc", region),
+            main,
+            routes: vec![
+                route(1, "10.0.0.0/8", "PEERCONNECTION", "pcx-3b7wq0da", true),
+                route(2, "127.0.0.0/16", "VPN", "vpngw-5k2m8c1d", main),
+            ],
+        });
     }
 
     fn add_scripted(
@@ -400,6 +433,7 @@ fn parse_acl(line: &str) -> Option<AclEntry> {
         port: port.to_owned(),
         cidr: cidr.to_owned(),
         description: note.trim().to_owned(),
+        ..AclEntry::default()
     })
 }
 

@@ -12,6 +12,8 @@ use super::{AclEntry, World};
 
 /// Where every client of the demo comes from.
 const CLIENT: Ipv4Addr = Ipv4Addr::LOCALHOST;
+/// A port that clients use.
+const CLIENT_PORT: u16 = 50_000;
 /// A second service of each machine, so that a filtered port can be told from a dead host.
 pub(crate) const NEIGHBOUR_PORT: u16 = 8080;
 
@@ -88,16 +90,28 @@ impl World {
             return port == machine.login_port;
         }
         if let Some(subnet) = self.subnet(&machine.subnet_id) {
-            if subnet.route_broken && path == PathKind::Private {
+            if path == PathKind::Private && !self.leads_back(&subnet.route_table_id) {
                 return false;
             }
             if let Some(acl) = self.acls.iter().find(|a| a.id == subnet.acl_id)
-                && !(acl_allows(&acl.ingress, port) && acl_allows(&acl.egress, 50_000))
+                && !(acl_allows(&acl.ingress, machine.private, CLIENT_PORT, port)
+                    && acl_allows(&acl.egress, machine.private, port, CLIENT_PORT))
             {
                 return false;
             }
         }
         self.groups_allow(&machine.groups, CLIENT, port)
+    }
+}
+
+impl World {
+    /// Whether a table has a route to the client that is on.
+    fn leads_back(&self, table: &str) -> bool {
+        let found = self.route_tables.iter().find(|t| t.id == table);
+        found.is_none_or(|table| {
+            let mut routes = table.routes.iter();
+            routes.any(|route| route.enabled && cidr_matches(&route.target, CLIENT))
+        })
     }
 }
 
@@ -112,13 +126,16 @@ fn ports(machine: &Machine) -> Vec<u16> {
 }
 
 /// First match decides; an ACL ends with a denial of everything.
-fn acl_allows(entries: &[AclEntry], port: u16) -> bool {
+fn acl_allows(entries: &[AclEntry], near: Ipv4Addr, source_port: u16, port: u16) -> bool {
+    let or_all = |list: &str, port| list.is_empty() || port_matches(list, port);
     entries
         .iter()
         .find(|entry| {
             let protocol = entry.protocol.to_ascii_lowercase();
             (protocol == "tcp" || protocol == "all")
                 && cidr_matches(&entry.cidr, CLIENT)
+                && (entry.near.is_empty() || cidr_matches(&entry.near, near))
+                && or_all(&entry.source_port, source_port)
                 && port_matches(&entry.port, port)
         })
         .is_some_and(|entry| entry.action.eq_ignore_ascii_case("accept"))

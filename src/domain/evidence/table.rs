@@ -159,8 +159,12 @@ pub enum Protocol {
 /// What the list says of a login port, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LoginWord {
-    /// The login service answers as it should.
-    Ok,
+    /// The login service says what it is; nobody asked for more.
+    Greets,
+    /// Its whole handshake goes as it should.
+    Answers,
+    /// A real attempt to log in got in.
+    LogsIn,
     /// The port is open; nobody waited for the service to speak.
     Open,
     Slow,
@@ -183,10 +187,31 @@ pub enum LoginWord {
 }
 
 impl LoginWord {
+    pub const ALL: [Self; 16] = [
+        Self::Greets,
+        Self::Answers,
+        Self::LogsIn,
+        Self::Open,
+        Self::Slow,
+        Self::Flaky,
+        Self::Throttled,
+        Self::Legacy,
+        Self::Refused,
+        Self::Silent,
+        Self::Prohibited,
+        Self::NoAnswer,
+        Self::Closed,
+        Self::Reset,
+        Self::NotLogin,
+        Self::Handshake,
+    ];
+
     /// The key of its text (`login.<word>` in the catalogue) and the word that a filter takes.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Ok => "ok",
+            Self::Greets => "greets",
+            Self::Answers => "answers",
+            Self::LogsIn => "logs-in",
             Self::Open => "open",
             Self::Slow => "slow",
             Self::Flaky => "flaky",

@@ -14,4 +14,10 @@ said! { "domain":
     entry_part(entry: Number) = "entry {entry} refuses a part of the client's ports";
     entries_part() = "the entries allow only a part of the client's ports";
     subject(source: Name, port: Number) = "{source} to TCP {port}";
+    subject_in(source: Name, service: Name) = "{source} to {service}";
+    subject_out(remote: Name, service: Name) = "{service} of {remote}";
+    refuses_out(acl: Name, subject: Said, what: Said) = "{acl} refuses the way out to {subject}: {what}";
+    out_cannot_told(acl: Name, subject: Said, what: Said) = "{acl} outbound to {subject} cannot be told: {what}";
+    refuses_answers_of(acl: Name, remote: Name, what: Said) = "{acl} refuses the answers of {remote}: {what}";
+    answers_cannot_told(acl: Name, remote: Name, what: Said) = "{acl} inbound for the answers of {remote} cannot be told: {what}";
 }

@@ -4,6 +4,8 @@ use crate::domain::said::said;
 
 said! { "domain":
     rule(action: Name, service: Name, peer: Name) = "{action} {service} from {peer}";
+    rule_out(action: Name, service: Name, peer: Raw) = "{action} {service} to {peer}";
+    rule_out_described(action: Name, service: Name, peer: Raw, description: Raw) = "{action} {service} to {peer} \"{description}\"";
     rule_described(action: Name, service: Name, peer: Name, description: Raw) = "{action} {service} from {peer} \"{description}\"";
     no_rule() = "no rule";
     rule_of(group: Name, index: Number, rule: Said) = "{group} rule {index} ({rule})";

@@ -119,6 +119,7 @@ pub async fn execute_batch(
                     instance,
                     login: probe.as_ref(),
                     report: inputs.reports.get(index).and_then(Option::as_ref),
+                    again: None,
                 };
                 match execute(desk, around, *plan, sink).await {
                     Ok(execution) => ItemEnd::Executed(Box::new(execution)),

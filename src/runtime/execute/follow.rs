@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{Progress, read, settle, tell};
+use super::{Progress, network, read, settle, tell};
 use crate::action::guest::outcome_lines;
 use crate::action::plan::{Completion, Plan};
 use crate::action::rules::marked_indexes;
@@ -130,6 +130,7 @@ impl Watch<'_> {
         match self.completion {
             Completion::Instance { limit_s, .. }
             | Completion::Task { limit_s }
+            | Completion::Unblocked { limit_s, .. }
             | Completion::Invocation { limit_s } => *limit_s,
             _ => VISIBLE_WITHIN_S,
         }
@@ -150,6 +151,32 @@ impl Watch<'_> {
             Completion::Task { .. } => self.task().await,
             Completion::Invocation { .. } => self.invocation().await,
             Completion::RepairTask { task } => self.repair_task(task).await,
+            Completion::Acl(entries) => {
+                let target = &self.plan.target;
+                let so = network::acl_is(self.client, &target.region, entries).await?;
+                Ok(stands(
+                    so,
+                    said::acl_is_so(&entries.acl),
+                    said::acl_not_yet(&entries.acl),
+                ))
+            }
+            Completion::Route(route) => {
+                let target = &self.plan.target;
+                let so = network::route_is(self.client, &target.region, route).await?;
+                Ok(stands(
+                    so,
+                    said::route_is_so(&route.table, &route.target),
+                    said::route_not_yet(&route.table, &route.target),
+                ))
+            }
+            Completion::Unblocked { address, .. } => {
+                let so = network::is_unblocked(self.client, address).await?;
+                Ok(stands(
+                    so,
+                    said::address_unblocked(address),
+                    said::still_blocked(address),
+                ))
+            }
         }
     }
 
@@ -322,6 +349,15 @@ impl Watch<'_> {
             Some(found) => ended(true, said::repair_authorised(task, found.status)),
             None => ended(true, said::repair_not_waiting(task)),
         })
+    }
+}
+
+/// Ended well, or still under way.
+fn stands(so: bool, done: Said, pending: Said) -> Look {
+    if so {
+        ended(true, done)
+    } else {
+        Look::Pending(pending)
     }
 }
 

@@ -33,6 +33,7 @@ pub fn author() -> Author {
             .unwrap_or_default()
             .to_owned(),
         pid: std::process::id(),
+        uid: Some(rustix::process::geteuid().as_raw()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }

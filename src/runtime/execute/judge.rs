@@ -11,6 +11,8 @@ use super::follow::whole_seconds;
 use super::verify::{LoginLook, PROMPT, SLOW, is_good};
 use crate::action::plan::Plan;
 use crate::domain::action::ActionId;
+use crate::domain::evidence::Reading;
+use crate::domain::evidence::state::login_attempt;
 use crate::domain::login_layer::{BrokenLayer, Layer};
 use crate::domain::outcome::Outcome;
 use crate::domain::said::{Figure, Joint, List, Said, Table, Word};
@@ -52,8 +54,12 @@ pub(super) struct Looks<'a> {
     pub broken: &'a [BrokenLayer],
     pub before: &'a [LoginLook],
     pub after: &'a [LoginLook],
+    /// What a whole look after the action read; empty where there was none.
+    pub again: &'a [Reading],
     /// Set where the failing user is not this host.
     pub admission: Option<&'a Admission>,
+    /// The diagnosis before the action called login broken.
+    pub faulty: bool,
     pub took: Duration,
     /// How the action itself ended.
     pub detail: &'a Said,
@@ -149,8 +155,15 @@ impl Looks<'_> {
             (SLOW, PROMPT..) => (Outcome::Restored, said::promptly_again(detail, took)),
             (SLOW, _) => (Outcome::Unchanged, said::as_slow(detail, took)),
             (PROMPT.., SLOW) => (Outcome::Done, said::more_slowly(detail, took)),
+            (PROMPT.., _) if !flipped && self.unseen_from_here() => {
+                let told = said::as_before_unseen(detail, took);
+                return judged(Outcome::Done, LoginNow::Untold, told);
+            }
             (PROMPT.., _) if !flipped => (Outcome::Done, said::as_before(detail, took)),
             (_, SLOW) => (Outcome::Restored, said::slow_again(detail, took)),
+            (PROMPT.., _) if self.is_past_the_door() => {
+                (Outcome::Restored, said::mended_inside(detail))
+            }
             _ => (Outcome::Restored, said::answers_again(detail, took)),
         };
         let login = if outcome == Outcome::Unchanged {
@@ -183,11 +196,34 @@ impl Looks<'_> {
         }
     }
 
+    /// What the diagnosis called broken was not seen to fail from here, and no rules tell of it: an
+    /// answer as before is no proof.
+    fn unseen_from_here(&self) -> bool {
+        self.faulty && self.plan.reverses.is_none() && self.rules().is_none()
+    }
+
+    /// Whether a layer that was broken lets clients through now; `None` where nothing tells.
+    fn is_mended(&self, broken: &BrokenLayer) -> Option<bool> {
+        let accepted = |reading: &Reading| reading.seen() == Some(login_attempt::ACCEPTED);
+        // A real login that came to its end is the proof for all that lies on its way.
+        if is_past_the_door(broken.layer) && self.again.iter().any(accepted) {
+            return Some(true);
+        }
+        is_good(self.after, broken).or_else(|| broken.is_mended(self.again))
+    }
+
+    /// The service answered before as well: what was broken lay behind its door.
+    fn is_past_the_door(&self) -> bool {
+        self.broken
+            .iter()
+            .all(|broken| is_past_the_door(broken.layer))
+    }
+
     /// Layers that were broken and are not good now, or were not looked at again.
     fn still_broken(&self, was: u8, took: Figure) -> Option<Judgement> {
         let of = |wanted: Option<bool>| {
             let broken = self.broken.iter();
-            broken.filter(move |broken| is_good(self.after, broken) == wanted)
+            broken.filter(move |broken| self.is_mended(broken) == wanted)
         };
         let on_the_way = |broken: &BrokenLayer, what: Said| match broken.path {
             Some(path) if self.after.first().is_some_and(|first| first.path != path) => {
@@ -196,7 +232,7 @@ impl Looks<'_> {
             _ => what,
         };
         let bad: Vec<Said> = of(Some(false))
-            .map(|broken| on_the_way(broken, said_broken(broken.layer)))
+            .map(|broken| on_the_way(broken, said_broken(broken, self.again)))
             .collect();
         if !bad.is_empty() {
             let better = was < SLOW || of(Some(true)).next().is_some();
@@ -209,7 +245,7 @@ impl Looks<'_> {
             return Some(judged(outcome, LoginNow::Broken, told));
         }
         let unread: Vec<Said> = of(None)
-            .map(|broken| on_the_way(broken, said_unread(broken.layer)))
+            .map(|broken| on_the_way(broken, said_unread(broken)))
             .collect();
         if unread.is_empty() {
             return None;
@@ -290,342 +326,43 @@ fn shown(admission: &Admission) -> String {
     }
 }
 
-fn said_broken(layer: Layer) -> Said {
-    match layer {
+/// Layers that a client comes to once the service has answered it.
+fn is_past_the_door(layer: Layer) -> bool {
+    matches!(layer, Layer::Methods | Layer::Inside | Layer::Login)
+}
+
+fn said_broken(broken: &BrokenLayer, again: &[Reading]) -> Said {
+    match broken.layer {
         Layer::Reach => said::reach_broken(),
         Layer::Greeting => said::greeting_broken(),
         Layer::KeyExchange => said::exchange_broken(),
         Layer::Negotiation => said::negotiation_broken(),
         Layer::Tls => said::tls_broken(),
         Layer::Methods => said::methods_broken(),
+        Layer::Inside => {
+            let group = broken.group();
+            let now = again.iter().find(|reading| reading.id == group);
+            let state = now.and_then(Reading::observed_state);
+            let state = state.unwrap_or(&broken.state);
+            said::inside_broken(Word::evidence(group), Word::state(group, state))
+        }
         Layer::Login => said::login_broken(),
     }
 }
 
-fn said_unread(layer: Layer) -> Said {
-    match layer {
+fn said_unread(broken: &BrokenLayer) -> Said {
+    match broken.layer {
         Layer::Reach => said::reach_unread(),
         Layer::Greeting => said::greeting_unread(),
         Layer::KeyExchange => said::exchange_unread(),
         Layer::Negotiation => said::negotiation_unread(),
         Layer::Tls => said::tls_unread(),
         Layer::Methods => said::methods_unread(),
+        Layer::Inside => said::inside_unread(Word::evidence(broken.group())),
         Layer::Login => said::login_unread(),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::action::context::PlanContext;
-    use crate::action::{Parameters, plan};
-    use crate::diagnosis::Knowledge;
-    use crate::domain::evidence::{Family, Path, Reading, Source, State};
-    use crate::domain::instance::Instance;
-    use crate::domain::report::Vantage;
-    use crate::runtime::execute::verify::{LayerState, broken_before};
-
-    fn plan_of(action: ActionId) -> Plan {
-        let context = PlanContext {
-            instance: Instance {
-                id: "ins-1".to_owned(),
-                state: "RUNNING".to_owned(),
-                ..Instance::default()
-            },
-            ..PlanContext::default()
-        };
-        plan(action, &Parameters::none(), &context).expect("a plan")
-    }
-
-    fn look(path: Path, layers: &[(Layer, &'static str)], rank: u8) -> LoginLook {
-        LoginLook {
-            path,
-            address: match path {
-                Path::Public => [203, 0, 113, 9].into(),
-                Path::Private => [127, 0, 0, 9].into(),
-            },
-            port: 22,
-            health: "answers",
-            detail: Said::raw(""),
-            layers: layers
-                .iter()
-                .map(|&(layer, state)| LayerState { layer, state })
-                .collect(),
-            rank: Some(rank),
-        }
-    }
-
-    fn silent() -> LoginLook {
-        look(Path::Public, &[(Layer::Reach, "all-silent")], 0)
-    }
-
-    fn refused() -> LoginLook {
-        look(Path::Public, &[(Layer::Reach, "refused")], 1)
-    }
-
-    fn mute() -> LoginLook {
-        let layers = [(Layer::Reach, "open"), (Layer::Greeting, "silent")];
-        look(Path::Public, &layers, 2)
-    }
-
-    fn answers() -> LoginLook {
-        let layers = [
-            (Layer::Reach, "open"),
-            (Layer::Greeting, "fast"),
-            (Layer::KeyExchange, "common"),
-        ];
-        look(Path::Public, &layers, 4)
-    }
-
-    fn broken(layer: Layer, state: &str) -> BrokenLayer {
-        let path = !matches!(layer, Layer::Methods | Layer::Login);
-        BrokenLayer {
-            layer,
-            path: path.then_some(Path::Public),
-            family: Family::Ipv4,
-            state: state.to_owned(),
-        }
-    }
-
-    fn judge_of(
-        was: &LoginLook,
-        is: &LoginLook,
-        broken: &[BrokenLayer],
-        admission: Option<&Admission>,
-    ) -> Judgement {
-        judge(&Looks {
-            plan: &plan_of(ActionId::Restart),
-            broken,
-            before: std::slice::from_ref(was),
-            after: std::slice::from_ref(is),
-            admission,
-            took: Duration::from_secs(3),
-            detail: &Said::raw("done"),
-        })
-    }
-
-    #[test]
-    fn login_is_back_when_every_broken_layer_is_good_again() {
-        let layers = [
-            broken(Layer::Reach, "refused"),
-            broken(Layer::Greeting, "silent"),
-        ];
-        let back = judge_of(&refused(), &answers(), &layers, None);
-        assert_eq!(
-            (back.outcome, back.login),
-            (Outcome::Restored, LoginNow::Back)
-        );
-        assert!(
-            back.detail.contains("again from this host"),
-            "{}",
-            back.detail
-        );
-    }
-
-    #[test]
-    fn a_layer_that_was_not_read_again_is_named_and_nothing_is_claimed() {
-        let mut greets = answers();
-        greets.layers.pop();
-        let layers = [broken(Layer::KeyExchange, "none")];
-        let untold = judge_of(&answers(), &greets, &layers, None);
-        assert_eq!(
-            (untold.outcome, untold.login),
-            (Outcome::Done, LoginNow::Untold)
-        );
-        let told = &untold.detail;
-        assert!(
-            told.contains("the key exchange was not looked at again"),
-            "{told}"
-        );
-        let layers = [broken(Layer::Login, "auth-rejected")];
-        let untold = judge_of(&answers(), &answers(), &layers, None);
-        assert_eq!(
-            (untold.outcome, untold.login),
-            (Outcome::Done, LoginNow::Untold)
-        );
-        assert!(
-            untold.detail.contains("no login was tried again"),
-            "{}",
-            untold.detail
-        );
-    }
-
-    #[test]
-    fn one_that_is_still_broken_is_named_though_the_port_answers() {
-        let mut no_kex = answers();
-        no_kex.layers[2].state = "none";
-        let layers = [broken(Layer::KeyExchange, "none")];
-        let still = judge_of(&no_kex, &no_kex, &layers, None);
-        assert_eq!(
-            (still.outcome, still.login),
-            (Outcome::Unchanged, LoginNow::Broken)
-        );
-        assert!(
-            still.detail.contains("the key exchange still fails"),
-            "{}",
-            still.detail
-        );
-        let layers = [broken(Layer::Reach, "all-silent"), layers[0].clone()];
-        let further = judge_of(&silent(), &no_kex, &layers, None);
-        assert_eq!(
-            (further.outcome, further.login),
-            (Outcome::Improved, LoginNow::Broken)
-        );
-    }
-
-    #[test]
-    fn getting_further_is_no_cure_and_says_how_far() {
-        for (was, is, told) in [
-            (
-                silent(),
-                refused(),
-                "the port is open now, the service does not run",
-            ),
-            (
-                refused(),
-                mute(),
-                "the port answers now, but the service does not greet",
-            ),
-        ] {
-            let layers = [broken(Layer::Reach, was.layers[0].state)];
-            let further = judge_of(&was, &is, &layers, None);
-            assert_eq!(
-                (further.outcome, further.login),
-                (Outcome::Improved, LoginNow::Broken)
-            );
-            assert!(further.detail.contains(told), "{}", further.detail);
-        }
-    }
-
-    #[test]
-    fn the_users_source_decides_not_this_host() {
-        let admission = |verdict| Admission {
-            source: "198.51.100.3/32".parse().expect("a network"),
-            verdict,
-            keeps_us_out: vec![Path::Public],
-        };
-        let kept_out = admission(Verdict::KeptOut(Said::raw("sg-1 #0")));
-        let layers = [broken(Layer::Reach, "refused")];
-        let out = judge_of(&refused(), &answers(), &layers, Some(&kept_out));
-        assert_eq!(
-            (out.outcome, out.login),
-            (Outcome::Improved, LoginNow::Broken)
-        );
-        let told = &out.detail;
-        assert!(
-            told.contains("from this host") && !told.contains("again"),
-            "{told}"
-        );
-        assert!(
-            told.contains("do not let 198.51.100.3 in: sg-1 #0"),
-            "{told}"
-        );
-        // As it was before, too.
-        let out = judge_of(&answers(), &answers(), &[], Some(&kept_out));
-        assert_eq!(
-            (out.outcome, out.login),
-            (Outcome::Unchanged, LoginNow::Broken)
-        );
-        let let_in = admission(Verdict::LetIn { acl_unread: None });
-        let back = judge_of(&refused(), &answers(), &layers, Some(&let_in));
-        assert_eq!(
-            (back.outcome, back.login),
-            (Outcome::Restored, LoginNow::Back)
-        );
-        assert!(
-            back.detail.contains("the rules let 198.51.100.3 in"),
-            "{}",
-            back.detail
-        );
-        // Where the rules keep this host out, its silence says nothing of the user.
-        let silence = judge_of(&silent(), &silent(), &layers, Some(&let_in));
-        assert_eq!(
-            (silence.outcome, silence.login),
-            (Outcome::Done, LoginNow::Untold)
-        );
-        let unread = admission(Verdict::Untold(Said::raw("not permitted")));
-        let untold = judge_of(&refused(), &answers(), &layers, Some(&unread));
-        assert_eq!(
-            (untold.outcome, untold.login),
-            (Outcome::Done, LoginNow::Untold)
-        );
-    }
-
-    #[test]
-    fn what_was_broken_comes_from_the_diagnosis_and_from_a_look_of_just_now() {
-        let knowledge = Knowledge::shipped();
-        let readings = [
-            Reading::observed(State::new("reach", "open"), Source::Probe, Said::raw(""))
-                .on_path(Path::Public),
-            Reading::observed(State::new("kex", "none"), Source::Probe, Said::raw(""))
-                .on_path(Path::Public),
-            Reading::observed(
-                State::new("reach", "all-silent"),
-                Source::Probe,
-                Said::raw(""),
-            )
-            .on_path(Path::Private),
-            Reading::observed(
-                State::new("login-attempt", "auth-rejected"),
-                Source::Probe,
-                Said::raw(""),
-            ),
-        ];
-        let case = |way| crate::diagnosis::Case {
-            instance: crate::domain::report::InstanceSummary::default(),
-            vantage: Vantage {
-                paths: vec![Path::Public, Path::Private],
-                user_way: way,
-                ..Vantage::default()
-            },
-            readings: &readings,
-            tried: &[],
-            spent: &[],
-            recent_cause: None,
-        };
-        let plan = plan_of(ActionId::Restart);
-        let layers = |way, before: &[LoginLook]| -> Vec<(Option<Path>, Layer)> {
-            let report = crate::diagnosis::diagnose(knowledge, &case(way));
-            let broken = broken_before(&plan, Some(&report), before);
-            broken
-                .iter()
-                .map(|broken| (broken.path, broken.layer))
-                .collect()
-        };
-        let (public, private) = (Some(Path::Public), Some(Path::Private));
-        assert_eq!(
-            layers(None, &[refused()]),
-            [
-                (None, Layer::Login),
-                (public, Layer::Reach),
-                (public, Layer::KeyExchange),
-                (private, Layer::Reach),
-            ]
-        );
-        // The users come by the public way: the private one is not theirs. A look of just now
-        // knows better than the diagnosis.
-        assert_eq!(layers(public, &[answers()]), [(None, Layer::Login)]);
-    }
-
-    #[test]
-    fn every_layer_is_a_group_and_its_states_are_of_the_vocabulary() {
-        for layer in [
-            Layer::Reach,
-            Layer::Greeting,
-            Layer::KeyExchange,
-            Layer::Negotiation,
-            Layer::Tls,
-            Layer::Methods,
-            Layer::Login,
-        ] {
-            let group = Knowledge::shipped().group(layer.group()).expect("a group");
-            let broken: Vec<_> = group.states.iter().filter(|s| layer.is_broken(s)).collect();
-            assert!(!broken.is_empty(), "{layer:?}");
-            assert_eq!(
-                broken.len(),
-                layer.broken_states().len(),
-                "{layer:?}: {broken:?}"
-            );
-        }
-    }
-}
+#[path = "judge_tests.rs"]
+mod tests;

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{Desk, neighbours, new_entry_id, read};
+use super::{Desk, neighbours, network, new_entry_id, read};
 use crate::action::before::{Before, shuts_down};
 use crate::action::context::{AccountType, Fact, PlanContext};
 use crate::action::parameters::Parameters;
@@ -84,7 +84,10 @@ pub async fn prepare(
     if shuts_down(action) {
         context.before = Before::of(&options.readings);
     }
-    match desk.journal.read() {
+    match desk
+        .journal
+        .near(&context.instance.id, jiff::Timestamp::now())
+    {
         Ok(contents) => {
             context
                 .notes
@@ -130,6 +133,15 @@ async fn read_facts(
         ActionId::OpenPort | ActionId::OpenCommonPorts => {
             context.groups = fact(read::groups(client, &instance).await);
         }
+        ActionId::AllowAcl => {
+            context.acl = fact(network::acl(client, &instance).await);
+        }
+        ActionId::RestoreRoute => {
+            context.routes = fact(network::routes(client, &instance).await);
+        }
+        ActionId::UnblockAddress => {
+            context.block = fact(network::block(client, &instance).await);
+        }
         ActionId::RaiseBandwidth => {
             let (account, addresses) = tokio::join!(
                 read::account_type(client, region),
@@ -156,13 +168,7 @@ async fn read_facts(
         ActionId::AuthorizeRepair => {
             context.repair_tasks = fact(read::repair_tasks(client, region, &instance.id).await);
         }
-        ActionId::GuestRestartLoginService
-        | ActionId::GuestAllowPort
-        | ActionId::GuestUnblockSource
-        | ActionId::GuestUnlockAccount
-        | ActionId::GuestRepairSshd
-        | ActionId::GuestFreeLoginLog
-        | ActionId::GuestEnableRdp => {
+        guest if guest.runs_in_guest() => {
             context.agent = fact(read::agent(client, &instance).await);
         }
         _ => {}

@@ -19,7 +19,7 @@ use crate::domain::text::sanitise;
 use crate::runtime::said;
 
 /// How many other users of a group are named.
-const NAMED: usize = 8;
+pub(super) const NAMED: usize = 8;
 /// Most pages of a list that are read.
 const MOST_PAGES: usize = 50;
 

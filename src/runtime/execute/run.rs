@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{Desk, Progress, follow, secret, settle, tell};
+use super::{Desk, Progress, follow, network, secret, settle, tell};
 use crate::action::handed::Handed;
 use crate::action::plan::{Plan, Step};
 use crate::action::support::vnc_page;
@@ -75,9 +75,24 @@ impl Run<'_> {
             Ok(call) => call,
             Err(why) => return StepEnd::Stop(Outcome::Failed, why),
         };
+        // The cloud has no version for it that could be sent along, so it is looked at now.
+        if let Some(expected) = &step.expects {
+            let region = &self.plan.target.region;
+            match network::stands_so(&self.desk.client, region, expected).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.stale = true;
+                    return StepEnd::Stop(Outcome::Failed, said::changed_since_shown());
+                }
+                Err(error) => {
+                    return StepEnd::Stop(Outcome::Failed, said::not_read_before(error));
+                }
+            }
+        }
         let event = Event::Sending {
             step: number,
             call: call.clone(),
+            clock_offset_s: self.desk.skew(),
         };
         if let Err(error) = self.desk.write(&self.plan.entry, event) {
             // What is not in the journal is not sent.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::follow::{Handle, Look, Watch};
-use super::read;
 use super::{Desk, ExecuteError};
+use super::{network, read};
 use crate::action::plan::{Completion, Plan, Step};
 use crate::action::rules::marked_indexes;
 use crate::cloud::{Client, CloudError, inventory};
@@ -39,11 +39,11 @@ pub struct Settled {
 /// # Errors
 /// Only when the journal cannot be read or written.
 pub async fn settle(desk: &Desk) -> Result<Vec<Settled>, ExecuteError> {
-    let contents = desk.journal.read()?;
+    let contents = desk.journal.pending()?;
     let open: Vec<_> = contents
         .entries
         .into_iter()
-        .filter(|entry| entry.state == EntryState::InFlight)
+        .filter(|entry| entry.state == EntryState::InFlight || entry.is_untold())
         .collect();
     let mut settled = Vec::new();
     for entry in open {
@@ -56,11 +56,15 @@ pub async fn settle(desk: &Desk) -> Result<Vec<Settled>, ExecuteError> {
             continue;
         };
         // It may have been closed between the read and the lock.
-        let now = desk.journal.read()?;
-        if now.find(&entry.id)?.state == EntryState::Closed {
+        let now = desk.journal.entry(&entry.id)?;
+        if now.state == EntryState::Closed && !now.is_untold() {
             continue;
         }
         let (outcome, detail) = one(desk, &entry).await?;
+        if outcome.is_none() && entry.is_untold() {
+            // It was said when it was closed; there is nothing new.
+            continue;
+        }
         settled.push(Settled {
             entry: entry.id,
             title: entry.plan.title,
@@ -123,16 +127,94 @@ async fn one(desk: &Desk, entry: &Entry) -> Settling {
     let Some(step) = entry.plan.steps.get(last.step) else {
         return close(desk, entry, Outcome::Unknown, said::no_such_call());
     };
-    match find_handle(desk, entry, last, step).await {
-        Ok(Some(handle)) => finish(desk, entry, last, step, handle).await,
-        Ok(None) => {
+    match trace(desk, entry, last, step).await {
+        Ok(Trace::Ours(handle)) => finish(desk, entry, last, step, handle).await,
+        Ok(Trace::Anyones) => {
+            let detail = said::anyones(&last.call.action).and(unsent_note(entry, last));
+            let detail = detail.and(password_note(entry, last));
+            close(desk, entry, Outcome::Unknown, detail)
+        }
+        Ok(Trace::Covered) => {
+            let detail = said::covered(&last.call.action).and(unsent_note(entry, last));
+            let detail = detail.and(password_note(entry, last));
+            close(desk, entry, Outcome::Unknown, detail)
+        }
+        // One look can be stale; a time box is looked for until its time, and taken back then.
+        Ok(Trace::None { .. }) if entry.expires_at.is_some() => {
+            Ok((None, said::looked_for_again(&last.call.action)))
+        }
+        Ok(Trace::None { since }) => {
             settled_as(desk, entry, last.step, false)?;
-            let lost = said::lost_in_sending(&last.call.action);
+            let lost = if since {
+                said::lost_or_undone(&last.call.action)
+            } else {
+                said::lost_in_sending(&last.call.action)
+            };
             let detail = lost.and(unsent_note(entry, last));
             close(desk, entry, Outcome::Interrupted, detail)
         }
         Err(error) => Ok((None, said::not_settled_yet(error))),
     }
+}
+
+/// What the cloud shows of a call.
+enum Trace {
+    /// It arrived: a request id, a mark or the state that only it makes says so.
+    Ours(Handle),
+    /// An operation of its kind was carried out since, by whomever.
+    Anyones,
+    /// Another operation was carried out since; the cloud names only the last one.
+    Covered,
+    /// Nothing; `since` where somebody may have taken it back.
+    None { since: bool },
+}
+
+/// Looks for a call without claiming what another hand may have done.
+async fn trace(
+    desk: &Desk,
+    entry: &Entry,
+    last: &CallState,
+    step: &Step,
+) -> Result<Trace, CloudError> {
+    let refused = matches!(
+        last.result,
+        Some(CallResult::Failed { .. } | CallResult::Settled { arrived: false, .. })
+    );
+    let lost = matches!(last.result, None | Some(CallResult::Unknown { .. }));
+    if lost && let Completion::Instance { .. } = &step.completion {
+        let target = &entry.plan.target;
+        let instance = inventory::refresh(&desk.client, &target.region, &target.id).await?;
+        let operation = instance.unwrap_or_default().last_operation;
+        let operation = operation.unwrap_or_default();
+        if !operation.state.is_empty() {
+            // An earlier step of the same entry is no other hand.
+            let mut own = entry.calls.iter().filter_map(|call| match &call.result {
+                Some(CallResult::Answered { request_id, .. }) => Some(request_id.as_str()),
+                _ => None,
+            });
+            let before = own.next_back().unwrap_or(&entry.last_operation_before);
+            return Ok(if operation.request_id == before {
+                Trace::None { since: false }
+            } else if operation.action == last.call.action {
+                Trace::Anyones
+            } else {
+                Trace::Covered
+            });
+        }
+    }
+    Ok(match find_handle(desk, entry, last, step).await? {
+        Some(handle) => Trace::Ours(handle),
+        None => Trace::None { since: !refused },
+    })
+}
+
+/// A password that was made for a call that arrived, or may have, was shown to nobody.
+fn password_note(entry: &Entry, last: &CallState) -> Said {
+    let sent = entry.plan.steps.iter().take(last.step + 1);
+    let slot = sent.filter_map(|step| step.secret.as_ref()).next_back();
+    slot.map_or_else(Said::default, |slot| {
+        said::password_lost(&slot.user, &entry.plan.target.id)
+    })
 }
 
 /// Calls of the plan that come after the last one that was begun.
@@ -176,10 +258,17 @@ async fn finish(
     let outcome = match (end.success, unsent(entry, last)) {
         (false, _) if !end.seen => Outcome::Unknown,
         (false, _) => Outcome::Failed,
+        // Done for the cloud, not for the person who waits for the password.
+        (true, 0) if !password_note(entry, last).is_empty() => Outcome::Interrupted,
         (true, 0) => Outcome::Done,
         (true, _) => Outcome::Interrupted,
     };
     let detail = said::settled(&end.detail).and(unsent_note(entry, last));
+    let detail = if end.success {
+        detail.and(password_note(entry, last))
+    } else {
+        detail
+    };
     desk.write(
         &entry.id,
         Event::Ended {
@@ -301,6 +390,11 @@ async fn arrived(
         Completion::RepairTask { task } => {
             let tasks = read::repair_tasks(client, region, &target.id).await?;
             found(!tasks.iter().any(|t| t.id == *task && t.status == 1))
+        }
+        Completion::Acl(entries) => found(network::acl_is(client, region, entries).await?),
+        Completion::Route(route) => found(network::route_is(client, region, route).await?),
+        Completion::Unblocked { address, .. } => {
+            found(network::is_being_lifted(client, address).await?)
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use serde_json::json;
 
-use super::{Desk, ExecuteError, new_entry_id, read};
-use crate::action::context::PlanContext;
-use crate::action::plan::{Plan, Undo};
-use crate::action::undo::{UndoFacts, undo_plan};
+use super::{Desk, ExecuteError, network, new_entry_id, read};
+use crate::action::bandwidth;
+use crate::action::context::{Fact, PlanContext};
+use crate::action::plan::{Plan, PlanError, Undo};
+use crate::action::undo::{UndoFacts, timed_undo_plan, undo_plan};
 use crate::cloud::inventory;
+use crate::domain::action::ActionId;
 use crate::domain::instance::Instance;
 use crate::runtime::said;
 use crate::store::journal::{Entry, EntryState};
@@ -16,6 +18,23 @@ use crate::store::journal::{Entry, EntryState};
 /// # Errors
 /// When the entry has no way back, was taken back already, or the cloud cannot be read.
 pub async fn prepare_undo(desk: &Desk, entry: &Entry) -> Result<(Plan, Instance), ExecuteError> {
+    prepare(desk, entry, false).await
+}
+
+/// The same for a time box whose time is over: nobody is asked, so only what the catalogue itself
+/// would take back.
+pub(super) async fn prepare_timed_undo(
+    desk: &Desk,
+    entry: &Entry,
+) -> Result<(Plan, Instance), ExecuteError> {
+    prepare(desk, entry, true).await
+}
+
+async fn prepare(
+    desk: &Desk,
+    entry: &Entry,
+    timed: bool,
+) -> Result<(Plan, Instance), ExecuteError> {
     if let Some(by) = &entry.undone_by {
         return Err(ExecuteError::Busy(said::already_undone(&entry.id, by)));
     }
@@ -48,13 +67,50 @@ pub async fn prepare_undo(desk: &Desk, entry: &Entry) -> Result<(Plan, Instance)
     if let Undo::RemoveRules { group, .. } = &entry.plan.undo {
         facts.group = Some(read::group_facts(&desk.client, &instance, group).await?);
     }
+    if let Undo::RemoveRoute(made) = &entry.plan.undo {
+        let table = network::table(&desk.client, &target.region, &made.table).await?;
+        facts.routes = Some(table.routes);
+    }
     find_lost_address(desk, entry, &mut facts).await;
-    let context = PlanContext {
+    let mut context = PlanContext {
         entry: new_entry_id(),
+        today: bandwidth::day(desk.now()),
         instance: instance.clone(),
         ..PlanContext::default()
     };
-    Ok((undo_plan(&entry.plan, &context, &facts)?, instance))
+    let plan = if timed {
+        match entry.plan.action {
+            ActionId::AllowAcl => facts.acl = network::acl(&desk.client, &instance).await?,
+            ActionId::RaiseBandwidth => {
+                let bound = read::bound_addresses(&desk.client, &instance).await?;
+                context.addresses = Fact::Known(bound);
+            }
+            _ => {}
+        }
+        timed_undo_plan(&entry.plan, &context, &facts)?
+    } else {
+        undo_plan(&entry.plan, &context, &facts)?
+    };
+    still_so(desk, &plan).await?;
+    Ok((plan, instance))
+}
+
+/// What is taken back has to stand as it was left: what somebody changed since is theirs.
+async fn still_so(desk: &Desk, plan: &Plan) -> Result<(), ExecuteError> {
+    let region = &plan.target.region;
+    for step in &plan.steps {
+        let Some(expected) = &step.expects else {
+            continue;
+        };
+        if network::stands_so(&desk.client, region, expected).await? {
+            continue;
+        }
+        if network::stands_after(&desk.client, region, expected, step).await? {
+            return Err(PlanError::NothingToDo(said::as_before_already()).into());
+        }
+        return Err(PlanError::NotApplicable(said::changed_since_done()).into());
+    }
+    Ok(())
 }
 
 /// A crash between sending and answer leaves the id of a bought address unknown; its name has

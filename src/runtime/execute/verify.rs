@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use serde::Serialize;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{self, UnboundedSender};
 
 use super::{Desk, Progress, tell};
 use crate::action::plan::{Completion, Plan};
@@ -21,6 +21,8 @@ use crate::domain::report::Report;
 use crate::domain::said::{Said, Table, Word};
 use crate::probe::{LoginHealth, Protocol, login_check};
 use crate::runtime::said;
+use crate::runtime::session::Session;
+use crate::runtime::triage::{self, Triage, TriageOptions};
 use crate::runtime::vantage::{own_source, shares_network};
 
 /// How login is probed.
@@ -44,7 +46,10 @@ impl LoginProbe {
             port,
             connect_timeout: Duration::from_secs(3),
             greeting_timeout: Duration::from_secs(5),
-            boot_limit: Duration::from_secs(300),
+            boot_limit: match os {
+                Os::Windows => Duration::from_secs(300),
+                _ => Duration::from_secs(180),
+            },
             change_limit: Duration::from_secs(20),
         }
     }
@@ -119,11 +124,22 @@ fn rank(health: LoginHealth) -> Option<u8> {
     Some(match health {
         LoginHealth::Unknown => return None,
         LoginHealth::Silent | LoginHealth::Prohibited => 0,
-        LoginHealth::Refused => 1,
+        LoginHealth::Refused => REFUSED,
         LoginHealth::Mute | LoginHealth::TurnedAway | LoginHealth::WrongAnswer => 2,
         LoginHealth::Slow => 3,
         LoginHealth::Answers => 4,
     })
+}
+
+/// The system answers and nothing listens.
+const REFUSED: u8 = 1;
+
+/// How long after its network a system has started its login service, if it does at all.
+fn started_by(os: Os) -> Duration {
+    match os {
+        Os::Windows => Duration::from_secs(120),
+        _ => Duration::from_secs(45),
+    }
 }
 
 /// Login works, if slowly.
@@ -217,6 +233,7 @@ pub(super) fn broken_before(
             layer: Layer::Reach,
             path: Some(look.path),
             family: look.family(),
+            group: String::new(),
             state: "refused".to_owned(),
         }));
         return broken;
@@ -234,10 +251,12 @@ pub(super) fn broken_before(
                 layer: seen.layer,
                 path: Some(look.path),
                 family: look.family(),
+                group: String::new(),
                 state: seen.state.to_owned(),
             });
         }
     }
+    broken.extend(report.map(found_inside).unwrap_or_default());
     let read = report.map(|report| report.evidence.as_slice());
     for found in read.unwrap_or_default().iter().filter_map(BrokenLayer::of) {
         let same = |other: &BrokenLayer| {
@@ -249,9 +268,105 @@ pub(super) fn broken_before(
             broken.push(found);
         }
     }
-    broken.sort_by_key(|broken| (broken.path, broken.layer));
+    broken.sort_by_key(|broken| (broken.path, broken.layer, broken.group.clone()));
     broken.dedup();
     broken
+}
+
+/// A cause below this does not say what stops a login.
+const LIKELY: f64 = 0.2;
+/// What speaks less for a cause than this, in decibans, is not what it rests on.
+const CARRIES: f64 = 3.0;
+
+/// What the guest itself said that the likely causes rest on.
+fn found_inside(report: &Report) -> Vec<BrokenLayer> {
+    let likely = |id: &str| {
+        let beside = &report.also_broken;
+        beside
+            .iter()
+            .any(|also| also.id == id && also.probability >= LIKELY)
+    };
+    let causes = report
+        .causes
+        .iter()
+        .filter(|cause| cause.probability >= LIKELY || likely(&cause.id));
+    let terms = causes.flat_map(|cause| &cause.contributions);
+    let carrying: Vec<&str> = terms
+        .filter(|term| term.weight_db >= CARRIES && !term.observation.is_empty())
+        .map(|term| term.observation.as_str())
+        .collect();
+    let readings = report.evidence.iter();
+    readings
+        .filter(|reading| carrying.contains(&reading.observation.as_str()))
+        .filter_map(BrokenLayer::inside)
+        .collect()
+}
+
+/// A whole look after an action, for what the short probes do not come to: it goes as far as the
+/// look before it was allowed to.
+#[derive(Debug, Clone, Copy)]
+pub struct LookAgain<'a> {
+    pub session: &'a Session,
+    pub options: &'a TriageOptions,
+}
+
+/// Pause before a guest that has just started is asked once more, and how often.
+const AGENT_PAUSE: Duration = Duration::from_secs(5);
+const AGENT_TRIES: usize = 6;
+
+/// Looks as the diagnosis before the action did, where the short probes cannot tell of each broken
+/// layer. `None` where there is nothing left to find out.
+pub(super) async fn whole_look(
+    again: Option<LookAgain<'_>>,
+    instance: &Instance,
+    plan: &Plan,
+    broken: &[BrokenLayer],
+    looks: &[LoginLook],
+) -> Option<Triage> {
+    let LookAgain { session, options } = again?;
+    let answers = looks.first().is_some_and(|look| look.rank >= Some(SLOW));
+    let open = |broken: &&BrokenLayer| is_good(looks, broken).is_none();
+    if !answers || plan.reverses.is_some() || !broken.iter().any(|broken| open(&broken)) {
+        return None;
+    }
+    let options = TriageOptions {
+        instance_is_fresh: true,
+        ..options.clone()
+    };
+    let asks_inside = broken.iter().any(|broken| broken.layer == Layer::Inside);
+    let mut tries = if asks_inside && boots(plan) {
+        AGENT_TRIES
+    } else {
+        1
+    };
+    loop {
+        // Nobody watches the readings arrive: the receiver is dropped at once.
+        let (sink, _) = mpsc::channel(1);
+        let triage = Box::pin(triage::run(session, instance, &options, sink)).await;
+        tries -= 1;
+        let told = |broken: &BrokenLayer| {
+            broken.layer != Layer::Inside || broken.is_mended(&triage.readings).is_some()
+        };
+        // The agent is up some seconds after the login service.
+        if tries == 0 || broken.iter().all(told) {
+            return Some(triage);
+        }
+        tokio::time::sleep(AGENT_PAUSE).await;
+    }
+}
+
+/// True if the plan ends with a start of the instance.
+fn boots(plan: &Plan) -> bool {
+    let ends = plan
+        .steps
+        .iter()
+        .rev()
+        .find_map(|step| match &step.completion {
+            // A plan that ends with the instance stopped leaves nothing that could answer.
+            Completion::Instance { state, .. } => Some(state.as_deref() != Some("STOPPED")),
+            _ => None,
+        });
+    ends.unwrap_or(false)
 }
 
 /// Another address of the same way gets a client past this layer.
@@ -316,17 +431,7 @@ pub(super) async fn wait(
     sink: &UnboundedSender<Progress>,
     started: Instant,
 ) -> (Vec<LoginLook>, Instance) {
-    // A plan that ends with the instance stopped leaves nothing that could answer.
-    let boots = plan
-        .steps
-        .iter()
-        .rev()
-        .find_map(|step| match &step.completion {
-            Completion::Instance { state, .. } => Some(state.as_deref() != Some("STOPPED")),
-            _ => None,
-        })
-        .unwrap_or(false);
-    let limit = if boots {
+    let limit = if boots(plan) {
         probe.boot_limit
     } else if plan.reverses.is_some() {
         // What is taken back takes its effect with it: there is nothing to wait for.
@@ -348,6 +453,7 @@ pub(super) async fn wait(
     };
     let mut in_a_row = 0;
     let mut first_good: Option<Instant> = None;
+    let mut refused_since: Option<Instant> = None;
     let waiting = Instant::now();
     let mut pause = Duration::from_millis(500);
     loop {
@@ -372,9 +478,14 @@ pub(super) async fn wait(
         if back && first_good.is_none() {
             first_good = Some(Instant::now());
         }
+        let refuses = looks.first().is_some_and(|look| look.rank == Some(REFUSED));
+        refused_since = refuses.then(|| refused_since.unwrap_or_else(Instant::now));
+        // A system that refuses is up, and what it starts is started by now.
+        let started_without = boots(plan)
+            && refused_since.is_some_and(|since| since.elapsed() >= started_by(probe.os));
         let unsteady = first_good.is_some_and(|first| first.elapsed() >= STEADY);
         // Once it is good it is looked at until that is certain, or until it is not.
-        let over = !back && (unsteady || waiting.elapsed() >= limit);
+        let over = !back && (unsteady || started_without || waiting.elapsed() >= limit);
         if over || in_a_row >= wanted {
             return (looks, instance);
         }

@@ -3,6 +3,7 @@
 //! Must not live here: planning (`action`), or the order of journal and network (`execute`).
 
 use std::net::IpAddr;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -21,15 +22,15 @@ use crate::app::locale::Texts;
 use crate::app::message::{Acted, Message, Recorded};
 use crate::app::notices::Severity;
 use crate::domain::action::ActionId;
-use crate::domain::evidence::Reading;
+use crate::domain::evidence::{Reading, Source};
 use crate::domain::instance::Instance;
 use crate::domain::outcome::Outcome;
 use crate::domain::report::Report;
 use crate::domain::said::{Figure, Joint, List, Said, Unit};
 use crate::runtime::backend::Backend;
 use crate::runtime::execute::{
-    self, Around, Desk, Execution, LoginLook, LoginProbe, PrepareOptions, Progress, prepare_plan,
-    prepare_undo,
+    self, Around, Desk, Execution, LoginLook, LoginProbe, LookAgain, PrepareOptions, Progress,
+    prepare_plan, prepare_undo,
 };
 use crate::runtime::past::Past;
 use crate::runtime::session::Session;
@@ -102,9 +103,8 @@ pub(super) async fn readings_before(
 /// Plans to take a journal entry back.
 pub async fn preview_undo(backend: &Backend, entry: &str) -> Result<Box<Plan>, Said> {
     let desk = backend.desk().await?;
-    let contents = desk.journal.read().map_err(|error| error.said())?;
-    let entry = contents.find(entry).map_err(|error| error.said())?;
-    let (plan, instance) = prepare_undo(&desk, entry)
+    let entry = desk.journal.entry(entry).map_err(|error| error.said())?;
+    let (plan, instance) = prepare_undo(&desk, &entry)
         .await
         .map_err(|error| error.said())?;
     backend.remember([instance.into()]);
@@ -120,7 +120,10 @@ pub async fn carry_out(
     out: &mpsc::Sender<Message>,
 ) {
     let result = match (backend.desk().await, instance) {
-        (Ok(desk), Some(instance)) => follow(backend, &desk, run, &instance, approved, out).await,
+        (Ok(desk), Some(instance)) => {
+            // The future of looks and calls together is large.
+            Box::pin(follow(backend, &desk, run, &instance, approved, out)).await
+        }
         (Err(why), _) => Err(why),
         (Ok(_), None) => Err(said::not_listed()),
     };
@@ -140,10 +143,16 @@ async fn follow(
     let plan = approved.plan().clone();
     let login = LoginProbe::new(instance.os, instance.login_port());
     let report = report_before(backend, instance).await;
+    let options = look_again(report.as_ref(), instance, &plan);
+    let session = backend.session().await.ok();
     let around = Around {
         instance,
         login: Some(&login),
         report: report.as_ref(),
+        again: session.map(|session| LookAgain {
+            session,
+            options: &options,
+        }),
     };
     let (sink, mut news) = mpsc::unbounded_channel();
     let working = async {
@@ -177,6 +186,23 @@ async fn follow(
     }))
 }
 
+/// How far the look after an action goes: inside the guest only where that was consented to, for
+/// the look before it or with the action itself. A login was consented to once and is not tried again.
+fn look_again(report: Option<&Report>, instance: &Instance, plan: &Plan) -> TriageOptions {
+    let inside = |report: &Report| {
+        let mut readings = report.evidence.iter();
+        readings.any(|reading| reading.source == Source::Guest && reading.seen().is_some())
+    };
+    TriageOptions {
+        deep: plan.action.is_in_guest() || report.is_some_and(inside),
+        user: report.and_then(|report| report.vantage.account.clone()),
+        user_source: plan.user_source,
+        port: instance.configured_login_port,
+        timeout: Some(deed::PATIENCE),
+        ..TriageOptions::default()
+    }
+}
+
 /// What came of an execution, as the console keeps it.
 pub fn executed(plan: &Plan, execution: Execution) -> Executed {
     let undoable = !matches!(plan.undo, Undo::None { .. });
@@ -204,16 +230,18 @@ pub(super) async fn report_before(backend: &Backend, instance: &Instance) -> Opt
 
 /// What earlier actions and cases say about a diagnosis of now.
 pub(super) fn past(backend: &Backend, session: &Session, instance: &str) -> Past {
-    let state_dir = &backend.loaded.paths.state_dir;
-    Past::of(state_dir, &session.knowledge, instance, Timestamp::now())
+    let loaded = &backend.loaded;
+    let journal = backend.journal();
+    let now = Timestamp::now();
+    Past::of(loaded, &journal, &session.knowledge, instance, now)
 }
 
 /// The same action on the rules as they are now; it is shown, not sent.
 async fn plan_anew(desk: &Desk, instance: &Instance, plan: &Plan) -> Result<Box<Plan>, Said> {
     if let Some(original) = &plan.reverses {
-        let contents = desk.journal.read().map_err(|error| error.said())?;
-        let entry = contents.find(original).map_err(|error| error.said())?;
-        let prepared = prepare_undo(desk, entry).await;
+        let entry = desk.journal.entry(original);
+        let entry = entry.map_err(|error| error.said())?;
+        let prepared = prepare_undo(desk, &entry).await;
         return prepared
             .map(|(plan, _)| Box::new(plan))
             .map_err(|error| error.said());
@@ -263,14 +291,25 @@ pub fn sentence(progress: &Progress) -> Option<Said> {
     })
 }
 
+/// Most entries that the console shows at once; the command shows all of them.
+const MOST_SHOWN: usize = 1_000;
+
 /// The journal as a text, newest first.
 pub async fn read_journal(backend: &Backend, title: String, out: &mpsc::Sender<Message>) {
-    let message = match backend.journal().read() {
-        Ok(contents) => {
-            let texts = Texts::of(backend.loaded.settings.ui.lang);
-            let mut body = String::new();
-            for entry in contents.entries.iter().rev() {
-                body.push_str(&entry_text(entry, texts));
+    let texts = Texts::of(backend.loaded.settings.ui.lang);
+    let now = backend.now();
+    let mut shown = Vec::new();
+    let read = backend.journal().each(MOST_SHOWN, |entry| {
+        shown.push(entry_text(entry, now, texts));
+        ControlFlow::<std::convert::Infallible>::Continue(())
+    });
+    let message = match read {
+        Ok(ControlFlow::Continue(contents)) => {
+            shown.reverse();
+            let mut body = shown.concat();
+            if contents.earlier > 0 {
+                body.push_str(&texts.said(&said::journal_before_these(contents.earlier)));
+                body.push('\n');
             }
             if contents.skipped > 0 {
                 body.push_str(&texts.said(&said::journal_damaged(contents.skipped)));
@@ -286,7 +325,7 @@ pub async fn read_journal(backend: &Backend, title: String, out: &mpsc::Sender<M
     let _ = out.send(message).await;
 }
 
-fn entry_text(entry: &crate::store::journal::Entry, texts: &Texts) -> String {
+fn entry_text(entry: &crate::store::journal::Entry, now: Timestamp, texts: &Texts) -> String {
     let outcome = entry.standing();
     let (user, host) = (&entry.author.user, &entry.author.host);
     let began = entry.began.strftime("%Y-%m-%d %H:%M:%SZ");
@@ -303,7 +342,7 @@ fn entry_text(entry: &crate::store::journal::Entry, texts: &Texts) -> String {
     }
     if entry.can_be_undone() {
         if let Some(at) = entry.expires_at {
-            let left = at.duration_since(Timestamp::now()).as_mins().max(0) + 1;
+            let left = at.duration_since(now).as_mins().max(0) + 1;
             points.push(said::journal_timed(
                 at.strftime("%H:%M:%SZ"),
                 left,

@@ -73,9 +73,9 @@ pub fn write(
     folder: &str,
     archive: bool,
 ) -> Result<TicketMade, Said> {
-    let journal = backend.journal().read().map_err(|error| error.said())?;
-    let mut own = journal.entries;
-    own.retain(|entry| entry.plan.target.id == bundle.report.instance.id);
+    let journal = backend.journal();
+    let own = journal.of_instance(&bundle.report.instance.id);
+    let own = own.map_err(|error| error.said())?.entries;
     // What the cloud answered is kept for a while; a bundle of an older diagnosis has none.
     let triage = backend.recent_triage(&bundle.report.instance.id);
     let material = ticket::Material {

@@ -3,8 +3,8 @@
 //!
 //! Must not live here: how an entry is settled or taken back (`runtime::execute`).
 
-use std::collections::HashSet;
-use std::time::Duration;
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
@@ -17,37 +17,54 @@ use crate::domain::said::Said;
 use crate::runtime::backend::Backend;
 use crate::runtime::execute::{self, has_duties, next_due, timed_changes};
 use crate::runtime::said;
-use crate::store::journal::{Contents, EntryState};
+use crate::store::journal::{Contents, EntryState, Journal};
 
 /// How often the journal is looked at for what others wrote.
 const LOOK_AT_JOURNAL: Duration = Duration::from_secs(15);
 
+/// What could not be taken back is said again after this time.
+const SHOUT_AGAIN: Duration = Duration::from_secs(300);
+/// Taking back itself takes a while.
+const GRACE: SignedDuration = SignedDuration::from_secs(60);
+
 /// Lets a time-boxed change stay, and says so.
 pub async fn keep(backend: &Backend, entry: &str, out: &mpsc::Sender<Message>) {
     let journal = backend.journal();
+    if let Access::ReadOnly { because } = backend.access() {
+        let text = said::keep_read_only(because, entry);
+        let severity = Severity::Warning;
+        let _ = out.send(Message::Told { severity, text }).await;
+        return;
+    }
     let (severity, text) = match execute::keep(&journal, entry) {
         Ok(Ok(kept)) => (Severity::Good, kept),
         Ok(Err(why)) => (Severity::Warning, why),
         Err(error) => (Severity::Error, error.said()),
     };
     let _ = out.send(Message::Told { severity, text }).await;
-    tell_timed(&journal.read().unwrap_or_default(), out).await;
+    let contents = journal.pending().unwrap_or_default();
+    learn_clock(backend, &contents).await;
+    tell_timed(&journal, &contents, backend.skew(), out).await;
 }
 
-async fn tell_timed(contents: &Contents, out: &mpsc::Sender<Message>) {
+/// `skew` is what the cloud's clock is ahead: the console counts down by its own.
+async fn tell_timed(
+    journal: &Journal,
+    contents: &Contents,
+    skew: SignedDuration,
+    out: &mpsc::Sender<Message>,
+) {
     let timed = timed_changes(contents)
         .into_iter()
         .map(|(entry, at)| Timed {
             entry: entry.id.clone(),
             instance: entry.plan.target.id.clone(),
             title: entry.plan.title.clone(),
-            at,
+            at: at.checked_sub(skew).unwrap_or(at),
         })
         .collect();
     let _ = out.send(Message::Acted(Acted::Timed(timed))).await;
-    let undone = contents.entries.iter();
-    let undone = undone.filter(|entry| entry.undone_by.is_some());
-    let undone: Vec<_> = undone.map(|entry| entry.id.clone()).collect();
+    let undone = journal.taken_back().unwrap_or_default();
     if !undone.is_empty() {
         let undone = Acted::TakenBack(undone);
         let _ = out.send(Message::Acted(undone)).await;
@@ -61,12 +78,12 @@ pub async fn keep_settled(backend: &Backend, out: &mpsc::Sender<Message>) {
     let mut stamp = None;
     let mut open = true;
     let mut due = None;
+    let mut shouted = HashMap::new();
     loop {
         let journal = backend.journal();
-        let is_due = |due: Option<Timestamp>| due.is_some_and(|due| due <= Timestamp::now());
         // A journal that has not changed has nothing new, unless an entry of it is still in
         // flight or a change is due by now.
-        if open || journal.stamp() != stamp || is_due(due) {
+        if open || journal.stamp() != stamp || due.is_some_and(|due| due <= backend.now()) {
             for (severity, text) in settle_once(backend).await {
                 // What is still under way is looked at again and again, and told once.
                 if told.insert(text.to_string()) {
@@ -74,16 +91,17 @@ pub async fn keep_settled(backend: &Backend, out: &mpsc::Sender<Message>) {
                 }
             }
             stamp = journal.stamp();
-            let contents = journal.read().unwrap_or_default();
-            tell_timed(&contents, out).await;
+            let contents = journal.pending().unwrap_or_default();
+            tell_timed(&journal, &contents, backend.skew(), out).await;
+            shout(&contents, backend.now(), &mut shouted, out).await;
             open = contents
                 .entries
                 .iter()
-                .any(|e| e.state == EntryState::InFlight);
+                .any(|e| e.state == EntryState::InFlight || e.is_untold());
             due = next_due(&contents);
         }
         let left = due.map_or(SignedDuration::ZERO, |due| {
-            due.duration_since(Timestamp::now())
+            due.duration_since(backend.now())
         });
         let left = Duration::try_from(left).unwrap_or_default();
         // What is due and could not be taken back is tried again at the usual pace.
@@ -96,13 +114,46 @@ pub async fn keep_settled(backend: &Backend, out: &mpsc::Sender<Message>) {
     }
 }
 
+/// Time boxes end by the cloud's clock; where there is one, it is asked before the first of them is
+/// judged.
+async fn learn_clock(backend: &Backend, contents: &Contents) {
+    if next_due(contents).is_some()
+        && let Ok(desk) = backend.desk().await
+    {
+        desk.learn_clock().await;
+    }
+}
+
+/// Says what should have been taken back and is still in force, again and again until somebody
+/// closes it: an open door that nobody watches is worse than a notice too many.
+async fn shout(
+    contents: &Contents,
+    now: Timestamp,
+    shouted: &mut HashMap<String, Instant>,
+    out: &mpsc::Sender<Message>,
+) {
+    for entry in execute::overdue(contents, now) {
+        let since = entry.expires_at.unwrap_or(now);
+        let last = shouted.get(&entry.id);
+        let recently = last.is_some_and(|at| at.elapsed() < SHOUT_AGAIN);
+        if recently || now.duration_since(since) < GRACE {
+            continue;
+        }
+        shouted.insert(entry.id.clone(), Instant::now());
+        let since = since.strftime("%Y-%m-%d %H:%M:%S UTC");
+        let text = said::not_taken_back(&entry.plan.title, &entry.id, &entry.id, since);
+        let severity = Severity::Error;
+        let _ = out.send(Message::Told { severity, text }).await;
+    }
+}
+
 async fn settle_once(backend: &Backend) -> Vec<(Severity, Said)> {
-    let has = backend
-        .journal()
-        .read()
-        .is_ok_and(|contents| has_duties(&contents, Timestamp::now()));
+    let Ok(contents) = backend.journal().pending() else {
+        return Vec::new();
+    };
+    learn_clock(backend, &contents).await;
     let access = backend.access();
-    if !has || access != Access::ReadWrite {
+    if !has_duties(&contents, backend.now()) || access != Access::ReadWrite {
         return Vec::new();
     }
     // Without a cloud there is nothing to ask; what is in flight stays in the journal.

@@ -9,14 +9,15 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::app::case::RunId;
+use crate::app::health::Login;
 use crate::app::message::{Found, Look, Message};
 use crate::config::{ProbeSettings, VantageSetting};
 use crate::domain::evidence::Path;
 use crate::domain::instance::{Instance, Os};
 use crate::probe::{LoginCheck, Protocol, SweepOptions, SweepTarget, login_check, sweep};
 use crate::runtime::backend::Backend;
+use crate::runtime::clock;
 use crate::runtime::vantage::{own_source, shares_network};
-use crate::runtime::{clock, health};
 
 /// Results under way between the sweep and the loop.
 const QUEUE: usize = 64;
@@ -152,7 +153,7 @@ fn seen(path: Path, check: &LoginCheck) -> Look {
     let whole = |time: Duration| time.as_micros().div_ceil(1_000);
     Look {
         path,
-        login: health::login(check),
+        login: check.health().word().map(Login::of),
         ms: check
             .connect
             .rtt()

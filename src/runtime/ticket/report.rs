@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Material, local_time, mask, said, time_zone};
+use super::{Material, local_time, said, secrets, time_zone};
 use crate::diagnosis::display;
 use crate::diagnosis::explain::place;
 use crate::domain::evidence::Status;
@@ -19,6 +19,8 @@ use crate::store::said::in_flight;
 /// Writes sentences in the language of the run.
 struct Writer<'m> {
     material: &'m Material<'m>,
+    /// What a sentence quotes must not become a link, a picture or HTML where it is read.
+    is_markdown: bool,
     out: String,
 }
 
@@ -29,7 +31,10 @@ impl Writer<'_> {
 
     /// One sentence in one line of the report.
     fn line(&mut self, lead: &str, text: &Said) {
-        let text = sanitise(&self.words(text), 600);
+        let mut text = sanitise(&self.words(text), 600);
+        if self.is_markdown {
+            text = inert(&text);
+        }
         // Writing to a string cannot fail.
         let _ = writeln!(self.out, "{lead}{text}");
     }
@@ -50,6 +55,7 @@ pub(super) fn markdown(material: &Material<'_>) -> String {
     let report = material.report;
     let mut to = Writer {
         material,
+        is_markdown: true,
         out: String::new(),
     };
     head(&mut to);
@@ -77,7 +83,7 @@ pub(super) fn markdown(material: &Material<'_>) -> String {
     tried(&mut to, material.journal);
     steps(&mut to);
     if let Some(text) = material.error_text {
-        let text = mask::secrets(&sanitise_block(text, 8_000));
+        let text = secrets::secrets(&sanitise_block(text, 8_000));
         to.heading(&said::printed());
         let _ = writeln!(to.out, "```\n{}\n```", text.replace("```", "'''"));
     }
@@ -122,7 +128,7 @@ fn head(to: &mut Writer<'_>) {
     let material = to.material;
     let report = material.report;
     let instance = &report.instance;
-    let name = cell(&instance.name);
+    let name = instance.name.clone();
     let title = match report.verdict {
         Verdict::Healthy => said::title_healthy(name, &instance.id),
         Verdict::Faulty | Verdict::Inconclusive => said::title_fails(name, &instance.id),
@@ -306,7 +312,30 @@ fn steps(to: &mut Writer<'_>) {
 
 /// Text for one table cell.
 fn cell(text: &str) -> String {
-    sanitise(text, 600).replace('|', "\\|")
+    inert(&sanitise(text, 600)).replace('|', "\\|")
+}
+
+/// Text that Markdown shows as it stands: no link, picture or HTML comes of it, and no address that
+/// a viewer would link by itself.
+fn inert(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let before_sign = rest.peek().is_some_and(char::is_ascii_punctuation);
+        let begins_address = out.to_ascii_lowercase().ends_with("www") && c == '.';
+        let escaped = match c {
+            '<' | '[' | ']' | '&' => true,
+            // One of the text's own would undo the one before what follows it.
+            '\\' => before_sign || rest.peek().is_none(),
+            ':' => rest.clone().take(2).eq(['/', '/']),
+            _ => begins_address,
+        };
+        if escaped {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// The short text for the vendor's form: what fails, since when it is looked at, what was found,
@@ -316,6 +345,7 @@ pub fn form_text(material: &Material<'_>) -> String {
     let instance = &report.instance;
     let mut to = Writer {
         material,
+        is_markdown: false,
         out: String::new(),
     };
     let source = report.vantage.user_source.as_ref();
@@ -364,4 +394,51 @@ pub fn form_text(material: &Material<'_>) -> String {
     }
     to.line("", &said::form_bundle());
     to.out
+}
+
+#[cfg(test)]
+mod tests {
+    use pulldown_cmark::{Event, Options, Parser, Tag};
+
+    use super::*;
+
+    #[test]
+    fn text_from_outside_stays_text() {
+        for text in [
+            "[click](https://evil.example/x)",
+            "![x](https://evil.example/x.png)",
+            "\\[click](https://evil.example)",
+            "\\\\[click](javascript:alert)",
+            "<script>alert(1)</script>",
+            "<https://evil.example>",
+            "\\<img src=x>",
+            "[a]: https://evil.example",
+            "x `<b>` [y](z)",
+            "&lt;b&gt; &#60;img&#62;",
+            "a\\",
+        ] {
+            for (shown, lead) in [(inert(text), "* "), (cell(text), "| a |\n|---|\n| ")] {
+                let source = format!("{lead}{shown}");
+                let mut heard = String::new();
+                for event in Parser::new_ext(&source, Options::all()) {
+                    match event {
+                        Event::Html(_) | Event::InlineHtml(_) => panic!("HTML: {source}"),
+                        Event::Start(Tag::Link { .. } | Tag::Image { .. }) => {
+                            panic!("a link: {source}")
+                        }
+                        Event::Text(part) | Event::Code(part) => heard.push_str(&part),
+                        _ => {}
+                    }
+                }
+                if !text.contains('`') && lead == "* " {
+                    assert_eq!(heard, text, "{source}");
+                }
+            }
+        }
+        // Viewers that link bare addresses look for these.
+        assert_eq!(
+            inert("see https://evil.example and WWW.evil.example"),
+            "see https\\://evil.example and WWW\\.evil.example"
+        );
+    }
 }

@@ -92,7 +92,7 @@ pub(super) fn probe_plan(
 }
 
 /// The account that a login is tried with, or read about.
-fn login_user(instance: &Instance, options: &TriageOptions) -> String {
+pub(super) fn login_user(instance: &Instance, options: &TriageOptions) -> String {
     options
         .try_login
         .clone()
@@ -100,7 +100,13 @@ fn login_user(instance: &Instance, options: &TriageOptions) -> String {
         .unwrap_or_else(|| instance.usual_user())
 }
 
+/// One gate for every way in: also a script that only reads is run as root.
+pub(super) fn looks_inside(session: &Session, options: &TriageOptions) -> bool {
+    options.deep && session.settings.lets_look_inside()
+}
+
 pub(super) fn fact_request(
+    session: &Session,
     instance: &Instance,
     options: &TriageOptions,
     user_source: Option<IpAddr>,
@@ -110,7 +116,7 @@ pub(super) fn fact_request(
         own_sources: own_sources(instance),
         instance_is_fresh: options.instance_is_fresh,
         onset: options.onset,
-        run_in_guest: if options.deep {
+        run_in_guest: if looks_inside(session, options) {
             RunInGuest::GuestCheck
         } else {
             RunInGuest::Nothing

@@ -1,14 +1,13 @@
 //! Lines of the journal put together into entries.
 //!
-//! Pure: text in, entries out.
+//! Pure: records in, entries out.
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Contents;
 use super::record::{Author, CallResult, Event, Place, Record, VERSION};
 use crate::action::plan::Plan;
 use crate::action::undo::KeptAnswers;
@@ -42,7 +41,7 @@ pub struct Entry {
     /// Time from the first call to the verification, seconds.
     pub seconds: Option<u64>,
     pub ended: Option<Timestamp>,
-    /// When a time-boxed change is due to be taken back.
+    /// When a time-boxed change is due to be taken back, by the cloud's clock.
     pub expires_at: Option<Timestamp>,
     /// Entry that took this one back.
     pub undone_by: Option<String>,
@@ -99,15 +98,41 @@ impl Entry {
 
     /// True when it changed something that has not been taken back.
     pub fn can_be_undone(&self) -> bool {
-        let took_effect = self.calls.iter().any(|call| {
+        let sent = self.calls.iter().any(|call| {
             !matches!(
                 call.result,
                 Some(CallResult::Failed { .. } | CallResult::Settled { arrived: false, .. })
             )
         });
-        took_effect
-            && self.undone_by.is_none()
+        sent && self.undone_by.is_none()
             && !matches!(self.plan.undo, crate::action::plan::Undo::None { .. })
+    }
+
+    /// True when what it was to do was done, whatever became of login: an undo like that took its
+    /// original back.
+    pub(super) fn took_effect(&self) -> bool {
+        matches!(
+            self.outcome,
+            Some(
+                Outcome::Done
+                    | Outcome::Restored
+                    | Outcome::Improved
+                    | Outcome::Unchanged
+                    | Outcome::Worse
+            )
+        )
+    }
+
+    /// True when it is closed, but whether its last call arrived is not known, and a time box makes
+    /// it worth looking again.
+    pub fn is_untold(&self) -> bool {
+        let lost =
+            |call: &CallState| matches!(call.result, None | Some(CallResult::Unknown { .. }));
+        self.state == EntryState::Closed
+            && self.outcome == Some(Outcome::Unknown)
+            && self.expires_at.is_some()
+            && self.undone_by.is_none()
+            && self.calls.last().is_some_and(lost)
     }
 
     /// True when its time is over and nobody has taken it back or kept it.
@@ -116,155 +141,127 @@ impl Entry {
     }
 }
 
-/// Reads lines in order; what cannot be understood is counted.
-pub fn fold(text: &str) -> Contents {
-    let mut order: Vec<String> = Vec::new();
-    let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
-    let mut skipped = 0;
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        let Some(record) = read_line(line) else {
-            skipped += 1;
-            continue;
-        };
-        if let Event::Intent { .. } = record.event {
-            if entries.contains_key(&record.entry) {
-                skipped += 1;
-                continue;
-            }
-            order.push(record.entry.clone());
-            if let Some(entry) = begin(record) {
-                entries.insert(entry.id.clone(), entry);
-            }
-        } else if let Some(entry) = entries.get_mut(&record.entry) {
-            apply(entry, record);
-        } else {
-            skipped += 1;
-        }
-    }
-    link_undos(&mut entries);
-    let entries = order.iter().filter_map(|id| entries.remove(id)).collect();
-    Contents { entries, skipped }
-}
-
-fn read_line(line: &str) -> Option<Record> {
-    let value: Value = serde_json::from_str(line).ok()?;
+/// The record of a line; `None` when it cannot be understood.
+pub(super) fn read_line(line: &[u8]) -> Option<Record> {
+    let value: Value = serde_json::from_slice(line).ok()?;
     if value["v"].as_u64()? > u64::from(VERSION) {
         return None;
     }
     serde_json::from_value(value).ok()
 }
 
-fn begin(record: Record) -> Option<Entry> {
-    let Event::Intent {
-        author,
-        place,
-        plan,
-        login_before,
-        broken_before,
-        last_operation_before,
-    } = record.event
-    else {
-        return None;
+/// The record of a line, if it is about this entry.
+pub(super) fn read_line_of(entry: &str, line: &[u8]) -> Option<Record> {
+    let named = |line: &[u8]| {
+        let mut parts = line.windows(entry.len());
+        parts.any(|part| part == entry.as_bytes())
     };
-    Some(Entry {
-        id: record.entry,
-        began: record.at,
-        author,
-        place,
-        plan: *plan,
-        login_before,
-        broken_before,
-        login_after: Vec::new(),
-        last_operation_before,
-        calls: Vec::new(),
-        state: EntryState::InFlight,
-        outcome: None,
-        detail: Said::default(),
-        seconds: None,
-        ended: None,
-        expires_at: None,
-        undone_by: None,
-    })
-}
-
-fn apply(entry: &mut Entry, record: Record) {
-    let at = record.at;
-    match record.event {
-        Event::Intent { .. } => {}
-        Event::Sending { step, call } => entry.calls.push(CallState {
-            step,
-            call,
-            sent_at: at,
-            result: None,
-            ended: None,
-            detail: Said::default(),
-            output: Vec::new(),
-        }),
-        Event::Called { step, result } => {
-            if let Some(call) = call_of(entry, step) {
-                call.result = Some(result);
-            }
-        }
-        Event::Ended {
-            step,
-            success,
-            detail,
-            output,
-        } => {
-            if let Some(call) = call_of(entry, step) {
-                call.ended = Some(success);
-                call.detail = detail;
-                call.output = output;
-            }
-            if let Some(minutes) = entry.plan.expires_after_minutes {
-                let span = jiff::SignedDuration::from_mins(i64::try_from(minutes).unwrap_or(0));
-                entry.expires_at = at.checked_add(span).ok();
-            }
-        }
-        Event::Verified {
-            outcome,
-            login_after,
-            seconds,
-        } => {
-            entry.outcome = Some(outcome);
-            entry.login_after = login_after;
-            entry.seconds = Some(seconds);
-        }
-        Event::Closed { outcome, detail } => {
-            entry.state = EntryState::Closed;
-            entry.outcome = Some(outcome);
-            entry.detail = detail;
-            entry.ended = Some(at);
-        }
-        Event::Kept => entry.expires_at = None,
+    // Cheaper than reading a plan that is then thrown away.
+    if entry.is_empty() || !named(line) {
+        return None;
     }
+    read_line(line).filter(|record| record.entry == entry)
 }
 
-fn call_of(entry: &mut Entry, step: usize) -> Option<&mut CallState> {
-    entry.calls.iter_mut().rev().find(|call| call.step == step)
-}
-
-/// An undo that took effect marks the entry it reverses.
-fn link_undos(entries: &mut BTreeMap<String, Entry>) {
-    let links: Vec<(String, String)> = entries
-        .values()
-        .filter(|entry| {
-            matches!(
-                entry.outcome,
-                Some(
-                    Outcome::Done
-                        | Outcome::Restored
-                        | Outcome::Improved
-                        | Outcome::Unchanged
-                        | Outcome::Worse
-                )
-            )
+impl Entry {
+    /// The entry that an intent begins; `None` of any other record.
+    pub(super) fn begun(record: Record) -> Option<Self> {
+        let Event::Intent {
+            author,
+            place,
+            plan,
+            login_before,
+            broken_before,
+            last_operation_before,
+        } = record.event
+        else {
+            return None;
+        };
+        Some(Self {
+            id: record.entry,
+            began: record.at,
+            author,
+            place,
+            plan: *plan,
+            login_before,
+            broken_before,
+            login_after: Vec::new(),
+            last_operation_before,
+            calls: Vec::new(),
+            state: EntryState::InFlight,
+            outcome: None,
+            detail: Said::default(),
+            seconds: None,
+            ended: None,
+            expires_at: None,
+            undone_by: None,
         })
-        .filter_map(|entry| Some((entry.plan.reverses.clone()?, entry.id.clone())))
-        .collect();
-    for (original, undo) in links {
-        if let Some(entry) = entries.get_mut(&original) {
-            entry.undone_by = Some(undo);
+    }
+
+    /// Adds what a later line says.
+    pub(super) fn apply(&mut self, record: Record) {
+        let at = record.at;
+        match record.event {
+            Event::Intent { .. } => {}
+            Event::Sending {
+                step,
+                call,
+                clock_offset_s,
+            } => {
+                // From here on it may be in force, whatever is heard of it.
+                if let Some(minutes) = self.plan.expires_after_minutes {
+                    let ahead = SignedDuration::from_secs(clock_offset_s.unwrap_or(0));
+                    let span = SignedDuration::from_mins(i64::try_from(minutes).unwrap_or(0));
+                    let sent = at.checked_add(ahead).ok();
+                    self.expires_at = sent.and_then(|sent| sent.checked_add(span).ok());
+                }
+                self.calls.push(CallState {
+                    step,
+                    call,
+                    sent_at: at,
+                    result: None,
+                    ended: None,
+                    detail: Said::default(),
+                    output: Vec::new(),
+                });
+            }
+            Event::Called { step, result } => {
+                if let Some(call) = self.call_of(step) {
+                    call.result = Some(result);
+                }
+            }
+            Event::Ended {
+                step,
+                success,
+                detail,
+                output,
+            } => {
+                if let Some(call) = self.call_of(step) {
+                    call.ended = Some(success);
+                    call.detail = detail;
+                    call.output = output;
+                }
+            }
+            Event::Verified {
+                outcome,
+                login_after,
+                seconds,
+            } => {
+                self.outcome = Some(outcome);
+                self.login_after = login_after;
+                self.seconds = Some(seconds);
+            }
+            Event::Closed { outcome, detail } => {
+                self.state = EntryState::Closed;
+                self.outcome = Some(outcome);
+                self.detail = detail;
+                self.ended = Some(at);
+            }
+            Event::Kept => self.expires_at = None,
         }
+    }
+
+    fn call_of(&mut self, step: usize) -> Option<&mut CallState> {
+        self.calls.iter_mut().rev().find(|call| call.step == step)
     }
 }

@@ -48,6 +48,9 @@ pub struct Author {
     /// `SSH_CLIENT` of the session, where there is one.
     pub from: String,
     pub pid: u32,
+    /// Account of the operating system; lines of an earlier version name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
     pub version: String,
 }
 
@@ -102,7 +105,13 @@ pub enum Event {
         last_operation_before: String,
     },
     /// About to send this step, with its inputs filled in and its secrets not.
-    Sending { step: usize, call: ApiCall },
+    Sending {
+        step: usize,
+        call: ApiCall,
+        /// Seconds by which the cloud's clock is ahead of the one that `at` was read from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clock_offset_s: Option<i64>,
+    },
     /// What became of a call.
     Called { step: usize, result: CallResult },
     /// The step reached its end state, or did not.

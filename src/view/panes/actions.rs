@@ -14,7 +14,7 @@ use crate::app::locale::fill;
 use crate::app::state::State;
 use crate::app::timed::Timed;
 use crate::diagnosis::display::percent;
-use crate::domain::action::Risk;
+use crate::domain::action::{ActionId, Risk};
 use crate::domain::outcome::Outcome;
 use crate::domain::report::{GuideMatch, RankedAction, Report, Verdict};
 use crate::view::frame::Look;
@@ -135,7 +135,12 @@ fn timed_lines(state: &State, look: &Look, cells: usize) -> Vec<Line<'static>> {
             let keeps = fill(&state.texts.ui.timed_key, &[("key", &key.to_string())]);
             text = format!("{text} {keeps}");
         }
-        lines.extend(plain(&text, cells, look.theme.warn));
+        let style = if timed.has_failed(state.now) {
+            look.theme.bad
+        } else {
+            look.theme.warn
+        };
+        lines.extend(plain(&text, cells, style));
     }
     if !lines.is_empty() {
         lines.push(Line::default());
@@ -193,8 +198,9 @@ fn action_lines(
         percent(action.probability_cures),
         texts.risk(action.risk).to_owned(),
     ];
-    // What risks nothing needs no way back.
-    if action.reversible && action.risk != Risk::None {
+    // What risks nothing needs no way back, and what a person does is not taken back from here.
+    let is_advice = action.id == ActionId::Advice.as_str();
+    if action.reversible && action.risk != Risk::None && !is_advice {
         notes.push(texts.ui.reversible.clone());
     }
     for line in wrap(&notes.join(&separator), cells.saturating_sub(4)) {
@@ -290,11 +296,28 @@ pub fn standing(state: &State, job: &Job, look: &Look) -> (String, Style) {
             (
                 glyph,
                 style,
-                state.texts.in_a_row(word, &state.texts.said(detail)),
+                state
+                    .texts
+                    .in_a_row(word, &begun(&state.texts.said(detail))),
             )
         }
     };
     (format!("{glyph} {word}"), style)
+}
+
+/// A sentence as it stands after another one; what begins with an id or a command stays as it is.
+fn begun(sentence: &str) -> String {
+    let word = sentence
+        .split([' ', ',', ';', ':'])
+        .next()
+        .unwrap_or_default();
+    let mut letters = sentence.chars();
+    match letters.next() {
+        Some(first) if word.chars().all(|letter| letter.is_ascii_lowercase()) => {
+            first.to_uppercase().chain(letters).collect()
+        }
+        _ => sentence.to_owned(),
+    }
 }
 
 fn job_lines(state: &State, job: &Job, look: &Look, cells: usize) -> Vec<Line<'static>> {

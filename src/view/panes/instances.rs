@@ -195,7 +195,9 @@ fn empty(state: &State, paint: &mut Paint<'_>, area: Rect) {
     let theme = &paint.look.theme;
     let ui = &state.texts.ui;
     let key = key_of(state, Command::Cancel).unwrap_or_default();
-    let hidden = fill(&ui.filter_hides_all, &[("key", &key)]);
+    // What a filter cannot mean is said while it is typed.
+    let wrong = crate::app::overlay::filter::wrong(state);
+    let hidden = wrong.unwrap_or_else(|| fill(&ui.filter_hides_all, &[("key", &key)]));
     let (text, style) = if state.fleet.loading.running {
         (ui.loading.as_str(), theme.accent)
     } else if !state.fleet.is_empty() {
@@ -359,7 +361,8 @@ fn login_word(row: &Row, columns: &Columns, texts: &Texts) -> String {
     }
     let plain = matches!(instance.state_class(), Some(instance_state::RUNNING))
         || instance.state.is_empty();
-    if columns.state == 0 && !plain {
+    let rescue = instance.state_class() == Some(instance_state::RESCUE);
+    if rescue || (columns.state == 0 && !plain) {
         return texts.instance_state(&instance.state).to_owned();
     }
     match &row.login {

@@ -1,12 +1,15 @@
 """Puts rule sets before the kernel: a guest and a user, each in a network namespace of its own.
 
 Reads one folder a line, which holds `load` (loads the rules) and `check-SOURCE` (what the guest is
-asked), and leaves there `answer-SOURCE`, `seen` (what each connection came to) or `failed`.
+asked), and leaves there `answer-SOURCE`, `seen` (what each connection came to) or `failed`. With an
+`apply` and an `undo` beside them, and where the connection named in `wanted` is not open, it also leaves `seen-mended`, what `apply` said twice and `undo` once
+(`said-1`, `said-2`, `said-back`), and every rule of the kernel before and after (`rules-0`, `rules-1`).
 The caller has made the mount and process namespaces.
 """
 import ctypes
 import errno
 import os
+import re
 import selectors
 import socket
 import subprocess
@@ -128,9 +131,38 @@ def user(folder, turn, ready):
     os.read(turn, 1)
     ip(USER)
     os.write(ready, b"2")
-    if os.read(turn, 1) == b"2":
-        with open(folder + "/seen", "w") as out:
+    names = iter(("seen", "seen-mended"))
+    while os.read(turn, 1) == b"2":
+        with open(f"{folder}/{next(names)}", "w") as out:
             out.writelines(f"{key} {what}\n" for key, what in attempts().items())
+        os.write(ready, b"3")
+
+
+LISTED = "nft list ruleset; iptables-legacy-save; ip6tables-legacy-save; ipset save; ip route; ip rule; cat /proc/net/xt_recent/*"
+
+
+def rules():
+    """All that decides about a connection, but for what counts and what runs down."""
+    text = subprocess.run(LISTED, shell=True, capture_output=True, text=True).stdout
+    for volatile in (r"packets \d+ bytes \d+", r"\[\d+:\d+\]", r"(?m)^#.*$", r"expires \S+", r"timeout \d+", r"last_seen.*"):
+        text = re.sub(volatile, "", text)
+    return text
+
+
+def mend(folder, again):
+    """Carries a repair out twice, looks in between, and takes it back."""
+    def say(script, name):
+        with open(f"{folder}/{name}", "w") as out:
+            subprocess.run(["sh", f"{folder}/{script}"], stdout=out, stderr=subprocess.STDOUT, timeout=LOAD_LIMIT)
+
+    with open(folder + "/rules-0", "w") as out:
+        out.write(rules())
+    say("apply", "said-1")
+    again()
+    say("apply", "said-2")
+    say("undo", "said-back")
+    with open(folder + "/rules-1", "w") as out:
+        out.write(rules())
 
 
 def guest(folder):
@@ -175,7 +207,17 @@ def guest(folder):
             )
         with open(f"{folder}/answer-{source}", "rb") as answer:
             whole = answer.read()
-    os.write(turn_in, b"2")
+    def look():
+        os.write(turn_in, b"2")
+        os.read(ready_out, 1)
+
+    look()
+    if os.path.exists(folder + "/apply"):
+        with open(folder + "/wanted") as wanted, open(folder + "/seen") as seen:
+            already = wanted.read() + " open\n" in seen.readlines()
+        if not already:
+            mend(folder, look)
+    os.write(turn_in, b"9")
     os.waitpid(other, 0)
     for s in held:
         s.close()

@@ -1,0 +1,170 @@
+//! `cvmtop overview`: which causes keep people out of the fleet, and how often each occurs.
+//!
+//! Must not live here: reading and weighing (`fleet`), counting (`diagnosis::fleet`).
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use super::args::{GlobalArgs, Listing, OverviewArgs};
+use super::fleet::{Fleet, Logins};
+use super::said;
+use super::table::{csv, table};
+use super::{EXIT_FAULT, EXIT_INCONCLUSIVE, EXIT_NOTHING, output};
+use crate::diagnosis::fleet::{Bond, CauseShare, FleetCauses, Shared, causes_of};
+use crate::domain::instance::Instance;
+use crate::domain::said::{Figure, List, Said, Unit, Word};
+
+/// Cells of the longest bar.
+const BAR: f64 = 20.0;
+/// Instances that are named beside their cause.
+const NAMED: usize = 3;
+
+pub async fn run(args: &OverviewArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
+    let Some(fleet) = Fleet::read(global, args.filter.as_deref()).await? else {
+        return Ok(EXIT_NOTHING);
+    };
+    let logins = Logins::look(&fleet.session, &fleet.instances).await;
+    let reports = fleet.weigh(&logins, args.timeout).await;
+    let of = reports.iter();
+    let causes = causes_of(of.map(|(index, report)| (&fleet.instances[*index], report)));
+    let overview = Overview {
+        instances: &fleet.instances,
+        causes: &causes,
+    };
+    match args.format {
+        Listing::Json => output::print(&overview.json())?,
+        Listing::Csv => output::print(&csv(&overview.csv()))?,
+        Listing::Table => output::print(&overview.text())?,
+    }
+    Ok(if !causes.causes.is_empty() {
+        EXIT_FAULT
+    } else if causes.undecided.is_empty() {
+        0
+    } else {
+        EXIT_INCONCLUSIVE
+    })
+}
+
+/// What is printed.
+struct Overview<'a> {
+    instances: &'a [Instance],
+    causes: &'a FleetCauses,
+}
+
+impl Overview<'_> {
+    fn json(&self) -> String {
+        let mut object = json!({
+            "schema_version": 1,
+            "instances": self.instances.len(),
+            "answering": self.instances.len() - self.causes.weighed,
+        });
+        if let (Some(object), Ok(serde_json::Value::Object(causes))) =
+            (object.as_object_mut(), serde_json::to_value(self.causes))
+        {
+            object.extend(causes);
+        }
+        format!("{object}\n")
+    }
+
+    /// One row a cause, in ids: for programs.
+    fn csv(&self) -> Vec<Vec<String>> {
+        let header = ["cause", "title", "share", "count", "instances"];
+        let mut rows = vec![header.map(str::to_owned).to_vec()];
+        for cause in &self.causes.causes {
+            rows.push(vec![
+                cause.id.clone(),
+                cause.title.clone(),
+                format!("{:.4}", cause.share),
+                cause.instances.len().to_string(),
+                cause.instances.join(" "),
+            ]);
+        }
+        rows
+    }
+
+    fn text(&self) -> String {
+        let names: HashMap<&str, &str> = self
+            .instances
+            .iter()
+            .map(|one| (one.id.as_str(), one.name.as_str()))
+            .collect();
+        let named = |ids: &[String]| {
+            let first = ids.iter().take(NAMED);
+            let list = List::names(first.map(|id| *names.get(id.as_str()).unwrap_or(&id.as_str())));
+            match ids.len().saturating_sub(NAMED) {
+                0 => output::said(&said::names(list)),
+                more => output::said(&said::names_and_more(list, more)),
+            }
+        };
+        let fleet = self.causes;
+        let answering = self.instances.len() - fleet.weighed + fleet.healthy;
+        let failing = fleet.weighed - fleet.healthy;
+        let mut out = String::new();
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            out,
+            "{}",
+            output::said(&said::overview(self.instances.len(), answering, failing))
+        );
+        let texts = output::texts();
+        let largest = fleet.causes.iter().map(|cause| cause.share);
+        let largest = largest.fold(f64::MIN_POSITIVE, f64::max);
+        let mut rows = Vec::new();
+        for cause in &fleet.causes {
+            let bar = "\u{2588}".repeat((cause.share / largest * BAR).ceil() as usize);
+            rows.push(vec![
+                texts.cause(&cause.id, &cause.title).to_owned(),
+                bar,
+                output::said(&said::figure(share(cause))),
+                cause.instances.len().to_string(),
+                named(&cause.instances),
+            ]);
+        }
+        if !rows.is_empty() {
+            let ui = &texts.ui;
+            let header = [
+                ui.column_cause.as_str(),
+                "",
+                &ui.column_share,
+                &ui.column_instances,
+                "",
+            ];
+            rows.insert(0, header.map(str::to_uppercase).to_vec());
+            out.push('\n');
+            out.push_str(&table(&rows));
+        }
+        let shared: Vec<Said> = fleet.causes.iter().filter_map(said_shared).collect();
+        if !shared.is_empty() {
+            out.push('\n');
+        }
+        let undecided = (!fleet.undecided.is_empty())
+            .then(|| said::no_leading_cause(fleet.undecided.len(), named(&fleet.undecided)));
+        for line in shared.into_iter().chain(undecided) {
+            let _ = writeln!(out, "{}", output::said(&line));
+        }
+        out
+    }
+}
+
+/// A share of the fleet, in whole per cent.
+fn share(cause: &CauseShare) -> Figure {
+    Figure::new(cause.share * 100.0, 0, Unit::Share)
+}
+
+/// What most instances of a cause have in common, where that is more than one.
+fn said_shared(cause: &CauseShare) -> Option<Said> {
+    let Shared {
+        what,
+        id,
+        instances,
+    } = cause.shared.first()?;
+    let title = Word::cause(&cause.id, &cause.title);
+    let (n, of) = (instances.len(), cause.instances.len());
+    Some(match what {
+        Bond::SecurityGroup => said::share_group(title, n, of, id),
+        Bond::Subnet => said::share_subnet(title, n, of, id),
+        Bond::Zone => said::share_zone(title, n, of, id),
+    })
+}

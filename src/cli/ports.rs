@@ -1,0 +1,159 @@
+//! `cvmtop ports TARGET`: port verification, as the vendor's console has it, with the deciding rule,
+//! a real try from here and the action that opens what is shut.
+//!
+//! Must not live here: judging and trying (`runtime::ports`).
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::args::{GlobalArgs, Listing, PortsArgs};
+use super::output::{said as in_words, texts};
+use super::said;
+use super::table::{csv, table};
+use super::{EXIT_FAULT, EXIT_INCONCLUSIVE, open, output};
+use crate::domain::instance::Instance;
+use crate::domain::port_check::{Answer, Part, Tuple};
+use crate::domain::ports::Direction;
+use crate::domain::said::{Joint, List, Said};
+use crate::runtime::ports::{self, PortReport, Row};
+use crate::runtime::targets;
+use crate::runtime::vantage::own_source;
+
+pub async fn run(args: &PortsArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
+    let loaded = open::settings(global)?;
+    let own = [loaded.settings.probe.tuples.clone(), args.tuple.clone()].concat();
+    let tuples = ports::tuples(args.source, &own).map_err(output::Fault)?;
+    let session = open::on(&loaded).await?;
+    let instance = targets::find(&session, &args.target).await?;
+    let tuples = ports::with_login(tuples, &instance, args.source);
+    let report = ports::verify(&session, &instance, &tuples, !args.no_probe).await;
+    match args.format {
+        Listing::Json => {
+            output::print(&format!("{}\n", json(&report, &instance, &args.target)))?;
+        }
+        Listing::Csv => output::print(&csv(&rows_for_programs(&report)))?,
+        Listing::Table => output::print(&text(&report, &instance, &args.target))?,
+    }
+    Ok(match report.answer() {
+        Answer::Open => 0,
+        Answer::Closed | Answer::Partly => EXIT_FAULT,
+        Answer::Untold => EXIT_INCONCLUSIVE,
+    })
+}
+
+/// The whole report as one object; `target` is named in its commands.
+fn json(report: &PortReport, instance: &Instance, target: &str) -> Value {
+    let part = |part: &Part| json!({"answer": part.answer, "why": part.why.as_str()});
+    let rows = report.rows.iter().map(|row| {
+        let opens = row.opens.as_ref();
+        json!({
+            "tuple": row.tuple.to_string(),
+            "direction": row.tuple.direction,
+            "service": row.tuple.service(),
+            "remote": row.tuple.far_side(),
+            "answer": row.judged.answer(),
+            "security_groups": part(&row.judged.groups),
+            "network_acl": row.judged.acl.as_ref().map(part),
+            "from_here": {"result": row.seen.as_str(), "detail": row.seen.said().as_str()},
+            "open_with": opens.map(|words| format!("cvmtop act {target} {words}")),
+        })
+    });
+    json!({
+        "schema_version": 1,
+        "instance": {"id": instance.id, "name": instance.name, "region": instance.region},
+        "at": report.at.to_string(),
+        "address": report.address.map(|address| address.to_string()),
+        "own_source": report.address.and_then(own_source).map(|own| own.to_string()),
+        "guest_firewall": "not-seen",
+        "rows": rows.collect::<Vec<_>>(),
+    })
+}
+
+/// One row a tuple, in ids.
+fn rows_for_programs(report: &PortReport) -> Vec<Vec<String>> {
+    let header = [
+        "direction",
+        "service",
+        "remote",
+        "answer",
+        "from_here",
+        "why",
+    ];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for row in &report.rows {
+        let way = match row.tuple.direction {
+            Direction::In => "in",
+            Direction::Out => "out",
+        };
+        rows.push(vec![
+            way.to_owned(),
+            row.tuple.service(),
+            row.tuple.far_side(),
+            row.judged.answer().as_str().to_owned(),
+            row.seen.as_str().to_owned(),
+            why(row).as_str().to_owned(),
+        ]);
+    }
+    rows
+}
+
+/// The rules that decide.
+fn why(row: &Row) -> Said {
+    let whys = row.judged.why().into_iter().cloned();
+    said::all(List::said(Joint::Semicolons, whys))
+}
+
+/// The report for a person.
+fn text(report: &PortReport, instance: &Instance, target: &str) -> String {
+    let answer = |answer| match answer {
+        Answer::Open => said::port_open(),
+        Answer::Partly => said::port_partly(),
+        Answer::Closed => said::port_closed(),
+        Answer::Untold => said::port_untold(),
+    };
+    let way = |tuple: &Tuple| match tuple.direction {
+        Direction::In => said::port_in(),
+        Direction::Out => said::port_out(),
+    };
+    let header = [
+        said::port_way(),
+        said::port_service(),
+        said::port_far_side(),
+        said::port_rules(),
+        said::port_from_here(),
+    ];
+    let mut rows = vec![header.map(|title| in_words(&title).to_uppercase()).to_vec()];
+    for row in &report.rows {
+        rows.push(vec![
+            in_words(&way(&row.tuple)),
+            row.tuple.service(),
+            row.tuple.far_side(),
+            in_words(&answer(row.judged.answer())),
+            in_words(&row.seen.said()),
+        ]);
+    }
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        out,
+        "{}",
+        in_words(&said::ports_of(&instance.name, &instance.id))
+    );
+    if let Some(address) = report.address {
+        let _ = writeln!(out, "{}", in_words(&said::ports_tried(address)));
+    }
+    let _ = writeln!(out, "\n{}", table(&rows));
+    for row in &report.rows {
+        let _ = writeln!(
+            out,
+            "{}",
+            texts().labelled(&row.tuple.to_string(), &in_words(&why(row)))
+        );
+        if let Some(words) = &row.opens {
+            let _ = writeln!(out, "    cvmtop act {target} {words}");
+        }
+    }
+    let _ = writeln!(out, "\n{}", in_words(&said::ports_not_seen()));
+    out
+}

@@ -1,0 +1,132 @@
+//! The causes of the whole fleet: who is weighed unasked, when, and what the view says of it.
+
+use crate::support::console;
+use crate::support::terminal::Terminal;
+use console::{at, fresh, list, press, send};
+use cvmtop::app::case::RunId;
+use cvmtop::app::effect::{Effect, Observe};
+use cvmtop::app::locale::Lang;
+use cvmtop::app::message::Message;
+use cvmtop::app::state::State;
+
+/// A console that looks by itself, its logins known.
+fn weighing() -> State {
+    let mut state = fresh(Lang::En, (120, 40));
+    state.rhythm.on = true;
+    state.weighing.on = true;
+    state.rhythm.every.list = 3_600;
+    state.rhythm.every.sweep = 3_600;
+    list(&mut state);
+    state
+}
+
+fn tick(state: &mut State, second: i64) -> Vec<Effect> {
+    send(state, Message::Tick(at(second)))
+}
+
+/// The wave that begins: runs and instances.
+fn wave(effects: &[Effect]) -> Vec<(RunId, String)> {
+    let mut waves = effects.iter().filter_map(|effect| match effect {
+        Effect::Observe(Observe::Weigh(wave)) => Some(wave),
+        _ => None,
+    });
+    let found = waves.next().map_or(Vec::new(), |wave| {
+        assert!(wave.iter().all(|triage| !triage.deep), "nobody consented");
+        let one = wave.iter().map(|t| (t.run, t.instance.clone()));
+        one.collect()
+    });
+    assert!(waves.next().is_none(), "one wave at a time");
+    found
+}
+
+fn ids(wave: &[(RunId, String)]) -> Vec<&str> {
+    wave.iter().map(|(_, id)| id.as_str()).collect()
+}
+
+#[test]
+fn what_fails_is_weighed_once_and_what_works_is_left_alone() {
+    let mut state = weighing();
+    let first = wave(&tick(&mut state, 1));
+    // The selected one, then as listed; what works, and what is switched off, is no question.
+    assert_eq!(ids(&first), ["ins-shop", "ins-win", "ins-db"]);
+    assert!(!state.busy(), "nobody asked for it, so nobody waits for it");
+    assert!(wave(&tick(&mut state, 2)).is_empty(), "it is under way");
+    for (run, id) in &first {
+        console::end_triage_of(&mut state, *run, id);
+    }
+    assert!(wave(&tick(&mut state, 3)).is_empty(), "nothing is left");
+    state.weighing.touch();
+    assert!(wave(&tick(&mut state, 600)).is_empty(), "it is still fresh");
+    state.weighing.touch();
+    let again = wave(&tick(&mut state, 1_000));
+    assert_eq!(ids(&again).len(), 3);
+}
+
+#[test]
+fn nothing_is_weighed_unasked_where_it_is_not_wanted() {
+    let mut off = weighing();
+    off.weighing.on = false;
+    assert!(wave(&tick(&mut off, 1)).is_empty());
+    let mut quiet = weighing();
+    quiet.rhythm.on = false;
+    assert!(wave(&tick(&mut quiet, 1)).is_empty());
+    let mut paused = weighing();
+    press(&mut paused, "p");
+    assert!(wave(&tick(&mut paused, 1)).is_empty());
+    press(&mut paused, "p");
+    assert_eq!(wave(&tick(&mut paused, 2)).len(), 3);
+}
+
+#[test]
+fn whoever_opens_an_instance_meanwhile_gets_a_look_of_its_own() {
+    let mut state = weighing();
+    let first = wave(&tick(&mut state, 1));
+    let effects = press(&mut state, "enter");
+    let own = effects.iter().find_map(|effect| match effect {
+        Effect::Observe(Observe::Triage(triage)) => Some(triage.run),
+        _ => None,
+    });
+    let own = own.expect("a diagnosis");
+    let (old, id) = &first[0];
+    assert!(state.busy());
+    // The late end of the unasked one ends nothing.
+    console::end_triage_of(&mut state, *old, id);
+    assert_eq!(state.cases["ins-shop"].run, Some(own));
+    // Nor is the next wave held up by it.
+    for (run, id) in &first[1..] {
+        console::end_triage_of(&mut state, *run, id);
+    }
+    console::end_triage_of(&mut state, own, id);
+    assert!(!state.busy());
+}
+
+/// The real program on its demo: the view counts what the list then shows.
+#[test]
+fn a_cause_of_the_fleet_filters_the_list_to_its_instances() {
+    let on = [("CVMTOP_PROBE_WEIGH", "true")];
+    let mut terminal = Terminal::start(&["--demo"], 160, 50, &on);
+    terminal.wait_for("Why login fails");
+    terminal.keys("W");
+    let screen = terminal.wait("the weighed fleet", |screen| {
+        screen.contains("Causes of the fleet")
+            && screen.contains(" %  Security group blocks the login port")
+            && !screen.contains("not weighed yet")
+    });
+    let mut lines = screen.lines();
+    let first = lines
+        .by_ref()
+        .skip_while(|line| !line.contains("Weighed: "))
+        .find(|line| line.contains(" %  "));
+    let first = first.expect("a cause");
+    let (before, _) = first.split_once('█').expect("a bar");
+    let count = before.split_whitespace().last().expect("a count");
+    let count: usize = count.parse().expect("a number");
+    assert!(count >= 2, "{first}");
+    terminal.keys("\r");
+    let title = format!("Instances {count}/");
+    terminal.wait("as many rows as were counted", |screen| {
+        screen.contains("cause:") && screen.contains(&title)
+    });
+    terminal.keys("q");
+    assert_eq!(terminal.wait_exit().exit_code(), 0);
+}

@@ -1,0 +1,110 @@
+//! What a diagnosis offers can be done: each kind of offer goes back into `act` as the JSON gives
+//! it, on the demo cloud, and is planned.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Output;
+
+use cvmtop::demo::{self, DemoCloud, DemoOptions};
+use futures_util::StreamExt as _;
+use serde_json::Value;
+
+async fn run(cloud: &DemoCloud, home: &Path, arguments: &[String]) -> Output {
+    tokio::process::Command::new(env!("CARGO_BIN_EXE_cvmtop"))
+        .args(["--endpoint", &cloud.endpoint])
+        .args(cloud.regions.iter().flat_map(|region| ["--region", region]))
+        .args(arguments)
+        .env_clear()
+        .env("HOME", home)
+        .env("TENCENTCLOUD_SECRET_ID", &cloud.secret_id)
+        .env("TENCENTCLOUD_SECRET_KEY", &cloud.secret_key)
+        .output()
+        .await
+        .unwrap()
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+/// What a person has to choose, because no fact tells it: it is asked for by its name.
+const CHOSEN_BY_A_PERSON: [(&str, &str); 2] = [
+    ("bind-key-pair", "key="),
+    ("associate-security-group", "group="),
+];
+
+/// An offer: where it was made, its place there, and what it is.
+struct Offer {
+    instance: String,
+    place: usize,
+    action: Value,
+}
+
+impl Offer {
+    fn id(&self) -> &str {
+        self.action["id"].as_str().unwrap()
+    }
+
+    fn as_arguments(&self) -> Vec<String> {
+        let mut arguments = words(&["act", &self.instance, self.id(), "--dry-run"]);
+        for (name, value) in self.action["parameters"].as_object().into_iter().flatten() {
+            let value = match value {
+                Value::Null => continue,
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            arguments.extend(["--set".to_owned(), format!("{name}={value}")]);
+        }
+        arguments
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_kind_of_offer_is_planned_as_it_is_made() {
+    let cloud = demo::start(DemoOptions::default()).await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let mut arguments = words(&["diagnose", "--deep", "--format", "json"]);
+    arguments.extend(words(&["--user-source", "198.51.100.77"]));
+    arguments.extend(cloud.script().into_iter().map(|(_, id, _)| id));
+    let output = run(&cloud, home.path(), &arguments).await;
+    // One of each action, system, set of parameters and leading place.
+    let mut offers = BTreeMap::new();
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        let report: Value = serde_json::from_str(line).unwrap();
+        for (place, action) in report["actions"].as_array().unwrap().iter().enumerate() {
+            let names = action["parameters"].as_object().into_iter().flatten();
+            let names: Vec<String> = names.map(|(name, _)| name.clone()).collect();
+            let os = report["instance"]["os"].to_string();
+            let kind = (action["id"].to_string(), os, names, place.min(3));
+            offers.entry(kind).or_insert_with(|| Offer {
+                instance: report["instance"]["id"].as_str().unwrap().to_owned(),
+                place,
+                action: action.clone(),
+            });
+        }
+    }
+    assert!(offers.len() > 40, "{}", offers.len());
+    let tried = offers.values().map(async |offer| {
+        let output = run(&cloud, home.path(), &offer.as_arguments()).await;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let asked = CHOSEN_BY_A_PERSON.iter().any(|(id, name)| {
+            *id == offer.id() && output.status.code() == Some(2) && said.contains(name)
+        });
+        // The bundle is a command of its own, which is named.
+        let elsewhere = offer.id() == "ticket" && said.contains("cvmtop ticket TARGET");
+        let ok = output.status.success() || asked || elsewhere;
+        (!ok).then(|| {
+            format!(
+                "{:?} in place {}: {said}",
+                offer.as_arguments(),
+                offer.place
+            )
+        })
+    });
+    let wrong: Vec<String> = futures_util::stream::iter(tried)
+        .buffer_unordered(4)
+        .filter_map(async |wrong| wrong)
+        .collect()
+        .await;
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

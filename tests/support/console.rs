@@ -1,0 +1,243 @@
+//! A console on a small fleet, moved only by messages, as the tests of state and looks use it.
+use std::sync::Arc;
+
+use cvmtop::app::case::RunId;
+use cvmtop::app::effect::{Effect, Observe};
+use cvmtop::app::health::Login;
+use cvmtop::app::locale::Lang;
+use cvmtop::app::message::{Found, Listing, Look, Message, TriageEnded};
+use cvmtop::app::state::State;
+use cvmtop::app::update::{start, update};
+use cvmtop::cloud::said;
+use cvmtop::diagnosis::Knowledge;
+use cvmtop::domain::evidence::table::LoginWord;
+use cvmtop::domain::evidence::{self, Path, Reading, Source, Status};
+use cvmtop::domain::instance::{Instance, Os};
+use cvmtop::domain::said::{List, Said, Table, Word};
+use cvmtop::domain::security_group::said::matches_none;
+use cvmtop::input::chord::Chord;
+use jiff::Timestamp;
+
+pub fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + second).expect("in range")
+}
+
+pub fn instance(id: &str, name: &str, last: u8) -> Instance {
+    Instance {
+        id: id.into(),
+        name: name.into(),
+        region: "ap-seoul".into(),
+        zone: "ap-seoul-1".into(),
+        os: Os::Linux,
+        state: "RUNNING".into(),
+        restrict_state: "NORMAL".into(),
+        public_addresses: vec![std::net::IpAddr::from([203, 0, 113, last])],
+        private_addresses: vec![std::net::IpAddr::from([10, 0, 1, last])],
+        security_group_ids: vec!["sg-1".into()],
+        ..Instance::default()
+    }
+}
+
+fn windows(id: &str, name: &str, last: u8) -> Instance {
+    Instance {
+        os: Os::Windows,
+        ..instance(id, name, last)
+    }
+}
+
+/// Applies a message and gives the effects.
+pub fn send(state: &mut State, message: Message) -> Vec<Effect> {
+    update(state, message).1
+}
+
+/// Presses keys, spelled as in key files and separated by spaces.
+pub fn press(state: &mut State, keys: &str) -> Vec<Effect> {
+    keys.split_whitespace()
+        .flat_map(|key| {
+            let chord = Chord::parse(key).expect("a key of the test");
+            send(state, Message::Key(chord))
+        })
+        .collect()
+}
+
+/// A console that has not heard from the world yet.
+pub fn fresh(lang: Lang, size: (u16, u16)) -> State {
+    let mut state = State::new(at(0), lang);
+    state.size = size;
+    start(&mut state);
+    state
+}
+
+/// A console with a listed fleet and checked logins; `shop-api-01` fails.
+pub fn listed(lang: Lang, size: (u16, u16)) -> State {
+    let mut state = fresh(lang, size);
+    list(&mut state);
+    state
+}
+
+/// Lists the fleet and checks its logins.
+pub fn list(state: &mut State) {
+    send(
+        state,
+        Message::Opened {
+            place: Said::raw("default ap-seoul"),
+            host: "jump-1".into(),
+            knowledge: Arc::new(Knowledge::shipped().clone()),
+        },
+    );
+    let mut stopped = instance("ins-stop", "nightly-01", 4);
+    stopped.state = "STOPPED".into();
+    let fleet = vec![
+        instance("ins-shop", "shop-api-01", 7),
+        instance("ins-web", "web-frontend-01", 2),
+        windows("ins-win", "한국-재무-서버", 3),
+        stopped,
+        instance("ins-db", "数据库-主库-01", 5),
+    ];
+    let generation = state.fleet.generation;
+    for event in [
+        Listing::Regions(1),
+        Listing::Expected(5),
+        Listing::Page(fleet.into_iter().map(Into::into).collect()),
+        Listing::RegionDone,
+        Listing::End,
+    ] {
+        send(state, Message::Found(Found::Listed { generation, event }));
+    }
+    let run = state.sweep.expect("a sweep follows the listing").run;
+    for (id, word) in [
+        ("ins-shop", LoginWord::Silent),
+        ("ins-web", LoginWord::Greets),
+        ("ins-win", LoginWord::Refused),
+        ("ins-db", LoginWord::Slow),
+    ] {
+        let look = Look {
+            path: Path::Public,
+            login: Some(Login::of(word)),
+            ms: Some(12),
+        };
+        send(
+            state,
+            Message::Found(Found::LoginChecked {
+                run,
+                instance: id.into(),
+                look,
+                at: at(0),
+            }),
+        );
+    }
+    send(state, Message::Found(Found::SweepEnded { run }));
+    state.fleet.select_target("ins-shop");
+    state.settle();
+}
+
+/// Readings of an instance whose security group lets nobody in.
+pub fn blocked_readings() -> Vec<Reading> {
+    let probe = |id: &str, state: &str, detail: &str| {
+        Reading::observed(
+            evidence::State::new(id, state),
+            Source::Probe,
+            Said::raw(detail),
+        )
+        .at(at(1), 3_010)
+    };
+    let cloud = |id: &str, state: &str, detail: Said| {
+        Reading::observed(evidence::State::new(id, state), Source::Cloud, detail).at(at(1), 120)
+    };
+    let not_reached = |id: &str| {
+        Reading::without_state(id, Source::Probe, Status::NotAttempted, Said::raw(""))
+            .on_path(Path::Public)
+    };
+    vec![
+        probe(
+            "reach",
+            "silent-icmp-only",
+            "203.0.113.7:22 stayed silent, ping answers",
+        )
+        .on_path(Path::Public),
+        probe("reach", "open", "10.0.1.7:22 answered in 2 ms").on_path(Path::Private),
+        probe("banner", "fast", "OpenSSH_9.6 after 4 ms").on_path(Path::Private),
+        probe("kex", "common", "curve25519-sha256").on_path(Path::Private),
+        not_reached("banner"),
+        cloud(
+            "instance-state",
+            "running",
+            said::instance_is(Word::new(Table::InstanceState, "RUNNING")),
+        ),
+        cloud("restriction", "normal", said::restrictstate_normal()),
+        cloud(
+            "public-address",
+            "present",
+            said::public_address(List::names(["203.0.113.7"])),
+        ),
+        cloud(
+            "public-bandwidth",
+            "nonzero",
+            Said::raw("the outbound cap is 5 Mbit/s"),
+        ),
+        cloud(
+            "security-group",
+            "deny-default",
+            matches_none(said::tcp("198.51.100.4", 22)),
+        ),
+        cloud("network-acl", "none", said::no_network_acl()),
+        Reading::without_state(
+            "account-balance",
+            Source::Cloud,
+            Status::NotPermitted,
+            Said::raw("UnauthorizedOperation"),
+        )
+        .needing(Said::raw("billing:DescribeAccountBalance")),
+    ]
+}
+
+/// The run of the first triage among effects.
+pub fn triage_run(effects: &[Effect]) -> RunId {
+    effects
+        .iter()
+        .find_map(|effect| match effect {
+            Effect::Observe(Observe::Triage(triage)) => Some(triage.run),
+            _ => None,
+        })
+        .expect("a triage was asked for")
+}
+
+/// The listed console after a diagnosis of `shop-api-01`.
+pub fn diagnosed(lang: Lang, size: (u16, u16)) -> State {
+    let mut state = listed(lang, size);
+    state.user_source = Some("198.51.100.4".parse().expect("an address"));
+    let run = triage_run(&press(&mut state, "enter"));
+    for reading in blocked_readings() {
+        send(
+            &mut state,
+            Message::Found(Found::Read {
+                run,
+                instance: "ins-shop".into(),
+                reading: Box::new(reading),
+            }),
+        );
+    }
+    send(&mut state, Message::Tick(at(13)));
+    end_triage(&mut state, run);
+    state
+}
+
+/// Ends the triage of `shop-api-01`.
+pub fn end_triage(state: &mut State, run: RunId) {
+    end_triage_of(state, run, "ins-shop");
+}
+
+/// The same of any instance.
+pub fn end_triage_of(state: &mut State, run: RunId, instance: &str) {
+    send(
+        state,
+        Message::Found(Found::TriageEnded(Box::new(TriageEnded {
+            run,
+            instance: instance.into(),
+            error: None,
+            fresh: None,
+            vantage: None,
+            load: Vec::new(),
+        }))),
+    );
+}
