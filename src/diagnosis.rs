@@ -9,6 +9,7 @@ mod attribution;
 pub mod display;
 pub mod explain;
 pub mod fleet;
+pub mod incident;
 pub mod knowledge;
 pub mod learn;
 mod lint;

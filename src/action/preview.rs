@@ -54,7 +54,7 @@ pub fn lines_in(plan: &Plan, speech: &dyn Speech) -> Vec<String> {
     item(&said::label_risk(), &said::state(risk_word(plan.risk)));
     item(&said::label_confirm(), &confirmation(plan));
     let verified = match &plan.verification {
-        Verification::Login if plan.action.is_in_guest() => &said::login_probes_and_guest(),
+        Verification::Login if plan.action.runs_in_guest() => &said::login_probes_and_guest(),
         Verification::Login => &said::login_probes_same(),
         Verification::None { reason } => reason,
     };

@@ -6,13 +6,14 @@ use serde_json::{Map, Value};
 
 use super::state::State;
 use crate::domain::action::ActionId;
+use crate::domain::report::Report;
 
 /// An action that can be planned for each marked instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
     pub action: ActionId,
     pub parameters: Map<String, Value>,
-    /// Marked instances whose diagnosis offers it.
+    /// Instances whose diagnosis offers it.
     pub offered: usize,
 }
 
@@ -30,13 +31,38 @@ const NEVER: &[ActionId] = &[
 
 /// Actions for the marked instances: those that diagnoses offer first, by how many offer them.
 pub fn choices(state: &State) -> Vec<Choice> {
+    let mut choices = offered(reports(state, &state.fleet.marks));
+    for id in ALWAYS {
+        if choices.iter().all(|choice| choice.action != *id) {
+            choices.push(Choice {
+                action: *id,
+                parameters: Map::new(),
+                offered: 0,
+            });
+        }
+    }
+    choices
+}
+
+/// The action that most of some reports offer, of those that several instances can be given.
+pub fn repair_of<'a>(reports: impl Iterator<Item = &'a Report>) -> Option<Choice> {
+    offered(reports).into_iter().next()
+}
+
+/// The diagnoses of some instances, as far as they were made.
+pub fn reports<'a>(
+    state: &'a State,
+    instances: impl IntoIterator<Item = &'a String>,
+) -> impl Iterator<Item = &'a Report> {
+    instances
+        .into_iter()
+        .filter_map(|id| state.cases.get(id)?.report.as_ref())
+}
+
+/// What some diagnoses offer and several instances can be given.
+fn offered<'a>(reports: impl Iterator<Item = &'a Report>) -> Vec<Choice> {
     let mut choices: Vec<Choice> = Vec::new();
     let mut best: Vec<usize> = Vec::new();
-    let reports = state
-        .fleet
-        .marks
-        .iter()
-        .filter_map(|id| state.cases.get(id)?.report.as_ref());
     for (rank, action) in reports.flat_map(|report| report.actions.iter().enumerate()) {
         let Some(id) = ActionId::parse(&action.id).filter(|id| !NEVER.contains(id)) else {
             continue;
@@ -58,17 +84,7 @@ pub fn choices(state: &State) -> Vec<Choice> {
         let name = choice.action.to_string();
         (std::cmp::Reverse(choice.offered), *rank, name)
     });
-    let mut choices: Vec<Choice> = ranked.into_iter().map(|(_, choice)| choice).collect();
-    for id in ALWAYS {
-        if choices.iter().all(|choice| choice.action != *id) {
-            choices.push(Choice {
-                action: *id,
-                parameters: Map::new(),
-                offered: 0,
-            });
-        }
-    }
-    choices
+    ranked.into_iter().map(|(_, choice)| choice).collect()
 }
 
 /// Parameters that mean the same for every instance; ports and ids are each instance's own.

@@ -164,6 +164,16 @@ contexts! {
         PageUp "page-up" Safe;
         PageDown "page-down" Safe;
     }
+    /// The causes of the fleet and their incidents.
+    Causes "causes" {
+        Accept "accept" Safe;
+        Repair "repair" Previewed;
+        Close "close" Safe;
+        Up "up" Safe;
+        Down "down" Safe;
+        PageUp "page-up" Safe;
+        PageDown "page-down" Safe;
+    }
     /// What a person can tell of the failure.
     Answers "answers" {
         Toggle "toggle" Safe;
@@ -253,7 +263,7 @@ macro_rules! walks {
         }
     )+};
 }
-walks!(Preview, TypedName, List, Answers);
+walks!(Preview, TypedName, List, Causes, Answers);
 
 impl Context {
     /// A context of the panes, not of what lies over them.
@@ -283,6 +293,7 @@ impl Context {
             | Self::Consent
             | Self::Leave
             | Self::List
+            | Self::Causes
             | Self::Answers
             | Self::Secret => false,
         }

@@ -139,9 +139,8 @@ impl Overlay {
             Self::AnyAction(_) => Context::Palette,
             Self::Paste(_) => Context::Paste,
             Self::DeepConsent => Context::Consent,
-            Self::PickCause(_) | Self::FleetCauses(_) | Self::Keep(_) | Self::BatchPick(_) => {
-                Context::List
-            }
+            Self::PickCause(_) | Self::Keep(_) | Self::BatchPick(_) => Context::List,
+            Self::FleetCauses(_) => Context::Causes,
             Self::Tell(_) => Context::Answers,
             Self::Preview(preview) => sheet(preview.plan.confirmation),
             Self::Batch(preview) => sheet(preview.batch.confirmation()),

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
-use crate::domain::history::LoginSpan;
+use crate::domain::history::{LoginSpan, Onset};
 
 /// Looks that are kept.
 pub const SAMPLES: usize = 32;
@@ -94,10 +94,13 @@ impl Track {
         self.samples.back()
     }
 
-    /// Since when the login fails, and when it last answered, where both are known.
-    pub fn onset(&self) -> Option<(Timestamp, Timestamp)> {
+    /// Between which looks the login began to fail, where it was seen to answer before.
+    pub fn onset(&self) -> Option<Onset> {
         match self.state {
-            Some((false, since)) => Some((since, self.before?)),
+            Some((false, failed)) => Some(Onset {
+                answered: self.before?,
+                failed,
+            }),
             _ => None,
         }
     }
@@ -139,6 +142,13 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
+    fn onset(answered: i64, failed: i64) -> Onset {
+        Onset {
+            answered: at(answered),
+            failed: at(failed),
+        }
+    }
+
     fn sample(second: i64, answered: bool) -> Sample {
         Sample {
             at: second,
@@ -155,7 +165,7 @@ mod tests {
         assert_eq!(track.onset(), None);
         assert_eq!(track.push(sample(60, false)), Turn::Turned);
         assert_eq!(track.push(sample(90, false)), Turn::Same);
-        assert_eq!(track.onset(), Some((at(60), at(30))));
+        assert_eq!(track.onset(), Some(onset(30, 60)));
         assert_eq!(track.push(sample(120, true)), Turn::Turned);
         assert_eq!(track.onset(), None);
     }
@@ -178,7 +188,7 @@ mod tests {
         let mut track = Track::default();
         track.push(sample(60, false));
         track.recall(&span);
-        assert_eq!(track.onset(), Some((at(60), at(10))));
+        assert_eq!(track.onset(), Some(onset(10, 60)));
         let failing = LoginSpan {
             answers: false,
             before: Some(at(5)),
@@ -187,11 +197,11 @@ mod tests {
         let mut track = Track::default();
         track.push(sample(60, false));
         track.recall(&failing);
-        assert_eq!(track.onset(), Some((at(10), at(5))));
+        assert_eq!(track.onset(), Some(onset(5, 10)));
         let mut track = Track::default();
         track.recall(&failing);
         track.push(sample(60, false));
-        assert_eq!(track.onset(), Some((at(10), at(5))));
+        assert_eq!(track.onset(), Some(onset(5, 10)));
     }
 
     #[test]

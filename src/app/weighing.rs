@@ -14,6 +14,7 @@ use super::health::Health;
 use super::state::State;
 use super::update::arrivals::begin_triage;
 use crate::diagnosis::fleet::{FleetCauses, causes_of};
+use crate::diagnosis::incident::Failing;
 
 /// Instances of one wave: enough to share the cloud's answers, few enough to leave room for what the
 /// operator asks for.
@@ -123,11 +124,19 @@ fn is_wanted(row: &Row) -> bool {
 
 /// What keeps people out of the fleet, as far as it has been weighed.
 pub fn causes(state: &State) -> FleetCauses {
+    let Some(knowledge) = &state.knowledge else {
+        return FleetCauses::default();
+    };
     let rows = state.fleet.rows().iter();
-    causes_of(rows.filter_map(|row| {
+    let weighed = rows.filter_map(|row| {
         let case = state.cases.get(&row.instance.id)?;
-        Some((&*row.instance, case.report.as_ref()?))
-    }))
+        Some(Failing {
+            instance: &row.instance,
+            report: case.report.as_ref()?,
+            onset: row.track().onset(),
+        })
+    });
+    causes_of(knowledge, weighed)
 }
 
 /// Instances that fail and have not been weighed.

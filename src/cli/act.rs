@@ -76,7 +76,7 @@ pub async fn run(args: &ActArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     };
     let mut look = diagnose::options(&args.triage, &session.knowledge, &loaded)?;
     // Who lets a script mend the guest lets one look whether it did.
-    look.deep |= args.wait && action.is_in_guest();
+    look.deep |= args.wait && action.runs_in_guest();
     let mut instances = Vec::new();
     for target in targets {
         match diagnose::aim(&session, target, &look).await {

@@ -19,6 +19,7 @@ use crate::cloud::inventory::{self, InventoryEvent};
 use crate::config::Loaded;
 use crate::domain::evidence::Path;
 use crate::domain::evidence::state::instance_state;
+use crate::domain::history::{LoginSpan, Onset};
 use crate::domain::instance::Instance;
 use crate::domain::report::Report;
 use crate::domain::said::{List, Said};
@@ -27,6 +28,7 @@ use crate::runtime;
 use crate::runtime::session::Session;
 use crate::runtime::targets::resolve_hosts;
 use crate::runtime::triage::TriageOptions;
+use crate::store::history::History;
 
 /// The instances of a command, and what they were read with.
 #[derive(Debug)]
@@ -64,12 +66,26 @@ impl Fleet {
         }))
     }
 
+    /// Between which looks logins began to fail, of those that an earlier run saw answer.
+    pub fn onsets(&self) -> HashMap<String, Onset> {
+        let read = History::existing(&self.loaded.paths.state_dir)
+            .and_then(|history| history.map_or(Ok(Vec::new()), |history| history.logins()));
+        let spans = read.unwrap_or_else(|error| {
+            output::warn(&error.said());
+            Vec::new()
+        });
+        let of = |span: LoginSpan| Some((span.instance.clone(), span.onset()?));
+        spans.into_iter().filter_map(of).collect()
+    }
+
     /// Those whose login was not seen to answer, or that the listing itself calls out of order,
     /// weighed from outside and from the cloud alone: by index into `instances`.
     pub async fn weigh(&self, logins: &Logins, timeout: Option<Duration>) -> Vec<(usize, Report)> {
-        let silent: Vec<usize> = (0..self.instances.len())
+        let mut silent: Vec<usize> = (0..self.instances.len())
             .filter(|&index| !logins.answers(index) || !is_in_order(&self.instances[index]))
             .collect();
+        // Those that let a connection in and say nothing take the longest: they begin.
+        silent.sort_by_key(|&index| !logins.is_mute(index));
         let options = TriageOptions {
             memory: Some(self.loaded.paths.state_dir.clone()),
             instance_is_fresh: true,
@@ -93,6 +109,7 @@ impl Fleet {
             let reports = futures_util::stream::iter(work).buffered(AT_ONCE);
             weighed.extend(reports.collect::<Vec<_>>().await);
         }
+        weighed.sort_by_key(|(index, _)| *index);
         if !silent.is_empty() {
             progress.end(&self.session, options.pool.as_ref());
         }
@@ -158,8 +175,9 @@ async fn all(session: &Session) -> anyhow::Result<(Vec<Instance>, Vec<Said>)> {
 pub struct Logins(HashMap<(usize, Path), (LoginHealth, String)>);
 
 impl Logins {
-    /// A short look at each login port, within the rate of the settings.
-    pub async fn look(session: &Session, instances: &[Instance]) -> Self {
+    /// A short look at each login port, within the rate of the settings; so long is waited for a
+    /// greeting.
+    pub async fn look(session: &Session, instances: &[Instance], patience: Duration) -> Self {
         let mut targets = Vec::new();
         let mut owners = Vec::new();
         for (index, instance) in instances.iter().enumerate() {
@@ -180,7 +198,7 @@ impl Logins {
         let options = SweepOptions {
             rate: Some(session.settings.probe.rate),
             connect_timeout: session.settings.probe.timeout,
-            ..SweepOptions::default()
+            greeting_timeout: patience,
         };
         let (sender, mut results) = mpsc::channel::<SweepResult>(256);
         let reading = tokio::spawn(async move {
@@ -215,5 +233,14 @@ impl Logins {
             .of(index, Path::Public)
             .or_else(|| self.of(index, Path::Private));
         first.is_some_and(|(health, _)| *health == LoginHealth::Answers)
+    }
+
+    /// On some way a connection is let in and nothing is said in time.
+    fn is_mute(&self, index: usize) -> bool {
+        let mut ways = [Path::Public, Path::Private].into_iter();
+        ways.any(|path| {
+            self.of(index, path)
+                .is_some_and(|(health, _)| *health == LoginHealth::Mute)
+        })
     }
 }

@@ -209,7 +209,7 @@ impl Healer<'_> {
             let Some(offer) = runnable(&report, &impossible) else {
                 break left_over(&impossible);
             };
-            let in_guest = ActionId::parse(&offer.id).is_some_and(ActionId::is_in_guest);
+            let in_guest = ActionId::parse(&offer.id).is_some_and(ActionId::runs_in_guest);
             if self.wish.yes && !self.look.deep && in_guest {
                 // Who lets a script mend the guest unasked lets one look before, and whether it
                 // did. Who is asked for each step has not let anything run in there yet.

@@ -21,6 +21,7 @@ use crate::domain::evidence::Path;
 use crate::domain::instance::Instance;
 use crate::domain::report::Report;
 use crate::domain::said::{Table, Word};
+use crate::probe::SweepOptions;
 
 /// What was weighed, by index of the instance.
 type Causes = HashMap<usize, Report>;
@@ -32,7 +33,8 @@ pub async fn run(args: &ListArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let logins = if args.no_probe {
         Logins::default()
     } else {
-        Logins::look(&fleet.session, &fleet.instances).await
+        let patience = SweepOptions::default().greeting_timeout;
+        Logins::look(&fleet.session, &fleet.instances, patience).await
     };
     let causes = if args.causes {
         Some(fleet.weigh(&logins, None).await.into_iter().collect())

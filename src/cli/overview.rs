@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -12,12 +13,18 @@ use super::fleet::{Fleet, Logins};
 use super::said;
 use super::table::{csv, table};
 use super::{EXIT_FAULT, EXIT_INCONCLUSIVE, EXIT_NOTHING, output};
-use crate::diagnosis::fleet::{Bond, CauseShare, FleetCauses, Shared, causes_of};
+use crate::app::batch::{Choice, repair_of};
+use crate::diagnosis::fleet::{CauseShare, FleetCauses, causes_of};
+use crate::diagnosis::incident::{Failing, Incident};
 use crate::domain::instance::Instance;
-use crate::domain::said::{Figure, List, Said, Unit, Word};
+use crate::domain::report::Report;
+use crate::domain::said::{Figure, List, Unit, Word};
 
 /// Cells of the longest bar.
 const BAR: f64 = 20.0;
+/// How long a greeting is waited for before an instance is weighed; the weighing itself waits as long
+/// as it takes to tell a slow login service from one that hangs.
+const GREETING: Duration = Duration::from_secs(2);
 /// Instances that are named beside their cause.
 const NAMED: usize = 3;
 
@@ -25,12 +32,21 @@ pub async fn run(args: &OverviewArgs, global: &GlobalArgs) -> anyhow::Result<u8>
     let Some(fleet) = Fleet::read(global, args.filter.as_deref()).await? else {
         return Ok(EXIT_NOTHING);
     };
-    let logins = Logins::look(&fleet.session, &fleet.instances).await;
+    let logins = Logins::look(&fleet.session, &fleet.instances, GREETING).await;
     let reports = fleet.weigh(&logins, args.timeout).await;
-    let of = reports.iter();
-    let causes = causes_of(of.map(|(index, report)| (&fleet.instances[*index], report)));
+    let onsets = fleet.onsets();
+    let weighed = reports.iter().map(|(index, report)| {
+        let instance = &fleet.instances[*index];
+        Failing {
+            instance,
+            report,
+            onset: onsets.get(&instance.id).copied(),
+        }
+    });
+    let causes = causes_of(&fleet.session.knowledge, weighed);
     let overview = Overview {
         instances: &fleet.instances,
+        reports: &reports,
         causes: &causes,
     };
     match args.format {
@@ -50,6 +66,8 @@ pub async fn run(args: &OverviewArgs, global: &GlobalArgs) -> anyhow::Result<u8>
 /// What is printed.
 struct Overview<'a> {
     instances: &'a [Instance],
+    /// By index into `instances`.
+    reports: &'a [(usize, Report)],
     causes: &'a FleetCauses,
 }
 
@@ -135,16 +153,32 @@ impl Overview<'_> {
             out.push('\n');
             out.push_str(&table(&rows));
         }
-        let shared: Vec<Said> = fleet.causes.iter().filter_map(said_shared).collect();
-        if !shared.is_empty() {
-            out.push('\n');
+        for cause in &fleet.causes {
+            for incident in &cause.incidents {
+                out.push('\n');
+                self.incident(&mut out, cause, incident);
+            }
         }
-        let undecided = (!fleet.undecided.is_empty())
-            .then(|| said::no_leading_cause(fleet.undecided.len(), named(&fleet.undecided)));
-        for line in shared.into_iter().chain(undecided) {
-            let _ = writeln!(out, "{}", output::said(&line));
+        if !fleet.undecided.is_empty() {
+            let undecided = said::no_leading_cause(fleet.undecided.len(), named(&fleet.undecided));
+            let _ = writeln!(out, "\n{}", output::said(&undecided));
         }
         out
+    }
+
+    /// Instances that fail together, and the command that mends them, where one does.
+    fn incident(&self, out: &mut String, cause: &CauseShare, incident: &Incident) {
+        let title = Word::cause(&cause.id, &cause.title);
+        let told = said::incident_of(title, incident.said());
+        let _ = writeln!(out, "{}", output::said(&told));
+        let of =
+            |(index, _): &&(usize, Report)| incident.instances.contains(&self.instances[*index].id);
+        let reports = self.reports.iter().filter(of).map(|(_, report)| report);
+        if let Some(command) =
+            repair_of(reports).and_then(|choice| command(&incident.instances, &choice))
+        {
+            let _ = writeln!(out, "{}", output::said(&said::incident_repair(command)));
+        }
     }
 }
 
@@ -153,18 +187,23 @@ fn share(cause: &CauseShare) -> Figure {
     Figure::new(cause.share * 100.0, 0, Unit::Share)
 }
 
-/// What most instances of a cause have in common, where that is more than one.
-fn said_shared(cause: &CauseShare) -> Option<Said> {
-    let Shared {
-        what,
-        id,
-        instances,
-    } = cause.shared.first()?;
-    let title = Word::cause(&cause.id, &cause.title);
-    let (n, of) = (instances.len(), cause.instances.len());
-    Some(match what {
-        Bond::SecurityGroup => said::share_group(title, n, of, id),
-        Bond::Subnet => said::share_subnet(title, n, of, id),
-        Bond::Zone => said::share_zone(title, n, of, id),
-    })
+/// What previews a repair of several instances; `None` where a shell could read an id otherwise.
+fn command(instances: &[String], choice: &Choice) -> Option<String> {
+    let is_plain = |id: &String| id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if !instances.iter().all(is_plain) {
+        return None;
+    }
+    let mut command = format!("cvmtop act {} {}", instances.join(" "), choice.action);
+    for (name, value) in &choice.parameters {
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        let _ = write!(command, " --set {name}={value}");
+    }
+    // Everyone is never filled in: whoever opens it says for whom.
+    if choice.action.is_for_a_source() && !choice.parameters.contains_key("source") {
+        command.push_str(" --set source=ADDRESS");
+    }
+    command.push_str(" --dry-run");
+    Some(command)
 }

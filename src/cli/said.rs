@@ -158,9 +158,8 @@ said! { "cli":
     names(names: List) = "{names}";
     names_and_more(names: List, more: Number) = "{names} and {more} more";
     no_leading_cause(n: Number, names: Raw) = "no cause leads ({n}): {names}";
-    share_group(cause: Word, n: Number, of: Number, id: Name) = "{cause}: {n} of {of} have the security group {id}";
-    share_subnet(cause: Word, n: Number, of: Number, id: Name) = "{cause}: {n} of {of} are in the subnet {id}";
-    share_zone(cause: Word, n: Number, of: Number, id: Name) = "{cause}: {n} of {of} are in the zone {id}";
+    incident_of(cause: Word, incident: Said) = "{cause}: {incident}";
+    incident_repair(command: Raw) = "  to mend: {command}";
     no_field(field: Raw, known: List) = "filter: there is no field `{field}`; there are {known}";
     no_value(value: Raw, field: Name, known: List) = "filter: `{value}` is no value of {field}; there are {known}";
     no_saved_filter(name: Raw) = "filter: there is no saved filter `{name}`";

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use file::{Draft, File};
 
+use super::incident::Bond;
 use super::model::Model;
 use super::{lint, said};
 use crate::domain::action::Risk;
@@ -68,6 +69,8 @@ pub struct Cause {
     pub alone: bool,
     /// Stands in the way of those only who come over the public address.
     pub public_side: bool,
+    /// What several instances may have in common that brings it about for all of them.
+    pub shared_by: Vec<Bond>,
 }
 
 impl Cause {
@@ -438,6 +441,11 @@ impl Knowledge {
     /// The cause of an id.
     pub fn cause(&self, id: &str) -> Option<&Cause> {
         self.causes.iter().find(|c| c.id == id)
+    }
+
+    /// What can bring a cause about for several instances at once.
+    pub fn bonds_of(&self, cause: &str) -> &[Bond] {
+        self.cause(cause).map_or(&[], |cause| &cause.shared_by)
     }
 
     /// The evidence group of an id.

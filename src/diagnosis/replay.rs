@@ -240,6 +240,7 @@ fn reading(row: &Value) -> Result<Reading, Said> {
             .get("series")
             .cloned()
             .and_then(|series| serde_json::from_value(series).ok()),
+        change: None,
         set_aside: row
             .get("set_aside")
             .and_then(Value::as_bool)

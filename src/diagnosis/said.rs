@@ -35,6 +35,13 @@ said! { "diagnosis":
     row_status_unknown(id: Raw, status: Raw) = "evidence {id}: the status {status} is not known and was ignored";
     row_without_state(id: Raw) = "evidence {id}: observed, but no state was given; it was ignored";
     row_path_unknown(id: Raw, path: Raw) = "evidence {id}: the path {path} is not known, it was ignored";
+    incident(n: Number, bonds: List) = "{n:instance} share {bonds}";
+    bond_group(id: Name) = "the security group {id}";
+    bond_subnet(id: Name) = "the subnet {id}";
+    bond_address(address: Name) = "the address {address}";
+    bond_zone(id: Name) = "the zone {id}";
+    bond_change(call: Name, who: Raw, address: Name, time: Name) = "the change {call} by {who} from {address} at {time}";
+    bond_onset(answered: Name, failed: Name) = "the onset between {answered} and {failed}";
     knowledge_unread(file: Name, why: Raw) = "knowledge file {file} cannot be read: {why}; correct that line";
     knowledge_lint(n: Number, first: Said) = "knowledge breaks {n:rule}, the first: {first}; correct the named entry";
     lint_at(place: Said, fault: Said) = "{place}: {fault}";

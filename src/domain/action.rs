@@ -48,11 +48,6 @@ macro_rules! action_ids {
                 match self { $(Self::$variant => $text),+ }
             }
 
-            /// True for a script that the automation agent runs in the guest.
-            pub fn is_in_guest(self) -> bool {
-                self.as_str().starts_with("guest-")
-            }
-
             /// The action of that id.
             pub fn parse(text: &str) -> Option<Self> {
                 match text { $($text => Some(Self::$variant),)+ _ => None }
@@ -118,6 +113,14 @@ impl ActionId {
     /// One script in the guest, run by the automation agent.
     pub fn runs_in_guest(self) -> bool {
         self.as_str().starts_with("guest-")
+    }
+
+    /// Its rule or repair is for one source.
+    pub fn is_for_a_source(self) -> bool {
+        matches!(
+            self,
+            Self::OpenPort | Self::AllowAcl | Self::GuestAllowPort | Self::GuestUnblockSource
+        )
     }
 }
 

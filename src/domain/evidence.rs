@@ -122,6 +122,19 @@ pub enum Source {
     Operator,
 }
 
+/// A change that the audit log holds (cloudaudit `DescribeEvents`). Two readings that name equal ones
+/// name the same change.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Change {
+    pub at: Timestamp,
+    /// The API action, for example `DeleteSecurityGroupPolicies`.
+    pub action: String,
+    /// Who called it, as the log names them.
+    pub by: String,
+    /// The address that the call came from.
+    pub from: String,
+}
+
 /// One reading of one evidence group (`assets/knowledge/evidence.toml` lists groups and states).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
@@ -153,6 +166,9 @@ pub struct Reading {
     /// The figures behind `path-quality`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<Box<Series>>,
+    /// The change that `recent-change` names, weighed or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Box<Change>>,
     /// True for a value that was read and then found to say nothing about the instance; `status`
     /// says in which way.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -188,6 +204,7 @@ impl Reading {
             observation: String::new(),
             needs: None,
             series: None,
+            change: None,
             set_aside: false,
         }
     }

@@ -66,8 +66,21 @@ pub struct LoginSpan {
 }
 
 impl LoginSpan {
-    /// Since when the login fails, and when it last answered, where both are known.
-    pub fn onset(&self) -> Option<(Timestamp, Timestamp)> {
-        (!self.answers).then_some((self.since, self.before?))
+    /// Between which looks the login began to fail; `None` where it answers, or was never seen to.
+    pub fn onset(&self) -> Option<Onset> {
+        let answered = self.before.filter(|_| !self.answers)?;
+        Some(Onset {
+            answered,
+            failed: self.since,
+        })
     }
+}
+
+/// The two looks between which a login began to fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Onset {
+    /// The last look that it answered.
+    pub answered: Timestamp,
+    /// The first look that it did not.
+    pub failed: Timestamp,
 }

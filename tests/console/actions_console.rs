@@ -195,10 +195,10 @@ fn journey(lab: &Lab, deed: &Deed) {
     }
     assert_eq!(lab.gateway.writes()[sent..], *deed.calls, "{name}: {end}");
     terminal.wait_for(said_of(&outcome));
-    terminal.keys("u");
     if deed.undo.is_empty() {
-        terminal.wait_for("nothing was done that could be taken back");
+        terminal.ask("u", "nothing was done that could be taken back");
     } else {
+        terminal.keys("u");
         let sent = lab.gateway.writes().len();
         terminal.wait_for("Take back");
         confirm(&mut terminal, deed.target);

@@ -20,6 +20,7 @@ use cvmtop::app::update::{next_wake, update};
 use cvmtop::domain::action::ActionId;
 use cvmtop::domain::evidence::table::LoginWord;
 use cvmtop::domain::evidence::{self, Path, Reading, Source};
+use cvmtop::domain::history::Onset;
 use cvmtop::domain::instance::Os;
 use cvmtop::domain::outcome::Outcome;
 use cvmtop::domain::said::Said;
@@ -633,7 +634,10 @@ fn a_login_that_turns_is_diagnosed_again_with_its_onset() {
     assert_eq!(again, Some((false, Some(at(121)))), "{effects:?}");
     assert_eq!(
         state.fleet.get("ins-shop").unwrap().track().onset(),
-        Some((at(121), at(81)))
+        Some(Onset {
+            answered: at(81),
+            failed: at(121)
+        })
     );
     assert!(
         effects.iter().any(

@@ -100,6 +100,56 @@ fn whoever_opens_an_instance_meanwhile_gets_a_look_of_its_own() {
     assert!(!state.busy());
 }
 
+/// The real program on its demo: three instances that lost a rule are one incident, and one rule
+/// lets people in to all of them again.
+#[test]
+fn an_incident_names_who_changed_what_and_is_mended_as_one() {
+    let on = [("CVMTOP_PROBE_WEIGH", "true")];
+    let mut terminal = Terminal::start(&["--demo"], 160, 60, &on);
+    terminal.wait_for("Why login fails");
+    terminal.keys("W");
+    let screen = terminal.wait("the weighed fleet", |screen| {
+        screen.contains("3 instances share the security group ")
+            && !screen.contains("not weighed yet")
+    });
+    let rows: Vec<&str> = screen
+        .lines()
+        .skip_while(|line| !line.contains("Weighed: "))
+        .skip(1)
+        .collect();
+    let row = rows
+        .iter()
+        .position(|row| row.contains("3 instances share"));
+    let row = row.expect("it was there");
+    terminal.keys(&"j".repeat(row));
+    let told = terminal.wait_for("Open the login port for one source: on offer for 3 of 3");
+    assert!(
+        told.contains("DeleteSecurityGroupPolicies by deploy-bot"),
+        "{told}"
+    );
+    // Enter lists them, marked.
+    terminal.keys("\r");
+    let listed = terminal.wait("the cause's instances", |screen| {
+        screen.contains("cause:security-group-blocks-port") && screen.contains("store-03")
+    });
+    let marked = listed.lines().filter(|line| line.contains("store-0"));
+    assert!(marked.clone().count() >= 3, "{listed}");
+    // And `b` mends them: one rule in the group they share.
+    terminal.keys("W");
+    terminal.wait_for("Causes of the fleet");
+    terminal.keys(&"j".repeat(row));
+    terminal.wait_for("on offer for 3 of 3");
+    terminal.keys("b");
+    terminal.wait_for("Where does the failing user come from?");
+    terminal.keys("here\r");
+    let preview = terminal.wait_for("on 1 of 3 instances");
+    assert!(preview.contains("Y run"), "{preview}");
+    terminal.keys("Y");
+    terminal.wait_for("1 of 1 carried out");
+    terminal.keys("q");
+    assert_eq!(terminal.wait_exit().exit_code(), 0);
+}
+
 /// The real program on its demo: the view counts what the list then shows.
 #[test]
 fn a_cause_of_the_fleet_filters_the_list_to_its_instances() {

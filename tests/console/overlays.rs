@@ -411,6 +411,7 @@ fn prelude(name: &str, bound: Bound) -> &'static str {
         ) => "a b space c d home",
         _ if typing => "a b space c d",
         Bound::List(k::List::Up | k::List::PageUp)
+        | Bound::Causes(k::Causes::Up | k::Causes::PageUp)
         | Bound::Answers(k::Answers::Up | k::Answers::PageUp)
         | Bound::Preview(k::Preview::Up | k::Preview::PageUp)
         | Bound::TypedName(k::TypedName::Up | k::TypedName::PageUp)

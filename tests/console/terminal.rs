@@ -460,7 +460,7 @@ fn a_changed_config_counts_at_once_and_its_mistakes_have_a_place() {
     .unwrap();
     terminal.wait_text("인스턴스");
     terminal.keys("/@web\r");
-    terminal.wait_text("1/75");
+    terminal.wait_text("1/78");
     std::fs::write(&file, "[ui]\nlang = \"ko\"\n[keys.global]\nquti = \"x\"\n").unwrap();
     terminal.wait_text("my.toml:4");
     terminal.wait_text("`quit`");

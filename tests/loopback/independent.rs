@@ -698,7 +698,13 @@ fn the_fleets_causes_are_counted_with_what_their_instances_share() {
         })
         .collect();
     let shut = rules(&[("ACCEPT", "443", "0.0.0.0/0")]);
-    let mut world = world(fleet[0].clone(), shut, &json!({}));
+    let changed = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(10);
+    let log = json!({"answers": {"DescribeEvents": {"ListOver": true, "Events": [{
+        "EventId": "e-1", "EventName": "DeleteSecurityGroupPolicies",
+        "EventTime": changed.as_second().to_string(), "Username": "ops",
+        "SourceIPAddress": "203.0.113.9", "CloudAuditEvent": "{\"apiErrorCode\":\"0\"}",
+        "Resources": {"ResourceType": "sg", "ResourceName": "sg-1"}}]}}});
+    let mut world = world(fleet[0].clone(), shut, &log);
     world["instances"]["ap-seoul"] = json!(fleet);
     let cloud = Cloud::of(&world);
     let ran = cloud.run(&["overview", "--format", "json"]);
@@ -717,8 +723,25 @@ fn the_fleets_causes_are_counted_with_what_their_instances_share() {
         causes[0]["instances"],
         json!(["ins-bbbb0000", "ins-bbbb0001", "ins-bbbb0002"])
     );
-    assert_eq!(causes[0]["shared"][0]["what"], "security-group");
-    assert_eq!(causes[0]["shared"][0]["id"], "sg-1");
+    let incident = &causes[0]["incidents"][0];
+    assert_eq!(incident["instances"], causes[0]["instances"]);
+    assert_eq!(
+        incident["shared"],
+        json!([{"what": "security-group", "id": "sg-1"}])
+    );
+    // Who changed the rules of all three is named with them.
+    let change = &incident["change"];
+    assert_eq!(change["action"], "DeleteSecurityGroupPolicies");
+    assert_eq!(
+        (&change["by"], &change["from"]),
+        (&json!("ops"), &json!("203.0.113.9"))
+    );
+    assert_eq!(causes[1]["incidents"], json!([]));
+    let told = cloud.run(&["overview"]).stdout();
+    let said = "3 instances share the security group sg-1; the change DeleteSecurityGroupPolicies by ops from 203.0.113.9";
+    assert!(told.contains(said), "{told}");
+    let repair = "cvmtop act ins-bbbb0000 ins-bbbb0001 ins-bbbb0002 open-port";
+    assert!(told.contains(repair), "{told}");
     assert_eq!(causes[1]["id"], "instance-not-running");
     assert_eq!(causes[1]["instances"], json!(["ins-bbbb0003"]));
 }

@@ -77,7 +77,7 @@ fn one(lab: &Lab, deed: &Deed) {
     // `--wait` adds a diagnosis before it, and one after a cure that failed.
     all_granted(lab, from, &[&own, &read], &name);
     let mut writes = lab.gateway.writes()[sent..].to_vec();
-    if deed.action.is_in_guest() {
+    if deed.action.runs_in_guest() {
         // The same call looks before and after; the journal below holds the repair alone.
         writes.dedup();
     }
@@ -87,7 +87,7 @@ fn one(lab: &Lab, deed: &Deed) {
     assert_eq!(journalled, Some(deed.calls.len()), "{name}: {entry}");
     let outcome = entry["outcome"].as_str().expect("an outcome");
     // What is read again inside may prove more than the same answer from outside.
-    let proven = deed.action.is_in_guest() && (deed.outcome, outcome) == ("done", "restored");
+    let proven = deed.action.runs_in_guest() && (deed.outcome, outcome) == ("done", "restored");
     if proven {
         assert_eq!(
             entry["broken_before"].as_array().map(Vec::is_empty),

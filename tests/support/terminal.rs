@@ -67,6 +67,17 @@ fn begun(bytes: &[u8], wanted: &[u8]) -> usize {
         .unwrap_or(0)
 }
 
+/// The screen without its empty rows, after its last ones: a long report is cut off in the middle.
+fn foot_first(text: &str) -> String {
+    let rows: Vec<&str> = text
+        .lines()
+        .map(str::trim_end)
+        .filter(|row| row.chars().any(char::is_alphanumeric))
+        .collect();
+    let foot = &rows[rows.len().saturating_sub(3)..];
+    format!("{}\nand in all\n{}", foot.join("\n"), rows.join("\n"))
+}
+
 impl Terminal {
     /// Starts `program` with `arguments` at a size of `columns` x `rows`, in a home of its own.
     pub fn start(arguments: &[&str], columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
@@ -191,10 +202,29 @@ impl Terminal {
             }
             assert!(
                 started.elapsed() < PATIENCE,
-                "waited for {what}, but the screen shows\n{text}"
+                "waited for {what}, but the screen shows\n{}",
+                foot_first(&text)
             );
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Types `keys` until the screen holds `text`. For what is only told at the foot: a notice
+    /// stays for seconds, and a machine that stood still over them is asked again.
+    pub fn ask(&mut self, keys: &str, text: &str) -> String {
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
+            self.keys(keys);
+            let asked = Instant::now();
+            while asked.elapsed() < PATIENCE / 12 {
+                let screen = self.text();
+                if screen.contains(text) {
+                    return screen;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        self.wait_for(text)
     }
 
     /// Waits until the screen holds `text`.

@@ -39,7 +39,8 @@ impl BatchPick {
             List::Close => Answer::Close,
             List::Accept => {
                 if let Some(choice) = all.into_iter().nth(self.selected) {
-                    batch::prepare(state, choice, effects);
+                    let marked = batch::marked(state);
+                    batch::prepare(state, choice, marked, effects);
                 }
                 Answer::Close
             }

@@ -3,13 +3,14 @@
 //! Must not live here: what it changes in a diagnosis.
 
 use super::Answer;
+use crate::app::batch::Choice;
 use crate::app::effect::Effect;
 use crate::app::keys;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
 use crate::app::notices::Severity;
 use crate::app::state::State;
-use crate::app::update::{actions, arrivals, commands};
+use crate::app::update::{actions, arrivals, batch, commands};
 use crate::domain::report::RankedAction;
 use crate::input::chord::Chord;
 
@@ -18,8 +19,39 @@ use crate::input::chord::Chord;
 pub struct UserSource {
     pub edit: LineEdit,
     pub error: Option<String>,
-    /// The action that cannot go on without it.
-    pub then: Option<Box<RankedAction>>,
+    /// What cannot go on without it.
+    pub then: Option<Then>,
+}
+
+/// What goes on once the address is known.
+#[derive(Debug, Clone)]
+pub enum Then {
+    One(Box<RankedAction>),
+    /// A batch on these instances.
+    Several(Choice, Vec<String>),
+}
+
+impl Then {
+    /// This host alone, named as such: it lets nobody else in.
+    fn from_here(mut self) -> Self {
+        let parameters = match &mut self {
+            Self::One(action) => &mut action.parameters,
+            Self::Several(choice, _) => &mut choice.parameters,
+        };
+        parameters.insert("source".into(), "here".into());
+        self
+    }
+
+    fn go_on(self, state: &mut State, effects: &mut Vec<Effect>) {
+        match self {
+            Self::One(action) => {
+                actions::prepare_ranked(state, *action, effects);
+            }
+            Self::Several(choice, instances) => {
+                batch::prepare(state, choice, instances, effects);
+            }
+        }
+    }
 }
 
 impl UserSource {
@@ -34,7 +66,7 @@ impl UserSource {
             keys::Line::Close => Answer::Close,
             keys::Line::Accept => {
                 let text = self.edit.text().trim().to_owned();
-                match given(state, &text, self.then.as_deref(), effects) {
+                match given(state, &text, self.then.clone(), effects) {
                     Ok(()) => Answer::Close,
                     Err(error) => {
                         self.error = Some(error);
@@ -50,7 +82,7 @@ impl UserSource {
 fn given(
     state: &mut State,
     text: &str,
-    then: Option<&RankedAction>,
+    then: Option<Then>,
     effects: &mut Vec<Effect>,
 ) -> Result<(), String> {
     let ui = &state.texts.ui;
@@ -59,29 +91,29 @@ fn given(
             state.user_source = None;
             ui.user_source_cleared.clone()
         }
-        // This host alone, named as such: it lets nobody else in.
-        ("here", Some(action)) => {
-            let mut action = action.clone();
-            action.parameters.insert("source".into(), "here".into());
-            actions::prepare_ranked(state, action, effects);
+        ("here", Some(then)) => {
+            then.from_here().go_on(state, effects);
             return Ok(());
         }
-        _ => {
+        (_, then) => {
             let address = text
                 .parse()
                 .map_err(|_| fill(&ui.user_source_bad, &[("text", text)]))?;
             state.user_source = Some(address);
-            fill(&ui.user_source_set, &[("address", text)])
+            let told = fill(&ui.user_source_set, &[("address", text)]);
+            if let Some(then) = then {
+                state.tell(Severity::Good, told);
+                arrivals::weigh_selected(state);
+                then.go_on(state, effects);
+                return Ok(());
+            }
+            told
         }
     };
     state.tell(Severity::Good, told);
     arrivals::weigh_selected(state);
-    match then {
-        Some(action) => {
-            actions::prepare_ranked(state, action.clone(), effects);
-        }
-        None if state.selected_case().is_some() => commands::triage(state, false, effects),
-        None => {}
+    if state.selected_case().is_some() {
+        commands::triage(state, false, effects);
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use crate::app::effect::{Act, Effect};
 use crate::app::jobs::{Executed, Job, JobState};
 use crate::app::locale::fill;
 use crate::app::notices::Severity;
+use crate::app::overlay::user_source::Then;
 use crate::app::overlay::{AnyAction, Overlay, Preview, Reading, Secret, UserSource};
 use crate::app::state::State;
 use crate::domain::action::{ActionId, Risk};
@@ -45,14 +46,6 @@ pub fn prepare(state: &mut State, index: usize, effects: &mut Vec<Effect>) {
     };
     prepare_ranked(state, ranked, effects);
 }
-
-/// Actions whose rule or repair is for one source.
-pub const FOR_A_SOURCE: &[ActionId] = &[
-    ActionId::OpenPort,
-    ActionId::AllowAcl,
-    ActionId::GuestAllowPort,
-    ActionId::GuestUnblockSource,
-];
 
 /// Begins the preview of an action; one that is for a source asks for it first.
 ///
@@ -90,9 +83,9 @@ pub fn prepare_ranked(
         .parameters
         .get("source")
         .is_some_and(|value| !value.is_null());
-    if FOR_A_SOURCE.contains(&action) && !named && state.user_source.is_none() {
+    if action.is_for_a_source() && !named && state.user_source.is_none() {
         state.overlays.push(Overlay::UserSource(UserSource {
-            then: Some(Box::new(ranked)),
+            then: Some(Then::One(Box::new(ranked))),
             ..UserSource::default()
         }));
         return None;

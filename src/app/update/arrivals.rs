@@ -412,7 +412,7 @@ pub fn begin_triage(state: &mut State, instance: &str, effects: &mut Vec<Effect>
         .fleet
         .get(instance)
         .and_then(|row| row.track().onset())
-        .map(|(since, _)| since);
+        .map(|onset| onset.failed);
     let way = state
         .fleet
         .get(instance)

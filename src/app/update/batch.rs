@@ -12,31 +12,36 @@ use crate::app::jobs::JobState;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
 use crate::app::notices::Severity;
+use crate::app::overlay::user_source::Then;
 use crate::app::overlay::{BatchPreview, Overlay, UserSource};
 use crate::app::state::State;
 use crate::domain::said::Said;
 
-/// Begins the plans of what was picked.
-pub fn prepare(state: &mut State, choice: Choice, effects: &mut Vec<Effect>) {
-    let named = choice.parameters.contains_key("source");
-    let needs_source = actions::FOR_A_SOURCE.contains(&choice.action) && !named;
-    if needs_source && state.user_source.is_none() {
-        let text = state.texts.ui.user_source_text.clone();
-        state.tell(Severity::Warning, text);
-        state
-            .overlays
-            .push(Overlay::UserSource(UserSource::default()));
-        return;
-    }
-    // In the order of the list, so that the preview reads as the screen does.
-    let instances: Vec<String> = state
-        .fleet
-        .rows()
-        .iter()
-        .map(|row| &row.instance.id)
+/// The marked instances, in the order of the list, so that a preview reads as the screen does.
+pub fn marked(state: &State) -> Vec<String> {
+    let listed = state.fleet.rows().iter().map(|row| &row.instance.id);
+    listed
         .filter(|id| state.fleet.marks.contains(*id))
         .cloned()
-        .collect();
+        .collect()
+}
+
+/// Begins the plans of what was picked, or asks for the source that it is for.
+pub fn prepare(
+    state: &mut State,
+    choice: Choice,
+    instances: Vec<String>,
+    effects: &mut Vec<Effect>,
+) {
+    let named = choice.parameters.contains_key("source");
+    let needs_source = choice.action.is_for_a_source() && !named;
+    if needs_source && state.user_source.is_none() {
+        state.overlays.push(Overlay::UserSource(UserSource {
+            then: Some(Then::Several(choice, instances)),
+            ..UserSource::default()
+        }));
+        return;
+    }
     let run = state.new_run();
     state.batch = Some(run);
     let text = fill(
@@ -110,7 +115,9 @@ pub fn confirm(
         }
         jobs.push((id, run));
     }
-    state.fleet.marks.clear();
+    for item in approved.items() {
+        state.fleet.marks.remove(&item.instance.id);
+    }
     effects.push(Effect::Act(Act::ExecuteBatch {
         approved: Box::new(approved),
         choice: preview.choice.clone(),

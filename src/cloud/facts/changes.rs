@@ -19,7 +19,7 @@ use crate::cloud::said;
 use crate::cloud::wire::{self, AuditEvent, InterfaceItem};
 use crate::domain::api_call::ApiCall;
 use crate::domain::evidence::state::recent_change;
-use crate::domain::evidence::{Reading, Status, group};
+use crate::domain::evidence::{Change, Reading, Status, group};
 use crate::domain::said::{Joint, List, Said};
 use crate::domain::text::sanitise;
 
@@ -243,6 +243,7 @@ fn judge(
         .filter_map(|event| Some((event.time()?, event)))
         .collect();
     relevant.sort_by_key(|(time, _)| *time);
+    let relevant: Vec<Change> = relevant.into_iter().map(change_of).collect();
     let Some(last) = relevant.last() else {
         if unseen.is_empty() {
             return gatherer.observed(recent_change::NONE, said::no_change());
@@ -250,24 +251,27 @@ fn judge(
         let unseen = said::change_unseen(List::said(Joint::Commas, unseen));
         return gatherer.without_state(ID, Status::NotAttempted, unseen);
     };
-    let Some(onset) = onset else {
-        return gatherer
-            .without_state(
-                ID,
-                Status::NotAttempted,
-                said::changes_not_weighed(relevant.len(), named(last)),
-            )
-            .needing(said::onset_needed());
+    let (named, reading) = match onset {
+        None => {
+            let detail = said::changes_not_weighed(relevant.len(), said_of(last));
+            let reading = gatherer.without_state(ID, Status::NotAttempted, detail);
+            (last, reading.needing(said::onset_needed()))
+        }
+        Some(onset) => match relevant.iter().rev().find(|change| change.at <= onset) {
+            Some(before) => {
+                let detail = said::change_before(onset, said_of(before));
+                let state = recent_change::RELEVANT_BEFORE_ONSET;
+                (before, gatherer.observed(state, detail))
+            }
+            None => {
+                let detail = said::change_after(onset, said_of(last));
+                (last, gatherer.observed(recent_change::AFTER_ONSET, detail))
+            }
+        },
     };
-    match relevant.iter().rev().find(|(time, _)| *time <= onset) {
-        Some(before) => gatherer.observed(
-            recent_change::RELEVANT_BEFORE_ONSET,
-            said::change_before(onset, named(before)),
-        ),
-        None => gatherer.observed(
-            recent_change::AFTER_ONSET,
-            said::change_after(onset, named(last)),
-        ),
+    Reading {
+        change: Some(Box::new(named.clone())),
+        ..reading
     }
 }
 
@@ -279,11 +283,15 @@ fn only_looked(event: &AuditEvent) -> bool {
             .any(|name| event.mentions(name))
 }
 
-fn named((time, event): &(Timestamp, &AuditEvent)) -> Said {
-    said::change_by(
-        sanitise(&event.event_name, 60),
-        sanitise(&event.username, 60),
-        sanitise(&event.source_ip_address, 60),
-        time,
-    )
+fn change_of((at, event): (Timestamp, &AuditEvent)) -> Change {
+    Change {
+        at,
+        action: sanitise(&event.event_name, 60),
+        by: sanitise(&event.username, 60),
+        from: sanitise(&event.source_ip_address, 60),
+    }
+}
+
+fn said_of(change: &Change) -> Said {
+    said::change_by(&change.action, &change.by, &change.from, change.at)
 }

@@ -212,7 +212,6 @@ impl World {
         let index = self.machines.len();
         let private = Ipv4Addr::new(127, private_block(self.block), place as u8 + 1, number);
         let mut machine = Machine::plain(&spec.name, &subnet, os.windows, private);
-        self.note_history(spec, &machine, index, now);
         machine.created = shift(now, -86_400 * (40 + i64::from(number)));
         machine.since = shift(now, -3_600 * 30);
         machine.os_name.clone_from(&os.name);
@@ -220,6 +219,8 @@ impl World {
         machine.groups = groups;
         machine.public = public;
         machine.expires = spec.expires_in_days.map(|days| shift(now, days * 86_400));
+        // Rules and addresses are changed on what the machine has.
+        self.note_history(spec, &machine, index, now);
         apply(&mut machine, spec, index);
         self.machines.push(machine);
         Ok(())

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::Bond;
 use super::{
     ActionEntry, Cause, Cluster, Evidence, Knowledge, KnowledgeError, Row, Settings, both_systems,
 };
@@ -56,6 +57,7 @@ struct CausePatch {
     with: Option<BTreeMap<String, f64>>,
     alone: Option<bool>,
     public_side: Option<bool>,
+    shared_by: Option<Vec<Bond>>,
 }
 
 #[derive(Default)]
@@ -143,6 +145,7 @@ impl CausePatch {
         set(&mut self.with, other.with);
         set(&mut self.alone, other.alone);
         set(&mut self.public_side, other.public_side);
+        set(&mut self.shared_by, other.shared_by);
     }
 
     fn finish(self, problems: &mut Vec<Said>) -> Cause {
@@ -183,6 +186,7 @@ impl CausePatch {
             with: self.with.unwrap_or_default(),
             alone: self.alone.unwrap_or(false),
             public_side: self.public_side.unwrap_or(false),
+            shared_by: self.shared_by.unwrap_or_default(),
             id: self.id,
         }
     }

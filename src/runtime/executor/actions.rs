@@ -194,7 +194,7 @@ fn look_again(report: Option<&Report>, instance: &Instance, plan: &Plan) -> Tria
         readings.any(|reading| reading.source == Source::Guest && reading.seen().is_some())
     };
     TriageOptions {
-        deep: plan.action.is_in_guest() || report.is_some_and(inside),
+        deep: plan.action.runs_in_guest() || report.is_some_and(inside),
         user: report.and_then(|report| report.vantage.account.clone()),
         user_source: plan.user_source,
         port: instance.configured_login_port,

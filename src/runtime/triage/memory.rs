@@ -22,7 +22,7 @@ pub(super) async fn onset(directory: &FilePath, instance: &str) -> Option<Timest
             .logins()?
             .into_iter()
             .find(|s| s.instance == instance);
-        Ok(span.and_then(|span| span.onset()).map(|(since, _)| since))
+        Ok(span.and_then(|span| span.onset()).map(|onset| onset.failed))
     };
     with(directory, read).await.flatten()
 }

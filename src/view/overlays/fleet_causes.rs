@@ -1,18 +1,20 @@
-//! The causes of the whole fleet, with their shares.
+//! The causes of the whole fleet, with their shares, and the instances that fail together.
 //!
-//! Must not live here: what is counted (`app::weighing`).
+//! Must not live here: what is counted (`app::weighing`, `diagnosis::incident`).
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::dialogs::{Ask, message};
 use super::hints::hint;
+use crate::app::batch::Choice;
 use crate::app::geometry::keep_visible;
 use crate::app::keys;
 use crate::app::locale::fill;
+use crate::app::overlay::fleet_causes::{Entry, entries};
 use crate::app::state::State;
 use crate::app::weighing;
-use crate::diagnosis::fleet::Bond;
+use crate::view::text::wrap;
 use crate::view::widgets::paint::Paint;
 use crate::view::widgets::probability_bar::filled;
 
@@ -20,70 +22,116 @@ use crate::view::widgets::probability_bar::filled;
 const BAR: usize = 10;
 /// Rows of the box beside the causes: border, words above them, keys, a margin.
 const OTHER_ROWS: u16 = 10;
+/// Rows below them that tell of the selected one; more where an incident may be.
+const TOLD_ROWS: usize = 2;
+const TOLD_ROWS_OF_INCIDENT: usize = 5;
 
 pub fn draw(state: &State, selected: usize, paint: &mut Paint<'_>, screen: Rect) {
     let theme = &paint.look.theme;
     let ui = &state.texts.ui;
-    let fleet = &state.fleet_causes;
     let words = [(counted(state), theme.text)];
-    let selected = selected.min(fleet.causes.len().saturating_sub(1));
-    let shared = fleet.causes.get(selected).map(|cause| {
-        let most = cause.shared.first();
-        most.map_or(String::new(), |bond| {
-            let what = match bond.what {
-                Bond::SecurityGroup => &ui.fleet_one_group,
-                Bond::Subnet => &ui.fleet_one_subnet,
-                Bond::Zone => &ui.fleet_one_zone,
-            };
-            let n = bond.instances.len().to_string();
-            fill(what, &[("n", &n), ("id", &bond.id)])
-        })
-    });
+    let all = entries(&state.fleet_causes);
+    let selected = selected.min(all.len().saturating_sub(1));
+    let picked = all.get(selected);
+    let repair = picked.and_then(|entry| entry.repair(state));
     let room = usize::from(screen.height.saturating_sub(OTHER_ROWS));
-    let rows = fleet.causes.len().min(room.saturating_sub(1));
+    let below = match all.iter().any(|entry| entry.incident.is_some()) {
+        _ if all.is_empty() => 0,
+        true => TOLD_ROWS_OF_INCIDENT,
+        false => TOLD_ROWS,
+    };
+    let rows = all.len().min(room.saturating_sub(below));
+    let mut keys = vec![(
+        keys::Causes::Accept.into(),
+        Some(state.texts.short_command("filter")),
+    )];
+    if repair.is_some() {
+        keys.push(hint(keys::Causes::Repair));
+    }
+    keys.push(hint(keys::Causes::Close));
     let ask = Ask {
         title: &ui.fleet_title,
         text: &words,
-        keys: &[
-            (
-                keys::List::Accept.into(),
-                Some(state.texts.short_command("filter")),
-            ),
-            hint(keys::List::Close),
-        ],
+        keys: &keys,
     };
-    let extra = rows as u16 + u16::from(shared.is_some());
-    let rest = message(state, paint, screen, &ask, extra);
+    let rest = message(state, paint, screen, &ask, (rows + below) as u16);
     let height = usize::from(rest.height).min(rows);
-    let offset = keep_visible(0, selected, height, fleet.causes.len());
-    let glyphs = paint.look.glyphs;
-    let largest = fleet.causes.iter().map(|cause| cause.share);
+    let offset = keep_visible(0, selected, height, all.len());
+    let largest = state.fleet_causes.causes.iter().map(|cause| cause.share);
     let largest = largest.fold(f64::EPSILON, f64::max);
-    for (row, cause) in fleet.causes.iter().enumerate().skip(offset).take(height) {
+    for (row, entry) in all.iter().enumerate().skip(offset).take(height) {
         let style = if row == selected {
             theme.selected
         } else {
             theme.text
         };
-        let filled = filled(cause.share / largest, BAR);
-        let line = format!(
-            "{:>4}  {}{}  {:>3.0} %  {}",
-            cause.instances.len(),
-            glyphs.bar.repeat(filled),
-            glyphs.bar_rest.repeat(BAR - filled),
-            cause.share * 100.0,
-            state.texts.cause(&cause.id, &cause.title)
-        );
+        let line = line(state, entry, largest, paint);
         let y = rest.y + (row - offset) as u16;
         paint.text(rest.x, y, rest.width, &line, style);
     }
-    if let Some(shared) = shared {
-        let y = rest.y + height as u16;
-        let line = Line::from(Span::styled(shared, theme.dim));
-        if y < rest.y + rest.height {
-            paint.line(rest.x, y, rest.width, &line);
-        }
+    let told = picked.map(|entry| told(state, entry, repair.as_ref()));
+    let told = told.unwrap_or_default();
+    let free = rest.y + height as u16..rest.y + rest.height;
+    let width = usize::from(rest.width);
+    let lines = told.iter().flat_map(|told| wrap(told, width));
+    for (y, line) in free.zip(lines) {
+        paint.line(
+            rest.x,
+            y,
+            rest.width,
+            &Line::from(Span::styled(line, theme.dim)),
+        );
     }
+}
+
+/// A cause with its bar, or the instances beneath it that fail together.
+fn line(state: &State, entry: &Entry<'_>, largest: f64, paint: &Paint<'_>) -> String {
+    let cause = entry.cause;
+    if let Some(incident) = entry.incident {
+        let indent = " ".repeat(BAR + 14);
+        return format!(
+            "{indent}{}",
+            state
+                .texts
+                .said(&incident.shown(state.looks.privacy).said())
+        );
+    }
+    let glyphs = paint.look.glyphs;
+    let filled = filled(cause.share / largest, BAR);
+    format!(
+        "{:>4}  {}{}  {:>3.0} %  {}",
+        cause.instances.len(),
+        glyphs.bar.repeat(filled),
+        glyphs.bar_rest.repeat(BAR - filled),
+        cause.share * 100.0,
+        state.texts.cause(&cause.id, &cause.title)
+    )
+}
+
+/// The selected row in full, and what mends its instances.
+fn told(state: &State, entry: &Entry<'_>, repair: Option<&Choice>) -> Vec<String> {
+    let ui = &state.texts.ui;
+    let mut told = Vec::new();
+    if let Some(incident) = entry.incident {
+        told.push(
+            state
+                .texts
+                .said(&incident.shown(state.looks.privacy).said()),
+        );
+    }
+    if let Some(choice) = repair {
+        let id = choice.action.as_str();
+        let (n, of) = (choice.offered, entry.instances().len());
+        told.push(fill(
+            &ui.fleet_repair,
+            &[
+                ("action", state.texts.action(id, id)),
+                ("n", &n.to_string()),
+                ("of", &of.to_string()),
+            ],
+        ));
+    }
+    told
 }
 
 /// How far the weighing is, in words.

@@ -196,6 +196,7 @@ fn status(state: &State, case: Option<&Case>, look: &Look, cells: usize) -> Vec<
         lines.extend(last_step(state, look, cells));
         lines.extend(first_step(state, report, look, cells));
         lines.extend(history::onset(state, case, look, cells));
+        lines.extend(history::together(state, look, cells));
         let age = case
             .newest()
             .map_or_else(String::new, |at| state.texts.age_sentence(state.now, at));

@@ -33,14 +33,14 @@ fn clock(now: Timestamp, at: Timestamp) -> String {
 
 /// Between which looks login began to fail, and the change that the audit log has before that.
 pub fn onset(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'static>> {
-    let Some((since, before)) = state.selected_row().and_then(|row| row.track().onset()) else {
+    let Some(onset) = state.selected_row().and_then(|row| row.track().onset()) else {
         return Vec::new();
     };
     let text = fill(
         &state.texts.ui.onset,
         &[
-            ("before", &clock(state.now, before)),
-            ("since", &clock(state.now, since)),
+            ("before", &clock(state.now, onset.answered)),
+            ("since", &clock(state.now, onset.failed)),
         ],
     );
     let mut lines = wrapped(&text, cells, look.theme.text);
@@ -53,6 +53,22 @@ pub fn onset(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<
         lines.extend(wrapped(&change.detail, cells, look.theme.warn));
     }
     lines
+}
+
+/// The instances that fail together with this one.
+pub fn together(state: &State, look: &Look, cells: usize) -> Vec<Line<'static>> {
+    let Some(id) = state.fleet.selected_id() else {
+        return Vec::new();
+    };
+    let causes = state.fleet_causes.causes.iter();
+    let mut incidents = causes.flat_map(|cause| &cause.incidents);
+    let Some(incident) = incidents.find(|one| one.instances.iter().any(|i| i == id)) else {
+        return Vec::new();
+    };
+    let told = state
+        .texts
+        .said(&incident.shown(state.looks.privacy).said());
+    wrapped(&told, cells, look.theme.warn)
 }
 
 /// How busy the instance was in the last hour.
