@@ -251,11 +251,11 @@ mod tests {
         report
     }
 
-    fn onset(answered: i64, failed: i64) -> Option<Onset> {
-        Some(Onset {
+    fn onset(answered: i64, failed: i64) -> Onset {
+        Onset {
             answered: at(answered),
             failed: at(failed),
-        })
+        }
     }
 
     type Row = (Instance, Report, Option<Onset>);
@@ -321,17 +321,17 @@ mod tests {
     fn logins_that_can_have_begun_to_fail_at_one_time_fail_together() {
         let of = |id, onset| (instance(id, id, id), report(None), onset);
         let rows = [
-            of("i-1", onset(10, 12)),
-            of("i-2", onset(11, 14)),
-            of("i-3", onset(12, 13)),
+            of("i-1", Some(onset(10, 12))),
+            of("i-2", Some(onset(11, 14))),
+            of("i-3", Some(onset(12, 13))),
             // A night between two looks says nothing.
-            of("i-4", onset(0, 600)),
+            of("i-4", Some(onset(0, 600))),
             of("i-5", None),
         ];
         let together = found(&rows, &[]);
         assert_eq!(together.len(), 1, "{together:?}");
         assert_eq!(together[0].instances, ["i-1", "i-2"]);
-        assert_eq!(together[0].onset, onset(11, 12));
+        assert_eq!(together[0].onset, Some(onset(11, 12)));
     }
 
     #[test]

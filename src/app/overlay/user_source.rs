@@ -33,7 +33,7 @@ pub enum Then {
 
 impl Then {
     /// This host alone, named as such: it lets nobody else in.
-    fn from_here(mut self) -> Self {
+    fn for_this_host(mut self) -> Self {
         let parameters = match &mut self {
             Self::One(action) => &mut action.parameters,
             Self::Several(choice, _) => &mut choice.parameters,
@@ -92,7 +92,7 @@ fn given(
             ui.user_source_cleared.clone()
         }
         ("here", Some(then)) => {
-            then.from_here().go_on(state, effects);
+            then.for_this_host().go_on(state, effects);
             return Ok(());
         }
         (_, then) => {
