@@ -148,6 +148,8 @@ pub enum Acted {
         all: usize,
         /// Why it stopped before its end.
         stopped: Option<Said>,
+        /// Instances that a plan of another one was for, too.
+        covered: Vec<String>,
     },
     /// A sentence about an action under way.
     Progressed { run: RunId, note: Said },

@@ -146,6 +146,10 @@ fn an_incident_names_who_changed_what_and_is_mended_as_one() {
     assert!(preview.contains("Y run"), "{preview}");
     terminal.keys("Y");
     terminal.wait_for("1 of 1 carried out");
+    // Those that the same rule lets people in to are looked at again, too.
+    terminal.keys("/\u{15}store-02\r");
+    terminal.wait_for("││store-02 ");
+    terminal.wait_for("The login path is healthy.");
     terminal.keys("q");
     assert_eq!(terminal.wait_exit().exit_code(), 0);
 }

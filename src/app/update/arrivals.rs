@@ -155,7 +155,11 @@ pub fn acted(state: &mut State, acted: Acted, effects: &mut Vec<Effect>) -> Dirt
             done,
             all,
             stopped,
-        } => batch::ended(state, &title, (done, all), stopped.as_ref()),
+            covered,
+        } => {
+            let stopped = stopped.as_ref();
+            batch::ended(state, &title, (done, all), stopped, &covered, effects)
+        }
         Acted::Progressed { run, note } => actions::progressed(state, run, note),
         Acted::Executed { run, result } => {
             let dirty = actions::executed(state, run, result, effects);

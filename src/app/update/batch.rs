@@ -2,7 +2,7 @@
 //!
 //! Must not live here: planning (`action::batch`), or the order of sending (`runtime::execute`).
 
-use super::{Dirty, actions};
+use super::{Dirty, actions, arrivals};
 use crate::action::batch::{Batch, Share};
 use crate::action::gate::{Given, approve_batch};
 use crate::app::batch::Choice;
@@ -128,13 +128,18 @@ pub fn confirm(
     Ok(())
 }
 
-/// Says how far the batch got.
+/// Says how far the batch got, and looks again at those that a plan of another one was for, too.
 pub fn ended(
     state: &mut State,
     title: &str,
     (done, all): (usize, usize),
     stopped: Option<&Said>,
+    covered: &[String],
+    effects: &mut Vec<Effect>,
 ) -> Dirty {
+    for instance in covered.iter().filter(|_| done > 0) {
+        arrivals::look_again(state, instance, effects);
+    }
     let ui = &state.texts.ui;
     let (done, all) = (done.to_string(), all.to_string());
     let mut values = vec![("title", title), ("done", &done), ("n", &all)];

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use tokio::sync::mpsc;
 
 use super::actions::{executed, readings_before, report_before, sentence};
-use crate::action::batch::Batch;
+use crate::action::batch::{Batch, Share};
 use crate::action::before::shuts_down;
 use crate::action::gate::ApprovedBatch;
 use crate::action::parameters::Parameters;
@@ -173,7 +173,10 @@ pub async fn carry_out(backend: &Backend, work: Work, out: &mpsc::Sender<Message
             .send(Message::Acted(Acted::Executed { run, result }))
             .await;
     }
+    let covered = work.approved.items().iter();
+    let covered = covered.filter(|item| matches!(item.share, Share::Covered { .. }));
     let message = Message::Acted(Acted::BatchEnded {
+        covered: covered.map(|item| item.instance.id.clone()).collect(),
         title: work.title,
         done,
         all,
