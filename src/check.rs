@@ -8,7 +8,7 @@ mod own;
 pub mod said;
 mod series;
 
-pub use book::{Book, Group, Item};
+pub use book::{Book, Group, Item, States};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};

@@ -50,5 +50,4 @@ said! { "check":
     round_trip(typical: Figure) = "{typical} from this host to the login port";
     no_round_trip() = "the login port gave no answer to this host, so there is no round trip to measure";
     users_side() = "the vendor's page measures it in the user's browser; from here nobody can";
-    counted(fault: Number, risk: Number, normal: Number, unseen: Number) = "{fault} at fault, {risk} at risk, {normal} normal, {unseen} not seen";
 }

@@ -17,7 +17,6 @@ use super::said;
 use super::{EXIT_FAULT, EXIT_INCONCLUSIVE, EXIT_NOTHING, open, output};
 use crate::cloud::Pool;
 use crate::domain::check::{CheckReport, Verdict, compare};
-use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 use crate::runtime::check;
 use crate::runtime::ticket::masked_check;
@@ -212,16 +211,6 @@ fn exit_status(report: &CheckReport, strict: bool) -> u8 {
         EXIT_INCONCLUSIVE
     } else {
         0
-    }
-}
-
-/// What an item came to, in a word.
-pub(super) fn word(verdict: Verdict) -> Said {
-    match verdict {
-        Verdict::Normal => said::check_normal(),
-        Verdict::NotSeen => said::check_not_seen(),
-        Verdict::Risk => said::check_risk(),
-        Verdict::Fault => said::check_fault(),
     }
 }
 

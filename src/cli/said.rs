@@ -139,16 +139,8 @@ said! { "cli":
     cause_now(now: Name, cause: Word, id: Name) = "{now}  {cause}  [{id}]";
     next_action(title: Raw, share: Name) = "next: {title} (cures with {share})";
     overview(all: Number, answering: Number, failing: Number) = "instances: {all}; login answers: {answering}; it does not: {failing}";
-    check_normal() = "normal";
-    check_risk() = "risk";
-    check_fault() = "fault";
-    check_not_seen() = "not seen";
-    check_no_item() = "not on the list";
     check_of(name: Raw, id: Name, verdict: Said, counts: Said) = "{name} ({id}): {verdict}; {counts}";
     check_at(at: Name, id: Name) = "{at}, report {id}";
-    check_changed(n: Number, since: Name, id: Name) = "{n:change} since {since} ({id}):";
-    check_unchanged(since: Name, id: Name) = "nothing changed since {since} ({id})";
-    check_change(title: Said, before: Said, after: Said, detail: Said) = "{title}: {before} -> {after}: {detail}";
     check_none_kept() = "no report of it is kept; `cvmtop check` makes one";
     check_none_before() = "no earlier report of it is kept, so there is nothing to compare with";
     check_none_such(which: Raw) = "no earlier report of that id or date is kept: {which}; `--list` names them";

@@ -3,6 +3,8 @@
 //! Lives here: plain types, the worst of several verdicts, the comparison. Must not live here: items and
 //! thresholds (`assets/knowledge/check.toml`), judging (`check`), reading, keeping (`store`).
 
+pub mod said;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -11,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::evidence::{Source, Status};
 use super::instance::{Instance, Os};
-use super::said::{self, Said};
+use super::said::{self as fields, Said};
 
 /// Version of the contract of a report, on the screen of a program and on disk.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -38,6 +40,16 @@ impl Verdict {
             Self::NotSeen => "not-seen",
             Self::Risk => "risk",
             Self::Fault => "fault",
+        }
+    }
+
+    /// For people.
+    pub fn said(self) -> Said {
+        match self {
+            Self::Normal => said::check_normal(),
+            Self::NotSeen => said::check_not_seen(),
+            Self::Risk => said::check_risk(),
+            Self::Fault => said::check_fault(),
         }
     }
 
@@ -99,7 +111,7 @@ pub struct CheckItem {
     pub id: String,
     /// As on the vendor's page.
     pub group: String,
-    #[serde(flatten, with = "said::title")]
+    #[serde(flatten, with = "fields::title")]
     pub title: Said,
     /// Of the seven verdicts of the vendor's first tool, or the instance's own state: a check without it
     /// decides nothing.
@@ -109,9 +121,9 @@ pub struct CheckItem {
     /// Why it was not seen; only then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
-    #[serde(flatten, with = "said::detail")]
+    #[serde(flatten, with = "fields::detail")]
     pub detail: Said,
-    #[serde(flatten, with = "said::maybe_needs")]
+    #[serde(flatten, with = "fields::maybe_needs")]
     pub needs: Option<Said>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
@@ -158,7 +170,7 @@ pub struct Measured {
 /// The way to mend an item.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Mend {
-    #[serde(flatten, with = "said::text")]
+    #[serde(flatten, with = "fields::text")]
     pub text: Said,
     /// An action of ours, with its parameters; `null` is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -208,6 +220,12 @@ impl CheckReport {
         Verdict::LISTED.into_iter().flat_map(of).collect()
     }
 
+    /// How many items came to what.
+    pub fn counted(&self) -> Said {
+        let [fault, risk, normal, unseen] = Verdict::LISTED.map(|verdict| self.count(verdict));
+        said::check_counted(fault, risk, normal, unseen)
+    }
+
     /// Something that decides was not seen.
     pub fn is_undecided(&self) -> bool {
         self.items.iter().any(|item| item.decisive && item.lacks())
@@ -225,21 +243,44 @@ impl CheckReport {
 pub struct Change {
     pub id: String,
     pub group: String,
-    #[serde(flatten, with = "said::title")]
+    #[serde(flatten, with = "fields::title")]
     pub title: Said,
     /// `None` where the earlier report has no such item.
     pub before: Option<Verdict>,
     /// `None` where the later one has none.
     pub after: Option<Verdict>,
     /// What the later one says, or the earlier where it is gone.
-    #[serde(flatten, with = "said::detail")]
+    #[serde(flatten, with = "fields::detail")]
     pub detail: Said,
     /// What the earlier one said.
-    #[serde(flatten, with = "said::reason")]
+    #[serde(flatten, with = "fields::reason")]
     pub was: Said,
 }
 
 impl Change {
+    /// The item, what it was, what it is now and what is said of that.
+    pub fn said(&self) -> Said {
+        let name =
+            |verdict: Option<Verdict>| verdict.map_or_else(said::check_no_item, Verdict::said);
+        said::check_change(
+            self.title.clone(),
+            name(self.before),
+            name(self.after),
+            self.detail.clone(),
+        )
+    }
+
+    /// `!` worse, `+` better, `~` neither.
+    pub fn mark(&self) -> &'static str {
+        if self.is_worse() {
+            "!"
+        } else if self.is_better() {
+            "+"
+        } else {
+            "~"
+        }
+    }
+
     /// Worse than before; what was not seen is neither.
     pub fn is_worse(&self) -> bool {
         let after = self.after.unwrap_or_default();
@@ -254,6 +295,16 @@ impl Change {
             Some(Verdict::Risk) => before == Verdict::Fault,
             _ => false,
         }
+    }
+}
+
+/// How much changed since an earlier report.
+pub fn changed_since(before: &CheckReport, changes: &[Change]) -> Said {
+    let since = before.at.strftime("%Y-%m-%d %H:%M UTC");
+    if changes.is_empty() {
+        said::check_unchanged(since, &before.id)
+    } else {
+        said::check_changed(changes.len(), since, &before.id)
     }
 }
 

@@ -60,6 +60,7 @@ const TABLES: &[&[Row]] = &[
     cvmtop::cloud::said::SAID,
     cvmtop::config::said::SAID,
     cvmtop::diagnosis::said::SAID,
+    cvmtop::domain::check::said::SAID,
     cvmtop::domain::network_acl::said::SAID,
     cvmtop::domain::plain_said::SAID,
     cvmtop::domain::port_check::said::SAID,

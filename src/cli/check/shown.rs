@@ -8,13 +8,13 @@ use std::io::IsTerminal as _;
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{is_for_programs, word};
-use crate::check::{Book, said as check_said};
+use super::is_for_programs;
+use crate::check::Book;
 use crate::cli::args::{CheckArgs, Listing};
 use crate::cli::output::{self, said as in_words};
 use crate::cli::said;
 use crate::cli::table::{csv, table};
-use crate::domain::check::{Change, CheckItem, CheckReport, Measured, Verdict};
+use crate::domain::check::{Change, CheckItem, CheckReport, Measured, Verdict, changed_since};
 use crate::domain::evidence::Status;
 use crate::terminal::capability::Capability;
 use crate::view::text::wrap;
@@ -89,7 +89,7 @@ impl Printed {
         }
         for report in reports {
             let verdict = match self.format {
-                Listing::Table => in_words(&word(report.verdict)),
+                Listing::Table => in_words(&report.verdict.said()),
                 _ => report.verdict.as_str().to_owned(),
             };
             let mut row = vec![
@@ -175,12 +175,11 @@ impl Printed {
             self.out.push('\n');
         }
         let checked = &report.instance;
-        let [fault, risk, normal, unseen] = Verdict::LISTED.map(|verdict| report.count(verdict));
         let head = said::check_of(
             checked.label(),
             &checked.id,
-            word(report.verdict),
-            check_said::counted(fault, risk, normal, unseen),
+            report.verdict.said(),
+            report.counted(),
         );
         let when = said::check_at(report.at.strftime("%Y-%m-%d %H:%M UTC"), &report.id);
         for line in [head, when] {
@@ -190,7 +189,7 @@ impl Printed {
             self.changes(before, changes);
         }
         self.out.push('\n');
-        let words = Verdict::LISTED.map(|verdict| in_words(&word(verdict)));
+        let words = Verdict::LISTED.map(|verdict| in_words(&verdict.said()));
         let columns = words.iter().map(|word| word.width()).max().unwrap_or(0);
         let titles = report
             .items
@@ -204,7 +203,7 @@ impl Printed {
 
     /// One line an item, or two where the terminal is narrow; beneath it how to mend it.
     fn item(&mut self, target: &str, item: &CheckItem, word_columns: usize, title_columns: usize) {
-        let verdict = in_words(&word(item.verdict));
+        let verdict = in_words(&item.verdict.said());
         let pad = |text: &str, columns: usize| {
             let space = columns.saturating_sub(text.width());
             format!("{text}{}", " ".repeat(space))
@@ -246,30 +245,12 @@ impl Printed {
 
     /// What changed since an earlier report.
     fn changes(&mut self, before: &CheckReport, changes: &[Change]) {
-        let since = before.at.strftime("%Y-%m-%d %H:%M UTC");
-        let head = if changes.is_empty() {
-            said::check_unchanged(since, &before.id)
-        } else {
-            said::check_changed(changes.len(), since, &before.id)
-        };
+        let head = changed_since(before, changes);
         let _ = writeln!(self.out, "\n{}", in_words(&head));
         for change in changes {
-            let name = |verdict: Option<Verdict>| verdict.map_or_else(said::check_no_item, word);
-            let told = said::check_change(
-                change.title.clone(),
-                name(change.before),
-                name(change.after),
-                change.detail.clone(),
-            );
-            let mark = if change.is_worse() {
-                "!"
-            } else if change.is_better() {
-                "+"
-            } else {
-                "~"
-            };
-            for (at, line) in wrap(&in_words(&told), self.columns - 4).iter().enumerate() {
-                let mark = if at == 0 { mark } else { " " };
+            let lines = wrap(&in_words(&change.said()), self.columns - 4);
+            for (at, line) in lines.iter().enumerate() {
+                let mark = if at == 0 { change.mark() } else { " " };
                 let _ = writeln!(self.out, "  {mark} {line}");
             }
         }
