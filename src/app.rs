@@ -6,6 +6,7 @@
 pub mod any_action;
 pub mod batch;
 pub mod case;
+pub mod checkup;
 pub mod command;
 pub mod effect;
 pub mod filter;

@@ -7,6 +7,7 @@
 pub mod act;
 pub mod acting;
 pub mod args;
+pub mod check;
 pub mod completions;
 pub mod config;
 pub mod console;
@@ -97,6 +98,7 @@ async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Some(Command::List(args)) => list::run(args, global).await,
         Some(Command::Overview(args)) => Box::pin(overview::run(args, global)).await,
         Some(Command::Ports(args)) => Box::pin(ports::run(args, global)).await,
+        Some(Command::Check(args)) => Box::pin(check::run(args, global)).await,
         Some(Command::Diagnose(args)) => diagnose::run(args, global).await,
         Some(Command::Act(args)) => Box::pin(act::run(args, global)).await,
         Some(Command::Heal(args)) => Box::pin(heal::run(args, global)).await,

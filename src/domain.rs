@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod api_call;
+pub mod check;
 pub mod child;
 pub mod evidence;
 pub mod guide_step;

@@ -26,6 +26,7 @@ mod windows_session;
 
 use std::net::IpAddr;
 
+use crate::domain::check::GuestCounts;
 use crate::domain::evidence::{Reading, Source, State, Status};
 use crate::domain::instance::Os;
 use crate::domain::said::Said;
@@ -108,6 +109,12 @@ pub fn readings(os: Os, output: &str, question: &GuestQuestion) -> Vec<Reading> 
             .collect();
     }
     read(os, &answer, question)
+}
+
+/// What the guest's kernel counted, from the same answer; `None` on a system that has no such counters.
+pub fn counts(os: Os, output: &str) -> Option<GuestCounts> {
+    let answer = answer::Answer::parse(output);
+    (os == Os::Linux && !answer.has("check", "refused")).then(|| linux_kernel::counts(&answer))
 }
 
 fn read(os: Os, answer: &answer::Answer, question: &GuestQuestion) -> Vec<Reading> {

@@ -10,6 +10,7 @@
 //! * [`client_text`]: what login programs print, recognised (pure).
 //! * [`guide`]: known-issue guides, matching and rendering (pure).
 //! * [`action`]: plans, gate and undo of everything that changes the world (pure).
+//! * [`check`]: the vendor's self-diagnosis as a list: items, thresholds, verdicts (pure).
 //! * [`case`]: from readings to a report, for console and command line alike (pure).
 //! * [`store`]: journal and history on disk.
 //! * [`config`]: settings from flags, environment and file.
@@ -23,6 +24,7 @@
 pub mod action;
 pub mod app;
 pub mod case;
+pub mod check;
 pub mod cli;
 pub mod client_text;
 pub mod cloud;

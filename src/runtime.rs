@@ -4,6 +4,7 @@
 //! Must not live here: rules that could be pure.
 
 pub mod backend;
+pub mod check;
 pub mod clock;
 pub mod console;
 pub mod deed;

@@ -3,6 +3,7 @@
 //! Everything that must survive the program: what was done (`journal`), and past cases
 //! (`history`). Must not live here: what any of it means for a diagnosis, and secrets.
 
+pub mod checks;
 pub mod guide_steps;
 pub mod history;
 pub mod journal;

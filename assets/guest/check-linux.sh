@@ -627,6 +627,19 @@ queue() {
 }
 queue
 
+# Counters of lost packets, each said twice with a second between, and what the kernel said of itself.
+count() { # FILE LINE FIELD...: the sum of these counters of /proc/net
+    awk -v l="$2:" -v f=" $3 " '$1 == l { if (!n++) split($0, h); else for (i = 2; i <= NF; i++) if (index(f, " " h[i] " ")) { s += $i; k = 1 } } END { if (k) printf "%.0f", s }' "$1" 2>/dev/null
+}
+counts() {
+    d=0; while read -r _ x _; do d=$((d + 0x$x)); done 2>/dev/null </proc/net/softnet_stat && say counts softnet "$d"
+    say counts udp "$(count /proc/net/snmp Udp "RcvbufErrors SndbufErrors")"
+    say counts accept "$(count /proc/net/netstat TcpExt ListenOverflows)"
+    say counts request "$(count /proc/net/netstat TcpExt TCPReqQFullDrop)"
+}
+counts
+printf '%s\n' "$DM" | grep -E 'blocked for more than [0-9]+ seconds|soft lockup|Kernel panic|rcu_sched (self-)?detected stall' | tail -n 3 | fact kernel stall 3
+
 # Load.
 fact load average 1 </proc/loadavg
 say load cpus "$(grep -c '^processor' /proc/cpuinfo 2>/dev/null)"
@@ -635,6 +648,7 @@ awk 'NR == 1 {print $2+$3+$4+$5+$6+$7+$8+$9, $5, $6}' /proc/stat | fact load cpu
 sleep 1
 awk 'NR == 1 {print $2+$3+$4+$5+$6+$7+$8+$9, $5, $6}' /proc/stat | fact load cpu1 1
 queue
+counts
 say load blocked "$(cat /proc/[0-9]*/stat 2>/dev/null | sed 's/.*) //' | grep -c '^D')"
 say load tasks "$(ls -d /proc/[0-9]*/task/[0-9]* 2>/dev/null | wc -l) $(cat /proc/sys/kernel/pid_max 2>/dev/null)"
 printf '%s\n' "$DM" | grep -iE 'Out of memory|oom-kill|Killed process' | tail -n 3 | fact load oom 3

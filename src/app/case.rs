@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
+use super::checkup::Checkup;
 use super::message::Load;
 use crate::case;
 use crate::domain::action::SpentAction;
@@ -67,6 +68,8 @@ pub struct Case {
     pub guide_steps: Vec<TickedStep>,
     /// Actions that a step of a guide began: run, guide, step.
     pub step_runs: Vec<(RunId, String, usize)>,
+    /// The self-diagnosis.
+    pub check: Checkup,
 }
 
 impl Case {

@@ -93,6 +93,7 @@ commands! {
     WhyNot "why-not" Global Safe;
     ConfirmCause "confirm-cause" Global Safe;
     FleetCauses "fleet-causes" Global Safe;
+    SelfCheck "self-check" Global Safe;
     AnyAction "any-action" Global Previewed;
     Undo "undo" Global Previewed;
     Keep "keep" Global Safe;
@@ -159,6 +160,7 @@ impl Command {
             | Self::Tell
             | Self::PasteError
             | Self::Copy
+            | Self::SelfCheck
             | Self::Mark => instance.map(drop),
             Self::Explain | Self::ConfirmCause | Self::WhyNot | Self::Ticket => {
                 instance.and(report).map(drop)

@@ -54,6 +54,13 @@ pub enum Observe {
     },
     /// One short look at the login ports of one instance.
     Short { run: RunId, instance: String },
+    /// The self-diagnosis of one instance, which is kept.
+    Check {
+        run: RunId,
+        instance: String,
+        deep: bool,
+        user_source: Option<IpAddr>,
+    },
 }
 
 /// Which instance to collect everything about, and how.

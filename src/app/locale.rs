@@ -74,7 +74,7 @@ ui_texts! {
     facts, facts_more, facts_good, facts_neutral, facts_stale, not_permitted, probe_failed, not_observed,
     do_next, do_if_it_fails, do_next_aside, no_actions, actions_wait, actions_none_yet, read_only_note, cures, reversible,
     fleet_title, fleet_counted, fleet_undecided, fleet_works, fleet_left, fleet_repair, fleet_no_repair,
-
+    check_title, check_running, check_failed, check_mend, check_not_deep,
     whynot_title, whynot_pick_title, whynot_pick, whynot_leads, whynot_is_first, whynot_against,
     whynot_would_be, whynot_instead, whynot_unread, whynot_nothing,
     batch_title, batch_pick, hint_plan, batch_offered, batch_plans, batch_phrase, batch_preparing, batch_ended,

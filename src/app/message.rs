@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::batch::Choice;
 use super::case::RunId;
+use super::checkup::Checked;
 use super::geometry::Geometry;
 use super::health::Login;
 use super::jobs::Executed;
@@ -100,6 +101,8 @@ pub enum Found {
         look: Look,
         at: Timestamp,
     },
+    /// What came of a self-diagnosis.
+    Checked(Box<Checked>),
     /// How many logins were tried at once, where that was fewer than wanted.
     SweepHeld(Option<usize>),
     SweepEnded {

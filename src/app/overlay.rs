@@ -18,6 +18,7 @@ pub mod pick_cause;
 pub mod preview;
 pub mod reader;
 pub mod secret;
+pub mod self_check;
 pub mod tell;
 pub mod ticket;
 pub mod user_source;
@@ -45,6 +46,7 @@ pub use paste::Paste;
 pub use pick_cause::{AskCause, PickCause};
 pub use preview::Preview;
 pub use secret::Secret;
+pub use self_check::SelfCheck;
 pub use tell::Tell;
 pub use ticket::TicketQuestion;
 pub use user_source::UserSource;
@@ -73,6 +75,8 @@ pub enum Overlay {
     PickCause(PickCause),
     /// The causes of the whole fleet.
     FleetCauses(FleetCauses),
+    /// The self-diagnosis of the selected instance.
+    SelfCheck(SelfCheck),
     /// What a person can tell of the failure.
     Tell(Tell),
     /// What an action would do, and its confirmation.
@@ -139,7 +143,9 @@ impl Overlay {
             Self::AnyAction(_) => Context::Palette,
             Self::Paste(_) => Context::Paste,
             Self::DeepConsent => Context::Consent,
-            Self::PickCause(_) | Self::Keep(_) | Self::BatchPick(_) => Context::List,
+            Self::PickCause(_) | Self::SelfCheck(_) | Self::Keep(_) | Self::BatchPick(_) => {
+                Context::List
+            }
             Self::FleetCauses(_) => Context::Causes,
             Self::Tell(_) => Context::Answers,
             Self::Preview(preview) => sheet(preview.plan.confirmation),
@@ -168,6 +174,7 @@ impl Overlay {
             Self::LoginConsent(question) => question.press(state, chord, effects),
             Self::PickCause(pick) => pick.press(state, chord, effects),
             Self::FleetCauses(list) => list.press(state, chord, effects),
+            Self::SelfCheck(list) => list.press(state, chord, effects),
             Self::Tell(tell) => tell.press(state, chord, effects),
             Self::Preview(preview) => preview.press(state, chord, effects),
             Self::AnyAction(question) => question.press(state, chord, effects),
@@ -201,6 +208,7 @@ impl Overlay {
             | Self::DeepConsent
             | Self::PickCause(_)
             | Self::FleetCauses(_)
+            | Self::SelfCheck(_)
             | Self::Tell(_)
             | Self::Keep(_)
             | Self::BatchPick(_)
@@ -230,6 +238,7 @@ impl Overlay {
             | Self::DeepConsent
             | Self::PickCause(_)
             | Self::FleetCauses(_)
+            | Self::SelfCheck(_)
             | Self::Tell(_)
             | Self::Keep(_)
             | Self::BatchPick(_)
@@ -258,6 +267,7 @@ impl Overlay {
             | Self::LoginConsent(_)
             | Self::PickCause(_)
             | Self::FleetCauses(_)
+            | Self::SelfCheck(_)
             | Self::Tell(_)
             | Self::AnyAction(_)
             | Self::Keep(_)

@@ -3,6 +3,10 @@
 //! Must not live here: what a command does (`cli::<command>`), or defaults that the config
 //! file may change (`config`): options are `None` when not given.
 
+mod check;
+
+pub use check::{CheckArgs, EXIT_STATUS_OF_CHECK};
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -129,6 +133,9 @@ pub enum Command {
     /// Verify which ports the rules open, with a real try from here
     #[command(after_help = EXIT_STATUS_OF_PORTS)]
     Ports(PortsArgs),
+    /// The vendor's self-diagnosis as one dated list, kept and compared
+    #[command(after_help = EXIT_STATUS_OF_CHECK)]
+    Check(CheckArgs),
     /// Diagnose why login fails, one object per target
     #[command(after_help = EXIT_STATUS_OF_DIAGNOSE)]
     Diagnose(DiagnoseArgs),

@@ -105,7 +105,7 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
 
 /// A session; where the cloud cannot be asked and an address is among the targets, one that can
 /// look from outside all the same.
-async fn session(loaded: &Loaded, targets: &[String]) -> Result<Session, SessionError> {
+pub(super) async fn session(loaded: &Loaded, targets: &[String]) -> Result<Session, SessionError> {
     match open::on(loaded).await {
         Err(error) if error.is_lack_of_cloud() && targets.iter().any(|it| is_address(it)) => {
             output::warn(&crate::runtime::said::addresses_only(error.said()));
@@ -184,7 +184,7 @@ fn exit_status(report: &Report) -> u8 {
 }
 
 /// Of several targets the worst counts: no diagnosis, a fault, nothing decided, healthy.
-fn worse(one: u8, other: u8) -> u8 {
+pub(super) fn worse(one: u8, other: u8) -> u8 {
     let rank = |status| match status {
         EXIT_NOTHING => 3,
         EXIT_FAULT => 2,
@@ -239,6 +239,7 @@ pub fn options(
         statements: statements(args, knowledge)?,
         unasked: None,
         pool: None,
+        self_check: false,
     })
 }
 
@@ -279,7 +280,7 @@ fn statements(args: &TriageArgs, knowledge: &Knowledge) -> anyhow::Result<Statem
 }
 
 /// Ends looking for the target, too, when the time is up.
-async fn within<T>(
+pub(super) async fn within<T>(
     limit: Option<Duration>,
     work: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
@@ -311,9 +312,9 @@ fn error_text(file: &FilePath) -> anyhow::Result<String> {
 }
 
 /// A target, found, and how it is looked at.
-struct Aimed {
-    instance: Instance,
-    options: TriageOptions,
+pub(super) struct Aimed {
+    pub instance: Instance,
+    pub options: TriageOptions,
 }
 
 /// The instance that is meant, with the login port that was asked for.
@@ -331,7 +332,7 @@ pub async fn aim(
 }
 
 /// Finds all targets with few calls. An address is one even where the cloud cannot say whose.
-async fn aim_all(
+pub(super) async fn aim_all(
     session: &Session,
     targets: &[String],
     options: &TriageOptions,
@@ -348,7 +349,7 @@ async fn aim_all(
 }
 
 /// The targets when the cloud did not say in time which instances they are.
-fn unanswered(
+pub(super) fn unanswered(
     targets: &[String],
     options: &TriageOptions,
     late: &Said,

@@ -139,6 +139,11 @@ said! { "cli":
     cause_now(now: Name, cause: Word, id: Name) = "{now}  {cause}  [{id}]";
     next_action(title: Raw, share: Name) = "next: {title} (cures with {share})";
     overview(all: Number, answering: Number, failing: Number) = "instances: {all}; login answers: {answering}; it does not: {failing}";
+    check_of(name: Raw, id: Name, verdict: Said, counts: Said) = "{name} ({id}): {verdict}; {counts}";
+    check_at(at: Name, id: Name) = "{at}, report {id}";
+    check_none_kept() = "no report of it is kept; `cvmtop check` makes one";
+    check_none_before() = "no earlier report of it is kept, so there is nothing to compare with";
+    check_none_such(which: Raw) = "no earlier report of that id or date is kept: {which}; `--list` names them";
     ports_of(name: Raw, id: Name) = "ports of {name} ({id})";
     ports_tried(address: Name) = "tried from this host: {address}";
     ports_not_seen() = "Not looked at: the firewall in the guest, and whether a service listens where nothing was tried.";

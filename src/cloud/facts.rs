@@ -14,6 +14,7 @@ mod groups;
 mod metrics;
 mod peers;
 mod route;
+mod self_check;
 mod state;
 mod subnet;
 
@@ -29,14 +30,17 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 
+use self::events::Events;
+use self::metrics::Metrics;
 use super::client::Client;
 use super::error::{CloudError, NetworkFailure};
 use super::inventory;
-use super::wire::{AddressItem, RepairTaskItem};
+use super::wire::{AddressItem, DiskItem, RepairTaskItem};
 use crate::cloud::said;
 use crate::domain::api_call::ApiCall;
+use crate::domain::check::CheckFacts;
 use crate::domain::evidence::state::instance_state;
 use crate::domain::evidence::{Path, Reading, Source, State, Status, group};
 use crate::domain::instance::Instance;
@@ -102,6 +106,8 @@ pub struct FactRequest {
     pub run_in_guest: RunInGuest,
     /// The instance was read from the cloud a moment ago and need not be read again.
     pub instance_is_fresh: bool,
+    /// Also read what only the self-diagnosis needs.
+    pub self_check: bool,
     /// Time for one call, from when its request leaves; what is not known by then is
     /// `probe-failed`.
     pub time_limit: Duration,
@@ -117,6 +123,7 @@ impl Default for FactRequest {
             transitional_since: None,
             run_in_guest: RunInGuest::Nothing,
             instance_is_fresh: false,
+            self_check: false,
             time_limit: Duration::from_secs(5),
         }
     }
@@ -148,6 +155,8 @@ pub struct CloudFacts {
     pub repair_tasks: Vec<RepairTaskItem>,
     /// Time series by metric.
     pub metrics: BTreeMap<String, Series>,
+    /// What the self-diagnosis needs beyond the readings, where one was asked for.
+    pub check: Option<CheckFacts>,
 }
 
 /// What probes can use while the rest is still being read.
@@ -183,6 +192,7 @@ pub async fn gather_telling(
         request: request.clone(),
         sink,
         hung: AtomicBool::new(false),
+        disks: OnceCell::new(),
     };
     if instance.is_static {
         return gatherer.without_cloud().await;
@@ -220,6 +230,7 @@ pub async fn rule_sets(client: &Client, instance: &Instance, request: &FactReque
         request: request.clone(),
         sink,
         hung: AtomicBool::new(false),
+        disks: OnceCell::new(),
     };
     let both = async { tokio::join!(groups::read(&gatherer), subnet::read(&gatherer)) };
     // The future of all calls together is large.
@@ -247,18 +258,14 @@ struct Gatherer {
     sink: mpsc::Sender<Reading>,
     /// Set once a call got no answer in time: further ones are given less.
     hung: AtomicBool,
+    /// Two parts ask for them.
+    disks: OnceCell<Result<Vec<DiskItem>, CloudError>>,
 }
 
 impl Gatherer {
     async fn run(mut self, early: impl FnOnce(Neighbourhood) + Send) -> CloudFacts {
         let mut facts = CloudFacts::default();
-        let mut refresh_failure = None;
-        if !self.request.instance_is_fresh {
-            match self.refreshed().await {
-                Ok(instance) => self.instance = instance,
-                Err(error) => refresh_failure = Some(error),
-            }
-        }
+        let refresh_failure = self.refresh().await;
         facts.instance = refresh_failure.is_none().then(|| self.instance.clone());
         let this = &self;
         // The audit log is asked about each resource as soon as its id is known.
@@ -291,20 +298,26 @@ impl Gatherer {
             });
             (groups, peers)
         };
-        let (state, addresses, (groups, peers), subnet, (events, metrics), agent, changes, balance) = tokio::join!(
+        let (
+            state,
+            addresses,
+            (groups, peers),
+            subnet,
+            (events, metrics, fetched),
+            agent,
+            changes,
+            balance,
+        ) = tokio::join!(
             state::read(this, refresh_failure.as_ref()),
             addresses,
             neighbourhood,
             subnet,
-            async {
-                let (events, fetched) = tokio::join!(events::read(this), metrics::fetch(this));
-                let metrics = metrics::read(this, fetched, &events.product).await;
-                (events, metrics)
-            },
+            this.measured(),
             agent::read(this),
             changes::read(this, related),
             account::read(this),
         );
+        facts.check = fetched.map(|it| self_check::facts(this, it, &events, &metrics, &addresses));
         let bandwidth = metrics::bandwidth_use(this, &metrics, &addresses).await;
         facts.readings = [
             state,
@@ -330,6 +343,28 @@ impl Gatherer {
         facts.metrics = metrics.series;
         facts.peers = peers;
         facts
+    }
+
+    /// What monitoring tells, and what of it only the self-diagnosis needs.
+    async fn measured(&self) -> (Events, Metrics, Option<self_check::Fetched>) {
+        let (events, fetched, more) = tokio::join!(
+            events::read(self),
+            metrics::fetch(self),
+            self_check::fetch(self),
+        );
+        let metrics = metrics::read(self, fetched, &events.product).await;
+        (events, metrics, more)
+    }
+
+    /// Reads the instance again, where it is not fresh; gives why that failed.
+    async fn refresh(&mut self) -> Option<CloudError> {
+        if !self.request.instance_is_fresh {
+            match self.refreshed().await {
+                Ok(instance) => self.instance = instance,
+                Err(error) => return Some(error),
+            }
+        }
+        None
     }
 
     async fn refreshed(&self) -> Result<Instance, CloudError> {

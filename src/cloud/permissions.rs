@@ -114,6 +114,8 @@ pub static READS: &[ReadAction] = reads! {
     "monitor:DescribeProductEventList", "restarts, crashes and lack of memory in the guest", |_| Some(json!({"Module": "monitor", "Limit": 1, "Offset": 0}));
     "tat:DescribeAutomationAgentStatus", "whether the guest's agent is alive", one_page;
     "cbs:DescribeDisks", "state and load of the disks", one_page;
+    "cvm:DescribeZoneInstanceConfigInfos", "what the type of an instance may carry on the private network",
+        |s| with(&s.region, json!({"Filters": [{"Name": "zone", "Values": [format!("{}-1", s.region)]}]}));
     "antiddos:DescribeDDoSBlockRecords", "DDoS blocks (newer version)",
         |_| Some(json!({"StartTime": iso(now() - 3600), "EndTime": iso(now()), "Limit": 1, "Offset": 0}));
     "antiddos:DescribeIpBlockList", "DDoS blocks (older version)", nothing;

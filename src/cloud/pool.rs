@@ -197,7 +197,9 @@ impl Pool {
             before = now;
         }
         let mut everybody = lock(&self.0.waiting).remove(&group).unwrap_or_default();
-        let most = rule.most(client.site());
+        let most = everybody
+            .first()
+            .map_or(1, |one| rule.most(client.site(), &one.call));
         while !everybody.is_empty() {
             let mut keys: HashSet<&str> = HashSet::new();
             let mut take = 0;

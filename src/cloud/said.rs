@@ -42,6 +42,8 @@ said! { "cloud":
     trivial_command_ended(code: Number) = "a trivial command ended with status {code}";
     available_balance_credit(amount: Figure) = "available balance with credit is {amount}";
     balance_credit_not() = "balance with credit is not negative";
+    type_not_named() = "the cloud does not name the type of the instance";
+    type_not_listed(kind: Name) = "the list of types that are sold here does not name {kind}, so what it may carry is not told";
     there_no_public() = "there is no public address";
     blocked_describeaddresses(address: Name) = "{address} is blocked (DescribeAddresses)";
     no_source_names() = "no source names a block or attack";

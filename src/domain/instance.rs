@@ -71,6 +71,9 @@ pub struct Instance {
     pub zone: String,
     pub os: Os,
     pub os_name: String,
+    /// `InstanceType`, for example `S6.MEDIUM4`; empty where not sent.
+    #[serde(default)]
+    pub instance_type: String,
     /// `InstanceState` as sent (`RUNNING`, ...); unknown values are kept. Empty for static hosts.
     pub state: String,
     /// `RestrictState`: `NORMAL`, `EXPIRED`, `PROTECTIVELY_ISOLATED`.

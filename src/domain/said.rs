@@ -203,6 +203,18 @@ impl Said {
         }
     }
 
+    /// With another text for each that it quotes, and for its English as a whole.
+    #[must_use]
+    pub fn mapped(self, text: &mut dyn FnMut(&str) -> String) -> Self {
+        let english = text(&self.english);
+        let args = self.args.into_iter();
+        Self {
+            english,
+            args: args.map(|(name, arg)| (name, arg.mapped(text))).collect(),
+            id: self.id,
+        }
+    }
+
     /// Id and arguments, as they stand beside the English in JSON; `None` without an id.
     pub fn tagged(&self) -> Option<Tagged> {
         (!self.id.is_empty()).then(|| Tagged {

@@ -6,6 +6,7 @@
 use super::answer::Answer;
 use super::linux::option;
 use super::{Finding, GuestQuestion, found, missing, moment, said};
+use crate::domain::check::GuestCounts;
 use crate::domain::evidence::state::{guest_connections, guest_service_crashes, guest_terminal};
 use crate::domain::said::Said;
 use crate::domain::text::sanitise;
@@ -123,6 +124,31 @@ pub(super) fn connections(a: &Answer, q: &GuestQuestion) -> Finding {
             said::table_and_queue_free(count, most)
         }),
     )
+}
+
+/// What the kernel counted and said, for the self-diagnosis.
+pub fn counts(a: &Answer) -> GuestCounts {
+    let pair = |key: &str| {
+        let all = a.all("counts", key).iter();
+        let values: Vec<u64> = all.filter_map(|n| n.trim().parse().ok()).collect();
+        // One that ran backwards was set anew meanwhile.
+        <[u64; 2]>::try_from(values)
+            .ok()
+            .filter(|[before, after]| before <= after)
+    };
+    let up = a.first("kernel", "uptime");
+    let lines = a.all("kernel", "stall").iter();
+    GuestCounts {
+        softnet_dropped: pair("softnet"),
+        udp_buffers: pair("udp"),
+        accept_overflows: pair("accept"),
+        request_drops: pair("request"),
+        uptime_s: up.and_then(|s| s.trim().parse().ok()),
+        log_read: a.has("kernel", "log"),
+        stalls: lines
+            .map(|line| (moment::kernel_age(a, line), sanitise(line, 200)))
+            .collect(),
+    }
 }
 
 pub(super) fn crashes(a: &Answer) -> Finding {

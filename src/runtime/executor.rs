@@ -103,6 +103,16 @@ impl Executor {
                     looks::at_one(&backend, run, instance, &out).await;
                 });
             }
+            Observe::Check {
+                run,
+                instance,
+                deep,
+                user_source,
+            } => {
+                self.spawn("check", Some(run), async move {
+                    looks::check(&backend, run, instance, deep, user_source, &out).await;
+                });
+            }
             Observe::Triage(triage) => self.triage(*triage, None),
             Observe::Weigh(triages) => {
                 let pool = Pool::of(triages.len());

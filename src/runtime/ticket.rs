@@ -20,6 +20,7 @@ use self::mask::Masks;
 pub use self::report::form_text;
 use crate::app::locale::Texts;
 use crate::cloud::tap::RawAnswer;
+use crate::domain::check::{CheckItem, CheckReport, Checked};
 use crate::domain::report::Report;
 use crate::domain::said::Said;
 use crate::domain::text::sanitise_block;
@@ -111,6 +112,34 @@ pub fn files(material: &Material<'_>) -> Vec<BundleFile> {
         }
     }
     files
+}
+
+/// A report of the self-diagnosis with addresses, names and ids of its instance masked.
+pub fn masked_check(report: CheckReport) -> CheckReport {
+    let mut masks = Masks::of_instance(&report.instance.id, &report.instance.name);
+    let mut text = |text: &str| masks.apply(text);
+    let items = report.items.into_iter().map(|item| CheckItem {
+        detail: item.detail.mapped(&mut text),
+        needs: item.needs.map(|needs| needs.mapped(&mut text)),
+        mend: item.mend.map(|mut mend| {
+            for value in mend.parameters.values_mut() {
+                if let Some(given) = value.as_str() {
+                    *value = text(given).into();
+                }
+            }
+            mend
+        }),
+        ..item
+    });
+    CheckReport {
+        items: items.collect(),
+        instance: Checked {
+            id: text(&report.instance.id),
+            name: text(&report.instance.name),
+            ..report.instance
+        },
+        ..report
+    }
 }
 
 /// Name of this machine's time zone.

@@ -26,6 +26,7 @@ use crate::cloud::facts::{self, CloudFacts};
 use crate::cloud::tap::{RawAnswer, Tap};
 use crate::cloud::{CloudError, Pool};
 use crate::config::VantageSetting;
+use crate::domain::check::GuestCounts;
 use crate::domain::evidence::{Path, Reading, place};
 use crate::domain::instance::Instance;
 use crate::domain::report::{InstanceSummary, Vantage};
@@ -70,6 +71,8 @@ pub struct TriageOptions {
     pub unasked: Option<CloudError>,
     /// Shares the cloud's answers with the triages of other instances.
     pub pool: Option<Pool>,
+    /// Also read what only the self-diagnosis needs.
+    pub self_check: bool,
 }
 
 /// Everything that was read.
@@ -78,6 +81,8 @@ pub struct Triage {
     pub readings: Vec<Reading>,
     /// Facts that plans need (rules, addresses); `None` without a cloud.
     pub facts: Option<CloudFacts>,
+    /// What the guest's kernel counted; `None` where nobody looked inside.
+    pub guest: Option<GuestCounts>,
     /// What the cloud answered meanwhile, for a ticket.
     pub raw: Vec<RawAnswer>,
     pub vantage: Vantage,
@@ -137,8 +142,10 @@ pub async fn run(
         }
         while let Some(done) = work.join_next().await {
             // A task that panicked lost its readings, which then stay unknown.
-            if let Ok(Some(facts)) = done {
-                triage.facts = Some(facts);
+            match done {
+                Ok(Brought::Facts(facts)) => triage.facts = Some(*facts),
+                Ok(Brought::Guest(counts)) => triage.guest = counts,
+                Ok(Brought::Readings) | Err(_) => {}
             }
         }
     };
@@ -173,6 +180,13 @@ pub async fn run(
     triage
 }
 
+/// What a producer gives beside its readings.
+enum Brought {
+    Readings,
+    Facts(Box<CloudFacts>),
+    Guest(Option<GuestCounts>),
+}
+
 /// Starts every producer of readings at once.
 fn start(
     session: &Session,
@@ -181,7 +195,7 @@ fn start(
     paths: &[Path],
     user_source: Option<IpAddr>,
     queue: &mpsc::Sender<Reading>,
-) -> JoinSet<Option<CloudFacts>> {
+) -> JoinSet<Brought> {
     let mut work = JoinSet::new();
     let (known, arriving) = watch::channel(None);
     let mut plan = prepare::probe_plan(session, instance, options, paths);
@@ -194,7 +208,7 @@ fn start(
             let _turn = PROBED_AT_ONCE.acquire().await;
             budget::turn().await;
             probe::run_with(&plan, &arriving, queue).await;
-            None
+            Brought::Readings
         });
     }
     let cloud = session.cloud.clone().filter(|_| !instance.is_static);
@@ -204,7 +218,7 @@ fn start(
             for reading in unasked {
                 let _ = queue.send(reading.at(Timestamp::now(), 0)).await;
             }
-            None
+            Brought::Readings
         });
     } else if let Some(cloud) = cloud {
         let request = prepare::fact_request(session, instance, options, user_source);
@@ -220,14 +234,14 @@ fn start(
                 let _ = known.send(Some(Arc::new(found)));
             };
             let facts = facts::gather_telling(&client, &target, &request, facts_queue, early);
-            Some(facts.await)
+            Brought::Facts(Box::new(facts.await))
         });
         if looks_inside {
             let question = prepare::question(instance, options, user_source);
             let (target, queue) = (instance.clone(), queue.clone());
             work.spawn(async move {
-                inside::ask(&cloud.client, &target, &question, limit, &queue).await;
-                None
+                let counts = inside::ask(&cloud.client, &target, &question, limit, &queue);
+                Brought::Guest(counts.await)
             });
         }
     }

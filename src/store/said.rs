@@ -24,4 +24,11 @@ said! { "store":
     outcome_taken_back(outcome: Said) = "{outcome}, taken back since";
     in_flight() = "in flight";
     closed() = "closed";
+    check_unused(path: Name, why: Said) = "the kept report {path} is not used: {why}";
+    check_no_file() = "it is no plain file";
+    check_of_others() = "others could have written it; make it yours (`chown`, `chmod 600`)";
+    check_too_large() = "it is too large for a report";
+    check_not_understood() = "it is cut, or no report";
+    check_newer() = "a newer version of cvmtop wrote it";
+    check_of_another() = "it is of another instance or another moment than its name says";
 }

@@ -13,6 +13,7 @@ pub mod palette;
 pub mod paste;
 pub mod preview;
 pub mod reader;
+mod self_check;
 mod sheet;
 mod tell;
 
@@ -62,6 +63,10 @@ pub fn draw(
         }
         Overlay::FleetCauses(list) => {
             fleet_causes::draw(state, list.selected, paint, screen);
+            None
+        }
+        Overlay::SelfCheck(list) => {
+            self_check::draw(state, list.selected, paint, screen);
             None
         }
         Overlay::Tell(question) => {

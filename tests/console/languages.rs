@@ -53,12 +53,14 @@ use unicode_width::UnicodeWidthStr as _;
 /// Every room's table of sentences. One that is left out is found by its lines in the catalogues.
 const TABLES: &[&[Row]] = &[
     cvmtop::action::said::SAID,
+    cvmtop::check::said::SAID,
     cvmtop::cli::doctor::said::SAID,
     cvmtop::cli::said::SAID,
     cvmtop::client_text::said::SAID,
     cvmtop::cloud::said::SAID,
     cvmtop::config::said::SAID,
     cvmtop::diagnosis::said::SAID,
+    cvmtop::domain::check::said::SAID,
     cvmtop::domain::network_acl::said::SAID,
     cvmtop::domain::plain_said::SAID,
     cvmtop::domain::port_check::said::SAID,
@@ -704,6 +706,7 @@ fn every_text_of_the_shipped_data_is_said_in_each_language() {
     texts.extend(cvmtop::config::helps().map(str::to_owned));
     texts.extend(cvmtop::cli::help::texts());
     texts.extend(READS.iter().map(|read| read.purpose.to_owned()));
+    texts.extend(cvmtop::check::Book::shipped().texts().map(str::to_owned));
     let mut wrong = Vec::new();
     for (lang, letters) in [(Lang::Ko, '가'..='힣'), (Lang::Zh, '一'..='鿿')] {
         let all = sentences(lang);

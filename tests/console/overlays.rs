@@ -51,7 +51,7 @@ fn diagnosed(lang: Lang, size: (u16, u16)) -> State {
 }
 
 /// Every overlay that can be on the screen, and the parts of those that have several.
-const OVERLAYS: [&str; 25] = [
+const OVERLAYS: [&str; 26] = [
     "help",
     "log",
     "palette",
@@ -63,6 +63,7 @@ const OVERLAYS: [&str; 25] = [
     "cause",
     "why-not",
     "fleet causes",
+    "self-check",
     "tell",
     "preview",
     "preview by name",
@@ -92,6 +93,7 @@ fn kind(overlay: &Overlay) -> &'static str {
         Overlay::LoginConsent(_) => "login",
         Overlay::PickCause(_) => "cause",
         Overlay::FleetCauses(_) => "fleet causes",
+        Overlay::SelfCheck(_) => "self-check",
         Overlay::Tell(_) => "tell",
         Overlay::Preview(_) => "preview",
         Overlay::AnyAction(_) => "any action",
@@ -136,6 +138,7 @@ fn opened(name: &str, lang: Lang, size: (u16, u16)) -> State {
         "cause" => "m",
         "why-not" => "n",
         "fleet causes" => "W",
+        "self-check" => "c",
         "tell" => "i",
         "any action" => "x",
         "parameters" => "x r e s e t - p a s s w o r d enter",
@@ -157,6 +160,11 @@ fn opened(name: &str, lang: Lang, size: (u16, u16)) -> State {
         state.causes_stale = true;
     }
     press(&mut state, keys);
+    if name == "self-check" {
+        let case = state.cases.get_mut("ins-shop").expect("a case");
+        case.check.run = None;
+        case.check.report = Some(console::checked("ins-shop", true));
+    }
     match name {
         "preview" => previewed(&mut state, "1", Confirmation::Key),
         "preview by name" => previewed(&mut state, "1", Confirmation::TypedName),

@@ -162,6 +162,70 @@ fn overlays() {
     }
 }
 
+/// The self-diagnosis at each size: worst first, what changed, and the mend of the selected item.
+#[test]
+fn self_check() {
+    for size in [(80, 24), (120, 40), (200, 50)] {
+        let mut state = checked(Lang::En, size);
+        press(&mut state, "down");
+        let name = format!("self-check-{}", size.0);
+        insta::assert_snapshot!(name, text(&frame(&mut state, false)));
+    }
+    for lang in [Lang::Ko, Lang::Zh] {
+        let mut state = checked(lang, (120, 40));
+        let name = format!("self-check-{}", lang.as_str());
+        insta::assert_snapshot!(name, text(&frame(&mut state, false)));
+    }
+    // A screen that is shared shows no address.
+    let mut state = checked(Lang::En, (200, 50));
+    state.looks.privacy = true;
+    let shown = text(&frame(&mut state, false));
+    assert!(
+        !shown.contains("198.51.100.4") && !shown.contains("203.0.113.7"),
+        "{shown}"
+    );
+}
+
+/// A console with a list that was read for the second time.
+fn checked(lang: Lang, size: (u16, u16)) -> State {
+    use cvmtop::app::checkup::Checked;
+    use cvmtop::app::effect::{Effect, Observe};
+    let mut state = diagnosed(lang, size);
+    for full in [true, false] {
+        press(&mut state, "c");
+        let run = state
+            .cases
+            .get("ins-shop")
+            .and_then(|case| case.check.run)
+            .expect("a run");
+        let checked = Checked {
+            run,
+            instance: "ins-shop".into(),
+            result: Ok(console::checked("ins-shop", full)),
+            before: None,
+        };
+        update(
+            &mut state,
+            Message::Found(Found::Checked(Box::new(checked))),
+        );
+        if full {
+            // A list of just now is shown again; a minute later it is read anew.
+            press(&mut state, "esc");
+            let report = state.cases["ins-shop"]
+                .check
+                .report
+                .clone()
+                .expect("a report");
+            state.now = report.at;
+            let again = press(&mut state, "c esc");
+            let asks = |effect: &Effect| matches!(effect, Effect::Observe(Observe::Check { .. }));
+            assert!(!again.iter().any(asks));
+            state.now = console::at(900);
+        }
+    }
+    state
+}
+
 /// The ASCII set must not leak a sign; only data and texts may hold other characters.
 #[test]
 fn the_ascii_set_draws_ascii_in_english() {

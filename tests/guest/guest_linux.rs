@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cvmtop::domain::evidence::{Reading, Status};
 use cvmtop::domain::instance::Os;
-use cvmtop::guest::{GuestQuestion, readings, script};
+use cvmtop::guest::{GuestQuestion, counts, readings, script};
 
 /// Makes the root: this machine's files below a layer in memory, so that anything may be changed and
 /// how full this machine's own disk is does not matter. /run, /tmp and /var/log are empty.
@@ -84,7 +84,12 @@ fn obstacle() -> Option<String> {
 /// Runs the check after `setup` in a root of its own.
 fn check(user: &str, setup: &str) -> Vec<Reading> {
     let question = question(user);
-    let text = script(Os::Linux, &question);
+    readings(Os::Linux, &answer(&question, setup), &question)
+}
+
+/// What the check prints.
+fn answer(question: &GuestQuestion, setup: &str) -> String {
+    let text = script(Os::Linux, question);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("check.sh");
     std::fs::write(&file, &text).expect("the script is written");
@@ -109,7 +114,44 @@ fn check(user: &str, setup: &str) -> Vec<Reading> {
         "longer than the agent keeps: {}",
         answer.len()
     );
-    readings(Os::Linux, &answer, &question)
+    answer.into_owned()
+}
+
+/// The counters of the self-diagnosis are those of the kernel: datagrams that a full buffer loses and
+/// connections that a full queue turns away are counted by it, and read as it has them.
+#[test]
+fn the_kernels_counters_of_lost_packets_are_read() {
+    if let Some(why) = obstacle() {
+        crate::support::not_run(&why);
+        return;
+    }
+    // A socket that nobody reads, with the smallest buffer, and a queue of one that nobody accepts from.
+    let setup = r#"start
+python3 - <<'PY' >/tmp/lost 2>&1 &
+import socket, time
+reader = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+reader.bind(("127.0.0.1", 9999)); writer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(200): writer.sendto(b"x" * 1000, ("127.0.0.1", 9999))
+full = socket.socket(); full.bind(("127.0.0.1", 9998)); full.listen(0)
+kept = []
+for _ in range(4):
+    one = socket.socket(); one.setblocking(False); one.connect_ex(("127.0.0.1", 9998)); kept.append(one)
+while True:
+    for _ in range(20): writer.sendto(b"x" * 1000, ("127.0.0.1", 9999))
+    time.sleep(0.05)
+PY
+until [ "$(awk '/^Udp:/ { if (!n++) split($0, h); else for (i = 2; i <= NF; i++) if (h[i] == "RcvbufErrors") print $i }' /proc/net/snmp)" -gt 150 ]; do sleep 0.1; done
+"#;
+    let question = question("root");
+    let printed = answer(&question, setup);
+    let counts = counts(Os::Linux, &printed).expect("Linux has counters");
+    let [before, after] = counts.udp_buffers.expect("read twice");
+    assert!(before >= 150, "the kernel lost them: {counts:?}");
+    assert!(after > before, "and goes on: {counts:?}");
+    let [queued, _] = counts.accept_overflows.expect("read twice");
+    assert!(queued > 0, "connections were turned away: {counts:?}");
+    assert!(counts.softnet_dropped.is_some(), "{counts:?}");
+    assert!(counts.uptime_s.is_some_and(|up| up > 0), "{counts:?}");
 }
 
 fn state<'a>(readings: &'a [Reading], id: &str) -> (&'a str, &'a str) {

@@ -683,6 +683,77 @@ fn ports_are_verified_by_the_rules_that_are_there_and_the_rest_is_not_known() {
     }
 }
 
+/// The self-diagnosis where most of the cloud is missing: what could be read is judged, what could not is
+/// not seen and decides nothing, and a figure in a foreign answer is held against its own ceiling.
+#[test]
+fn the_self_diagnosis_says_what_it_could_not_see() {
+    let (login, private) = place(89);
+    let item = |report: &Value, id: &str| {
+        let items = report["items"].as_array().unwrap();
+        let item = items.iter().find(|item| item["id"] == id);
+        item.cloned().unwrap_or_else(|| panic!("{id}: {report:#}"))
+    };
+    let plain = world(instance(login, private, &json!({})), everyone(), &json!({}));
+    let cloud = Cloud::of(&plain);
+    let ran = cloud.run(&["check", ID, "--format", "json"]);
+    let report = ran.report();
+    assert_eq!(ran.status(), 4, "{report:#}");
+    assert_eq!(report["verdict"], "not-seen");
+    for (id, verdict) in [
+        ("login-port", "normal"),
+        ("running", "normal"),
+        ("isolation", "normal"),
+        ("ddos-block", "not-seen"),
+        ("base-cpu", "not-seen"),
+        ("disk-expired", "not-seen"),
+        ("private-out", "not-seen"),
+        ("restarted", "not-seen"),
+    ] {
+        assert_eq!(item(&report, id)["verdict"], verdict, "{id}");
+    }
+    // Odd figures, as another hand writes them: texts, gaps, a ceiling in Gbit/s as text.
+    let now = jiff::Timestamp::now().as_second();
+    let stamps: Vec<i64> = (0..140).map(|n| now - 300 * (140 - n)).collect();
+    let mut values: Vec<Value> = stamps.iter().map(|_| json!("12.5")).collect();
+    values[70] = json!(null);
+    values[71] = json!("480.0");
+    let series =
+        json!({"DataPoints": [{"Dimensions": [], "Timestamps": stamps, "Values": values}]});
+    let types = json!({"InstanceTypeQuotaSet": [
+        {"InstanceType": "S9.OTHER", "InstanceBandwidth": 99},
+        {"InstanceType": "S6.MEDIUM4", "InstanceBandwidth": "0.5"},
+    ]});
+    let disks = json!({"TotalCount": 1, "DiskSet": [{"DiskId": "disk-1", "DiskState": "ATTACHED",
+        "InstanceId": ID, "DiskChargeType": "PREPAID", "DifferDaysOfDeadline": "2",
+        "RenewFlag": "NOTIFY_AND_MANUAL_RENEW", "DeadlineError": null}]});
+    let answers = json!({"answers": {"GetMonitorData": series,
+        "DescribeZoneInstanceConfigInfos": types, "DescribeDisks": disks}});
+    let typed = json!({"InstanceType": "S6.MEDIUM4"});
+    let cloud = Cloud::of(&world(
+        instance(login, private, &typed),
+        everyone(),
+        &answers,
+    ));
+    let report = cloud.run(&["check", ID, "--format", "json"]).report();
+    let out = item(&report, "private-out");
+    assert_eq!(out["verdict"], "risk", "{out:#}");
+    assert_eq!(out["measured"]["limit"], 500.0);
+    assert_eq!(out["measured"]["peak"], 480.0);
+    assert_eq!(item(&report, "disk-renewal")["verdict"], "risk");
+    assert_eq!(item(&report, "disk-expired")["verdict"], "normal");
+    // A type that is not in the list has no ceiling that anybody knows.
+    let sold_out = json!({"InstanceType": "S1.GONE"});
+    let cloud = Cloud::of(&world(
+        instance(login, private, &sold_out),
+        everyone(),
+        &answers,
+    ));
+    let report = cloud.run(&["check", ID, "--format", "json"]).report();
+    let out = item(&report, "private-out");
+    assert_eq!(out["verdict"], "not-seen", "{out:#}");
+    assert!(out["detail"].as_str().unwrap().contains("S1.GONE"));
+}
+
 #[test]
 fn the_fleets_causes_are_counted_with_what_their_instances_share() {
     let fleet: Vec<Value> = (0..4)

@@ -40,3 +40,4 @@ mod operator_ssh;
 mod overview;
 mod ports;
 mod replay;
+mod self_check;

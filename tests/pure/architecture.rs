@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("guide", &["domain", "client_text"]),
     ("action", &["domain"]),
     ("case", &["domain", "diagnosis", "guide", "action"]),
+    ("check", &["domain"]),
     ("store", &["domain", "action", "diagnosis"]),
     ("config", &["domain", "input"]),
     ("input", &["domain"]),
@@ -52,6 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "probe",
             "diagnosis",
             "case",
+            "check",
             "client_text",
             "guest",
             "guide",
@@ -72,6 +74,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "cloud",
             "probe",
             "diagnosis",
+            "check",
             "client_text",
             "guest",
             "guide",
@@ -97,6 +100,7 @@ const PURE: &[&str] = &[
     "guide",
     "action",
     "case",
+    "check",
     "app",
 ];
 

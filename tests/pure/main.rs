@@ -27,4 +27,5 @@ mod guides;
 mod scenario_dump;
 mod scenario_suite;
 mod scores;
+mod self_check;
 mod statements;

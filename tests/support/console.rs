@@ -241,3 +241,83 @@ pub fn end_triage_of(state: &mut State, run: RunId, instance: &str) {
         }))),
     );
 }
+
+/// A self-diagnosis of an instance with a closed port; `full` memory beside it, or none.
+pub fn checked(id: &str, full: bool) -> cvmtop::domain::check::CheckReport {
+    use cvmtop::check::{Book, Input, judge};
+    use cvmtop::domain::check::{CheckFacts, Course};
+    use cvmtop::domain::evidence::State as Seen;
+
+    let reading = |group: &'static str, state: &'static str, detail: &str| {
+        Reading::observed(Seen::new(group, state), Source::Cloud, Said::raw(detail))
+    };
+    let readings = [
+        reading(
+            "security-group",
+            "deny-default",
+            "198.51.100.4 to TCP 22 matches no rule, so it is refused",
+        ),
+        reading("restriction", "normal", "RestrictState is NORMAL"),
+        reading("instance-state", "running", "the instance is RUNNING"),
+        reading("public-address", "present", "public address 203.0.113.7"),
+        reading(
+            "public-bandwidth",
+            "nonzero",
+            "the outbound cap is 5 Mbit/s",
+        ),
+        reading("ddos-block", "none", "no source names a block or attack"),
+        reading("platform-event", "none", "no repair task is open"),
+        reading("disk-io", "normal", "disk-1 3 % busy"),
+    ];
+    let level = if full { 98.0 } else { 40.0 };
+    let course = |now: f64| {
+        let points = (0..144).map(|n| (at(0).as_second() - 43_200 + n * 300, now));
+        let course = Course {
+            now: Some(now),
+            points: points.collect(),
+            period_s: 300,
+        };
+        vec![(String::new(), Ok(course))]
+    };
+    let facts = CheckFacts {
+        courses: [
+            ("MemUsage", level),
+            ("CPUUsage", 12.0),
+            ("BaseCpuUsage", 12.0),
+            ("CvmDiskUsage", 41.0),
+            ("WanOuttraffic", 0.6),
+            ("WanIntraffic", 0.3),
+            ("LanOuttraffic", 1.4),
+            ("LanIntraffic", 1.4),
+            ("TcpCurrEstab", 36.0),
+        ]
+        .map(|(metric, now)| (metric.to_owned(), course(now)))
+        .into(),
+        disks: Ok(vec![cvmtop::domain::check::Disk {
+            id: "disk-1".into(),
+            is_prepaid: Some(true),
+            days_left: Some(3),
+            renews: Some(false),
+            ..cvmtop::domain::check::Disk::default()
+        }]),
+        events: Ok(Vec::new()),
+        tasks: Vec::new(),
+        public_out: Ok(5.0),
+        public_in: Ok(10.0),
+        private: Ok(1500.0),
+    };
+    let instance = instance(id, "shop-api-01", 7);
+    judge(
+        Book::shipped(),
+        &Input {
+            instance: &instance,
+            readings: &readings,
+            facts: Some(&facts),
+            guest: None,
+            deep: false,
+            user_source: Some("198.51.100.4"),
+            site: None,
+            at: at(if full { 0 } else { 900 }),
+        },
+    )
+}

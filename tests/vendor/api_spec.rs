@@ -79,6 +79,13 @@ async fn read_machines(run: &Run) {
     run.send("cvm", "DescribeInstancesStatus", page.clone())
         .await;
     run.send("cvm", "DescribeZones", json!({})).await;
+    let of_type = json!({"Filters": [
+        {"Name": "zone", "Values": ["ap-seoul-1"]},
+        {"Name": "instance-type", "Values": [web["InstanceType"]]},
+        {"Name": "instance-charge-type", "Values": ["POSTPAID_BY_HOUR"]},
+    ]});
+    run.send("cvm", "DescribeZoneInstanceConfigInfos", of_type)
+        .await;
     run.send("cvm", "DescribeKeyPairs", json!({})).await;
     for name in [
         "DescribeInstanceInternetBandwidthConfigs",

@@ -23,7 +23,7 @@ macro_rules! rooms {
 }
 
 rooms! {
-    "action", "app", "cli", "cloud", "config", "diagnosis", "doctor", "domain", "firewall", "guest", "guide",
+    "action", "app", "check", "cli", "cloud", "config", "diagnosis", "doctor", "domain", "firewall", "guest", "guide",
     "input",
     "knowledge", "probe", "recogniser", "runtime", "sshd", "store", "ticket", "triage", "view",
 }

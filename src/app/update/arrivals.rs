@@ -3,6 +3,7 @@
 //! Answers of an older run or generation are dropped. Must not live here: keys.
 
 use super::{Dirty, actions, batch, commands, looks, memory, reader, ticket};
+use crate::app::checkup;
 use crate::app::effect::{Effect, Memory, Observe, Triage};
 use crate::app::health::Login;
 use crate::app::locale::fill;
@@ -30,7 +31,7 @@ pub fn can_wait(message: &Message) -> bool {
             | Found::SweepEnded { .. }
             | Found::SweepHeld(_)
             | Found::Looked { .. } => true,
-            Found::Tried { .. } => false,
+            Found::Tried { .. } | Found::Checked(_) => false,
         },
         Message::Acted(acted) => match acted {
             Acted::Progressed { .. } => true,
@@ -106,6 +107,7 @@ pub fn found(state: &mut State, found: Found, effects: &mut Vec<Effect>) -> Dirt
             looks::take(state, &instance, &look, at, effects);
             Dirty::Frame
         }
+        Found::Checked(done) => Dirty::when(checkup::checked(state, *done)),
         Found::SweepHeld(at_once) => {
             let changed = state.sweep_held != at_once;
             state.sweep_held = at_once;

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use super::{Dirty, actions, movement, reader, ticket};
+use crate::app::checkup;
 use crate::app::command::{Command, Why};
 use crate::app::effect::{Console, Effect, Record};
 use crate::app::fleet::Sort;
@@ -104,6 +105,7 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
             title: state.texts.command("journal").to_owned(),
         })),
         Command::Ticket => ticket::ask(state),
+        Command::SelfCheck => checkup::open(state, effects),
         other => open_overlay(state, other),
     }
     Dirty::Frame

@@ -13,14 +13,13 @@ use super::Gatherer;
 use crate::cloud::error::CloudError;
 use crate::cloud::said;
 use crate::cloud::wire::{self, AccidentItem, ProductEvent, RepairTaskItem};
+use crate::domain::check::{Event, LOOK_BACK_HOURS};
 use crate::domain::evidence::state::platform_event;
 use crate::domain::evidence::{Reading, group};
 use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 
 const ID: &str = group::PLATFORM_EVENT;
-/// The vendor's own checks look back this far.
-const LOOK_BACK_HOURS: i64 = 12;
 /// Running out of memory longer ago says little about now.
 const RECENT_SECONDS: i64 = 2 * 3600;
 
@@ -31,6 +30,8 @@ pub(super) struct Product {
     pub read_only_disk: Option<Said>,
     reboot: Option<Said>,
     crash: Option<Said>,
+    /// All of them, for the self-diagnosis.
+    all: Vec<Event>,
 }
 
 #[derive(Default)]
@@ -38,16 +39,41 @@ pub(super) struct Events {
     pub readings: Vec<Reading>,
     pub open_tasks: Vec<RepairTaskItem>,
     pub product: Product,
+    product_failure: Option<CloudError>,
+}
+
+impl Events {
+    /// Events of the look-back.
+    pub fn listed(&self) -> Result<&[Event], &CloudError> {
+        match &self.product_failure {
+            Some(error) => Err(error),
+            None => Ok(&self.product.all),
+        }
+    }
+
+    /// The repair tasks in words.
+    pub fn tasks(&self) -> Vec<Said> {
+        self.open_tasks.iter().map(said_task).collect()
+    }
+}
+
+fn said_task(task: &RepairTaskItem) -> Said {
+    said::repair_task(
+        sanitise(&task.task_id, 40),
+        sanitise(&task.task_type_name, 80),
+        sanitise(&task.create_time, 30),
+    )
 }
 
 pub(super) async fn read(gatherer: &Gatherer) -> Events {
     let started = Instant::now();
     let (tasks, accidents, product) =
         tokio::join!(tasks(gatherer), accidents(gatherer), product(gatherer));
-    let (product, unseen) = match product {
+    let (product, product_failure) = match product {
         Ok(product) => (product, None),
-        Err(error) => (Product::default(), Some(said::product_events_unseen(error))),
+        Err(error) => (Product::default(), Some(error)),
     };
+    let unseen = product_failure.as_ref().map(said::product_events_unseen);
     let mut reading = judge(gatherer, &tasks, &accidents, &product);
     // What was seen needs no word of what was not.
     if reading.seen() == Some(platform_event::NONE)
@@ -64,6 +90,7 @@ pub(super) async fn read(gatherer: &Gatherer) -> Events {
         readings: gatherer.emit(started, vec![reading]).await,
         open_tasks,
         product,
+        product_failure,
     }
 }
 
@@ -139,7 +166,12 @@ async fn product(gatherer: &Gatherer) -> Result<Product, CloudError> {
         } else {
             &event.event_name
         };
-        match name.replace(['_', ' '], "").to_lowercase().as_str() {
+        let name = name.replace(['_', ' '], "").to_lowercase();
+        if let Ok(at) = Timestamp::from_second(at) {
+            let name = sanitise(&name, 80);
+            product.all.push(Event { name, at });
+        }
+        match name.as_str() {
             "guestoom" if is_recent => product.out_of_memory = Some(when),
             "diskreadonly" if is_recent => product.read_only_disk = Some(when),
             "guestreboot" => product.reboot = Some(when),
@@ -159,13 +191,7 @@ fn judge(
 ) -> Reading {
     let known_tasks = tasks.as_deref().unwrap_or_default();
     let task = |fits: &dyn Fn(&RepairTaskItem) -> bool| {
-        known_tasks.iter().find(|task| fits(task)).map(|task| {
-            said::repair_task(
-                sanitise(&task.task_id, 40),
-                sanitise(&task.task_type_name, 80),
-                sanitise(&task.create_time, 30),
-            )
-        })
+        known_tasks.iter().find(|task| fits(task)).map(said_task)
     };
     let incident = accidents
         .as_deref()

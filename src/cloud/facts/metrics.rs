@@ -15,7 +15,7 @@ use super::addresses::{Addresses, has_public};
 use super::events::Product;
 use crate::cloud::error::CloudError;
 use crate::cloud::said;
-use crate::cloud::wire::{self, DataPoint, DiskItem};
+use crate::cloud::wire::{self, DataPoint};
 use crate::domain::evidence::state::{bandwidth_use, cpu, disk, disk_io, memory};
 use crate::domain::evidence::{Reading, State, Status, group};
 use crate::domain::said::{Figure, Joint, List, Said, Unit};
@@ -28,7 +28,7 @@ const RECENT_POINTS: usize = 5;
 /// Older points say nothing about now.
 const FRESH_SECONDS: i64 = 900;
 /// The inbound cap where less was bought (vendor's rule).
-const LEAST_INBOUND_CAP: f64 = 10.0;
+pub(super) const LEAST_INBOUND_CAP: f64 = 10.0;
 
 /// Measured by the host, or by the agent in the guest.
 const METRICS: &[&str] = &[
@@ -93,7 +93,7 @@ impl Series {
     }
 }
 
-type Measured = Result<Series, CloudError>;
+pub(super) type Measured = Result<Series, CloudError>;
 
 fn percent(value: f64) -> Figure {
     Figure::new(value, 0, Unit::Percent)
@@ -130,7 +130,7 @@ pub(super) async fn fetch(gatherer: &Gatherer) -> Option<Fetched> {
     }
     let started = Instant::now();
     let series = join_all(METRICS.iter().map(|name| async {
-        let measured = instance_series(gatherer, name).await;
+        let measured = instance_series(gatherer, name, LAST_HOUR).await;
         ((*name).to_owned(), measured)
     }));
     let (series, disks) = tokio::join!(series, disks(gatherer));
@@ -186,15 +186,30 @@ pub(super) async fn read(
     metrics
 }
 
-async fn instance_series(gatherer: &Gatherer, name: &str) -> Measured {
+/// How far back, in minutes, and what a point stands for, in seconds.
+pub(super) type Span = (i64, i64);
+const LAST_HOUR: Span = (HISTORY_MINUTES, 60);
+
+/// A metric of the instance itself.
+pub(super) async fn instance_series(gatherer: &Gatherer, name: &str, span: Span) -> Measured {
     let dimension = ("InstanceId", gatherer.instance.id.as_str());
-    match series(gatherer, "QCE/CVM", name, dimension).await {
+    match series(gatherer, "QCE/CVM", name, dimension, span).await {
         // The metric is spelled both ways in the vendor's pages.
         Err(CloudError::Invalid { .. }) if name == "CPUUsage" => {
-            series(gatherer, "QCE/CVM", "CpuUsage", dimension).await
+            series(gatherer, "QCE/CVM", "CpuUsage", dimension, span).await
         }
         other => other,
     }
+}
+
+/// A metric of one of its disks.
+pub(super) async fn disk_series(
+    gatherer: &Gatherer,
+    name: &str,
+    disk: &str,
+    span: Span,
+) -> Measured {
+    series(gatherer, "QCE/BLOCK_STORAGE", name, ("diskId", disk), span).await
 }
 
 async fn series(
@@ -202,15 +217,16 @@ async fn series(
     namespace: &str,
     metric: &str,
     dimension: (&str, &str),
+    (minutes, period): Span,
 ) -> Measured {
     let now = gatherer.now();
-    let start = now.checked_sub(HISTORY_MINUTES.minutes()).unwrap_or(now);
+    let start = now.checked_sub(minutes.minutes()).unwrap_or(now);
     let stamp = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
     let parameters = json!({
         "Namespace": namespace,
         "MetricName": metric,
         "Instances": [{"Dimensions": [{"Name": dimension.0, "Value": dimension.1}]}],
-        "Period": 60,
+        "Period": period,
         "StartTime": stamp(start),
         "EndTime": stamp(now),
     });
@@ -369,15 +385,7 @@ struct Disks {
 
 /// Disks of the instance (cbs `DescribeDisks`) with their load.
 async fn disks(gatherer: &Gatherer) -> Result<Disks, CloudError> {
-    let parameters = json!({
-        "Filters": [{"Name": "instance-id", "Values": [gatherer.instance.id]}],
-        "Offset": 0,
-        "Limit": 100,
-    });
-    let answer = gatherer.ask("cbs", "DescribeDisks", parameters).await?;
-    let mut items = wire::whole::<DiskItem>(&answer, "DiskSet", "cbs:DescribeDisks")?;
-    let own = &gatherer.instance.id;
-    items.retain(|item| item.instance_id.is_empty() || item.instance_id == *own);
+    let items = super::self_check::disk_items(gatherer).await?;
     let mut disks = Disks::default();
     for item in &items {
         let id = sanitise(&item.disk_id, 60);
@@ -396,10 +404,9 @@ async fn disks(gatherer: &Gatherer) -> Result<Disks, CloudError> {
         }
     }
     disks.measured = join_all(items.iter().map(|item| async {
-        let dimension = ("diskId", item.disk_id.as_str());
         let (utilisation, wait) = tokio::join!(
-            series(gatherer, "QCE/BLOCK_STORAGE", "DiskUtil", dimension),
-            series(gatherer, "QCE/BLOCK_STORAGE", "DiskAwait", dimension),
+            disk_series(gatherer, "DiskUtil", &item.disk_id, LAST_HOUR),
+            disk_series(gatherer, "DiskAwait", &item.disk_id, LAST_HOUR),
         );
         MeasuredDisk {
             id: sanitise(&item.disk_id, 60),

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::domain::api_call::ApiCall;
@@ -70,6 +71,8 @@ const fn rule(
 /// Instances of one `GetMonitorData`: 50, and 10 on the international site.
 const SERIES: usize = 50;
 const SERIES_ABROAD: usize = 10;
+/// Points of one `GetMonitorData`.
+const POINTS: i64 = 7_200;
 
 #[rustfmt::skip] // a table
 static RULES: &[Rule] = &[
@@ -93,6 +96,7 @@ static RULES: &[Rule] = &[
 /// Reads that say the same to every instance that makes them.
 const SHARED: &[(&str, &str)] = &[
     ("cvm", "DescribeInstances"),
+    ("cvm", "DescribeZoneInstanceConfigInfos"),
     ("vpc", "DescribeSecurityGroupPolicies"),
     ("vpc", "DescribeNetworkAclQuintupleEntries"),
     ("vpc", "DescribeNetworkAccountType"),
@@ -137,6 +141,15 @@ pub(super) fn identity(call: &ApiCall, rule: Option<&Rule>) -> String {
     format!("{action} {version} {region} {span} {parameters}")
 }
 
+/// Points of one series of `GetMonitorData`; 1 where the call does not say how many.
+fn points(call: &ApiCall) -> i64 {
+    let time = |field: &str| call.parameters[field].as_str()?.parse::<Timestamp>().ok();
+    let span = time("EndTime").zip(time("StartTime"));
+    let seconds = span.map_or(0, |(end, start)| end.as_second() - start.as_second());
+    let period = call.parameters["Period"].as_i64().unwrap_or(300);
+    (seconds / period.max(1) + 1).max(1)
+}
+
 /// A number as text or as a number, as the request had it.
 fn like(before: &Value, number: usize) -> Value {
     if before.is_string() {
@@ -147,10 +160,14 @@ fn like(before: &Value, number: usize) -> Value {
 }
 
 impl Rule {
-    /// Most of them in one call.
-    pub(super) fn most(&self, site: Option<Site>) -> usize {
+    /// Most of them in one call such as this.
+    pub(super) fn most(&self, site: Option<Site>, call: &ApiCall) -> usize {
         match self.keys {
             Keys::Dimension if site == Some(Site::International) => SERIES_ABROAD,
+            Keys::Dimension => match usize::try_from(POINTS / points(call)) {
+                Ok(most) => most.clamp(1, self.most),
+                Err(_) => self.most,
+            },
             _ => self.most,
         }
     }
@@ -309,9 +326,26 @@ mod tests {
             &BTreeSet::from([&one, &two]),
         );
         assert_eq!(rule.keys(&both), Some(vec![one, two]));
-        assert_eq!(rule.most(Some(Site::International)), 10);
-        assert_eq!(rule.most(Some(Site::China)), 50);
-        assert_eq!(rule.most(None), 50);
+        let most = |site, call: &ApiCall| rule.most(site, call);
+        assert_eq!(most(Some(Site::International), &both), 10);
+        assert_eq!(most(Some(Site::China), &both), 50);
+        assert_eq!(most(None, &both), 50);
+    }
+
+    #[test]
+    fn a_call_holds_no_more_points_than_it_may() {
+        let mut asked = series("CPUUsage", "ins-1", "2026-01-01T12:00:00+00:00");
+        let rule = batch(&asked).expect("a rule");
+        for (start, period, most) in [
+            ("2026-01-01T11:00:00+00:00", 60, 50),
+            ("2026-01-01T00:00:00+00:00", 300, 49),
+            ("2026-01-01T00:00:00+00:00", 60, 9),
+            ("2025-12-01T00:00:00+00:00", 60, 1),
+        ] {
+            asked.parameters["StartTime"] = json!(start);
+            asked.parameters["Period"] = json!(period);
+            assert_eq!(rule.most(None, &asked), most, "{start} {period}");
+        }
     }
 
     #[test]

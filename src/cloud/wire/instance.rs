@@ -34,6 +34,8 @@ pub struct InstanceSetItem {
     #[serde(deserialize_with = "loose_text")]
     pub os_name: String,
     #[serde(deserialize_with = "loose_text")]
+    pub instance_type: String,
+    #[serde(deserialize_with = "loose_text")]
     pub instance_state: String,
     #[serde(deserialize_with = "loose_text")]
     pub restrict_state: String,
@@ -156,6 +158,7 @@ impl InstanceSetItem {
             zone: clean(&self.placement.zone),
             os: Os::from_os_name(&self.os_name),
             os_name: clean(&self.os_name),
+            instance_type: clean(&self.instance_type),
             state: clean(&self.instance_state),
             restrict_state: clean(&self.restrict_state),
             isolated_source: clean(&self.isolated_source),

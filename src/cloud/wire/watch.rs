@@ -249,12 +249,21 @@ impl AuditEvent {
 pub struct DiskItem {
     #[serde(deserialize_with = "loose_text")]
     pub disk_id: String,
-    /// `SYSTEM_DISK` or `DATA_DISK`.
     /// The instance that it is attached to, where the answer says so.
     #[serde(deserialize_with = "loose_text")]
     pub instance_id: String,
+    /// `SYSTEM_DISK` or `DATA_DISK`.
     #[serde(deserialize_with = "loose_text")]
     pub disk_usage: String,
+    /// `PREPAID` or `POSTPAID_BY_HOUR`.
+    #[serde(deserialize_with = "loose_text")]
+    pub disk_charge_type: String,
+    /// `NOTIFY_AND_AUTO_RENEW`, `NOTIFY_AND_MANUAL_RENEW`, `DISABLE_NOTIFY_AND_MANUAL_RENEW`.
+    #[serde(deserialize_with = "loose_text")]
+    pub renew_flag: String,
+    /// Days until it expires; of prepaid ones only.
+    #[serde(deserialize_with = "flexible_integer")]
+    pub differ_days_of_deadline: Option<i64>,
     #[serde(deserialize_with = "loose_text")]
     pub disk_state: String,
     #[serde(deserialize_with = "flexible_flag")]
@@ -263,6 +272,16 @@ pub struct DiskItem {
     pub rollbacking: Option<bool>,
     #[serde(deserialize_with = "flexible_flag")]
     pub migrating: Option<bool>,
+}
+
+/// An element of `InstanceTypeQuotaSet` (cvm `DescribeZoneInstanceConfigInfos`).
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct TypeItem {
+    #[serde(deserialize_with = "loose_text")]
+    pub instance_type: String,
+    /// Gbit/s of the private network, as a number or a text.
+    pub instance_bandwidth: Value,
 }
 
 #[cfg(test)]

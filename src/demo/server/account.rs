@@ -344,9 +344,16 @@ fn disks(call: &mut Call<'_>) -> Answer {
 }
 
 fn disk(m: &Machine, id: &str) -> Value {
+    let days = m.disk_ends_in_days;
+    // What has expired lies in the recycle bin until it is destroyed.
+    let state = if days.is_some_and(|days| days < 0) {
+        "TORECYCLE"
+    } else {
+        "ATTACHED"
+    };
     let mut value = json!({
         "DeleteWithInstance": true, "RenewFlag": "NOTIFY_AND_MANUAL_RENEW",
-        "DiskType": "CLOUD_BSSD", "DiskState": "ATTACHED", "SnapshotCount": 0,
+        "DiskType": "CLOUD_BSSD", "DiskState": state, "SnapshotCount": 0,
         "AutoRenewFlagError": false, "Rollbacking": false, "InstanceIdList": [m.id],
         "Encrypt": false, "DiskName": format!("{}_SYSTEM", m.name), "BackupDisk": true,
         "Tags": [], "InstanceId": m.id, "AttachMode": "PF", "AutoSnapshotPolicyIds": Value::Null,
@@ -358,11 +365,12 @@ fn disk(m: &Machine, id: &str) -> Value {
     });
     let more = json!({
         "IsReturnable": Value::Null, "DeadlineTime": "", "Attached": true, "DiskSize": 50,
-        "MigratePercent": 0, "DiskUsage": "SYSTEM_DISK", "DiskChargeType": "POSTPAID_BY_HOUR",
+        "MigratePercent": 0, "DiskUsage": "SYSTEM_DISK",
+        "DiskChargeType": if days.is_some() { "PREPAID" } else { "POSTPAID_BY_HOUR" },
         "Portable": false, "SnapshotAbility": true,
         // Set where the disk would expire before its instance; it works all the same.
         "DeadlineError": m.charge == "PREPAID",
-        "RollbackPercent": 100, "DifferDaysOfDeadline": Value::Null, "ReturnFailCode": 0,
+        "RollbackPercent": 100, "DifferDaysOfDeadline": days, "ReturnFailCode": 0,
         "Shareable": false, "CreateTime": iso(m.created), "DeleteSnapshot": 0,
         "DiskBackupQuota": 0, "DiskBackupCount": 0, "InstanceType": "CVM",
         "LastAttachInsId": Value::Null, "ErrorPrompt": "", "BurstPerformance": false,

@@ -16,6 +16,7 @@ pub(super) fn answer(call: &mut Call<'_>) -> Answer {
         "DescribeInstanceInternetBandwidthConfigs" => bandwidth_configs(call),
         "DescribeInstanceVncUrl" => vnc_url(call),
         "DescribeKeyPairs" => key_pairs(call),
+        "DescribeZoneInstanceConfigInfos" => types(call),
         "DescribeZones" => zones(call),
         "InquiryPriceResetInstancesInternetMaxBandwidth" => bandwidth_price(call),
         _ => cvm_write::answer(call),
@@ -66,6 +67,58 @@ const FILTERS: &[&str] = &[
     "tag-key",
     "tag-value",
 ];
+
+/// The type of every machine, and what it may carry on the private network, in Gbit/s.
+const TYPE: &str = "S6.MEDIUM4";
+const TYPE_GBPS: f64 = 1.5;
+
+/// What can be bought: the one type, in the zones of the region.
+fn types(call: &mut Call<'_>) -> Answer {
+    let names = [
+        "zone",
+        "instance-family",
+        "instance-type",
+        "instance-charge-type",
+        "sort-keys",
+    ];
+    let filters = call.filters(&names, 100)?;
+    let mut set = Vec::new();
+    let mut zones: Vec<&str> = call
+        .world
+        .machines
+        .iter()
+        .filter(|m| m.region == call.region)
+        .map(|m| m.zone.as_str())
+        .collect();
+    zones.sort_unstable();
+    zones.dedup();
+    for zone in zones {
+        for charge in ["PREPAID", "POSTPAID_BY_HOUR"] {
+            let fits = filters.iter().all(|filter| match filter.name.as_str() {
+                "zone" => filter.any(&[zone]),
+                "instance-family" => filter.any(&["S6"]),
+                "instance-type" => filter.any(&[TYPE]),
+                "instance-charge-type" => filter.any(&[charge]),
+                _ => true,
+            });
+            if fits {
+                set.push(offered(zone, charge));
+            }
+        }
+    }
+    Ok(json!({"InstanceTypeQuotaSet": set}))
+}
+
+fn offered(zone: &str, charge: &str) -> Value {
+    json!({
+        "Zone": zone, "InstanceType": TYPE, "InstanceChargeType": charge, "NetworkCard": 25,
+        "Externals": {}, "Cpu": 2, "Memory": 4, "InstanceFamily": "S6",
+        "TypeName": "Standard S6", "LocalDiskTypeList": [], "Status": "SELL", "Price": {},
+        "SoldOutReason": "", "InstanceBandwidth": TYPE_GBPS, "InstancePps": 30,
+        "StorageBlockAmount": 0, "CpuType": "Intel Ice Lake", "Gpu": 0, "Fpga": 0, "Remark": "",
+        "GpuCount": 0.0, "Frequency": "2.7GHz/3.3GHz", "StatusCategory": "EnoughStock",
+    })
+}
 
 fn instances(call: &mut Call<'_>) -> Answer {
     let chosen = select(call)?;
@@ -191,7 +244,7 @@ fn instance(machine: &Machine) -> Value {
     let mut value = json!({
         "Placement": {"Zone": machine.zone, "ProjectId": 0},
         "InstanceId": machine.id,
-        "InstanceType": "S6.MEDIUM4",
+        "InstanceType": TYPE,
         "CPU": 2,
         "Memory": 4,
         "RestrictState": machine.restrict,

@@ -184,6 +184,7 @@ fn fill(point: &mut Value, machine: &Machine, metric: &str, series: &Series, now
         let noise = (fnv(&format!("{}{metric}{at}", machine.id)) % 1000) as f64 / 1000.0 - 0.5;
         // Load wavers, the filling of a disk does not.
         let swing = if metric == "CvmDiskUsage" { 0.0 } else { 0.04 };
+        let base = spike(machine, metric, now.as_second() - at).unwrap_or(base);
         let mut value = base * (1.0 + noise * swing);
         if matches!(
             metric,
@@ -202,6 +203,13 @@ fn fill(point: &mut Value, machine: &Machine, metric: &str, series: &Series, now
     }
     point["Timestamps"] = json!(times);
     point["Values"] = json!(values);
+}
+
+/// The value of a metric so many seconds ago, where it stood higher then.
+fn spike(machine: &Machine, metric: &str, seconds_ago: i64) -> Option<f64> {
+    let spike = machine.spike.as_ref()?;
+    let since = seconds_ago - spike.hours_ago * 3600;
+    (spike.metric == metric && (0..1800).contains(&since)).then_some(spike.value)
 }
 
 /// The value around which a metric of the machine moves.

@@ -373,6 +373,8 @@ fn apply(machine: &mut Machine, spec: &InstanceSpec, index: usize) {
     machine.guest.clone_from(&spec.guest);
     machine.cured_by = spec.cured_by.iter().cloned().collect();
     machine.events.clone_from(&spec.events);
+    machine.spike.clone_from(&spec.spike);
+    machine.disk_ends_in_days = spec.disk_ends_in_days;
     machine.start_fails.clone_from(&spec.start_fails);
     machine.soft_hangs = spec.soft_hangs;
 }

@@ -115,6 +115,16 @@ impl Default for Metrics {
     }
 }
 
+/// Half an hour, some hours ago, in which a metric stood higher.
+#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Spike {
+    /// `MemUsage`, as the monitoring service names it.
+    pub metric: String,
+    pub hours_ago: i64,
+    pub value: f64,
+}
+
 /// The public address of a machine.
 #[derive(Debug, Clone)]
 #[allow(
@@ -189,6 +199,9 @@ pub(crate) struct Machine {
     /// The monitoring component in the guest is mute.
     pub mute: bool,
     pub metrics: Metrics,
+    pub spike: Option<Spike>,
+    /// Days until its system disk expires, where that is paid in advance.
+    pub disk_ends_in_days: Option<i64>,
     /// State of each `guest-*` group that is not in order.
     pub guest: BTreeMap<String, String>,
     /// What removes the fault: `restart`, `hard-restart`, `restart-service`, `allow-port`, ...
@@ -253,6 +266,8 @@ impl Machine {
             metrics: Metrics::default(),
             guest: BTreeMap::new(),
             cured_by: BTreeSet::new(),
+            spike: None,
+            disk_ends_in_days: None,
             events: Vec::new(),
             start_fails: None,
             soft_hangs: false,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::machine::{Agent, Face, Metrics};
+use super::machine::{Agent, Face, Metrics, Spike};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -130,6 +130,12 @@ pub(super) struct InstanceSpec {
     pub mute: bool,
     #[serde(default)]
     pub metrics: Metrics,
+    /// A figure that was higher some hours ago.
+    #[serde(default)]
+    pub spike: Option<Spike>,
+    /// Days until a system disk that is paid in advance expires.
+    #[serde(default)]
+    pub disk_ends_in_days: Option<i64>,
     #[serde(default)]
     pub key: Option<String>,
     /// Action, state and error message of the last operation.

@@ -386,6 +386,19 @@ impl Arg {
         }
     }
 
+    pub(super) fn mapped(self, text: &mut dyn FnMut(&str) -> String) -> Self {
+        match self {
+            Self::Raw(raw) => Self::Raw(text(&raw)),
+            Self::Name(name) => Self::Name(text(&name)),
+            Self::Said(said) => Self::from(said.mapped(text)),
+            Self::All(list) => Self::All(List {
+                joint: list.joint,
+                items: list.items.into_iter().map(|it| it.mapped(text)).collect(),
+            }),
+            Self::Word(_) | Self::Number(_) | Self::Figure(_) => self,
+        }
+    }
+
     pub(super) fn clean(self) -> Self {
         let text = |text: &str| sanitise(text, MOST_SAVED_CHARS);
         match self {

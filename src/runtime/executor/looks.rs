@@ -8,16 +8,22 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::action::gate::Access;
 use crate::app::case::RunId;
+use crate::app::checkup::Checked;
 use crate::app::health::Login;
 use crate::app::message::{Found, Look, Message};
+use crate::app::notices::Severity;
 use crate::config::{ProbeSettings, VantageSetting};
 use crate::domain::evidence::Path;
 use crate::domain::instance::{Instance, Os};
 use crate::probe::{LoginCheck, Protocol, SweepOptions, SweepTarget, login_check, sweep};
 use crate::runtime::backend::Backend;
 use crate::runtime::clock;
+use crate::runtime::said;
+use crate::runtime::triage::TriageOptions;
 use crate::runtime::vantage::{own_source, shares_network};
+use crate::store::checks::Checks;
 
 /// Results under way between the sweep and the loop.
 const QUEUE: usize = 64;
@@ -109,6 +115,61 @@ pub async fn at_one(backend: &Backend, run: RunId, id: String, out: &mpsc::Sende
         looks,
         at: clock::now(),
     });
+    let _ = out.send(message).await;
+}
+
+/// Runs the self-diagnosis, keeps it, and tells what the one before was.
+pub async fn check(
+    backend: &Backend,
+    run: RunId,
+    id: String,
+    deep: bool,
+    user_source: Option<IpAddr>,
+    out: &mpsc::Sender<Message>,
+) {
+    let looks_inside =
+        backend.access() == Access::ReadWrite || backend.loaded.settings.read_only_deep;
+    let options = TriageOptions {
+        deep: deep && looks_inside,
+        user_source,
+        memory: backend.memory(),
+        ..TriageOptions::default()
+    };
+    let found = match (backend.session().await, backend.instance(&id)) {
+        (Ok(session), Some(instance)) => {
+            Ok(Box::pin(crate::runtime::check::run(session, &instance, &options)).await)
+        }
+        (Err(error), _) => Err(error.said()),
+        (_, None) => Err(said::instance_gone()),
+    };
+    let mut before = None;
+    if let (Ok(report), Some(directory)) = (&found, backend.memory()) {
+        let checks = Checks::of(&directory, &id);
+        let mut told = Vec::new();
+        match checks.all() {
+            Ok(kept) => {
+                before = kept.reports.into_iter().next();
+                told.extend(kept.unused);
+            }
+            Err(error) => told.push(error.said()),
+        }
+        if report.saw_anything()
+            && let Err(error) = checks.keep(report)
+        {
+            told.push(error.said());
+        }
+        for text in told {
+            let severity = Severity::Warning;
+            let _ = out.send(Message::Told { severity, text }).await;
+        }
+    }
+    let checked = Checked {
+        run,
+        instance: id,
+        result: found,
+        before,
+    };
+    let message = Message::Found(Found::Checked(Box::new(checked)));
     let _ = out.send(message).await;
 }
 

@@ -69,6 +69,14 @@ impl Masks {
         masks
     }
 
+    /// For what speaks of one instance alone.
+    pub(super) fn of_instance(id: &str, name: &str) -> Self {
+        let mut masks = Self::default();
+        masks.add(id, "instance-1");
+        masks.add(name, "name-1");
+        masks
+    }
+
     fn add(&mut self, value: &str, placeholder: &str) {
         // Very short values would tear other words apart.
         let least = if value.contains(has_no_spaces) { 2 } else { 3 };

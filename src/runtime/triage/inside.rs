@@ -11,6 +11,7 @@ use super::said;
 use crate::cloud::Client;
 use crate::cloud::automation::{self, RunEnd};
 use crate::cloud::said as cloud_said;
+use crate::domain::check::GuestCounts;
 use crate::domain::evidence::state::{agent_exec, instance_state};
 use crate::domain::evidence::{Reading, Source, State, Status, group};
 use crate::domain::instance::{Instance, Os};
@@ -19,27 +20,27 @@ use crate::guest::{self, GuestQuestion};
 
 /// Runs the guest check through the automation agent; the run itself is the group `agent-exec`.
 /// `limit` is the agent's own for the check: a healthy guest needs a few seconds, and one that
-/// cannot start a shell in this time is told as such.
+/// cannot start a shell in this time is told as such. Gives what the guest's kernel counted.
 pub(super) async fn ask(
     client: &Client,
     instance: &Instance,
     question: &GuestQuestion,
     limit: Duration,
     queue: &mpsc::Sender<Reading>,
-) {
+) -> Option<GuestCounts> {
     let started = Instant::now();
     if instance.state_class() == Some(instance_state::STOPPED) {
         let why = said::not_running();
         let reading =
             Reading::without_state(group::AGENT_EXEC, Source::Cloud, Status::NotApplicable, why);
         let _ = queue.send(reading.at(Timestamp::now(), 0)).await;
-        return;
+        return None;
     }
     if let Err(why) = guest::check(instance.os, question) {
         let reading =
             Reading::without_state(group::AGENT_EXEC, Source::Cloud, Status::NotAttempted, why);
         let _ = queue.send(reading.at(Timestamp::now(), 0)).await;
-        return;
+        return None;
     }
     let question = &GuestQuestion {
         asked_at: Some(Timestamp::now().as_second()),
@@ -65,7 +66,7 @@ pub(super) async fn ask(
                 reading = reading.needing(Said::raw(permission));
             }
             let _ = queue.send(reading.at(now, cost)).await;
-            return;
+            return None;
         }
     };
     let reading = match &run.end {
@@ -86,9 +87,10 @@ pub(super) async fn ask(
     };
     let _ = queue.send(reading).await;
     if run.output.is_empty() {
-        return;
+        return None;
     }
     for reading in guest::readings(instance.os, &run.output, question) {
         let _ = queue.send(reading.at(now, cost)).await;
     }
+    guest::counts(instance.os, &run.output)
 }
