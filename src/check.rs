@@ -17,7 +17,7 @@ use crate::domain::check::{
     CheckFacts, CheckItem, CheckReport, Checked, GuestCounts, Measured, Mend, SCHEMA_VERSION,
     Unread, Verdict,
 };
-use crate::domain::evidence::{Reading, Source, Status, group};
+use crate::domain::evidence::{Reading, Source, Status, Tone, group};
 use crate::domain::instance::{Instance, Os};
 use crate::domain::said::Said;
 use crate::domain::site::Site;
@@ -171,7 +171,12 @@ fn of_states(item: &Item, states: &book::States, input: &Input<'_>) -> Found {
         }
     }
     if let Some((verdict, reading)) = best {
-        return Found::seen(verdict, reading.detail.clone(), reading.source);
+        // One that is in order here because something else is wrong.
+        let detail = match (verdict, reading.tone()) {
+            (Verdict::Normal, Tone::Bad) => said::something_else(reading.detail.clone()),
+            _ => reading.detail.clone(),
+        };
+        return Found::seen(verdict, detail, reading.source);
     }
     // Why not: what the readings say that could have told.
     let could = input

@@ -66,13 +66,13 @@ fn disk_expired(disks: &[Disk]) -> Found {
 fn disk_renewal(item: &Item, disks: &[Disk]) -> Found {
     let soon = item.risk.unwrap_or_default();
     let ending = disks.iter().filter_map(|disk| {
-        if disk.is_prepaid != Some(true) || disk.renews == Some(true) {
+        // One that has expired already is an item of its own.
+        let over = disk.state == IN_BIN || disk.days_left.is_some_and(|days| days < 0);
+        if over || disk.is_prepaid != Some(true) || disk.renews == Some(true) {
             return None;
         }
         match disk.days_left {
-            Some(days) if days >= 0 && (days as f64) <= soon => {
-                Some(said::disk_ends(&disk.id, days))
-            }
+            Some(days) if (days as f64) <= soon => Some(said::disk_ends(&disk.id, days)),
             _ if disk.ends_first => Some(said::disk_ends_first(&disk.id)),
             _ => None,
         }

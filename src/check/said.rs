@@ -16,6 +16,7 @@ said! { "check":
     consent() = "consent to the read-only check in the guest (`--deep`)";
     not_in_guest_check() = "the check inside the guest did not tell";
     host_without_cloud() = "there is no cloud behind this host";
+    something_else(other: Said) = "not this; what was found is an item of its own: {other}";
     no_reading() = "nobody looked";
     instance_off() = "the instance does not run";
     disk_in_bin(disk: Name) = "{disk} is in the recycle bin";

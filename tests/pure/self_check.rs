@@ -445,6 +445,21 @@ fn what_decides_and_was_not_seen_decides_nothing_unless_something_is_at_fault() 
 }
 
 #[test]
+fn what_is_wrong_is_told_at_its_own_item_alone() {
+    let mut case = Case::in_order();
+    case.readings.retain(|reading| reading.id != "restriction");
+    case.readings.push(reading("restriction", "arrears"));
+    let report = case.judged();
+    assert_eq!(item(&report, "account-arrears").verdict, Verdict::Fault);
+    for id in ["instance-expired", "isolation"] {
+        let other = item(&report, id);
+        assert_eq!(other.verdict, Verdict::Normal, "{id}");
+        let told = other.detail.as_str();
+        assert!(told.starts_with("not this"), "{id}: {told}");
+    }
+}
+
+#[test]
 fn disks_are_judged_by_how_they_are_paid() {
     use Verdict::{Fault, Normal, NotSeen, Risk};
     let prepaid = |days: i64, renews: bool| Disk {
@@ -467,7 +482,8 @@ fn disks_are_judged_by_how_they_are_paid() {
     assert_eq!(judged(prepaid(30, false)), (Normal, Normal));
     assert_eq!(judged(prepaid(7, false)), (Normal, Risk));
     assert_eq!(judged(prepaid(7, true)), (Normal, Normal));
-    assert_eq!(judged(prepaid(-1, false)).0, Fault);
+    // What has ended already is told once.
+    assert_eq!(judged(prepaid(-1, false)), (Fault, Normal));
     let ends_first = Disk {
         ends_first: true,
         ..prepaid(90, false)
