@@ -119,6 +119,7 @@ fn one(
     found: Option<CheckReport>,
     printed: &mut shown::Printed,
 ) -> Result<u8, Fault> {
+    let looked = found.is_some();
     let needs_kept = found.is_none() || args.compare.is_some();
     let kept = if needs_kept {
         checks.all().map_err(|error| Fault(error.said()))?
@@ -145,11 +146,19 @@ fn one(
     // Masked first: what changed says the same words.
     let report = mask(args, &report);
     let changes = match &args.compare {
-        Some(which) => {
-            let before = mask(args, earlier(&report, which, &kept.reports)?);
-            let changes = compare(&before, &report);
-            Some((before, changes))
-        }
+        Some(which) => match earlier(&report, which, &kept.reports) {
+            Ok(before) => {
+                let before = mask(args, before);
+                let changes = compare(&before, &report);
+                Some((before, changes))
+            }
+            // What was looked at is shown, also where there is nothing to compare it with.
+            Err(Fault(why)) if looked => {
+                output::warn(&said::of_target(target, why));
+                None
+            }
+            Err(why) => return Err(why),
+        },
         None => None,
     };
     let target = if args.mask {

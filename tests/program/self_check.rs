@@ -144,7 +144,9 @@ fn reports_are_kept_privately_and_compared() {
     let program = Program::new();
     let (_, none) = (0, run(&program, &["check", "shop-api-01", "--kept"]));
     assert_eq!(none.0, 3, "{}", none.2);
-    let (_, first) = one(&program, &["shop-api-01"]);
+    // The first one has nothing to be compared with, and is shown all the same.
+    let (status, first) = one(&program, &["shop-api-01", "--compare"]);
+    assert_eq!((status, &first["changes"]), (1, &Value::Null));
     let folder = folder(&program, &first);
     let mode = |path: &PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);
