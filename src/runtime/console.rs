@@ -29,6 +29,8 @@ pub struct ConsoleOptions {
     pub overrides: Overrides,
     /// Instance to open.
     pub target: Option<String>,
+    /// Filter of the list.
+    pub filter: String,
     pub demo: bool,
 }
 
@@ -45,6 +47,7 @@ pub async fn run(options: ConsoleOptions) -> Result<End, TerminalError> {
     let mut state = fresh(loaded, &prepared, capability);
     state.demo = options.demo;
     state.target = options.target;
+    state.fleet.set_filter(&options.filter);
     let tickets = loaded.paths.state_dir.join("tickets");
     state.ticket_folder = tickets.display().to_string();
     let warnings = loaded.warnings.iter().map(Problem::said);

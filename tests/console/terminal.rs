@@ -662,6 +662,31 @@ fn a_copy_gets_through_screen() {
     terminal.exit();
 }
 
+#[test]
+fn the_console_starts_filtered_and_a_target_outside_the_filter_is_still_opened() {
+    let start = |arguments: &[&str]| {
+        let mut command = clean(env!("CARGO_BIN_EXE_cvmtop"));
+        command.arg("--demo");
+        command.args(arguments);
+        Terminal::start(command, (80, 24))
+    };
+    let mut terminal = start(&["--filter", "name:shop-api|kiosk-01 | name:ldap"]);
+    terminal.wait_text("3/75");
+    terminal.wait_text("/name:shop-api|kiosk-01 | name:ldap");
+    // It is the filter of the line, to be gone on with.
+    terminal.keys("/ os:windows\r");
+    terminal.wait_text("2/75");
+    terminal.keys("q");
+    assert_eq!(terminal.exit(), 0);
+    let mut terminal = start(&["--filter", "name:git-01", "shop-api-01"]);
+    terminal.wait("the target", |screen| {
+        let text = screen.contents();
+        text.contains("shop-api-01") && !text.contains("/name:git-01")
+    });
+    terminal.keys("q");
+    assert_eq!(terminal.exit(), 0);
+}
+
 /// What was typed is there again after a restart, also when two consoles share the folder.
 #[test]
 fn what_was_typed_is_remembered_by_the_next_start() {

@@ -341,7 +341,8 @@ fn listed(state: &mut State, generation: u64, event: Listing, effects: &mut Vec<
 fn open_target(state: &mut State, effects: &mut Vec<Effect>) {
     if let Some(target) = state.target.take() {
         if state.fleet.select_target(&target) {
-            state.settle();
+            let id = state.fleet.selected_id().map(str::to_owned);
+            super::commands::go_to(state, id);
             super::commands::triage(state, false, effects);
         } else {
             state.target = Some(target);

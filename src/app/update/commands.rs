@@ -156,7 +156,7 @@ fn focus(state: &mut State, pane: Pane) {
 }
 
 /// Selects an instance of the trail, if it is still listed; a filter that hides it gives way.
-fn go_to(state: &mut State, to: Option<String>) {
+pub fn go_to(state: &mut State, to: Option<String>) {
     let Some(id) = to.filter(|id| state.fleet.get(id).is_some()) else {
         return;
     };
