@@ -27,6 +27,8 @@ pub enum Why {
     NoSuchAction,
     NowhereToGo,
     NothingMarked,
+    NoRangeStart,
+    NothingBroken,
     ReadOnly,
     NothingRunning,
     NothingToUndo,
@@ -106,7 +108,10 @@ commands! {
     StopWork "stop-work" Global Safe;
     Sort "sort" Global Safe;
     SortReverse "sort-reverse" Global Safe;
+    NextBroken "next-broken" Global Safe;
+    PreviousBroken "previous-broken" Global Safe;
     Mark "mark" Global Safe;
+    MarkRange "mark-range" Global Safe;
     MarkAll "mark-all" Global Safe;
     Batch "batch" Global Previewed;
     Up "up" Global Safe;
@@ -193,7 +198,9 @@ impl Command {
                     .map(drop)
                     .ok_or(Why::NothingToUndo)
             }
-            Self::Batch => only(!state.fleet.marks.is_empty(), Why::NothingMarked),
+            Self::Batch | Self::MarkRange => {
+                only(!state.fleet.marks.is_empty(), Why::NothingMarked)
+            }
             Self::Back | Self::Forward => {
                 let from = state.fleet.selected_id();
                 if state.trail.can_step(from, self == Self::Forward) {

@@ -178,12 +178,14 @@ contexts! {
         Copy "copy" Safe;
         Close "close" Safe;
     }
-    /// Lists that are narrowed by typing: commands, actions.
+    /// Lists that are narrowed by typing: commands, actions, causes.
     Palette "palette" {
         Accept "accept" Previewed;
         Close "close" Safe;
         Up "up" Safe;
         Down "down" Safe;
+        PageUp "page-up" Safe;
+        PageDown "page-down" Safe;
     }
     /// The filter of the list.
     Filter "filter" {
@@ -253,7 +255,7 @@ macro_rules! walks {
         }
     )+};
 }
-walks!(Preview, TypedName, List, Answers);
+walks!(Preview, TypedName, List, Answers, Palette);
 
 impl Context {
     /// A context of the panes, not of what lies over them.

@@ -271,6 +271,8 @@ impl Texts {
                 Why::NoSuchAction => "no-such-action",
                 Why::NowhereToGo => "nowhere-to-go",
                 Why::NothingMarked => "nothing-marked",
+                Why::NoRangeStart => "no-range-start",
+                Why::NothingBroken => "nothing-broken",
                 Why::ReadOnly => "read-only",
                 Why::NothingRunning => "nothing-running",
                 Why::NothingToUndo => "nothing-to-undo",

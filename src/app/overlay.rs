@@ -15,6 +15,7 @@ pub mod login;
 pub mod palette;
 pub mod paste;
 pub mod pick_cause;
+pub mod picker;
 pub mod preview;
 pub mod reader;
 pub mod secret;
@@ -43,6 +44,7 @@ pub use login::LoginConsent;
 pub use palette::Palette;
 pub use paste::Paste;
 pub use pick_cause::{AskCause, PickCause};
+pub use picker::Picker;
 pub use preview::Preview;
 pub use secret::Secret;
 pub use tell::Tell;
@@ -136,12 +138,10 @@ impl Overlay {
             Self::Filter(_) => Context::Filter,
             Self::UserSource(_) | Self::LoginConsent(_) => Context::Line,
             Self::AnyAction(question) if question.chosen.is_some() => Context::Line,
-            Self::AnyAction(_) => Context::Palette,
+            Self::AnyAction(_) | Self::PickCause(_) => Context::Palette,
             Self::Paste(_) => Context::Paste,
             Self::DeepConsent => Context::Consent,
-            Self::PickCause(_) | Self::FleetCauses(_) | Self::Keep(_) | Self::BatchPick(_) => {
-                Context::List
-            }
+            Self::FleetCauses(_) | Self::Keep(_) | Self::BatchPick(_) => Context::List,
             Self::Tell(_) => Context::Answers,
             Self::Preview(preview) => sheet(preview.plan.confirmation),
             Self::Batch(preview) => sheet(preview.batch.confirmation()),
@@ -185,12 +185,14 @@ impl Overlay {
     /// Where text is typed in it.
     pub fn field(&mut self) -> Option<Field<'_>> {
         match self {
-            Self::Palette(Palette { edit, .. })
-            | Self::Filter(FilterLine { edit, .. })
+            Self::Palette(Palette { pick }) | Self::PickCause(PickCause { pick, .. }) => {
+                Some(Field::Line(&mut pick.edit))
+            }
+            Self::Filter(FilterLine { edit, .. })
             | Self::UserSource(UserSource { edit, .. })
             | Self::LoginConsent(LoginConsent { edit, .. })
             | Self::Ticket(TicketQuestion { edit, .. }) => Some(Field::Line(edit)),
-            Self::AnyAction(question) => Some(Field::Line(&mut question.edit)),
+            Self::AnyAction(question) => Some(Field::Line(question.field())),
             Self::Reader(reading) => reading.typing.as_mut().map(Field::Line),
             Self::Paste(paste) => Some(Field::Text(&mut paste.editor)),
             Self::Preview(preview) => (preview.plan.confirmation == Confirmation::TypedName)
@@ -200,7 +202,6 @@ impl Overlay {
             Self::Help(_)
             | Self::Log(_)
             | Self::DeepConsent
-            | Self::PickCause(_)
             | Self::FleetCauses(_)
             | Self::Tell(_)
             | Self::Keep(_)
@@ -213,14 +214,16 @@ impl Overlay {
     /// The text in its field has changed: what was wrong with it before may not be now.
     pub fn changed(&mut self, state: &mut State) {
         match self {
-            Self::Palette(palette) => palette.selected = 0,
+            Self::Palette(Palette { pick }) | Self::PickCause(PickCause { pick, .. }) => {
+                pick.selected = 0;
+            }
             Self::Filter(filter) => state.fleet.set_filter(filter.edit.text()),
             Self::UserSource(question) => question.error = None,
             Self::LoginConsent(question) => question.bad = false,
             Self::Preview(preview) => preview.refused = None,
             Self::Batch(preview) => preview.refused = None,
             Self::AnyAction(question) => {
-                question.selected = 0;
+                question.pick.selected = 0;
                 question.error = None;
             }
             Self::Ticket(question) => question.error = None,
@@ -229,7 +232,6 @@ impl Overlay {
             | Self::Help(_)
             | Self::Log(_)
             | Self::DeepConsent
-            | Self::PickCause(_)
             | Self::FleetCauses(_)
             | Self::Tell(_)
             | Self::Keep(_)

@@ -11,6 +11,7 @@ pub mod hints;
 pub mod log;
 pub mod palette;
 pub mod paste;
+mod picker;
 pub mod preview;
 pub mod reader;
 mod sheet;
@@ -57,7 +58,7 @@ pub fn draw(
             None
         }
         Overlay::PickCause(pick) => {
-            dialogs::pick_cause(state, *pick, paint, screen);
+            dialogs::pick_cause(state, pick, paint, screen);
             None
         }
         Overlay::FleetCauses(list) => {

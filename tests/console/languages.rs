@@ -326,7 +326,7 @@ fn overlays_cut_nothing_and_always_say_how_to_go_on() {
             let paste = keys(&[keys::Paste::Accept.into(), keys::Paste::Close.into()]);
             let deep = keys(&[keys::Consent::Confirm.into(), keys::Consent::Close.into()]);
             let login = foot(keys::Line::Accept.into(), keys::Consent::Confirm.into());
-            let pick = keys(&[keys::List::Accept.into(), keys::List::Close.into()]);
+            let pick = keys(&[keys::Palette::Accept.into(), keys::Palette::Close.into()]);
             let ticket = keys(&[
                 keys::Ticket::Accept.into(),
                 keys::Ticket::Close.into(),

@@ -20,6 +20,7 @@ mod faults_console;
 mod fleet_causes;
 mod guide_reader;
 mod languages;
+mod list_keys;
 mod one_road;
 mod overlays;
 mod screenshots;

@@ -414,7 +414,7 @@ fn prelude(name: &str, bound: Bound) -> &'static str {
         | Bound::Answers(k::Answers::Up | k::Answers::PageUp)
         | Bound::Preview(k::Preview::Up | k::Preview::PageUp)
         | Bound::TypedName(k::TypedName::Up | k::TypedName::PageUp)
-        | Bound::Palette(k::Palette::Up)
+        | Bound::Palette(k::Palette::Up | k::Palette::PageUp)
         | Bound::Filter(k::Filter::Up) => "down down",
         Bound::Filter(k::Filter::Newer) => "ctrl-p ctrl-p",
         Bound::Filter(k::Filter::Close) => "x",
