@@ -108,6 +108,7 @@ commands! {
     StopWork "stop-work" Global Safe;
     Sort "sort" Global Safe;
     SortReverse "sort-reverse" Global Safe;
+    Columns "columns" Global Safe;
     NextBroken "next-broken" Global Safe;
     PreviousBroken "previous-broken" Global Safe;
     Mark "mark" Global Safe;

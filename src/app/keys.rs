@@ -173,6 +173,18 @@ contexts! {
         PageUp "page-up" Safe;
         PageDown "page-down" Safe;
     }
+    /// Columns of the list.
+    Columns "columns" {
+        Toggle "toggle" Safe;
+        Earlier "earlier" Safe;
+        Later "later" Safe;
+        AsShipped "as-shipped" Safe;
+        Close "close" Safe;
+        Up "up" Safe;
+        Down "down" Safe;
+        PageUp "page-up" Safe;
+        PageDown "page-down" Safe;
+    }
     /// A value that is shown once.
     Secret "secret" {
         Copy "copy" Safe;
@@ -255,7 +267,7 @@ macro_rules! walks {
         }
     )+};
 }
-walks!(Preview, TypedName, List, Answers, Palette);
+walks!(Preview, TypedName, List, Answers, Palette, Columns);
 
 impl Context {
     /// A context of the panes, not of what lies over them.
@@ -286,6 +298,7 @@ impl Context {
             | Self::Leave
             | Self::List
             | Self::Answers
+            | Self::Columns
             | Self::Secret => false,
         }
     }

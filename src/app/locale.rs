@@ -15,6 +15,7 @@ use serde::Deserialize;
 use super::command::Why;
 use super::keys::{Bound, Context};
 use crate::domain::action::Risk;
+use crate::domain::column::Column;
 use crate::domain::evidence::{Path, Status};
 use crate::domain::instance::Os;
 pub use crate::domain::lang::Lang;
@@ -60,7 +61,7 @@ macro_rules! ui_texts {
 
 ui_texts! {
     pane_instances, pane_diagnosis, pane_actions,
-    column_name, column_address, column_state, column_login, column_age, column_region, column_cause, column_share, column_instances, cause_found,
+    column_name, column_address, column_state, column_login, column_age, column_region, column_cause, column_zone, column_os, column_id, columns_title, columns_text, column_share, column_instances, cause_found,
     count_failing, count_impaired, count_off, count_unknown, count_healthy,
     badge_demo, badge_read_only, badge_paused, badge_privacy,
     loading, loading_progress, sweep_progress, no_instances, filter_hides_all, listing_failed,
@@ -260,6 +261,22 @@ impl Texts {
 
     pub fn os(&self, os: Os) -> &str {
         Self::word(&self.os, os.as_str())
+    }
+
+    /// Title of a column of the list.
+    pub fn column(&self, column: Column) -> &str {
+        let ui = &self.ui;
+        match column {
+            Column::Address => &ui.column_address,
+            Column::State => &ui.column_state,
+            Column::Login => &ui.column_login,
+            Column::Age => &ui.column_age,
+            Column::Region => &ui.column_region,
+            Column::Cause => &ui.column_cause,
+            Column::Zone => &ui.column_zone,
+            Column::Os => &ui.column_os,
+            Column::Id => &ui.column_id,
+        }
     }
 
     pub fn why(&self, why: Why) -> &str {

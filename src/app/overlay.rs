@@ -6,6 +6,7 @@
 
 pub mod any_action;
 pub mod batch;
+pub mod columns;
 pub mod consent;
 pub mod filter;
 pub mod fleet_causes;
@@ -36,6 +37,7 @@ use crate::input::chord::Chord;
 pub use super::reading::Reading;
 pub use any_action::AnyAction;
 pub use batch::{BatchPick, BatchPreview};
+pub use columns::Columns;
 pub use filter::FilterLine;
 pub use fleet_causes::FleetCauses;
 pub use help::{Help, Log};
@@ -75,6 +77,8 @@ pub enum Overlay {
     PickCause(PickCause),
     /// The causes of the whole fleet.
     FleetCauses(FleetCauses),
+    /// The columns of the list.
+    Columns(Columns),
     /// What a person can tell of the failure.
     Tell(Tell),
     /// What an action would do, and its confirmation.
@@ -142,6 +146,7 @@ impl Overlay {
             Self::Paste(_) => Context::Paste,
             Self::DeepConsent => Context::Consent,
             Self::FleetCauses(_) | Self::Keep(_) | Self::BatchPick(_) => Context::List,
+            Self::Columns(_) => Context::Columns,
             Self::Tell(_) => Context::Answers,
             Self::Preview(preview) => sheet(preview.plan.confirmation),
             Self::Batch(preview) => sheet(preview.batch.confirmation()),
@@ -169,6 +174,7 @@ impl Overlay {
             Self::LoginConsent(question) => question.press(state, chord, effects),
             Self::PickCause(pick) => pick.press(state, chord, effects),
             Self::FleetCauses(list) => list.press(state, chord, effects),
+            Self::Columns(question) => question.press(state, chord, effects),
             Self::Tell(tell) => tell.press(state, chord, effects),
             Self::Preview(preview) => preview.press(state, chord, effects),
             Self::AnyAction(question) => question.press(state, chord, effects),
@@ -203,6 +209,7 @@ impl Overlay {
             | Self::Log(_)
             | Self::DeepConsent
             | Self::FleetCauses(_)
+            | Self::Columns(_)
             | Self::Tell(_)
             | Self::Keep(_)
             | Self::BatchPick(_)
@@ -233,6 +240,7 @@ impl Overlay {
             | Self::Log(_)
             | Self::DeepConsent
             | Self::FleetCauses(_)
+            | Self::Columns(_)
             | Self::Tell(_)
             | Self::Keep(_)
             | Self::BatchPick(_)
@@ -261,6 +269,7 @@ impl Overlay {
             | Self::LoginConsent(_)
             | Self::PickCause(_)
             | Self::FleetCauses(_)
+            | Self::Columns(_)
             | Self::Tell(_)
             | Self::AnyAction(_)
             | Self::Keep(_)

@@ -76,6 +76,7 @@ fn fresh(loaded: &Loaded, prepared: &Prepared, capability: Capability) -> State 
     state.looks.ascii = ui.glyphs == Glyphs::Ascii || !capability.utf8;
     state.looks.mouse = ui.mouse;
     state.looks.privacy = ui.privacy;
+    state.looks.columns.clone_from(&ui.columns);
     state.rhythm.on = settings.probe.background;
     state.rhythm.every = intervals(settings);
     state.weighing.on = settings.probe.weigh;

@@ -4,6 +4,7 @@
 
 mod any_action;
 pub mod batch;
+mod columns;
 pub mod dialogs;
 mod fleet_causes;
 pub mod help;
@@ -63,6 +64,10 @@ pub fn draw(
         }
         Overlay::FleetCauses(list) => {
             fleet_causes::draw(state, list.selected, paint, screen);
+            None
+        }
+        Overlay::Columns(question) => {
+            columns::draw(state, question, paint, screen);
             None
         }
         Overlay::Tell(question) => {

@@ -2,11 +2,14 @@
 
 use crate::support::console;
 use console::{instance, listed, press, send};
+use cvmtop::app::effect::{Effect, Memory};
 use cvmtop::app::health::Login;
 use cvmtop::app::keys::{Bound, Context};
 use cvmtop::app::locale::Lang;
-use cvmtop::app::message::{Found, Listing, Message};
+use cvmtop::app::message::{Found, Listing, Message, Recalled};
 use cvmtop::app::state::{Pane, State};
+use cvmtop::app::typed::Line;
+use cvmtop::domain::column::Column;
 use cvmtop::domain::evidence::table::LoginWord;
 
 const SIZE: (u16, u16) = (120, 40);
@@ -225,4 +228,70 @@ fn a_listing_that_drops_the_start_of_a_range_leaves_it_without_one() {
     state.settle();
     press(&mut state, "end V");
     assert!(!state.fleet.marks.contains("ins-web"));
+}
+
+fn kept(effects: &[Effect]) -> Vec<&str> {
+    let of = |effect| match effect {
+        &Effect::Memory(Memory::KeepTyped {
+            line: Line::Columns,
+            ref text,
+            ..
+        }) => Some(text.as_str()),
+        _ => None,
+    };
+    effects.iter().filter_map(of).collect()
+}
+
+#[test]
+fn columns_are_hidden_moved_and_kept() {
+    use Column::{Address, Age, Cause, Login, Region, Zone};
+    let mut state = listed(Lang::En, SIZE);
+    let effects = press(&mut state, "c down space");
+    assert_eq!(kept(&effects), ["address,login,age,region,cause"]);
+    // The cursor goes along with what moves; past the edge nothing does.
+    let effects = press(&mut state, "down < < < >");
+    assert_eq!(
+        kept(&effects),
+        [
+            "login,address,age,region,cause",
+            "address,login,age,region,cause"
+        ]
+    );
+    let effects = press(&mut state, "< pagedown up up enter");
+    assert_eq!(kept(&effects)[1..], ["login,address,age,region,cause,zone"]);
+    press(&mut state, "esc");
+    let chosen = Some(vec![Login, Address, Age, Region, Cause, Zone]);
+    assert_eq!(state.looks.columns, chosen);
+    let effects = press(&mut state, "c r");
+    assert_eq!(kept(&effects), ["shipped"]);
+    assert_eq!(state.looks.columns, None);
+    // All can go but the name.
+    let effects = press(
+        &mut state,
+        "space down space down space down space down space down space",
+    );
+    assert_eq!(kept(&effects).last(), Some(&"none"));
+    assert_eq!(state.looks.columns, Some(vec![]));
+}
+
+#[test]
+fn the_columns_of_the_last_start_come_back_unless_config_or_operator_say_otherwise() {
+    let recall = |state: &mut State, text: &str| {
+        let lines = vec![(Line::Columns, vec!["age".to_owned(), text.to_owned()])];
+        send(state, Message::Recalled(Recalled::Typed(lines)));
+        state.looks.columns.clone()
+    };
+    let fresh = || listed(Lang::En, SIZE);
+    assert_eq!(
+        recall(&mut fresh(), "id,login"),
+        Some(vec![Column::Id, Column::Login])
+    );
+    assert_eq!(recall(&mut fresh(), "none"), Some(vec![]));
+    assert_eq!(recall(&mut fresh(), "shipped"), None);
+    let mut of_config = fresh();
+    of_config.looks.columns = Some(vec![Column::Os]);
+    assert_eq!(recall(&mut of_config, "id"), Some(vec![Column::Os]));
+    let mut chosen = fresh();
+    press(&mut chosen, "c r");
+    assert_eq!(recall(&mut chosen, "id"), None);
 }

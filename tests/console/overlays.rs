@@ -51,7 +51,7 @@ fn diagnosed(lang: Lang, size: (u16, u16)) -> State {
 }
 
 /// Every overlay that can be on the screen, and the parts of those that have several.
-const OVERLAYS: [&str; 25] = [
+const OVERLAYS: [&str; 26] = [
     "help",
     "log",
     "palette",
@@ -63,6 +63,7 @@ const OVERLAYS: [&str; 25] = [
     "cause",
     "why-not",
     "fleet causes",
+    "columns",
     "tell",
     "preview",
     "preview by name",
@@ -92,6 +93,7 @@ fn kind(overlay: &Overlay) -> &'static str {
         Overlay::LoginConsent(_) => "login",
         Overlay::PickCause(_) => "cause",
         Overlay::FleetCauses(_) => "fleet causes",
+        Overlay::Columns(_) => "columns",
         Overlay::Tell(_) => "tell",
         Overlay::Preview(_) => "preview",
         Overlay::AnyAction(_) => "any action",
@@ -136,6 +138,7 @@ fn opened(name: &str, lang: Lang, size: (u16, u16)) -> State {
         "cause" => "m",
         "why-not" => "n",
         "fleet causes" => "W",
+        "columns" => "c",
         "tell" => "i",
         "any action" => "x",
         "parameters" => "x r e s e t - p a s s w o r d enter",
@@ -250,8 +253,9 @@ fn batch_previewed(state: &mut State) {
 fn fingerprint(state: &mut State, effects: &[Effect]) -> String {
     state.settle();
     format!(
-        "{:?}|{effects:?}|{:?}|{}|{:?}|{:?}|{:?}",
+        "{:?}|{effects:?}|{:?}|{:?}|{}|{:?}|{:?}|{:?}",
         state.overlays,
+        state.looks.columns,
         state.fleet.selected_id(),
         state.fleet.filter_text(),
         state
@@ -411,6 +415,7 @@ fn prelude(name: &str, bound: Bound) -> &'static str {
         ) => "a b space c d home",
         _ if typing => "a b space c d",
         Bound::List(k::List::Up | k::List::PageUp)
+        | Bound::Columns(k::Columns::Up | k::Columns::PageUp | k::Columns::Earlier)
         | Bound::Answers(k::Answers::Up | k::Answers::PageUp)
         | Bound::Preview(k::Preview::Up | k::Preview::PageUp)
         | Bound::TypedName(k::TypedName::Up | k::TypedName::PageUp)
@@ -424,6 +429,7 @@ fn prelude(name: &str, bound: Bound) -> &'static str {
         Bound::Reader(k::Reader::StepPrevious) => "tab",
         Bound::Reader(k::Reader::SearchNext) if name == "guide" => "/ e enter",
         Bound::Reader(k::Reader::SearchNext) => "/ l i n e enter",
+        Bound::Columns(k::Columns::AsShipped) => "space",
         _ => "",
     }
 }

@@ -13,8 +13,9 @@ use crate::app::line_edit::LineEdit;
 use crate::app::locale::{Lang, Texts, fill};
 use crate::app::notices::Severity;
 use crate::app::overlay::{
-    AnyAction, AskCause, BatchPick, FilterLine, FleetCauses, Help, Keep, Log, LoginConsent,
-    Overlay, Palette, Paste, PickCause, Picker, Reading as ReadingOverlay, Tell, UserSource,
+    AnyAction, AskCause, BatchPick, Columns, FilterLine, FleetCauses, Help, Keep, Log,
+    LoginConsent, Overlay, Palette, Paste, PickCause, Picker, Reading as ReadingOverlay, Tell,
+    UserSource,
 };
 use crate::app::reading::{LineLook, TextLine};
 use crate::app::rhythm;
@@ -104,6 +105,7 @@ fn open_overlay(state: &mut State, command: Command) {
         Command::Help => Overlay::Help(Help::default()),
         Command::FleetCauses => Overlay::FleetCauses(FleetCauses::default()),
         Command::Log => Overlay::Log(Log::default()),
+        Command::Columns => Overlay::Columns(Columns::open(state)),
         Command::Palette => Overlay::Palette(Palette::default()),
         Command::Filter => {
             state.focus = Pane::Instances;
