@@ -8,6 +8,7 @@ pub mod batch;
 pub mod case;
 pub mod command;
 pub mod effect;
+pub mod facts;
 pub mod filter;
 pub mod fleet;
 pub mod geometry;

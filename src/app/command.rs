@@ -5,6 +5,7 @@
 //! Must not live here: what a command does (`app::update`) or its texts (`app::locale`).
 
 use super::keys::Context;
+use super::overlay::Overlay;
 use super::state::State;
 use crate::domain::instance::Os;
 
@@ -28,6 +29,8 @@ pub enum Why {
     NowhereToGo,
     NothingMarked,
     NoRangeStart,
+    SecretShown,
+    NoFacts,
     NothingBroken,
     ReadOnly,
     NothingRunning,
@@ -94,6 +97,7 @@ commands! {
     Guides "guides" Global Safe;
     WhyNot "why-not" Global Safe;
     ConfirmCause "confirm-cause" Global Safe;
+    Facts "facts" Global Safe;
     FleetCauses "fleet-causes" Global Safe;
     AnyAction "any-action" Global Previewed;
     Undo "undo" Global Previewed;
@@ -128,6 +132,8 @@ commands! {
     Forward "forward" Global Safe;
     LastInstance "last-instance" Global Safe;
     Log "log" Global Safe;
+    Calls "calls" Global Safe;
+    SaveScreen "save-screen" Global Safe;
     ReadOnly "read-only" Global Safe;
     Privacy "privacy" Global Safe;
     Mouse "mouse" Global Safe;
@@ -168,6 +174,18 @@ impl Command {
             | Self::Mark => instance.map(drop),
             Self::Explain | Self::ConfirmCause | Self::WhyNot | Self::Ticket => {
                 instance.and(report).map(drop)
+            }
+            Self::Facts => {
+                let case = state.selected_case();
+                only(
+                    case.is_some_and(|case| !case.readings.is_empty()),
+                    Why::NoFacts,
+                )
+            }
+            Self::SaveScreen => {
+                // It is shown once and kept nowhere.
+                let secret = |overlay: &Overlay| matches!(overlay, Overlay::Secret(_));
+                only(!state.overlays.iter().any(secret), Why::SecretShown)
             }
             // What is kept stays open for good: that is a change, though nothing is sent.
             Self::Keep if state.read_only => Err(Why::ReadOnly),

@@ -16,6 +16,7 @@ pub mod login;
 pub mod palette;
 pub mod paste;
 pub mod pick_cause;
+pub mod pick_fact;
 pub mod picker;
 pub mod preview;
 pub mod reader;
@@ -46,6 +47,7 @@ pub use login::LoginConsent;
 pub use palette::Palette;
 pub use paste::Paste;
 pub use pick_cause::{AskCause, PickCause};
+pub use pick_fact::PickFact;
 pub use picker::Picker;
 pub use preview::Preview;
 pub use secret::Secret;
@@ -75,6 +77,8 @@ pub enum Overlay {
     LoginConsent(LoginConsent),
     /// One of the causes: which was the true one, or why it does not lead.
     PickCause(PickCause),
+    /// One of the facts, to look at closely.
+    PickFact(PickFact),
     /// The causes of the whole fleet.
     FleetCauses(FleetCauses),
     /// The columns of the list.
@@ -142,7 +146,7 @@ impl Overlay {
             Self::Filter(_) => Context::Filter,
             Self::UserSource(_) | Self::LoginConsent(_) => Context::Line,
             Self::AnyAction(question) if question.chosen.is_some() => Context::Line,
-            Self::AnyAction(_) | Self::PickCause(_) => Context::Palette,
+            Self::AnyAction(_) | Self::PickCause(_) | Self::PickFact(_) => Context::Palette,
             Self::Paste(_) => Context::Paste,
             Self::DeepConsent => Context::Consent,
             Self::FleetCauses(_) | Self::Keep(_) | Self::BatchPick(_) => Context::List,
@@ -173,6 +177,7 @@ impl Overlay {
             Self::DeepConsent => consent::press_deep(state, chord, effects),
             Self::LoginConsent(question) => question.press(state, chord, effects),
             Self::PickCause(pick) => pick.press(state, chord, effects),
+            Self::PickFact(pick) => pick.press(state, chord, effects),
             Self::FleetCauses(list) => list.press(state, chord, effects),
             Self::Columns(question) => question.press(state, chord, effects),
             Self::Tell(tell) => tell.press(state, chord, effects),
@@ -191,9 +196,9 @@ impl Overlay {
     /// Where text is typed in it.
     pub fn field(&mut self) -> Option<Field<'_>> {
         match self {
-            Self::Palette(Palette { pick }) | Self::PickCause(PickCause { pick, .. }) => {
-                Some(Field::Line(&mut pick.edit))
-            }
+            Self::Palette(Palette { pick })
+            | Self::PickCause(PickCause { pick, .. })
+            | Self::PickFact(PickFact { pick }) => Some(Field::Line(&mut pick.edit)),
             Self::Filter(FilterLine { edit, .. })
             | Self::UserSource(UserSource { edit, .. })
             | Self::LoginConsent(LoginConsent { edit, .. })
@@ -221,7 +226,9 @@ impl Overlay {
     /// The text in its field has changed: what was wrong with it before may not be now.
     pub fn changed(&mut self, state: &mut State) {
         match self {
-            Self::Palette(Palette { pick }) | Self::PickCause(PickCause { pick, .. }) => {
+            Self::Palette(Palette { pick })
+            | Self::PickCause(PickCause { pick, .. })
+            | Self::PickFact(PickFact { pick }) => {
                 pick.selected = 0;
             }
             Self::Filter(filter) => state.fleet.set_filter(filter.edit.text()),
@@ -268,6 +275,7 @@ impl Overlay {
             | Self::DeepConsent
             | Self::LoginConsent(_)
             | Self::PickCause(_)
+            | Self::PickFact(_)
             | Self::FleetCauses(_)
             | Self::Columns(_)
             | Self::Tell(_)

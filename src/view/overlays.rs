@@ -6,6 +6,7 @@ mod any_action;
 pub mod batch;
 mod columns;
 pub mod dialogs;
+mod facts;
 mod fleet_causes;
 pub mod help;
 pub mod hints;
@@ -60,6 +61,10 @@ pub fn draw(
         }
         Overlay::PickCause(pick) => {
             dialogs::pick_cause(state, pick, paint, screen);
+            None
+        }
+        Overlay::PickFact(question) => {
+            facts::draw(state, question, paint, screen);
             None
         }
         Overlay::FleetCauses(list) => {

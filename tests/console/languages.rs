@@ -354,6 +354,7 @@ fn overlays_cut_nothing_and_always_say_how_to_go_on() {
                 ("g", &[]),
                 ("t", &[&ui.ticket_text, &ticket]),
                 ("i", &[&ui.tell_text, &tell]),
+                ("E", &[&ui.fact_pick_text]),
                 ("c", &[&ui.columns_title, &ui.columns_text]),
                 ("L", &[&ui.log_title]),
                 ("tab tab space b", &[&ui.batch_pick]),

@@ -14,6 +14,7 @@ mod support;
 #[cfg(target_os = "linux")]
 mod actions_console;
 mod app_update;
+mod facts;
 #[cfg(target_os = "linux")]
 mod faults_console;
 #[cfg(target_os = "linux")]

@@ -51,7 +51,7 @@ fn diagnosed(lang: Lang, size: (u16, u16)) -> State {
 }
 
 /// Every overlay that can be on the screen, and the parts of those that have several.
-const OVERLAYS: [&str; 26] = [
+const OVERLAYS: [&str; 27] = [
     "help",
     "log",
     "palette",
@@ -62,6 +62,7 @@ const OVERLAYS: [&str; 26] = [
     "login",
     "cause",
     "why-not",
+    "facts",
     "fleet causes",
     "columns",
     "tell",
@@ -92,6 +93,7 @@ fn kind(overlay: &Overlay) -> &'static str {
         Overlay::DeepConsent => "deep",
         Overlay::LoginConsent(_) => "login",
         Overlay::PickCause(_) => "cause",
+        Overlay::PickFact(_) => "facts",
         Overlay::FleetCauses(_) => "fleet causes",
         Overlay::Columns(_) => "columns",
         Overlay::Tell(_) => "tell",
@@ -137,6 +139,7 @@ fn opened(name: &str, lang: Lang, size: (u16, u16)) -> State {
         "login" => "v",
         "cause" => "m",
         "why-not" => "n",
+        "facts" => "E",
         "fleet causes" => "W",
         "columns" => "c",
         "tell" => "i",

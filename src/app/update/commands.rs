@@ -14,8 +14,8 @@ use crate::app::locale::{Lang, Texts, fill};
 use crate::app::notices::Severity;
 use crate::app::overlay::{
     AnyAction, AskCause, BatchPick, Columns, FilterLine, FleetCauses, Help, Keep, Log,
-    LoginConsent, Overlay, Palette, Paste, PickCause, Picker, Reading as ReadingOverlay, Tell,
-    UserSource,
+    LoginConsent, Overlay, Palette, Paste, PickCause, PickFact, Picker, Reading as ReadingOverlay,
+    Tell, UserSource,
 };
 use crate::app::reading::{LineLook, TextLine};
 use crate::app::rhythm;
@@ -73,6 +73,7 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         Command::Quit => quit(state, effects),
         Command::Repaint => effects.push(Effect::Console(Console::Repaint)),
         Command::Suspend => effects.push(Effect::Console(Console::Suspend)),
+        Command::SaveScreen => effects.push(Effect::Console(Console::SaveScreen)),
         Command::Demo => effects.push(Effect::Console(Console::OpenDemo)),
         Command::Copy => copy(state, effects),
         Command::ReadOnly => read_only(state),
@@ -94,6 +95,9 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         Command::Journal => effects.push(Effect::Record(Record::ReadJournal {
             title: state.texts.command("journal").to_owned(),
         })),
+        Command::Calls => effects.push(Effect::Record(Record::ReadCalls {
+            title: state.texts.command("calls").to_owned(),
+        })),
         Command::Ticket => ticket::ask(state),
         other => open_overlay(state, other),
     }
@@ -105,6 +109,7 @@ fn open_overlay(state: &mut State, command: Command) {
         Command::Help => Overlay::Help(Help::default()),
         Command::FleetCauses => Overlay::FleetCauses(FleetCauses::default()),
         Command::Log => Overlay::Log(Log::default()),
+        Command::Facts => Overlay::PickFact(PickFact::default()),
         Command::Columns => Overlay::Columns(Columns::open(state)),
         Command::Palette => Overlay::Palette(Palette::default()),
         Command::Filter => {
