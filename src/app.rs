@@ -9,6 +9,7 @@ pub mod case;
 pub mod checkup;
 pub mod command;
 pub mod effect;
+pub mod facts;
 pub mod filter;
 pub mod fleet;
 pub mod geometry;

@@ -93,6 +93,9 @@ fn start() -> ExitCode {
 
 async fn run(cli: &Cli) -> anyhow::Result<u8> {
     let global = &cli.global;
+    if cli.command.is_some() && cli.console.filter.is_some() {
+        return Err(output::Fault(said::filter_of_console()).into());
+    }
     match &cli.command {
         None => console::run(&cli.console, global).await,
         Some(Command::List(args)) => list::run(args, global).await,

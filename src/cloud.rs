@@ -6,6 +6,7 @@
 mod answer;
 mod audit_log;
 pub mod automation;
+pub mod calls;
 pub mod client;
 pub mod credentials;
 pub mod endpoint;

@@ -7,6 +7,7 @@ pub mod action;
 pub mod api_call;
 pub mod check;
 pub mod child;
+pub mod column;
 pub mod evidence;
 pub mod guide_step;
 pub mod history;

@@ -10,6 +10,7 @@ pub mod journal;
 pub mod outcomes;
 mod private;
 pub mod said;
+pub mod screens;
 
 use std::path::PathBuf;
 

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use super::overlay::picker;
 use super::state::State;
 use crate::action::catalog::{CATALOG, ParameterSpec, row_of};
 use crate::domain::action::ActionId;
@@ -32,10 +33,9 @@ pub fn choices(state: &State, words: &str) -> Vec<ActionId> {
             all.push(id);
         }
     }
-    let words = words.to_lowercase();
     all.retain(|id| {
-        let text = format!("{id} {}", state.texts.action(id.as_str(), id.as_str())).to_lowercase();
-        words.split_whitespace().all(|word| text.contains(word))
+        let title = state.texts.action(id.as_str(), id.as_str());
+        picker::fits(words, id.as_str(), title)
     });
     all.sort_by_key(|id| id.as_str() != words.trim());
     all

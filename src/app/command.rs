@@ -5,6 +5,7 @@
 //! Must not live here: what a command does (`app::update`) or its texts (`app::locale`).
 
 use super::keys::Context;
+use super::overlay::Overlay;
 use super::state::State;
 use crate::domain::instance::Os;
 
@@ -27,6 +28,10 @@ pub enum Why {
     NoSuchAction,
     NowhereToGo,
     NothingMarked,
+    NoRangeStart,
+    SecretShown,
+    NoFacts,
+    NothingBroken,
     ReadOnly,
     NothingRunning,
     NothingToUndo,
@@ -92,6 +97,7 @@ commands! {
     Guides "guides" Global Safe;
     WhyNot "why-not" Global Safe;
     ConfirmCause "confirm-cause" Global Safe;
+    Facts "facts" Global Safe;
     FleetCauses "fleet-causes" Global Safe;
     SelfCheck "self-check" Global Safe;
     AnyAction "any-action" Global Previewed;
@@ -107,7 +113,11 @@ commands! {
     StopWork "stop-work" Global Safe;
     Sort "sort" Global Safe;
     SortReverse "sort-reverse" Global Safe;
+    Columns "columns" Global Safe;
+    NextBroken "next-broken" Global Safe;
+    PreviousBroken "previous-broken" Global Safe;
     Mark "mark" Global Safe;
+    MarkRange "mark-range" Global Safe;
     MarkAll "mark-all" Global Safe;
     Batch "batch" Global Previewed;
     Up "up" Global Safe;
@@ -123,6 +133,8 @@ commands! {
     Forward "forward" Global Safe;
     LastInstance "last-instance" Global Safe;
     Log "log" Global Safe;
+    Calls "calls" Global Safe;
+    SaveScreen "save-screen" Global Safe;
     ReadOnly "read-only" Global Safe;
     Privacy "privacy" Global Safe;
     Mouse "mouse" Global Safe;
@@ -165,6 +177,18 @@ impl Command {
             Self::Explain | Self::ConfirmCause | Self::WhyNot | Self::Ticket => {
                 instance.and(report).map(drop)
             }
+            Self::Facts => {
+                let case = state.selected_case();
+                only(
+                    case.is_some_and(|case| !case.readings.is_empty()),
+                    Why::NoFacts,
+                )
+            }
+            Self::SaveScreen => {
+                // It is shown once and kept nowhere.
+                let secret = |overlay: &Overlay| matches!(overlay, Overlay::Secret(_));
+                only(!state.overlays.iter().any(secret), Why::SecretShown)
+            }
             // What is kept stays open for good: that is a change, though nothing is sent.
             Self::Keep if state.read_only => Err(Why::ReadOnly),
             Self::Keep => only(!state.timed.is_empty(), Why::NothingTimed),
@@ -195,7 +219,9 @@ impl Command {
                     .map(drop)
                     .ok_or(Why::NothingToUndo)
             }
-            Self::Batch => only(!state.fleet.marks.is_empty(), Why::NothingMarked),
+            Self::Batch | Self::MarkRange => {
+                only(!state.fleet.marks.is_empty(), Why::NothingMarked)
+            }
             Self::Back | Self::Forward => {
                 let from = state.fleet.selected_id();
                 if state.trail.can_step(from, self == Self::Forward) {

@@ -126,6 +126,17 @@ pub enum Record {
     LetStay { entry: String },
     /// Show the journal.
     ReadJournal { title: String },
+    /// Show the calls of this run.
+    ReadCalls { title: String },
+    /// Show a text with what the cloud answered to an action behind it.
+    ReadRaw {
+        title: String,
+        body: String,
+        instance: String,
+        action: String,
+    },
+    /// Write a screen, as text, to a file.
+    KeepScreen { text: String },
     /// Keep that a step of a guide was ticked off, or is not any more.
     TickStep {
         instance: String,
@@ -190,6 +201,8 @@ pub enum Console {
     CopySecret(SecretString),
     /// Draw everything again.
     Repaint,
+    /// Write what is on the screen to a file.
+    SaveScreen,
     /// Hand the terminal back to the shell until resumed.
     Suspend,
     SetMouse(bool),

@@ -1,9 +1,9 @@
 //! The filter language of the instances pane.
 //!
-//! `@broken web !test state:stopped region:ap-seoul cause:security-group os:windows tag:env=prod
-//! login:refused`: words match fuzzily, fields by substring, `!` turns either around, and all
-//! must hold; `@name` stands for a saved filter. Must not live here: drawing or the order of the
-//! list.
+//! `@broken web !test state:stopped region:seoul|tokyo cause:security-group tag:env=prod | login:refused`:
+//! words match fuzzily, fields by substring, `!` turns either around, and all must hold on one side
+//! of a `|`; inside a word or a value `|` stands between alternatives; `@name` stands for a saved
+//! filter. Must not live here: drawing or the order of the list.
 
 use std::collections::BTreeMap;
 
@@ -22,11 +22,14 @@ pub const FIELDS: &[&str] = &[
 /// A parsed filter; the empty one lets everything pass.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    terms: Vec<Term>,
+    groups: Groups,
     unknown_fields: Vec<String>,
     unknown_names: Vec<String>,
     bad_values: Vec<(&'static str, String)>,
 }
+
+/// The sides of the `|`s, none of them empty: one has to pass.
+type Groups = Vec<Vec<Term>>;
 
 /// What of a filter means nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +60,8 @@ fn values_of(field: &str) -> Option<Vec<&'static str>> {
 #[derive(Debug, Clone)]
 struct Term {
     negated: bool,
-    test: Test,
+    /// The alternatives; one has to hold.
+    any: Vec<Test>,
 }
 
 #[derive(Debug, Clone)]
@@ -71,6 +75,8 @@ enum Test {
         name: &'static str,
         value: String,
     },
+    /// A saved filter.
+    Saved(Groups),
 }
 
 /// How the words of a filter are looked for.
@@ -89,60 +95,96 @@ impl Filter {
     /// The same, with saved filters by name. A saved filter does not name another.
     pub fn parse_with(text: &str, saved: &BTreeMap<String, String>) -> Self {
         let mut filter = Self::default();
-        let mut words = Vec::new();
-        for word in text.split_whitespace() {
-            match word.strip_prefix('@') {
-                None => words.push(word),
-                Some("") => {}
-                Some(name) => match saved.get(name) {
-                    Some(text) => words.extend(text.split_whitespace()),
-                    None => filter.unknown_names.push(name.to_owned()),
-                },
-            }
-        }
-        for word in words {
-            let (negated, word) = match word.strip_prefix('!') {
-                Some(rest) => (true, rest),
-                None => (false, word),
-            };
-            if word.is_empty() {
-                continue;
-            }
-            if let Some((name, value)) = word.split_once(':')
-                && name.chars().all(|c| c.is_ascii_alphabetic())
-                && !name.is_empty()
-            {
-                let name = name.to_ascii_lowercase();
-                match FIELDS.iter().find(|known| **known == name) {
-                    Some(name) => {
-                        let value = value.to_lowercase();
-                        let values = values_of(name);
-                        if values.is_some_and(|all| !all.iter().any(|known| known.contains(&value)))
-                        {
-                            filter.bad_values.push((name, value.clone()));
-                        }
-                        filter.terms.push(Term {
-                            negated,
-                            test: Test::Field { name, value },
-                        });
-                    }
-                    None => filter.unknown_fields.push(name),
-                }
-                continue;
-            }
-            filter.terms.push(Term {
-                negated,
-                test: Test::Word {
-                    typed: atom(word, AtomKind::Substring),
-                    scattered: (!negated).then(|| atom(word, AtomKind::Fuzzy)),
-                },
-            });
-        }
+        filter.groups = filter.sides(text, Some(saved));
         filter
     }
 
+    /// The sides of the `|`s that stand between words; one that is still empty says nothing.
+    fn sides(&mut self, text: &str, saved: Option<&BTreeMap<String, String>>) -> Groups {
+        let mut groups = vec![Vec::new()];
+        for token in text.split_whitespace() {
+            if token.starts_with(OR) {
+                groups.push(Vec::new());
+            }
+            let word = token.trim_matches(OR);
+            if let Some(term) = self.term(word, saved)
+                && let Some(side) = groups.last_mut()
+            {
+                side.push(term);
+            }
+            if token.ends_with(OR) {
+                groups.push(Vec::new());
+            }
+        }
+        groups.retain(|side| !side.is_empty());
+        groups
+    }
+
+    fn term(&mut self, word: &str, saved: Option<&BTreeMap<String, String>>) -> Option<Term> {
+        if let (Some(name), Some(saved)) = (word.strip_prefix('@'), saved) {
+            return self.saved(name, saved);
+        }
+        let (negated, word) = match word.strip_prefix('!') {
+            Some(rest) => (true, rest),
+            None => (false, word),
+        };
+        let any = match word.split_once(':') {
+            Some((name, values))
+                if !name.is_empty() && name.chars().all(|c| c.is_ascii_alphabetic()) =>
+            {
+                self.field(&name.to_ascii_lowercase(), &values.to_lowercase())?
+            }
+            _ => alternatives(word)
+                .filter(|word| !word.is_empty())
+                .map(|word| Test::Word {
+                    typed: atom(word, AtomKind::Substring),
+                    scattered: (!negated).then(|| atom(word, AtomKind::Fuzzy)),
+                })
+                .collect(),
+        };
+        (!any.is_empty()).then_some(Term { negated, any })
+    }
+
+    /// A saved filter as one word.
+    fn saved(&mut self, name: &str, saved: &BTreeMap<String, String>) -> Option<Term> {
+        if name.is_empty() {
+            return None;
+        }
+        let Some(text) = saved.get(name) else {
+            self.unknown_names.push(name.to_owned());
+            return None;
+        };
+        let groups = self.sides(text, None);
+        (!groups.is_empty()).then(|| Term {
+            negated: false,
+            any: vec![Test::Saved(groups)],
+        })
+    }
+
+    fn field(&mut self, name: &str, values: &str) -> Option<Vec<Test>> {
+        let Some(name) = FIELDS.iter().copied().find(|known| *known == name) else {
+            self.unknown_fields.push(name.to_owned());
+            return None;
+        };
+        // All values of a tag belong to its key.
+        let (key, values) = match values.split_once('=') {
+            Some((key, values)) if name == "tag" => (Some(key), values),
+            _ => (None, values),
+        };
+        let mut any = Vec::new();
+        for value in alternatives(values) {
+            let known = values_of(name);
+            if known.is_some_and(|all| !all.iter().any(|known| known.contains(value))) {
+                self.bad_values.push((name, value.to_owned()));
+            }
+            let value = key.map_or_else(|| value.to_owned(), |key| format!("{key}={value}"));
+            any.push(Test::Field { name, value });
+        }
+        Some(any)
+    }
+
     pub fn is_empty(&self) -> bool {
-        self.terms.is_empty()
+        self.groups.is_empty()
     }
 
     /// The first thing in it that means nothing, to be told to the operator. Such a filter lets
@@ -158,46 +200,68 @@ impl Filter {
     }
 
     /// The rows that pass; `matching` holds the buffers of the matcher. Where some hold every word
-    /// as it was typed, only these: letters that are scattered over name, id and region must not
-    /// put another instance under the cursor, nor into a batch.
+    /// of a side as it was typed, only these: letters that are scattered over name, id and region
+    /// must not put another instance under the cursor, nor into a batch.
     pub fn choose<'a, T>(
         &self,
         rows: impl IntoIterator<Item = (T, &'a Row)>,
         matching: &mut Matching,
     ) -> Vec<T> {
-        let mut chosen = Vec::new();
         if self.wrong().is_some() {
-            return chosen;
+            return Vec::new();
         }
-        let mut look = Look::Scattered;
-        for (what, row) in rows {
-            if self.passes(row, Look::AsTyped, matching) {
-                if look == Look::Scattered {
-                    chosen.clear();
-                    look = Look::AsTyped;
-                }
-                chosen.push(what);
-            } else if look == Look::Scattered && self.passes(row, look, matching) {
-                chosen.push(what);
-            }
-        }
-        chosen
-    }
-
-    fn passes(&self, row: &Row, look: Look, matching: &mut Matching) -> bool {
-        self.terms.iter().all(|term| {
-            let hit = match &term.test {
-                Test::Word { typed, scattered } => {
-                    let atom = match look {
-                        Look::AsTyped => typed,
-                        Look::Scattered => scattered.as_ref().unwrap_or(typed),
-                    };
-                    matching.score(atom, &row.haystack).is_some()
-                }
-                Test::Field { name, value } => field(row, name, value),
+        let mut rows: Vec<(T, &Row)> = rows.into_iter().collect();
+        let mut sides = Vec::new();
+        for side in &self.groups {
+            let as_typed = |(_, row): &(T, &Row)| all_hold(side, row, Look::AsTyped, matching);
+            let look = if rows.iter().any(as_typed) {
+                Look::AsTyped
+            } else {
+                Look::Scattered
             };
-            hit != term.negated
-        })
+            sides.push((side, look));
+        }
+        if !self.is_empty() {
+            rows.retain(|(_, row)| {
+                sides
+                    .iter()
+                    .any(|(side, look)| all_hold(side, row, *look, matching))
+            });
+        }
+        rows.into_iter().map(|(what, _)| what).collect()
+    }
+}
+
+/// What stands between instances that pass either way.
+const OR: char = '|';
+
+/// The alternatives of a word or value; one that is still to be typed says nothing beside others.
+fn alternatives(text: &str) -> impl Iterator<Item = &str> {
+    let several = text.contains(OR);
+    text.split(OR)
+        .filter(move |part| !(several && part.is_empty()))
+}
+
+fn all_hold(side: &[Term], row: &Row, look: Look, matching: &mut Matching) -> bool {
+    side.iter().all(|term| {
+        let hit = term.any.iter().any(|test| holds(test, row, look, matching));
+        hit != term.negated
+    })
+}
+
+fn holds(test: &Test, row: &Row, look: Look, matching: &mut Matching) -> bool {
+    match test {
+        Test::Word { typed, scattered } => {
+            let atom = match look {
+                Look::AsTyped => typed,
+                Look::Scattered => scattered.as_ref().unwrap_or(typed),
+            };
+            matching.score(atom, &row.haystack).is_some()
+        }
+        Test::Field { name, value } => field(row, name, value),
+        Test::Saved(groups) => groups
+            .iter()
+            .any(|side| all_hold(side, row, look, matching)),
     }
 }
 
@@ -359,12 +423,75 @@ mod tests {
     }
 
     #[test]
+    fn either_side_of_a_bar_is_enough() {
+        assert!(passes("db | web"));
+        assert!(passes("state:running | os:windows web"));
+        assert!(!passes("os:windows db | state:running"));
+        assert!(!passes("!web | db"));
+        // Inside a word it binds closer than the space between words.
+        assert!(passes("db|web os:windows"));
+        assert!(!passes("db|web os:linux"));
+        assert!(!passes("!db|web"));
+        assert!(passes("region:tokyo|seoul tag:env=dev|prod"));
+        assert!(!passes("region:tokyo|osaka") && !passes("tag:env=dev|test"));
+        // What is still being typed changes nothing: not to everything, and not to nothing.
+        for begun in [
+            "web |",
+            "web|",
+            "| web",
+            "web | |",
+            "web ||",
+            "|",
+            "os:windows|",
+        ] {
+            assert!(passes(begun), "{begun}");
+        }
+        assert!(!passes("db |") && !passes("db|") && !passes("os:linux|"));
+        assert!(Filter::parse(" | ||").is_empty());
+    }
+
+    #[test]
+    fn one_wrong_side_makes_the_whole_filter_wrong() {
+        for wrong in [
+            "web | colour:red",
+            "web | health:fine",
+            "health:off|fine",
+            "web | @no",
+        ] {
+            assert!(Filter::parse(wrong).wrong().is_some(), "{wrong}");
+            assert!(!passes(wrong), "{wrong}");
+        }
+        assert_eq!(Filter::parse("health:off|failing").wrong(), None);
+    }
+
+    #[test]
+    fn each_side_is_looked_for_as_typed_before_scattered() {
+        let named = |name: &str| {
+            Row::new(Instance {
+                id: "ins-1".into(),
+                name: name.into(),
+                region: "ap-singapore".into(),
+                ..Instance::default()
+            })
+        };
+        let rows = [named("search-01"), named("sensor-01"), named("mail-01")];
+        let of = |text: &str| chosen(&Filter::parse(text), &rows);
+        assert_eq!(of("mail | sensor"), ["sensor-01", "mail-01"]);
+        assert_eq!(of("mail | snsr"), ["search-01", "sensor-01", "mail-01"]);
+    }
+
+    #[test]
     fn a_saved_filter_stands_for_its_text() {
         let saved = [("off".to_owned(), "state:stopped os:windows".to_owned())].into();
         let passes = |text: &str| !chosen(&Filter::parse_with(text, &saved), &[row()]).is_empty();
         assert!(passes("@off"));
         assert!(passes("@off web"));
         assert!(!passes("@off !web"));
+        // It stays one word, whatever stands in it.
+        let saved: BTreeMap<String, String> = [("either".to_owned(), "db | web".to_owned())].into();
+        let passes = |text: &str| !chosen(&Filter::parse_with(text, &saved), &[row()]).is_empty();
+        assert!(passes("@either") && passes("@either os:windows") && passes("db | @either"));
+        assert!(!passes("@either os:linux") && !passes("!web @either"));
         let filter = Filter::parse_with("@of", &saved);
         assert_eq!(filter.wrong(), Some(Wrong::Name("of")));
     }
@@ -401,7 +528,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_filter_text_is_survived(text in ".{0,60}") {
+        fn any_filter_text_is_survived(text in "(.|[|:!@ ]){0,60}") {
             let _ = passes(&text);
         }
     }

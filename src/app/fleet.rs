@@ -207,6 +207,8 @@ pub struct Fleet {
     pub sort: Sort,
     pub reversed: bool,
     pub marks: HashSet<String>,
+    /// The instance that was marked last.
+    pub range_start: Option<String>,
     selected: Option<String>,
     selected_at: usize,
     pub offset: usize,
@@ -288,14 +290,53 @@ impl Fleet {
     /// Selects the visible row at `position`, or the last one before it. True when it changed.
     fn select_at(&mut self, position: usize) -> bool {
         self.selected_at = position.min(self.visible.len().saturating_sub(1));
-        let id = self
-            .visible
-            .get(self.selected_at)
-            .and_then(|index| self.rows.get(*index as usize))
-            .map(|row| row.instance.id.clone());
+        let id = self.visible_at(self.selected_at);
+        let id = id.map(|row| row.instance.id.clone());
         let changed = id != self.selected;
         self.selected = id;
         changed
+    }
+
+    /// The nearest other visible row after (or before) the selected one that is wanted; behind the
+    /// last comes the first.
+    pub fn find_from_selected(
+        &self,
+        forward: bool,
+        wanted: impl Fn(&Row) -> bool,
+    ) -> Option<usize> {
+        let rows = self.visible.len();
+        (1..rows)
+            .map(|step| {
+                let step = if forward { step } else { rows - step };
+                (self.selected_at + step) % rows
+            })
+            .find(|position| self.visible_at(*position).is_some_and(&wanted))
+    }
+
+    fn visible_at(&self, position: usize) -> Option<&Row> {
+        let index = *self.visible.get(position)?;
+        self.rows.get(index as usize)
+    }
+
+    /// Marks the visible rows from the one that was marked last to the selected one. False where
+    /// that is no longer marked or not listed: what lies between is not on the screen then.
+    pub fn mark_range(&mut self) -> bool {
+        let start = self.range_start.as_ref();
+        let start = start.filter(|id| self.marks.contains(*id));
+        let Some(start) = start.and_then(|id| {
+            let of = |row: &Row| row.instance.id == *id;
+            (0..self.visible.len()).find(|at| self.visible_at(*at).is_some_and(of))
+        }) else {
+            return false;
+        };
+        let (first, last) = (start.min(self.selected_at), start.max(self.selected_at));
+        let between: Vec<String> = self
+            .window(first, last - first + 1)
+            .map(|row| row.instance.id.clone())
+            .collect();
+        self.marks.extend(between);
+        self.range_start.clone_from(&self.selected);
+        true
     }
 
     /// Selects by id, name or address. False when nothing matches.

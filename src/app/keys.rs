@@ -183,17 +183,31 @@ contexts! {
         PageUp "page-up" Safe;
         PageDown "page-down" Safe;
     }
+    /// Columns of the list.
+    Columns "columns" {
+        Toggle "toggle" Safe;
+        Earlier "earlier" Safe;
+        Later "later" Safe;
+        AsShipped "as-shipped" Safe;
+        Close "close" Safe;
+        Up "up" Safe;
+        Down "down" Safe;
+        PageUp "page-up" Safe;
+        PageDown "page-down" Safe;
+    }
     /// A value that is shown once.
     Secret "secret" {
         Copy "copy" Safe;
         Close "close" Safe;
     }
-    /// Lists that are narrowed by typing: commands, actions.
+    /// Lists that are narrowed by typing: commands, actions, causes.
     Palette "palette" {
         Accept "accept" Previewed;
         Close "close" Safe;
         Up "up" Safe;
         Down "down" Safe;
+        PageUp "page-up" Safe;
+        PageDown "page-down" Safe;
     }
     /// The filter of the list.
     Filter "filter" {
@@ -263,7 +277,7 @@ macro_rules! walks {
         }
     )+};
 }
-walks!(Preview, TypedName, List, Causes, Answers);
+walks!(Preview, TypedName, List, Causes, Answers, Palette, Columns);
 
 impl Context {
     /// A context of the panes, not of what lies over them.
@@ -295,6 +309,7 @@ impl Context {
             | Self::List
             | Self::Causes
             | Self::Answers
+            | Self::Columns
             | Self::Secret => false,
         }
     }

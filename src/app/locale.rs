@@ -15,6 +15,7 @@ use serde::Deserialize;
 use super::command::Why;
 use super::keys::{Bound, Context};
 use crate::domain::action::Risk;
+use crate::domain::column::Column;
 use crate::domain::evidence::{Path, Status};
 use crate::domain::instance::Os;
 pub use crate::domain::lang::Lang;
@@ -60,7 +61,7 @@ macro_rules! ui_texts {
 
 ui_texts! {
     pane_instances, pane_diagnosis, pane_actions,
-    column_name, column_address, column_state, column_login, column_age, column_region, column_cause, column_share, column_instances, cause_found,
+    column_name, column_address, column_state, column_login, column_age, column_region, column_cause, column_zone, column_os, column_id, columns_title, columns_text, column_share, column_instances, cause_found,
     count_failing, count_impaired, count_off, count_unknown, count_healthy,
     badge_demo, badge_read_only, badge_paused, badge_privacy,
     loading, loading_progress, sweep_progress, no_instances, filter_hides_all, listing_failed,
@@ -75,6 +76,9 @@ ui_texts! {
     do_next, do_if_it_fails, do_next_aside, no_actions, actions_wait, actions_none_yet, read_only_note, cures, reversible,
     fleet_title, fleet_counted, fleet_undecided, fleet_works, fleet_left, fleet_repair, fleet_no_repair,
     check_title, check_running, check_failed, check_mend, check_not_deep,
+    fact_pick_title, fact_pick_text, fact_source, fact_from_probe, fact_from_cloud, fact_from_cloud_unnamed,
+    fact_from_guest, fact_from_person, fact_read, fact_needs, fact_cited, fact_moved, fact_moved_nothing,
+    fact_weighs_nothing, fact_raw, fact_raw_none, calls_none, calls_answered, calls_unanswered,
     whynot_title, whynot_pick_title, whynot_pick, whynot_leads, whynot_is_first, whynot_against,
     whynot_would_be, whynot_instead, whynot_unread, whynot_nothing,
     batch_title, batch_pick, hint_plan, batch_offered, batch_plans, batch_phrase, batch_preparing, batch_ended,
@@ -262,6 +266,22 @@ impl Texts {
         Self::word(&self.os, os.as_str())
     }
 
+    /// Title of a column of the list.
+    pub fn column(&self, column: Column) -> &str {
+        let ui = &self.ui;
+        match column {
+            Column::Address => &ui.column_address,
+            Column::State => &ui.column_state,
+            Column::Login => &ui.column_login,
+            Column::Age => &ui.column_age,
+            Column::Region => &ui.column_region,
+            Column::Cause => &ui.column_cause,
+            Column::Zone => &ui.column_zone,
+            Column::Os => &ui.column_os,
+            Column::Id => &ui.column_id,
+        }
+    }
+
     pub fn why(&self, why: Why) -> &str {
         Self::word(
             &self.why_not,
@@ -271,6 +291,10 @@ impl Texts {
                 Why::NoSuchAction => "no-such-action",
                 Why::NowhereToGo => "nowhere-to-go",
                 Why::NothingMarked => "nothing-marked",
+                Why::SecretShown => "secret-shown",
+                Why::NoFacts => "no-facts",
+                Why::NoRangeStart => "no-range-start",
+                Why::NothingBroken => "nothing-broken",
                 Why::ReadOnly => "read-only",
                 Why::NothingRunning => "nothing-running",
                 Why::NothingToUndo => "nothing-to-undo",

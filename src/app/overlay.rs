@@ -6,6 +6,7 @@
 
 pub mod any_action;
 pub mod batch;
+pub mod columns;
 pub mod consent;
 pub mod filter;
 pub mod fleet_causes;
@@ -15,6 +16,8 @@ pub mod login;
 pub mod palette;
 pub mod paste;
 pub mod pick_cause;
+pub mod pick_fact;
+pub mod picker;
 pub mod preview;
 pub mod reader;
 pub mod secret;
@@ -36,6 +39,7 @@ use crate::input::chord::Chord;
 pub use super::reading::Reading;
 pub use any_action::AnyAction;
 pub use batch::{BatchPick, BatchPreview};
+pub use columns::Columns;
 pub use filter::FilterLine;
 pub use fleet_causes::FleetCauses;
 pub use help::{Help, Log};
@@ -44,6 +48,8 @@ pub use login::LoginConsent;
 pub use palette::Palette;
 pub use paste::Paste;
 pub use pick_cause::{AskCause, PickCause};
+pub use pick_fact::PickFact;
+pub use picker::Picker;
 pub use preview::Preview;
 pub use secret::Secret;
 pub use self_check::SelfCheck;
@@ -73,10 +79,14 @@ pub enum Overlay {
     LoginConsent(LoginConsent),
     /// One of the causes: which was the true one, or why it does not lead.
     PickCause(PickCause),
+    /// One of the facts, to look at closely.
+    PickFact(PickFact),
     /// The causes of the whole fleet.
     FleetCauses(FleetCauses),
     /// The self-diagnosis of the selected instance.
     SelfCheck(SelfCheck),
+    /// The columns of the list.
+    Columns(Columns),
     /// What a person can tell of the failure.
     Tell(Tell),
     /// What an action would do, and its confirmation.
@@ -140,13 +150,12 @@ impl Overlay {
             Self::Filter(_) => Context::Filter,
             Self::UserSource(_) | Self::LoginConsent(_) => Context::Line,
             Self::AnyAction(question) if question.chosen.is_some() => Context::Line,
-            Self::AnyAction(_) => Context::Palette,
+            Self::AnyAction(_) | Self::PickCause(_) | Self::PickFact(_) => Context::Palette,
             Self::Paste(_) => Context::Paste,
             Self::DeepConsent => Context::Consent,
-            Self::PickCause(_) | Self::SelfCheck(_) | Self::Keep(_) | Self::BatchPick(_) => {
-                Context::List
-            }
+            Self::SelfCheck(_) | Self::Keep(_) | Self::BatchPick(_) => Context::List,
             Self::FleetCauses(_) => Context::Causes,
+            Self::Columns(_) => Context::Columns,
             Self::Tell(_) => Context::Answers,
             Self::Preview(preview) => sheet(preview.plan.confirmation),
             Self::Batch(preview) => sheet(preview.batch.confirmation()),
@@ -173,8 +182,10 @@ impl Overlay {
             Self::DeepConsent => consent::press_deep(state, chord, effects),
             Self::LoginConsent(question) => question.press(state, chord, effects),
             Self::PickCause(pick) => pick.press(state, chord, effects),
+            Self::PickFact(pick) => pick.press(state, chord, effects),
             Self::FleetCauses(list) => list.press(state, chord, effects),
             Self::SelfCheck(list) => list.press(state, chord, effects),
+            Self::Columns(question) => question.press(state, chord, effects),
             Self::Tell(tell) => tell.press(state, chord, effects),
             Self::Preview(preview) => preview.press(state, chord, effects),
             Self::AnyAction(question) => question.press(state, chord, effects),
@@ -191,12 +202,14 @@ impl Overlay {
     /// Where text is typed in it.
     pub fn field(&mut self) -> Option<Field<'_>> {
         match self {
-            Self::Palette(Palette { edit, .. })
-            | Self::Filter(FilterLine { edit, .. })
+            Self::Palette(Palette { pick })
+            | Self::PickCause(PickCause { pick, .. })
+            | Self::PickFact(PickFact { pick }) => Some(Field::Line(&mut pick.edit)),
+            Self::Filter(FilterLine { edit, .. })
             | Self::UserSource(UserSource { edit, .. })
             | Self::LoginConsent(LoginConsent { edit, .. })
             | Self::Ticket(TicketQuestion { edit, .. }) => Some(Field::Line(edit)),
-            Self::AnyAction(question) => Some(Field::Line(&mut question.edit)),
+            Self::AnyAction(question) => Some(Field::Line(question.field())),
             Self::Reader(reading) => reading.typing.as_mut().map(Field::Line),
             Self::Paste(paste) => Some(Field::Text(&mut paste.editor)),
             Self::Preview(preview) => (preview.plan.confirmation == Confirmation::TypedName)
@@ -206,9 +219,9 @@ impl Overlay {
             Self::Help(_)
             | Self::Log(_)
             | Self::DeepConsent
-            | Self::PickCause(_)
             | Self::FleetCauses(_)
             | Self::SelfCheck(_)
+            | Self::Columns(_)
             | Self::Tell(_)
             | Self::Keep(_)
             | Self::BatchPick(_)
@@ -220,14 +233,18 @@ impl Overlay {
     /// The text in its field has changed: what was wrong with it before may not be now.
     pub fn changed(&mut self, state: &mut State) {
         match self {
-            Self::Palette(palette) => palette.selected = 0,
+            Self::Palette(Palette { pick })
+            | Self::PickCause(PickCause { pick, .. })
+            | Self::PickFact(PickFact { pick }) => {
+                pick.selected = 0;
+            }
             Self::Filter(filter) => state.fleet.set_filter(filter.edit.text()),
             Self::UserSource(question) => question.error = None,
             Self::LoginConsent(question) => question.bad = false,
             Self::Preview(preview) => preview.refused = None,
             Self::Batch(preview) => preview.refused = None,
             Self::AnyAction(question) => {
-                question.selected = 0;
+                question.pick.selected = 0;
                 question.error = None;
             }
             Self::Ticket(question) => question.error = None,
@@ -236,9 +253,9 @@ impl Overlay {
             | Self::Help(_)
             | Self::Log(_)
             | Self::DeepConsent
-            | Self::PickCause(_)
             | Self::FleetCauses(_)
             | Self::SelfCheck(_)
+            | Self::Columns(_)
             | Self::Tell(_)
             | Self::Keep(_)
             | Self::BatchPick(_)
@@ -266,8 +283,10 @@ impl Overlay {
             | Self::DeepConsent
             | Self::LoginConsent(_)
             | Self::PickCause(_)
+            | Self::PickFact(_)
             | Self::FleetCauses(_)
             | Self::SelfCheck(_)
+            | Self::Columns(_)
             | Self::Tell(_)
             | Self::AnyAction(_)
             | Self::Keep(_)

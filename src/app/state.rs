@@ -27,6 +27,7 @@ use super::typed::Typed;
 use super::weighing::{self, Weighing};
 use crate::diagnosis::Knowledge;
 use crate::diagnosis::fleet::FleetCauses;
+use crate::domain::column::Chosen;
 use crate::domain::evidence::Path;
 use crate::domain::instance::Instance;
 use crate::domain::report::Report;
@@ -64,6 +65,8 @@ pub struct Looks {
     pub mouse: bool,
     /// Masks addresses and ids, for sharing a screen.
     pub privacy: bool,
+    /// Columns of the list.
+    pub columns: Chosen,
 }
 
 impl Default for Looks {
@@ -74,6 +77,7 @@ impl Default for Looks {
             ascii: false,
             mouse: false,
             privacy: false,
+            columns: None,
         }
     }
 }

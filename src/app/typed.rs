@@ -1,4 +1,5 @@
-//! What the operator typed before: commands of the palette and filters, oldest first.
+//! What the operator typed or chose before: commands of the palette, filters and columns, oldest
+//! first.
 //!
 //! Must not live here: keeping it on disk (`store::history`), or the keys that bring it back.
 
@@ -7,14 +8,19 @@
 pub enum Line {
     Palette,
     Filter,
+    /// The columns of the list: chosen instead of typed, and kept in the same way.
+    Columns,
 }
 
 impl Line {
+    pub const ALL: [Self; 3] = [Self::Palette, Self::Filter, Self::Columns];
+
     /// Name in the store.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Palette => "palette",
             Self::Filter => "filter",
+            Self::Columns => "columns",
         }
     }
 }
@@ -22,11 +28,12 @@ impl Line {
 /// Most texts that are remembered of one line.
 pub const MOST: usize = 50;
 
-/// Texts of both lines.
+/// Texts of all lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Typed {
     palette: Vec<String>,
     filters: Vec<String>,
+    columns: Vec<String>,
 }
 
 impl Typed {
@@ -35,15 +42,21 @@ impl Typed {
         match line {
             Line::Palette => &self.palette,
             Line::Filter => &self.filters,
+            Line::Columns => &self.columns,
+        }
+    }
+
+    fn of_mut(&mut self, line: Line) -> &mut Vec<String> {
+        match line {
+            Line::Palette => &mut self.palette,
+            Line::Filter => &mut self.filters,
+            Line::Columns => &mut self.columns,
         }
     }
 
     /// Makes `text` the newest of its line.
     pub fn push(&mut self, line: Line, text: &str) {
-        let texts = match line {
-            Line::Palette => &mut self.palette,
-            Line::Filter => &mut self.filters,
-        };
+        let texts = self.of_mut(line);
         texts.retain(|known| known != text);
         texts.push(text.to_owned());
         if texts.len() > MOST {
@@ -53,10 +66,7 @@ impl Typed {
 
     /// Takes what earlier runs typed; what was typed since then stays the newest.
     pub fn recall(&mut self, line: Line, earlier: Vec<String>) {
-        let since = std::mem::take(match line {
-            Line::Palette => &mut self.palette,
-            Line::Filter => &mut self.filters,
-        });
+        let since = std::mem::take(self.of_mut(line));
         for text in earlier.into_iter().chain(since) {
             self.push(line, &text);
         }

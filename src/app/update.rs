@@ -6,6 +6,7 @@ pub(super) mod actions;
 pub(super) mod arrivals;
 pub(super) mod batch;
 pub(super) mod commands;
+mod list;
 mod looks;
 pub(super) mod memory;
 mod movement;

@@ -39,6 +39,10 @@ pub struct Cli {
 pub struct ConsoleArgs {
     /// Instance id, name or address to open
     pub target: Option<String>,
+
+    /// Filter that the list starts with, for example `health:failing region:seoul|tokyo`
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Option<String>,
 }
 
 /// Options of every command; each has an entry in the config file and a variable `CVMTOP_*`.

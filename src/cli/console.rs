@@ -3,7 +3,7 @@
 //! Must not live here: the console itself (`runtime::console`).
 
 use super::args::{ConsoleArgs, GlobalArgs};
-use super::{demo_cloud, log};
+use super::{demo_cloud, fleet, log};
 use crate::config::{self, Overrides};
 use crate::runtime::backend::{Backend, Opener};
 use crate::runtime::console::{self, ConsoleOptions};
@@ -29,6 +29,7 @@ pub async fn run(args: &ConsoleArgs, global: &GlobalArgs) -> anyhow::Result<u8> 
 async fn open(args: &ConsoleArgs, global: &GlobalArgs) -> anyhow::Result<End> {
     let overrides = Overrides::from(global);
     let mut loaded = config::load(&overrides)?;
+    fleet::filter_of(args.filter.as_deref(), &loaded.settings)?;
     log::start(&mut loaded);
     for problem in own_guides::install(&loaded) {
         tracing::warn!("{problem}");
@@ -42,6 +43,7 @@ async fn open(args: &ConsoleArgs, global: &GlobalArgs) -> anyhow::Result<End> {
         backend,
         overrides,
         target: args.target.clone(),
+        filter: args.filter.clone().unwrap_or_default(),
         demo: on_demo,
     };
     Ok(console::run(options).await?)

@@ -16,7 +16,7 @@ use crate::app::filter::{FIELDS, Filter, Matching, Wrong};
 use crate::app::fleet::Row;
 use crate::cloud::Pool;
 use crate::cloud::inventory::{self, InventoryEvent};
-use crate::config::Loaded;
+use crate::config::{Loaded, Settings};
 use crate::domain::evidence::Path;
 use crate::domain::evidence::state::instance_state;
 use crate::domain::history::{LoginSpan, Onset};
@@ -43,11 +43,7 @@ impl Fleet {
     /// everything.
     pub async fn read(global: &GlobalArgs, filter: Option<&str>) -> anyhow::Result<Option<Self>> {
         let loaded = open::settings(global)?;
-        let saved = &loaded.settings.filters;
-        let filter = filter.map(|text| Filter::parse_with(text, saved));
-        if let Some(why) = filter.as_ref().and_then(Filter::wrong).map(meaningless) {
-            return Err(output::Fault(why).into());
-        }
+        let filter = filter_of(filter, &loaded.settings)?;
         let session = open::on(&loaded).await?;
         let (mut instances, failures) = all(&session).await?;
         for failure in &failures {
@@ -124,6 +120,18 @@ fn is_in_order(instance: &Instance) -> bool {
         .state_class()
         .is_none_or(|state| state == instance_state::RUNNING);
     runs && matches!(instance.restrict_state.as_str(), "" | "NORMAL")
+}
+
+/// The filter of the command line.
+///
+/// # Errors
+/// It means nothing.
+pub fn filter_of(text: Option<&str>, settings: &Settings) -> Result<Option<Filter>, output::Fault> {
+    let filter = text.map(|text| Filter::parse_with(text, &settings.filters));
+    match filter.as_ref().and_then(Filter::wrong) {
+        Some(wrong) => Err(output::Fault(meaningless(wrong))),
+        None => Ok(filter),
+    }
 }
 
 /// Why a filter means nothing.

@@ -168,6 +168,7 @@ said! { "cli":
     no_field(field: Raw, known: List) = "filter: there is no field `{field}`; there are {known}";
     no_value(value: Raw, field: Name, known: List) = "filter: `{value}` is no value of {field}; there are {known}";
     no_saved_filter(name: Raw) = "filter: there is no saved filter `{name}`";
+    filter_of_console() = "a `--filter` before the command is the console's; give it after `list` or `overview`";
     at_once(n: Number) = "this machine lets {n} connections be open at once, so not all login ports were tried together; `ulimit -n` raises that";
     unwritable(path: Name, why: Raw) = "cannot write {path}: {why}; choose another --output";
     without_journal(why: Said) = "{why}; the bundle has no journal";

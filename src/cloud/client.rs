@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::answer::network_error;
 pub use super::answer::read_answer;
+use super::calls::{Call, Calls};
 use super::credentials::Provider;
 use super::endpoint::Endpoint;
 use super::error::{CloudError, NetworkFailure};
@@ -119,6 +120,7 @@ struct Shared {
     /// Last measured difference server minus local, seconds.
     clock_offset: AtomicI64,
     clock_measured: AtomicBool,
+    calls: Calls,
     /// Requests that left, by `service:Action`.
     sent: Mutex<BTreeMap<String, usize>>,
     /// Who gave the last answer; a proxy, where there is one.
@@ -152,6 +154,7 @@ impl Client {
                 clock_correction: AtomicI64::new(0),
                 clock_offset: AtomicI64::new(0),
                 clock_measured: AtomicBool::new(false),
+                calls: Calls::default(),
                 sent: Mutex::default(),
                 answered_by: Mutex::new(None),
             }),
@@ -220,6 +223,9 @@ impl Client {
             let endpoint = self.shared.endpoint_in_use.load(Ordering::Relaxed);
             let outcome = self.attempt_within(call, spent, endpoint).await;
             spent += left.elapsed();
+            self.shared
+                .calls
+                .keep(call, left.elapsed(), &outcome.result);
             if let Some(offset) = outcome.server_offset {
                 self.shared.clock_offset.store(offset, Ordering::Relaxed);
                 self.shared.clock_measured.store(true, Ordering::Relaxed);
@@ -302,6 +308,11 @@ impl Client {
             .answered_by
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last requests that left, oldest first.
+    pub fn calls(&self) -> Vec<Call> {
+        self.shared.calls.all()
     }
 
     /// Requests that left so far, repetitions included, by `service:Action`.

@@ -13,6 +13,7 @@ use super::settings::{
     AmbiguousWidth, Glyphs, Lang, OnOff, ProbeSettings, Settings, SiteSetting, VantageSetting,
 };
 use super::value::{Raw, show_duration};
+use crate::domain::column::Column;
 use crate::domain::port_check::Tuple;
 use crate::domain::said::{List, Said};
 use crate::domain::text::without_user;
@@ -97,6 +98,19 @@ fn choice<T>(raw: &Raw, words: &[&str], parse: fn(&str) -> Option<T>) -> Result<
         other => other.text()?,
     };
     parse(&text).ok_or_else(|| said::none_of(&text, List::names(words)))
+}
+
+/// Columns by name, each once.
+fn columns(raw: &Raw) -> Result<Vec<Column>, Said> {
+    let mut columns = Vec::new();
+    for word in raw.texts()? {
+        let words = Column::ALL.map(Column::as_str);
+        let column = choice(&Raw::Text(word), &words, Column::parse)?;
+        if !columns.contains(&column) {
+            columns.push(column);
+        }
+    }
+    Ok(columns)
 }
 
 fn optional<T: ToString>(value: Option<&T>) -> String {
@@ -492,6 +506,21 @@ pub static ENTRIES: &[Entry] = &[
         help: "mask addresses and ids on the screen",
         set: setter!(ui.privacy, boolean),
         show: |s| s.ui.privacy.to_string(),
+    },
+    Entry {
+        key: "ui.columns",
+        variable: "CVMTOP_COLUMNS",
+        kind: Kind::Texts,
+        help: "columns of the list beside the name, in their order: address, state, login, age, region, cause, zone, os, id; unless set those chosen in the console last",
+        set: |s, raw, _| {
+            s.ui.columns = Some(columns(raw)?);
+            Ok(())
+        },
+        show: |s| {
+            let words = |list: &Vec<Column>| list.iter().map(|one| one.as_str()).collect();
+            let words: Option<Vec<&str>> = s.ui.columns.as_ref().map(words);
+            words.map_or_else(|| said::not_set().to_string(), |list| format!("{list:?}"))
+        },
     },
     Entry {
         key: "ui.frames_per_second",

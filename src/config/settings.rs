@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::hosts::StaticHost;
+use crate::domain::column::Chosen;
 use crate::domain::instance::Os;
 pub use crate::domain::lang::Lang;
 use crate::domain::site::Site;
@@ -164,6 +165,8 @@ pub struct UiSettings {
     pub sync_output: OnOff,
     /// Mask addresses and ids on the screen.
     pub privacy: bool,
+    /// `None`: those that were chosen in the console last.
+    pub columns: Chosen,
     /// Most frames a second; `None` leaves it to the program (30, over SSH 15).
     pub frames_per_second: Option<u16>,
 }
@@ -281,6 +284,7 @@ impl Default for Settings {
                 ambiguous_width: AmbiguousWidth::Auto,
                 sync_output: OnOff::Auto,
                 privacy: false,
+                columns: None,
                 frames_per_second: None,
             },
             log: LogSettings {

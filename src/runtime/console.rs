@@ -29,6 +29,8 @@ pub struct ConsoleOptions {
     pub overrides: Overrides,
     /// Instance to open.
     pub target: Option<String>,
+    /// Filter of the list.
+    pub filter: String,
     pub demo: bool,
 }
 
@@ -45,6 +47,7 @@ pub async fn run(options: ConsoleOptions) -> Result<End, TerminalError> {
     let mut state = fresh(loaded, &prepared, capability);
     state.demo = options.demo;
     state.target = options.target;
+    state.fleet.set_filter(&options.filter);
     let tickets = loaded.paths.state_dir.join("tickets");
     state.ticket_folder = tickets.display().to_string();
     let warnings = loaded.warnings.iter().map(Problem::said);
@@ -73,6 +76,7 @@ fn fresh(loaded: &Loaded, prepared: &Prepared, capability: Capability) -> State 
     state.looks.ascii = ui.glyphs == Glyphs::Ascii || !capability.utf8;
     state.looks.mouse = ui.mouse;
     state.looks.privacy = ui.privacy;
+    state.looks.columns.clone_from(&ui.columns);
     state.rhythm.on = settings.probe.background;
     state.rhythm.every = intervals(settings);
     state.weighing.on = settings.probe.weigh;

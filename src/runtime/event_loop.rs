@@ -319,6 +319,18 @@ impl Loop<'_> {
                 self.screen.repaint();
                 self.dirty = Dirty::Frame;
             }
+            Console::SaveScreen => {
+                // As it would be drawn now: what the last frame showed may be gone, such as the
+                // palette that asked for it.
+                let (width, height) = self.state.size;
+                let area = ratatui::layout::Rect::new(0, 0, width, height);
+                let mut buffer = ratatui::buffer::Buffer::empty(area);
+                self.state.settle();
+                let look = self.looks.look(self.state);
+                draw(self.state, &look, &mut buffer);
+                let text = crate::view::text::of_buffer(&buffer);
+                self.executor.record(effect::Record::KeepScreen { text });
+            }
             Console::SetMouse(on) => self.outbox.extend_from_slice(self.terminal.set_mouse(on)),
             Console::Copy { text } => self.copy(&text),
             Console::CopySecret(secret) => self.copy(secret.expose_secret()),

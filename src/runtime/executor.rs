@@ -9,6 +9,7 @@ mod case_file;
 mod duties;
 mod looks;
 mod memory;
+mod shown;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -186,6 +187,21 @@ impl Executor {
             }),
             Record::ReadJournal { title } => self.spawn("journal", None, async move {
                 actions::read_journal(&backend, title, &out).await;
+            }),
+            Record::ReadCalls { title } => self.spawn("calls", None, async move {
+                let _ = out.send(shown::calls(&backend, title).await).await;
+            }),
+            Record::ReadRaw {
+                title,
+                body,
+                instance,
+                action,
+            } => self.spawn("raw", None, async move {
+                let message = shown::with_raw(&backend, title, &body, &instance, &action);
+                let _ = out.send(message).await;
+            }),
+            Record::KeepScreen { text } => self.spawn("screen", None, async move {
+                shown::keep_screen(&backend, &text, &out).await;
             }),
             Record::TickStep {
                 instance,

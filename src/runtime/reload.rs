@@ -141,6 +141,9 @@ pub fn apply(
     if ui.privacy != before.privacy {
         state.looks.privacy = ui.privacy;
     }
+    if ui.columns != before.columns {
+        state.looks.columns.clone_from(&ui.columns);
+    }
     if ui.mouse != before.mouse {
         state.looks.mouse = ui.mouse;
         effects.push(Effect::Console(Console::SetMouse(ui.mouse)));

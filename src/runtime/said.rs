@@ -4,6 +4,9 @@
 use crate::domain::said::said;
 
 said! { "runtime":
+    screen_kept(path: Name) = "the screen is written to {path}";
+    screen_not_kept(folder: Name, why: Said) = "the screen could not be written to {folder}: {why}";
+    lines_left_out(n: Number) = "{n:more line} left out";
     // Ends of calls.
     answered() = "answered";
     accepted_untracked() = "accepted, without a task to follow";

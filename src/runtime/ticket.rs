@@ -8,6 +8,7 @@ mod mask;
 mod report;
 pub mod said;
 mod secrets;
+pub use secrets::secrets_in;
 
 use std::io;
 use std::path::{Path, PathBuf};

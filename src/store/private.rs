@@ -27,6 +27,14 @@ pub fn append_to(path: &Path) -> io::Result<File> {
     open(path, OpenOptions::new().append(true))
 }
 
+/// Makes a file that is not there yet.
+///
+/// # Errors
+/// It is there already, or cannot be made.
+pub fn new_file(path: &Path) -> io::Result<File> {
+    open(path, OpenOptions::new().write(true).create_new(true))
+}
+
 /// Makes the file where there is none; one that an earlier version left open to others is closed.
 pub fn make_file(path: &Path) -> io::Result<()> {
     open(path, OpenOptions::new().write(true)).map(drop)

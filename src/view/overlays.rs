@@ -4,13 +4,16 @@
 
 mod any_action;
 pub mod batch;
+mod columns;
 pub mod dialogs;
+mod facts;
 mod fleet_causes;
 pub mod help;
 pub mod hints;
 pub mod log;
 pub mod palette;
 pub mod paste;
+mod picker;
 pub mod preview;
 pub mod reader;
 mod self_check;
@@ -58,7 +61,11 @@ pub fn draw(
             None
         }
         Overlay::PickCause(pick) => {
-            dialogs::pick_cause(state, *pick, paint, screen);
+            dialogs::pick_cause(state, pick, paint, screen);
+            None
+        }
+        Overlay::PickFact(question) => {
+            facts::draw(state, question, paint, screen);
             None
         }
         Overlay::FleetCauses(list) => {
@@ -67,6 +74,10 @@ pub fn draw(
         }
         Overlay::SelfCheck(list) => {
             self_check::draw(state, list.selected, paint, screen);
+            None
+        }
+        Overlay::Columns(question) => {
+            columns::draw(state, question, paint, screen);
             None
         }
         Overlay::Tell(question) => {

@@ -2,6 +2,7 @@
 //!
 //! The one place that truncates. Must not live here: making text safe (`domain::text`).
 
+use ratatui::buffer::Buffer;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -131,6 +132,25 @@ pub fn unambiguous(text: &str) -> String {
             }
         })
         .collect()
+}
+
+/// What stands in a buffer, line by line without blanks at the ends.
+pub fn of_buffer(buffer: &Buffer) -> String {
+    let area = buffer.area;
+    let mut text = String::new();
+    for y in area.top()..area.bottom() {
+        let mut line = String::new();
+        let mut x = area.left();
+        while x < area.right() {
+            let symbol = buffer[(x, y)].symbol();
+            line.push_str(symbol);
+            // The other half of a wide character is a cell of its own.
+            x += (width(symbol) as u16).max(1);
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
 }
 
 #[cfg(test)]

@@ -935,10 +935,10 @@ fn the_way_in_is_told_once_for_a_network_and_kept() {
 fn a_cause_that_was_expected_says_why_it_does_not_lead() {
     let mut state = diagnosed(Lang::En, SIZE);
     press(&mut state, "n");
-    let Some(Overlay::PickCause(PickCause { selected, .. })) = state.overlays.last() else {
+    let Some(Overlay::PickCause(PickCause { pick, .. })) = state.overlays.last() else {
         panic!("a cause is to be picked");
     };
-    assert_eq!(*selected, 1, "the leading cause needs no answer");
+    assert_eq!(pick.selected, 1, "the leading cause needs no answer");
     press(&mut state, "down enter");
     let Some(Overlay::Reader(reading)) = state.overlays.last() else {
         panic!("an answer to read");

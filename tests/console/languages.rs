@@ -328,7 +328,7 @@ fn overlays_cut_nothing_and_always_say_how_to_go_on() {
             let paste = keys(&[keys::Paste::Accept.into(), keys::Paste::Close.into()]);
             let deep = keys(&[keys::Consent::Confirm.into(), keys::Consent::Close.into()]);
             let login = foot(keys::Line::Accept.into(), keys::Consent::Confirm.into());
-            let pick = keys(&[keys::List::Accept.into(), keys::List::Close.into()]);
+            let pick = keys(&[keys::Palette::Accept.into(), keys::Palette::Close.into()]);
             let ticket = keys(&[
                 keys::Ticket::Accept.into(),
                 keys::Ticket::Close.into(),
@@ -356,6 +356,8 @@ fn overlays_cut_nothing_and_always_say_how_to_go_on() {
                 ("g", &[]),
                 ("t", &[&ui.ticket_text, &ticket]),
                 ("i", &[&ui.tell_text, &tell]),
+                ("E", &[&ui.fact_pick_text]),
+                ("c", &[&ui.columns_title, &ui.columns_text]),
                 ("L", &[&ui.log_title]),
                 ("tab tab space b", &[&ui.batch_pick]),
                 ("=preview", &[&sheet]),

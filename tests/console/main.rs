@@ -14,12 +14,14 @@ mod support;
 #[cfg(target_os = "linux")]
 mod actions_console;
 mod app_update;
+mod facts;
 #[cfg(target_os = "linux")]
 mod faults_console;
 #[cfg(target_os = "linux")]
 mod fleet_causes;
 mod guide_reader;
 mod languages;
+mod list_keys;
 mod one_road;
 mod overlays;
 mod screenshots;

@@ -51,7 +51,7 @@ fn diagnosed(lang: Lang, size: (u16, u16)) -> State {
 }
 
 /// Every overlay that can be on the screen, and the parts of those that have several.
-const OVERLAYS: [&str; 26] = [
+const OVERLAYS: [&str; 28] = [
     "help",
     "log",
     "palette",
@@ -62,8 +62,10 @@ const OVERLAYS: [&str; 26] = [
     "login",
     "cause",
     "why-not",
+    "facts",
     "fleet causes",
     "self-check",
+    "columns",
     "tell",
     "preview",
     "preview by name",
@@ -92,8 +94,10 @@ fn kind(overlay: &Overlay) -> &'static str {
         Overlay::DeepConsent => "deep",
         Overlay::LoginConsent(_) => "login",
         Overlay::PickCause(_) => "cause",
+        Overlay::PickFact(_) => "facts",
         Overlay::FleetCauses(_) => "fleet causes",
         Overlay::SelfCheck(_) => "self-check",
+        Overlay::Columns(_) => "columns",
         Overlay::Tell(_) => "tell",
         Overlay::Preview(_) => "preview",
         Overlay::AnyAction(_) => "any action",
@@ -137,8 +141,10 @@ fn opened(name: &str, lang: Lang, size: (u16, u16)) -> State {
         "login" => "v",
         "cause" => "m",
         "why-not" => "n",
+        "facts" => "E",
         "fleet causes" => "W",
         "self-check" => "c",
+        "columns" => "O",
         "tell" => "i",
         "any action" => "x",
         "parameters" => "x r e s e t - p a s s w o r d enter",
@@ -258,8 +264,9 @@ fn batch_previewed(state: &mut State) {
 fn fingerprint(state: &mut State, effects: &[Effect]) -> String {
     state.settle();
     format!(
-        "{:?}|{effects:?}|{:?}|{}|{:?}|{:?}|{:?}",
+        "{:?}|{effects:?}|{:?}|{:?}|{}|{:?}|{:?}|{:?}",
         state.overlays,
+        state.looks.columns,
         state.fleet.selected_id(),
         state.fleet.filter_text(),
         state
@@ -420,10 +427,11 @@ fn prelude(name: &str, bound: Bound) -> &'static str {
         _ if typing => "a b space c d",
         Bound::List(k::List::Up | k::List::PageUp)
         | Bound::Causes(k::Causes::Up | k::Causes::PageUp)
+        | Bound::Columns(k::Columns::Up | k::Columns::PageUp | k::Columns::Earlier)
         | Bound::Answers(k::Answers::Up | k::Answers::PageUp)
         | Bound::Preview(k::Preview::Up | k::Preview::PageUp)
         | Bound::TypedName(k::TypedName::Up | k::TypedName::PageUp)
-        | Bound::Palette(k::Palette::Up)
+        | Bound::Palette(k::Palette::Up | k::Palette::PageUp)
         | Bound::Filter(k::Filter::Up) => "down down",
         Bound::Filter(k::Filter::Newer) => "ctrl-p ctrl-p",
         Bound::Filter(k::Filter::Close) => "x",
@@ -433,6 +441,7 @@ fn prelude(name: &str, bound: Bound) -> &'static str {
         Bound::Reader(k::Reader::StepPrevious) => "tab",
         Bound::Reader(k::Reader::SearchNext) if name == "guide" => "/ e enter",
         Bound::Reader(k::Reader::SearchNext) => "/ l i n e enter",
+        Bound::Columns(k::Columns::AsShipped) => "space",
         _ => "",
     }
 }

@@ -662,6 +662,84 @@ fn a_copy_gets_through_screen() {
     terminal.exit();
 }
 
+#[test]
+fn the_console_starts_filtered_and_a_target_outside_the_filter_is_still_opened() {
+    let start = |arguments: &[&str]| {
+        let mut command = clean(env!("CARGO_BIN_EXE_cvmtop"));
+        command.arg("--demo");
+        command.args(arguments);
+        Terminal::start(command, (80, 24))
+    };
+    let mut terminal = start(&["--filter", "name:shop-api|kiosk-01 | name:ldap"]);
+    terminal.wait_text("3/75");
+    terminal.wait_text("/name:shop-api|kiosk-01 | name:ldap");
+    // It is the filter of the line, to be gone on with.
+    terminal.keys("/ os:windows\r");
+    terminal.wait_text("2/75");
+    terminal.keys("q");
+    assert_eq!(terminal.exit(), 0);
+    let mut terminal = start(&["--filter", "name:git-01", "shop-api-01"]);
+    terminal.wait("the target", |screen| {
+        let text = screen.contents();
+        text.contains("shop-api-01") && !text.contains("/name:git-01")
+    });
+    terminal.keys("q");
+    assert_eq!(terminal.exit(), 0);
+}
+
+/// The columns are chosen with real keys, and are there again after a restart; the config wins.
+#[test]
+fn the_columns_that_were_chosen_are_shown_by_the_next_start() {
+    let home = tempfile::tempdir().unwrap();
+    let console = |ui: &str| {
+        let mut command = clean(env!("CARGO_BIN_EXE_cvmtop"));
+        let config = home.path().join("config.toml");
+        let hosts = "[cloud]\ncvm_role = false\n[probe]\nbackground = false\n[[host]]\nname = \"legacy-1\"\naddress = \"127.0.0.1\"\nport = 1\nos = \"linux\"\n";
+        std::fs::write(&config, format!("{hosts}{ui}")).unwrap();
+        command.args(["--config", config.to_str().unwrap()]);
+        let terminal = Terminal::start_in(command, (80, 24), home.path());
+        terminal.wait_text("legacy-1");
+        terminal
+    };
+    let header = |screen: &vt100::Screen| -> String {
+        let contents = screen.contents();
+        let line = contents.lines().find(|line| line.contains("Name"));
+        line.unwrap_or_default().to_owned()
+    };
+    let chosen = |screen: &vt100::Screen| {
+        let header = header(screen);
+        let system = header.find("System");
+        !header.contains("Address") && system.is_some() && system < header.find("Login")
+    };
+    let mut one = console("");
+    one.wait("the shipped columns", |screen| {
+        header(screen).contains("Address") && !header(screen).contains("System")
+    });
+    // Away with the address; the system, which is the last but two, comes to the front.
+    one.keys("O \x1b[B\x1b[B\x1b[B\x1b[B\x1b[B\x1b[B\x1b[B\r<<<<<<<");
+    one.wait("the question", |screen| {
+        screen.contents().contains("Columns of the list")
+    });
+    one.wait("the chosen columns", chosen);
+    one.keys("\x1b");
+    one.wait("the question is closed", |screen| {
+        !screen.contents().contains("Columns of the list")
+    });
+    one.keys("q");
+    assert_eq!(one.exit(), 0);
+    let mut next = console("");
+    next.wait("the columns of before", chosen);
+    next.keys("q");
+    assert_eq!(next.exit(), 0);
+    let mut set = console("[ui]\ncolumns = [\"age\", \"login\"]\n");
+    set.wait("the columns of the config", |screen| {
+        let header = header(screen);
+        header.find("Age") < header.find("Login") && !header.contains("System")
+    });
+    set.keys("q");
+    assert_eq!(set.exit(), 0);
+}
+
 /// What was typed is there again after a restart, also when two consoles share the folder.
 #[test]
 fn what_was_typed_is_remembered_by_the_next_start() {

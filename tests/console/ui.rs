@@ -60,6 +60,32 @@ fn text(buf: &Buffer) -> String {
 }
 
 #[test]
+fn chosen_columns_and_the_order_that_none_of_them_shows() {
+    let mut state = listed(Lang::En, (100, 30));
+    press(&mut state, "s s s z c down down down down space > >");
+    insta::assert_snapshot!("overlay-columns", text(&frame(&mut state, false)));
+    press(&mut state, "esc");
+    let shown = text(&frame(&mut state, false));
+    insta::assert_snapshot!("list-columns", shown);
+    // By region, which is hidden now; another order has its mark over its column.
+    assert!(shown.contains("Instances 5 Region↓"), "{shown}");
+    press(&mut state, "S");
+    assert!(text(&frame(&mut state, false)).contains("Instances 5 Region↑"));
+    press(&mut state, "S s");
+    let shown = text(&frame(&mut state, false));
+    assert!(
+        shown.contains("Age↓") && !shown.contains("Instances 5 Age"),
+        "{shown}"
+    );
+    // A narrow list has no room for it either.
+    state.looks.columns = None;
+    state.zoomed = false;
+    press(&mut state, "s s s");
+    let shown = text(&frame(&mut state, false));
+    assert!(shown.contains("Instances 5 State↓"), "{shown}");
+}
+
+#[test]
 fn a_diagnosed_instance_in_every_size_language_and_glyph_set() {
     for size in SIZES {
         for lang in Lang::ALL {

@@ -126,10 +126,13 @@ fn a_filter_that_means_nothing_is_one_sentence_and_lists_nothing() {
     for (filter, told) in [
         ("colour:red", "there is no field `colour`"),
         ("health:broken", "`broken` is no value of health"),
+        ("web | colour:red", "there is no field `colour`"),
         ("@nobody", "there is no saved filter `nobody`"),
     ] {
-        for command in ["list", "overview"] {
-            let (status, printed, said) = run(&[command, "--demo", "--filter", filter]);
+        // The console says so before it takes the terminal.
+        for command in [&["list"][..], &["overview"], &[]] {
+            let options = ["--demo", "--filter", filter];
+            let (status, printed, said) = run(&[command, &options].concat());
             assert_eq!((status, printed.as_str()), (2, ""), "{filter}: {said}");
             assert!(said.contains(told), "{filter}: {said}");
             assert_eq!(said.lines().count(), 1, "{said}");

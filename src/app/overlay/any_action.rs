@@ -5,7 +5,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Answer, walked};
+use super::Answer;
+use super::picker::{Picked, Picker};
 use crate::action::Parameters;
 use crate::app::any_action::{choices, known_parameters, specs, words};
 use crate::app::effect::Effect;
@@ -22,9 +23,9 @@ use crate::input::chord::Chord;
 pub struct AnyAction {
     /// `None` while it is picked.
     pub chosen: Option<ActionId>,
-    pub selected: usize,
-    /// Words that the pick is narrowed by, then `name=value` words.
-    pub edit: LineEdit,
+    pub pick: Picker,
+    /// Its parameters as `name=value` words.
+    pub given: LineEdit,
     pub error: Option<Said>,
 }
 
@@ -33,8 +34,16 @@ impl AnyAction {
     pub fn parameters_of(action: ActionId, known: &Map<String, Value>) -> Self {
         Self {
             chosen: Some(action),
-            edit: LineEdit::new(&words(action, known)),
+            given: LineEdit::new(&words(action, known)),
             ..Self::default()
+        }
+    }
+
+    /// Where text is typed.
+    pub fn field(&mut self) -> &mut LineEdit {
+        match self.chosen {
+            None => &mut self.pick.edit,
+            Some(_) => &mut self.given,
         }
     }
 
@@ -58,18 +67,12 @@ impl AnyAction {
         effects: &mut Vec<Effect>,
     ) -> Option<Answer> {
         let command = state.keys.of::<keys::Palette>(chord)?;
-        let found = choices(state, self.edit.text());
-        let by = match command {
-            keys::Palette::Up => -1,
-            keys::Palette::Down => 1,
-            keys::Palette::Accept | keys::Palette::Close => 0,
-        };
-        self.selected = walked(self.selected, by, found.len());
-        Some(match command {
-            keys::Palette::Up | keys::Palette::Down => Answer::Stay,
-            keys::Palette::Close => Answer::Close,
-            keys::Palette::Accept => {
-                let Some(action) = found.get(self.selected).copied() else {
+        let found = choices(state, self.pick.edit.text());
+        Some(match self.pick.press(command, found.len()) {
+            Picked::Open => Answer::Stay,
+            Picked::Closed => Answer::Close,
+            Picked::Taken(row) => {
+                let Some(action) = found.get(row).copied() else {
                     return Some(Answer::Stay);
                 };
                 let known = known_parameters(state, action);
@@ -93,7 +96,7 @@ impl AnyAction {
     ) -> Option<Answer> {
         Some(match state.keys.of::<keys::Line>(chord)? {
             keys::Line::Close => Answer::Close,
-            keys::Line::Accept => match parameters(action, self.edit.text()) {
+            keys::Line::Accept => match parameters(action, self.given.text()) {
                 Ok(given) => {
                     let ranked = actions::unranked(state, action, given.to_json());
                     actions::prepare_ranked(state, ranked, effects);

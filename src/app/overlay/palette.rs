@@ -2,10 +2,10 @@
 //!
 //! Must not live here: which fit (`update::palette`), what a command does (`update::commands`).
 
-use super::{Answer, walked};
+use super::Answer;
+use super::picker::{Picked, Picker};
 use crate::app::effect::Effect;
 use crate::app::keys;
-use crate::app::line_edit::LineEdit;
 use crate::app::state::State;
 use crate::app::typed::Line;
 use crate::app::update::{memory, palette};
@@ -14,8 +14,7 @@ use crate::input::chord::Chord;
 /// The question.
 #[derive(Debug, Clone, Default)]
 pub struct Palette {
-    pub edit: LineEdit,
-    pub selected: usize,
+    pub pick: Picker,
 }
 
 impl Palette {
@@ -27,11 +26,11 @@ impl Palette {
         effects: &mut Vec<Effect>,
     ) -> Option<Answer> {
         let command = state.keys.of::<keys::Palette>(chord)?;
-        let found = palette::matches(state, self.edit.text());
-        let selected = walked(self.selected, 0, found.len());
-        Some(match command {
-            keys::Palette::Close => Answer::Close,
-            keys::Palette::Accept => match found.get(selected) {
+        let found = palette::matches(state, self.pick.edit.text());
+        Some(match self.pick.press(command, found.len()) {
+            Picked::Open => Answer::Stay,
+            Picked::Closed => Answer::Close,
+            Picked::Taken(row) => match found.get(row) {
                 Some(command) => {
                     let name = command.as_str().to_owned();
                     memory::remember(state, Line::Palette, name, effects);
@@ -39,13 +38,6 @@ impl Palette {
                 }
                 None => Answer::Close,
             },
-            keys::Palette::Up => self.walk(-1, found.len()),
-            keys::Palette::Down => self.walk(1, found.len()),
         })
-    }
-
-    fn walk(&mut self, by: isize, rows: usize) -> Answer {
-        self.selected = walked(self.selected, by, rows);
-        Answer::Stay
     }
 }

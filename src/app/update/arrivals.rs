@@ -12,9 +12,11 @@ use crate::app::notices::Severity;
 use crate::app::overlay::{Overlay, Reading as ReadingOverlay};
 use crate::app::rhythm;
 use crate::app::state::{State, Sweep};
+use crate::app::typed::Line;
 use crate::case::{self, Known};
 use crate::diagnosis::fleet::leading;
 use crate::diagnosis::learn::confirmed_lately;
+use crate::domain::column;
 use crate::domain::evidence::Reading;
 use crate::domain::evidence::state::instance_state;
 use crate::domain::report::{InstanceSummary, Vantage, Verdict};
@@ -227,8 +229,17 @@ pub fn recalled(state: &mut State, recalled: Recalled) -> Dirty {
             Dirty::Frame
         }
         Recalled::Typed(lines) => {
+            let chosen_here = !state.typed.of(Line::Columns).is_empty();
             for (line, texts) in lines {
                 state.typed.recall(line, texts);
+            }
+            // What the config says, or was chosen since the start, stands.
+            let columns = state.typed.of(Line::Columns).last();
+            if let Some(columns) = columns.filter(|_| !chosen_here)
+                && state.looks.columns.is_none()
+            {
+                state.looks.columns = column::from_text(columns);
+                return Dirty::Frame;
             }
             Dirty::when(!state.overlays.is_empty())
         }
@@ -347,7 +358,8 @@ fn listed(state: &mut State, generation: u64, event: Listing, effects: &mut Vec<
 fn open_target(state: &mut State, effects: &mut Vec<Effect>) {
     if let Some(target) = state.target.take() {
         if state.fleet.select_target(&target) {
-            state.settle();
+            let id = state.fleet.selected_id().map(str::to_owned);
+            super::commands::go_to(state, id);
             super::commands::triage(state, false, effects);
         } else {
             state.target = Some(target);

@@ -5,18 +5,18 @@
 
 use std::fmt::Write as _;
 
-use super::{Dirty, actions, movement, reader, ticket};
+use super::{Dirty, actions, list, movement, reader, ticket};
 use crate::app::checkup;
 use crate::app::command::{Command, Why};
 use crate::app::effect::{Console, Effect, Record};
-use crate::app::fleet::Sort;
 use crate::app::keys::Reader;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::{Lang, Texts, fill};
 use crate::app::notices::Severity;
 use crate::app::overlay::{
-    AnyAction, AskCause, BatchPick, FilterLine, FleetCauses, Help, Keep, Log, LoginConsent,
-    Overlay, Palette, Paste, PickCause, Reading as ReadingOverlay, Tell, UserSource,
+    AnyAction, AskCause, BatchPick, Columns, FilterLine, FleetCauses, Help, Keep, Log,
+    LoginConsent, Overlay, Palette, Paste, PickCause, PickFact, Picker, Reading as ReadingOverlay,
+    Tell, UserSource,
 };
 use crate::app::reading::{LineLook, TextLine};
 use crate::app::rhythm;
@@ -48,26 +48,20 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         Command::Right | Command::NextPane => focus(state, state.focus.next()),
         Command::Zoom => state.zoomed = !state.zoomed,
         Command::Cancel => cancel(state),
-        Command::Back | Command::Forward => {
-            let from = state.fleet.selected_id().map(str::to_owned);
-            let to = state
-                .trail
-                .step(from.as_deref(), command == Command::Forward);
-            go_to(state, to);
-        }
-        Command::LastInstance => {
-            let to = state.trail.swap();
-            go_to(state, to);
-        }
+        Command::Back | Command::Forward | Command::LastInstance => walk_trail(state, command),
         Command::Triage => triage(state, false, effects),
         Command::Explain => explain(state),
         Command::Open => open_item(state, effects),
-        Command::Mark => mark(state),
-        Command::MarkAll => mark_all(state),
-        Command::Sort => sort(state, state.fleet.sort.next()),
-        Command::SortReverse => {
-            state.fleet.reversed = !state.fleet.reversed;
-            state.fleet.touch();
+        Command::NextBroken
+        | Command::PreviousBroken
+        | Command::Mark
+        | Command::MarkRange
+        | Command::MarkAll
+        | Command::Sort
+        | Command::SortReverse => {
+            if let Err(why) = list::run(state, command) {
+                return refuse(state, command, why);
+            }
         }
         Command::Refresh => refresh(state, effects),
         Command::Sweep => sweep(state, effects),
@@ -80,17 +74,15 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         Command::Quit => quit(state, effects),
         Command::Repaint => effects.push(Effect::Console(Console::Repaint)),
         Command::Suspend => effects.push(Effect::Console(Console::Suspend)),
+        Command::SaveScreen => effects.push(Effect::Console(Console::SaveScreen)),
         Command::Demo => effects.push(Effect::Console(Console::OpenDemo)),
         Command::Copy => copy(state, effects),
         Command::ReadOnly => read_only(state),
-        Command::Privacy => state.looks.privacy = !state.looks.privacy,
-        Command::Mouse => {
-            state.looks.mouse = !state.looks.mouse;
-            effects.push(Effect::Console(Console::SetMouse(state.looks.mouse)));
-        }
-        Command::Theme => next_theme(state),
-        Command::Language => next_language(state),
-        Command::Glyphs => state.looks.ascii = !state.looks.ascii,
+        Command::Privacy
+        | Command::Mouse
+        | Command::Theme
+        | Command::Language
+        | Command::Glyphs => change_looks(state, command, effects),
         Command::Guides => actions::open_guide(state, 0),
         Command::AnyAction => {
             let pick = Box::<AnyAction>::default();
@@ -104,6 +96,9 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         Command::Journal => effects.push(Effect::Record(Record::ReadJournal {
             title: state.texts.command("journal").to_owned(),
         })),
+        Command::Calls => effects.push(Effect::Record(Record::ReadCalls {
+            title: state.texts.command("calls").to_owned(),
+        })),
         Command::Ticket => ticket::ask(state),
         Command::SelfCheck => checkup::open(state, effects),
         other => open_overlay(state, other),
@@ -116,6 +111,8 @@ fn open_overlay(state: &mut State, command: Command) {
         Command::Help => Overlay::Help(Help::default()),
         Command::FleetCauses => Overlay::FleetCauses(FleetCauses::default()),
         Command::Log => Overlay::Log(Log::default()),
+        Command::Facts => Overlay::PickFact(PickFact::default()),
+        Command::Columns => Overlay::Columns(Columns::open(state)),
         Command::Palette => Overlay::Palette(Palette::default()),
         Command::Filter => {
             state.focus = Pane::Instances;
@@ -157,8 +154,19 @@ fn focus(state: &mut State, pane: Pane) {
     }
 }
 
+fn walk_trail(state: &mut State, command: Command) {
+    let to = if command == Command::LastInstance {
+        state.trail.swap()
+    } else {
+        let from = state.fleet.selected_id().map(str::to_owned);
+        let forward = command == Command::Forward;
+        state.trail.step(from.as_deref(), forward)
+    };
+    go_to(state, to);
+}
+
 /// Selects an instance of the trail, if it is still listed; a filter that hides it gives way.
-fn go_to(state: &mut State, to: Option<String>) {
+pub fn go_to(state: &mut State, to: Option<String>) {
     let Some(id) = to.filter(|id| state.fleet.get(id).is_some()) else {
         return;
     };
@@ -315,7 +323,7 @@ fn pick_cause(state: &mut State, ask: AskCause) {
     // The leading cause needs no answer to why it does not lead.
     let first = usize::from(ask == AskCause::WhyNot);
     state.overlays.push(Overlay::PickCause(PickCause {
-        selected: state.cause_at.max(first),
+        pick: Picker::at(state.cause_at.max(first)),
         ask,
     }));
 }
@@ -360,34 +368,6 @@ fn open_item(state: &mut State, effects: &mut Vec<Effect>) {
     } else {
         actions::open_guide(state, state.action_at - actions);
     }
-}
-
-fn mark(state: &mut State) {
-    if let Some(id) = state.fleet.selected_id().map(str::to_owned)
-        && !state.fleet.marks.remove(&id)
-    {
-        state.fleet.marks.insert(id);
-    }
-    movement::step(state, 1);
-}
-
-/// Marks all rows that pass the filter; where all of them are marked already, none.
-fn mark_all(state: &mut State) {
-    let listed: Vec<String> = state
-        .fleet
-        .window(0, usize::MAX)
-        .map(|row| row.instance.id.clone())
-        .collect();
-    if listed.iter().all(|id| state.fleet.marks.contains(id)) {
-        state.fleet.marks.clear();
-    } else {
-        state.fleet.marks.extend(listed);
-    }
-}
-
-fn sort(state: &mut State, by: Sort) {
-    state.fleet.sort = by;
-    state.fleet.touch();
 }
 
 /// The case in view again; from the list, the inventory too.
@@ -520,6 +500,20 @@ fn read_only(state: &mut State) {
         }
     };
     state.tell(Severity::Info, text);
+}
+
+fn change_looks(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
+    match command {
+        Command::Privacy => state.looks.privacy = !state.looks.privacy,
+        Command::Mouse => {
+            state.looks.mouse = !state.looks.mouse;
+            effects.push(Effect::Console(Console::SetMouse(state.looks.mouse)));
+        }
+        Command::Theme => next_theme(state),
+        Command::Language => next_language(state),
+        Command::Glyphs => state.looks.ascii = !state.looks.ascii,
+        _ => {}
+    }
 }
 
 fn next_theme(state: &mut State) {

@@ -82,8 +82,5 @@ fn apply(history: &mut History, memory: Memory) -> Result<Option<Message>, Store
 
 fn recall_typed(history: &History) -> Result<Vec<(Line, Vec<String>)>, StoreError> {
     let read = |line: Line| Ok((line, history.typed(line.as_str())?));
-    [Line::Palette, Line::Filter]
-        .into_iter()
-        .map(read)
-        .collect()
+    Line::ALL.into_iter().map(read).collect()
 }

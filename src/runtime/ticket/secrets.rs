@@ -168,7 +168,7 @@ const COMMANDS: &[(&str, &str, bool)] = &[
 ];
 
 /// The same value without secrets in any of its texts, nor under a name of one.
-pub(super) fn secrets_in(value: Value) -> Value {
+pub fn secrets_in(value: Value) -> Value {
     match value {
         Value::String(text) => Value::from(secrets(&text)),
         Value::Array(items) => items.into_iter().map(secrets_in).collect(),

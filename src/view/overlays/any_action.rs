@@ -4,8 +4,8 @@ use ratatui::layout::Rect;
 
 use super::dialogs::{Ask, edit_line, message};
 use super::hints::hint;
+use super::picker::{self, OTHER_ROWS, Pick, list};
 use crate::app::any_action::{choices, known_parameters, specs};
-use crate::app::geometry::keep_visible;
 use crate::app::keys;
 use crate::app::locale::fill;
 use crate::app::overlay::AnyAction;
@@ -13,8 +13,6 @@ use crate::app::state::State;
 use crate::view::text::wrap;
 use crate::view::widgets::paint::Paint;
 
-/// Rows of the box beside the list: border, words above it, a margin.
-const OTHER_ROWS: u16 = 9;
 /// Cells of a line in the box.
 const CELLS: usize = 70;
 
@@ -26,25 +24,13 @@ pub fn draw(state: &State, question: &AnyAction, paint: &mut Paint<'_>, screen: 
 }
 
 fn pick(state: &State, question: &AnyAction, paint: &mut Paint<'_>, screen: Rect) {
-    let theme = &paint.look.theme;
     let ui = &state.texts.ui;
-    let found = choices(state, question.edit.text());
+    let found = choices(state, question.pick.edit.text());
     let name = state
         .selected_instance()
         .map_or_else(String::new, |instance| instance.name.clone());
     let title = fill(&ui.any_action_title, &[("name", &name)]);
-    let text = [(ui.any_action_text.clone(), theme.text)];
-    let rows = found
-        .len()
-        .min(usize::from(screen.height.saturating_sub(OTHER_ROWS))) as u16;
     let keys = [hint(keys::Palette::Accept), hint(keys::Palette::Close)];
-    let ask = Ask {
-        title: &title,
-        text: &text,
-        keys: &keys,
-    };
-    let rest = message(state, paint, screen, &ask, rows + 1);
-    edit_line(paint, rest.x, rest.y, rest.width, "> ", &question.edit);
     let lines: Vec<String> = found
         .iter()
         .map(|id| {
@@ -63,12 +49,13 @@ fn pick(state: &State, question: &AnyAction, paint: &mut Paint<'_>, screen: Rect
             )
         })
         .collect();
-    let below = Rect {
-        y: rest.y + 1,
-        height: rest.height.saturating_sub(1),
-        ..rest
+    let ask = Pick {
+        title: &title,
+        text: &ui.any_action_text,
+        keys: &keys,
+        lines: &lines,
     };
-    list(paint, below, &lines, question.selected);
+    picker::draw(state, &question.pick, &ask, paint, screen);
 }
 
 fn parameters(state: &State, question: &AnyAction, paint: &mut Paint<'_>, screen: Rect) {
@@ -107,7 +94,7 @@ fn parameters(state: &State, question: &AnyAction, paint: &mut Paint<'_>, screen
         keys: &keys,
     };
     let rest = message(state, paint, screen, &ask, 1);
-    edit_line(paint, rest.x, rest.y, rest.width, "> ", &question.edit);
+    edit_line(paint, rest.x, rest.y, rest.width, "> ", &question.given);
 }
 
 pub fn keep(state: &State, selected: usize, paint: &mut Paint<'_>, screen: Rect) {
@@ -137,17 +124,4 @@ pub fn keep(state: &State, selected: usize, paint: &mut Paint<'_>, screen: Rect)
     };
     let rest = message(state, paint, screen, &ask, rows);
     list(paint, rest, &lines, selected);
-}
-
-fn list(paint: &mut Paint<'_>, area: Rect, lines: &[String], selected: usize) {
-    let height = usize::from(area.height);
-    let selected = selected.min(lines.len().saturating_sub(1));
-    let offset = keep_visible(0, selected, height, lines.len());
-    let theme = &paint.look.theme;
-    let (chosen, other) = (theme.selected, theme.text);
-    for (row, line) in lines.iter().enumerate().skip(offset).take(height) {
-        let style = if row == selected { chosen } else { other };
-        let y = area.y + (row - offset) as u16;
-        paint.text(area.x, y, area.width, line, style);
-    }
 }

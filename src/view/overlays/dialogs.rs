@@ -6,10 +6,12 @@ use ratatui::text::{Line, Span};
 use secrecy::ExposeSecret;
 
 use super::hints::{self, Hint, hint};
+use super::picker::{self, Pick};
 use crate::action::handed::Handed;
 use crate::app::keys;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
+use crate::app::overlay::pick_cause::choices;
 use crate::app::overlay::{AskCause, LoginConsent, PickCause, TicketQuestion, UserSource};
 use crate::app::state::State;
 use crate::diagnosis::display::percent;
@@ -215,44 +217,36 @@ pub fn quit_anyway(state: &State, paint: &mut Paint<'_>, screen: Rect) {
     message(state, paint, screen, &ask, 0);
 }
 
-pub fn pick_cause(state: &State, pick: PickCause, paint: &mut Paint<'_>, screen: Rect) {
-    let PickCause { selected, ask } = pick;
-    let theme = &paint.look.theme;
+pub fn pick_cause(state: &State, question: &PickCause, paint: &mut Paint<'_>, screen: Rect) {
     let ui = &state.texts.ui;
-    let (title, question) = match ask {
+    let (title, text) = match question.ask {
         AskCause::WasItTrue => (&ui.confirm_cause_title, &ui.confirm_cause_text),
         AskCause::WhyNot => (&ui.whynot_pick_title, &ui.whynot_pick),
     };
     let Some(report) = state.selected_report() else {
         return;
     };
-    let rows = report
-        .causes
-        .len()
-        .min(usize::from(screen.height.saturating_sub(7))) as u16;
-    let text = [(question.clone(), theme.text)];
-    let accept = (ask == AskCause::WhyNot).then(|| state.texts.short_command("why-not"));
-    let ask = Ask {
+    let why_not = question.ask == AskCause::WhyNot;
+    let accept = why_not.then(|| state.texts.short_command("why-not"));
+    let lines: Vec<String> = choices(state, question.pick.edit.text())
+        .into_iter()
+        .filter_map(|index| report.causes.get(index))
+        .map(|cause| {
+            format!(
+                "{:>6}  {}",
+                percent(cause.probability),
+                state.texts.cause(&cause.id, &cause.title)
+            )
+        })
+        .collect();
+    let ask = Pick {
         title,
-        text: &text,
-        keys: &[(keys::List::Accept.into(), accept), hint(keys::List::Close)],
+        text,
+        keys: &[
+            (keys::Palette::Accept.into(), accept),
+            hint(keys::Palette::Close),
+        ],
+        lines: &lines,
     };
-    let rest = message(state, paint, screen, &ask, rows);
-    let selected = selected.min(report.causes.len().saturating_sub(1));
-    let height = usize::from(rest.height);
-    let offset = crate::app::geometry::keep_visible(0, selected, height, report.causes.len());
-    for (row, cause) in report.causes.iter().enumerate().skip(offset).take(height) {
-        let style = if row == selected {
-            theme.selected
-        } else {
-            theme.text
-        };
-        let line = format!(
-            "{:>6}  {}",
-            percent(cause.probability),
-            state.texts.cause(&cause.id, &cause.title)
-        );
-        let y = rest.y + (row - offset) as u16;
-        paint.text(rest.x, y, rest.width, &line, style);
-    }
+    picker::draw(state, &question.pick, &ask, paint, screen);
 }

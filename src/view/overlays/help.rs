@@ -61,7 +61,8 @@ pub fn lines(
                 if context.takes_text() && context != Context::Edit {
                     page.table(Context::Edit, &Context::Edit.commands());
                 }
-                let everywhere = [Command::Help, Command::Quit].map(Bound::Pane);
+                let everywhere =
+                    [Command::Help, Command::SaveScreen, Command::Quit].map(Bound::Pane);
                 page.table(Context::Global, &everywhere);
             }
         }

@@ -15,7 +15,7 @@ use crate::view::text::{fit, width};
 use crate::view::widgets::paint::Paint;
 
 pub fn draw(state: &State, palette: &Palette, paint: &mut Paint<'_>, screen: Rect) {
-    let Palette { edit, selected } = palette;
+    let Palette { pick } = palette;
     let area = centred(screen, 70, 18);
     paint.clear(area);
     let theme = &paint.look.theme;
@@ -30,10 +30,10 @@ pub fn draw(state: &State, palette: &Palette, paint: &mut Paint<'_>, screen: Rec
     let keys = [hint(keys::Palette::Accept), hint(keys::Palette::Close)];
     let keys = hints::row(state, theme, &keys, usize::from(inner.width));
     paint.line(inner.x, inner.bottom() - 1, inner.width, &keys);
-    super::dialogs::edit_line(paint, inner.x, inner.y, inner.width, ":", edit);
+    super::dialogs::edit_line(paint, inner.x, inner.y, inner.width, ":", &pick.edit);
     let rows = usize::from(inner.height.saturating_sub(2));
-    let found = matches(state, edit.text());
-    let selected = (*selected).min(found.len().saturating_sub(1));
+    let found = matches(state, pick.edit.text());
+    let selected = pick.selected.min(found.len().saturating_sub(1));
     let offset = keep_visible(0, selected, rows, found.len());
     for (row, command) in found.iter().enumerate().skip(offset).take(rows) {
         let y = inner.y + 1 + (row - offset) as u16;

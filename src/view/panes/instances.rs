@@ -15,6 +15,7 @@ use crate::app::health::Health;
 use crate::app::locale::{Texts, fill};
 use crate::app::overlay::Overlay;
 use crate::app::state::State;
+use crate::domain::column::Column;
 use crate::domain::evidence::state::instance_state;
 use crate::view::frame::to_area;
 use crate::view::overlays::hints::key_of;
@@ -31,7 +32,15 @@ pub fn draw(
     focused: bool,
     geometry: &mut Geometry,
 ) {
-    let inner = paint.frame(area, &title(state, paint), focused);
+    // The title tells what the columns do not.
+    let chosen = state.looks.columns.as_deref();
+    let columns = Columns::of(
+        Paint::inside(area).width,
+        state.fleet.widest(),
+        state.looks.privacy,
+        chosen,
+    );
+    let inner = paint.frame(area, &title(state, paint, &columns), focused);
     if inner.is_empty() {
         return;
     }
@@ -46,7 +55,6 @@ pub fn draw(
         empty(state, paint, body);
         return;
     }
-    let columns = Columns::of(body.width, state.fleet.widest(), state.looks.privacy);
     if body.height > 4 {
         header(state, paint, body, &columns);
         body = below(body);
@@ -86,7 +94,8 @@ fn below(area: Rect) -> Rect {
     }
 }
 
-fn title<'a>(state: &'a State, paint: &Paint<'_>) -> Line<'a> {
+/// What is listed; the order, too, where no column shows it.
+fn title<'a>(state: &'a State, paint: &Paint<'_>, columns: &Columns) -> Line<'a> {
     let ui = &state.texts.ui;
     let fleet = &state.fleet;
     let count = if fleet.visible_len() == fleet.len() {
@@ -101,6 +110,10 @@ fn title<'a>(state: &'a State, paint: &Paint<'_>) -> Line<'a> {
     if !fleet.marks.is_empty() {
         let marked = format!(" {}{}", paint.look.glyphs.mark, fleet.marks.len());
         spans.push(Span::styled(marked, paint.look.theme.accent));
+    }
+    if let Some(column) = column_of(fleet.sort).filter(|column| !columns.has(*column)) {
+        let sorted = format!(" {}{}", state.texts.column(column), arrow(state, paint));
+        spans.push(Span::styled(sorted, paint.look.theme.dim));
     }
     Line::from(spans)
 }
@@ -219,36 +232,40 @@ fn empty(state: &State, paint: &mut Paint<'_>, area: Rect) {
 fn header(state: &State, paint: &mut Paint<'_>, area: Rect, columns: &Columns) {
     let ui = &state.texts.ui;
     let ellipsis = paint.look.glyphs.ellipsis;
-    let sorted = |sort: Sort, name: &str| {
-        if state.fleet.sort == sort {
-            let arrow = if state.fleet.reversed {
-                paint.look.glyphs.more_above
-            } else {
-                paint.look.glyphs.more_below
-            };
-            format!("{name}{arrow}")
-        } else {
-            name.to_owned()
-        }
+    let sorted = |is_key: bool, name: &str| {
+        let arrow = if is_key { arrow(state, paint) } else { "" };
+        format!("{name}{arrow}")
     };
+    let key = column_of(state.fleet.sort);
     let mut text = String::from("   ");
-    text.push_str(&fit(
-        &sorted(Sort::Name, &ui.column_name),
-        columns.name,
-        ellipsis,
-    ));
-    for (cells, name) in [
-        (columns.address, ui.column_address.clone()),
-        (columns.state, sorted(Sort::State, &ui.column_state)),
-        (columns.login, sorted(Sort::Health, &ui.column_login)),
-        (columns.age, sorted(Sort::Age, &ui.column_age)),
-        (columns.region, sorted(Sort::Region, &ui.column_region)),
-        (columns.cause, ui.column_cause.clone()),
-    ] {
-        push_column(&mut text, &name, cells, ellipsis);
+    let name = sorted(key.is_none(), &ui.column_name);
+    text.push_str(&fit(&name, columns.name, ellipsis));
+    for (column, cells) in columns.shown() {
+        let name = sorted(key == Some(*column), state.texts.column(*column));
+        push_column(&mut text, &name, *cells, ellipsis);
     }
     let style = paint.look.theme.dim;
     paint.text(area.x, area.y, area.width, &text, style);
+}
+
+/// The column that the list is ordered by; `None` for the name.
+fn column_of(sort: Sort) -> Option<Column> {
+    match sort {
+        Sort::Health => Some(Column::Login),
+        Sort::Name => None,
+        Sort::State => Some(Column::State),
+        Sort::Region => Some(Column::Region),
+        Sort::Age => Some(Column::Age),
+    }
+}
+
+/// Which way the order goes.
+fn arrow(state: &State, paint: &Paint<'_>) -> &'static str {
+    if state.fleet.reversed {
+        paint.look.glyphs.more_above
+    } else {
+        paint.look.glyphs.more_below
+    }
 }
 
 fn push_column(text: &mut String, content: &str, cells: usize, ellipsis: &str) {
@@ -282,41 +299,21 @@ fn draw_row(
         " "
     };
     let name = instance.label();
-    let address = instance
-        .address()
-        .map_or_else(|| glyphs.absent.to_owned(), |address| address.to_string());
-    let login = login_word(row, columns, state.texts);
-    let age = row
-        .checked_at
-        .map_or_else(String::new, |at| state.texts.age_short(state.now, at));
-    let mut text = String::new();
-    push_column(&mut text, &address, columns.address, glyphs.ellipsis);
-    push_column(
-        &mut text,
-        state.texts.instance_state(&instance.state),
-        columns.state,
-        glyphs.ellipsis,
-    );
-    let mut tail = String::new();
-    push_column(&mut tail, &age, columns.age, glyphs.ellipsis);
-    push_column(&mut tail, &instance.region, columns.region, glyphs.ellipsis);
-    let cause = row
-        .cause
-        .as_deref()
-        .map_or("", |cause| state.texts.cause(cause, cause));
-    push_column(&mut tail, cause, columns.cause, glyphs.ellipsis);
-    let mut word = String::new();
-    push_column(&mut word, &login, columns.login, glyphs.ellipsis);
-    let name = fit(name, columns.name, glyphs.ellipsis);
-    let line = Line::from(vec![
+    let mut spans = vec![
         Span::styled(mark, over(theme.accent)),
         Span::styled(glyph, over(style)),
         Span::styled(" ", base),
-        Span::styled(name, base),
-        Span::styled(text, over(theme.dim)),
-        Span::styled(word, over(style)),
-        Span::styled(tail, over(theme.dim)),
-    ]);
+        Span::styled(fit(name, columns.name, glyphs.ellipsis), base),
+    ];
+    for (column, cells) in columns.shown() {
+        let mut text = String::new();
+        let content = content(state, row, *column, columns, glyphs.absent);
+        push_column(&mut text, &content, *cells, glyphs.ellipsis);
+        let of_login = *column == Column::Login;
+        let style = if of_login { style } else { theme.dim };
+        spans.push(Span::styled(text, over(style)));
+    }
+    let line = Line::from(spans);
     let used: usize = line.spans.iter().map(|s| width(&s.content)).sum();
     paint.line(area.x, area.y, area.width, &line);
     if selected {
@@ -328,6 +325,36 @@ fn draw_row(
             &" ".repeat(rest),
             base,
         );
+    }
+}
+
+/// What a row has in a column.
+fn content(
+    state: &State,
+    row: &Row,
+    column: Column,
+    columns: &Columns,
+    absent: &'static str,
+) -> String {
+    let (texts, instance) = (state.texts, &row.instance);
+    match column {
+        Column::Address => {
+            let address = instance.address();
+            address.map_or_else(|| absent.to_owned(), |address| address.to_string())
+        }
+        Column::State => texts.instance_state(&instance.state).to_owned(),
+        Column::Login => login_word(row, columns, texts),
+        Column::Age => row
+            .checked_at
+            .map_or_else(String::new, |at| texts.age_short(state.now, at)),
+        Column::Region => instance.region.clone(),
+        Column::Cause => {
+            let cause = row.cause.as_deref();
+            cause.map_or_else(String::new, |cause| texts.cause(cause, cause).to_owned())
+        }
+        Column::Zone => instance.zone.clone(),
+        Column::Os => texts.os(instance.os).to_owned(),
+        Column::Id => instance.id.clone(),
     }
 }
 
@@ -362,7 +389,7 @@ fn login_word(row: &Row, columns: &Columns, texts: &Texts) -> String {
     let plain = matches!(instance.state_class(), Some(instance_state::RUNNING))
         || instance.state.is_empty();
     let rescue = instance.state_class() == Some(instance_state::RESCUE);
-    if rescue || (columns.state == 0 && !plain) {
+    if rescue || (!columns.has(Column::State) && !plain) {
         return texts.instance_state(&instance.state).to_owned();
     }
     match &row.login {

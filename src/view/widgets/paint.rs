@@ -53,9 +53,17 @@ impl Paint<'_> {
         }
     }
 
+    /// The inside of a box; one too small for edges has none.
+    pub fn inside(area: Rect) -> Rect {
+        if area.width < 4 || area.height < 3 {
+            return area;
+        }
+        Rect::new(area.x + 1, area.y + 1, area.width - 2, area.height - 2)
+    }
+
     /// A box with a title in its upper edge. Gives the inside.
     pub fn frame(&mut self, area: Rect, title: &Line<'_>, focused: bool) -> Rect {
-        if area.width < 4 || area.height < 3 {
+        if Self::inside(area) == area {
             return area;
         }
         let theme = &self.look.theme;
@@ -78,7 +86,7 @@ impl Paint<'_> {
         padded.extend(title.spans.iter().cloned());
         padded.push(Span::raw(" "));
         self.line(area.x + 1, area.y, area.width - 2, &Line::from(padded));
-        Rect::new(area.x + 1, area.y + 1, area.width - 2, area.height - 2)
+        Self::inside(area)
     }
 
     /// Words in the lower edge of a box, at its right end, where they move nothing.

@@ -45,6 +45,8 @@ nosuch-command x
 nosuch-target
 --demo list --no-probe --filter name:shop
 --demo list --no-probe --filter colour:red
+--demo --filter colour:red
+--demo --filter web list
 --demo diagnose shop-api-01
 --demo diagnose shop-api-01 --why-not public-bandwidth-zero
 --demo diagnose nosuch
