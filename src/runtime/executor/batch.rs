@@ -173,14 +173,19 @@ pub async fn carry_out(backend: &Backend, work: Work, out: &mpsc::Sender<Message
             .send(Message::Acted(Acted::Executed { run, result }))
             .await;
     }
-    let covered = work.approved.items().iter();
-    let covered = covered.filter(|item| matches!(item.share, Share::Covered { .. }));
     let message = Message::Acted(Acted::BatchEnded {
-        covered: covered.map(|item| item.instance.id.clone()).collect(),
+        covered: covered(&work.approved),
         title: work.title,
         done,
         all,
         stopped: end.stopped,
     });
     let _ = out.send(message).await;
+}
+
+/// Ids of the instances that another one's plan is for, too.
+fn covered(approved: &ApprovedBatch) -> Vec<String> {
+    let items = approved.items().iter();
+    let covered = items.filter(|item| matches!(item.share, Share::Covered { .. }));
+    covered.map(|item| item.instance.id.clone()).collect()
 }
