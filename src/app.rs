@@ -23,6 +23,7 @@ pub mod message;
 pub mod missing;
 pub mod notices;
 pub mod overlay;
+pub mod port_view;
 pub mod reading;
 pub mod rhythm;
 pub mod state;

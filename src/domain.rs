@@ -19,6 +19,7 @@ pub mod outcome;
 pub mod path_series;
 pub mod plain_said;
 pub mod port_check;
+pub mod port_report;
 pub mod ports;
 pub mod private_way;
 pub mod report;

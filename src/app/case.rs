@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::checkup::Checkup;
 use super::message::Load;
+use super::port_view::PortView;
 use crate::case;
 use crate::domain::action::SpentAction;
 use crate::domain::evidence::{Path, Reading, Source, place};
@@ -70,6 +71,8 @@ pub struct Case {
     pub step_runs: Vec<(RunId, String, usize)>,
     /// The self-diagnosis.
     pub check: Checkup,
+    /// The port verification.
+    pub ports: PortView,
 }
 
 impl Case {

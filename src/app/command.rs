@@ -100,6 +100,7 @@ commands! {
     Facts "facts" Global Safe;
     FleetCauses "fleet-causes" Global Safe;
     SelfCheck "self-check" Global Safe;
+    Ports "ports" Global Safe;
     AnyAction "any-action" Global Previewed;
     Undo "undo" Global Previewed;
     Keep "keep" Global Safe;
@@ -173,6 +174,7 @@ impl Command {
             | Self::PasteError
             | Self::Copy
             | Self::SelfCheck
+            | Self::Ports
             | Self::Mark => instance.map(drop),
             Self::Explain | Self::ConfirmCause | Self::WhyNot | Self::Ticket => {
                 instance.and(report).map(drop)

@@ -61,6 +61,8 @@ pub enum Observe {
         deep: bool,
         user_source: Option<IpAddr>,
     },
+    /// Verify the ports of an instance.
+    Ports { run: RunId, instance: String },
 }
 
 /// Which instance to collect everything about, and how.

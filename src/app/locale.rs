@@ -75,6 +75,8 @@ ui_texts! {
     facts, facts_more, facts_good, facts_neutral, facts_stale, not_permitted, probe_failed, not_observed,
     do_next, do_if_it_fails, do_next_aside, no_actions, actions_wait, actions_none_yet, read_only_note, cures, reversible,
     fleet_title, fleet_counted, fleet_undecided, fleet_works, fleet_left, fleet_repair, fleet_no_repair,
+    ports_title, ports_open, ports_running, ports_not_tried, ports_read, ports_route_unread, ports_guest_unread,
+    ports_common, ports_opens,
     check_title, check_running, check_failed, check_mend, check_not_deep,
     fact_pick_title, fact_pick_text, fact_source, fact_from_probe, fact_from_cloud, fact_from_cloud_unnamed,
     fact_from_guest, fact_from_person, fact_read, fact_needs, fact_cited, fact_moved, fact_moved_nothing,

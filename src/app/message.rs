@@ -15,6 +15,7 @@ use super::health::Login;
 use super::jobs::Executed;
 use super::missing::Missing;
 use super::notices::Severity;
+use super::port_view::Verified;
 use super::timed::Timed;
 use super::typed::Line;
 use crate::action::batch::Batch;
@@ -103,6 +104,8 @@ pub enum Found {
     },
     /// What came of a self-diagnosis.
     Checked(Box<Checked>),
+    /// The end of a port verification.
+    Verified(Box<Verified>),
     /// How many logins were tried at once, where that was fewer than wanted.
     SweepHeld(Option<usize>),
     SweepEnded {

@@ -18,6 +18,7 @@ pub mod paste;
 pub mod pick_cause;
 pub mod pick_fact;
 pub mod picker;
+pub mod ports;
 pub mod preview;
 pub mod reader;
 pub mod secret;
@@ -50,6 +51,7 @@ pub use paste::Paste;
 pub use pick_cause::{AskCause, PickCause};
 pub use pick_fact::PickFact;
 pub use picker::Picker;
+pub use ports::Ports;
 pub use preview::Preview;
 pub use secret::Secret;
 pub use self_check::SelfCheck;
@@ -85,6 +87,8 @@ pub enum Overlay {
     FleetCauses(FleetCauses),
     /// The self-diagnosis of the selected instance.
     SelfCheck(SelfCheck),
+    /// The port verification of the selected instance.
+    Ports(Ports),
     /// The columns of the list.
     Columns(Columns),
     /// What a person can tell of the failure.
@@ -153,7 +157,9 @@ impl Overlay {
             Self::AnyAction(_) | Self::PickCause(_) | Self::PickFact(_) => Context::Palette,
             Self::Paste(_) => Context::Paste,
             Self::DeepConsent => Context::Consent,
-            Self::SelfCheck(_) | Self::Keep(_) | Self::BatchPick(_) => Context::List,
+            Self::SelfCheck(_) | Self::Ports(_) | Self::Keep(_) | Self::BatchPick(_) => {
+                Context::List
+            }
             Self::FleetCauses(_) => Context::Causes,
             Self::Columns(_) => Context::Columns,
             Self::Tell(_) => Context::Answers,
@@ -185,6 +191,7 @@ impl Overlay {
             Self::PickFact(pick) => pick.press(state, chord, effects),
             Self::FleetCauses(list) => list.press(state, chord, effects),
             Self::SelfCheck(list) => list.press(state, chord, effects),
+            Self::Ports(list) => list.press(state, chord, effects),
             Self::Columns(question) => question.press(state, chord, effects),
             Self::Tell(tell) => tell.press(state, chord, effects),
             Self::Preview(preview) => preview.press(state, chord, effects),
@@ -221,6 +228,7 @@ impl Overlay {
             | Self::DeepConsent
             | Self::FleetCauses(_)
             | Self::SelfCheck(_)
+            | Self::Ports(_)
             | Self::Columns(_)
             | Self::Tell(_)
             | Self::Keep(_)
@@ -255,6 +263,7 @@ impl Overlay {
             | Self::DeepConsent
             | Self::FleetCauses(_)
             | Self::SelfCheck(_)
+            | Self::Ports(_)
             | Self::Columns(_)
             | Self::Tell(_)
             | Self::Keep(_)
@@ -286,6 +295,7 @@ impl Overlay {
             | Self::PickFact(_)
             | Self::FleetCauses(_)
             | Self::SelfCheck(_)
+            | Self::Ports(_)
             | Self::Columns(_)
             | Self::Tell(_)
             | Self::AnyAction(_)

@@ -14,20 +14,20 @@ use super::table::{csv, table};
 use super::{EXIT_FAULT, EXIT_INCONCLUSIVE, open, output};
 use crate::domain::instance::Instance;
 use crate::domain::port_check::{Answer, Part, Tuple};
+use crate::domain::port_report::{PortReport, said as words, tuples, with_login};
 use crate::domain::ports::Direction;
-use crate::domain::said::{Joint, List, Said};
-use crate::runtime::ports::{self, PortReport, Row};
+use crate::runtime::ports;
 use crate::runtime::targets;
 use crate::runtime::vantage::own_source;
 
 pub async fn run(args: &PortsArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let loaded = open::settings(global)?;
     let own = [loaded.settings.probe.tuples.clone(), args.tuple.clone()].concat();
-    let tuples = ports::tuples(args.source, &own).map_err(output::Fault)?;
+    let asked = tuples(args.source, &own).map_err(output::Fault)?;
     let session = open::on(&loaded).await?;
     let instance = targets::find(&session, &args.target).await?;
-    let tuples = ports::with_login(tuples, &instance, args.source);
-    let report = ports::verify(&session, &instance, &tuples, !args.no_probe).await;
+    let asked = with_login(asked, &instance, args.source);
+    let report = ports::verify(&session, &instance, &asked, !args.no_probe).await;
     match args.format {
         Listing::Json => {
             output::print(&format!("{}\n", json(&report, &instance, &args.target)))?;
@@ -56,7 +56,7 @@ fn json(report: &PortReport, instance: &Instance, target: &str) -> Value {
             "security_groups": part(&row.judged.groups),
             "network_acl": row.judged.acl.as_ref().map(part),
             "from_here": {"result": row.seen.as_str(), "detail": row.seen.said().as_str()},
-            "open_with": opens.map(|words| format!("cvmtop act {target} {words}")),
+            "open_with": opens.map(|opens| format!("cvmtop act {target} {}", opens.words())),
         })
     });
     json!({
@@ -92,36 +92,30 @@ fn rows_for_programs(report: &PortReport) -> Vec<Vec<String>> {
             row.tuple.far_side(),
             row.judged.answer().as_str().to_owned(),
             row.seen.as_str().to_owned(),
-            why(row).as_str().to_owned(),
+            row.why().as_str().to_owned(),
         ]);
     }
     rows
 }
 
-/// The rules that decide.
-fn why(row: &Row) -> Said {
-    let whys = row.judged.why().into_iter().cloned();
-    said::all(List::said(Joint::Semicolons, whys))
-}
-
 /// The report for a person.
 fn text(report: &PortReport, instance: &Instance, target: &str) -> String {
     let answer = |answer| match answer {
-        Answer::Open => said::port_open(),
-        Answer::Partly => said::port_partly(),
-        Answer::Closed => said::port_closed(),
-        Answer::Untold => said::port_untold(),
+        Answer::Open => words::port_open(),
+        Answer::Partly => words::port_partly(),
+        Answer::Closed => words::port_closed(),
+        Answer::Untold => words::port_untold(),
     };
     let way = |tuple: &Tuple| match tuple.direction {
-        Direction::In => said::port_in(),
-        Direction::Out => said::port_out(),
+        Direction::In => words::port_in(),
+        Direction::Out => words::port_out(),
     };
     let header = [
-        said::port_way(),
-        said::port_service(),
-        said::port_far_side(),
-        said::port_rules(),
-        said::port_from_here(),
+        words::port_way(),
+        words::port_service(),
+        words::port_far_side(),
+        words::port_rules(),
+        words::port_from_here(),
     ];
     let mut rows = vec![header.map(|title| in_words(&title).to_uppercase()).to_vec()];
     for row in &report.rows {
@@ -148,10 +142,10 @@ fn text(report: &PortReport, instance: &Instance, target: &str) -> String {
         let _ = writeln!(
             out,
             "{}",
-            texts().labelled(&row.tuple.to_string(), &in_words(&why(row)))
+            texts().labelled(&row.tuple.to_string(), &in_words(&row.why()))
         );
-        if let Some(words) = &row.opens {
-            let _ = writeln!(out, "    cvmtop act {target} {words}");
+        if let Some(opens) = &row.opens {
+            let _ = writeln!(out, "    cvmtop act {target} {}", opens.words());
         }
     }
     let _ = writeln!(out, "\n{}", in_words(&said::ports_not_seen()));

@@ -114,6 +114,11 @@ impl Executor {
                     looks::check(&backend, run, instance, deep, user_source, &out).await;
                 });
             }
+            Observe::Ports { run, instance } => {
+                self.spawn("ports", Some(run), async move {
+                    looks::ports(&backend, run, instance, &out).await;
+                });
+            }
             Observe::Triage(triage) => self.triage(*triage, None),
             Observe::Weigh(triages) => {
                 let pool = Pool::of(triages.len());

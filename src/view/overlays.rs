@@ -14,6 +14,7 @@ pub mod log;
 pub mod palette;
 pub mod paste;
 mod picker;
+mod ports;
 pub mod preview;
 pub mod reader;
 mod self_check;
@@ -74,6 +75,10 @@ pub fn draw(
         }
         Overlay::SelfCheck(list) => {
             self_check::draw(state, list.selected, paint, screen);
+            None
+        }
+        Overlay::Ports(list) => {
+            ports::draw(state, list.selected, paint, screen);
             None
         }
         Overlay::Columns(question) => {

@@ -51,7 +51,7 @@ fn diagnosed(lang: Lang, size: (u16, u16)) -> State {
 }
 
 /// Every overlay that can be on the screen, and the parts of those that have several.
-const OVERLAYS: [&str; 28] = [
+const OVERLAYS: [&str; 29] = [
     "help",
     "log",
     "palette",
@@ -65,6 +65,7 @@ const OVERLAYS: [&str; 28] = [
     "facts",
     "fleet causes",
     "self-check",
+    "ports",
     "columns",
     "tell",
     "preview",
@@ -97,6 +98,7 @@ fn kind(overlay: &Overlay) -> &'static str {
         Overlay::PickFact(_) => "facts",
         Overlay::FleetCauses(_) => "fleet causes",
         Overlay::SelfCheck(_) => "self-check",
+        Overlay::Ports(_) => "ports",
         Overlay::Columns(_) => "columns",
         Overlay::Tell(_) => "tell",
         Overlay::Preview(_) => "preview",
@@ -144,6 +146,7 @@ fn opened(name: &str, lang: Lang, size: (u16, u16)) -> State {
         "facts" => "E",
         "fleet causes" => "W",
         "self-check" => "c",
+        "ports" => "N",
         "columns" => "O",
         "tell" => "i",
         "any action" => "x",
@@ -170,6 +173,11 @@ fn opened(name: &str, lang: Lang, size: (u16, u16)) -> State {
         let case = state.cases.get_mut("ins-shop").expect("a case");
         case.check.run = None;
         case.check.report = Some(console::checked("ins-shop", true));
+    }
+    if name == "ports" {
+        let case = state.cases.get_mut("ins-shop").expect("a case");
+        case.ports.run = None;
+        case.ports.report = Some(console::verified());
     }
     match name {
         "preview" => previewed(&mut state, "1", Confirmation::Key),

@@ -212,6 +212,34 @@ fn self_check() {
     );
 }
 
+/// The port verification at each size; a screen that is shared shows no address.
+#[test]
+fn ports() {
+    let verified = |lang, size| {
+        let mut state = diagnosed(lang, size);
+        press(&mut state, "N");
+        let case = state.cases.get_mut("ins-shop").expect("a case");
+        case.ports.run = None;
+        case.ports.report = Some(console::verified());
+        press(&mut state, "down");
+        state
+    };
+    for size in [(80, 24), (120, 40), (200, 50)] {
+        let mut state = verified(Lang::En, size);
+        let name = format!("ports-{}", size.0);
+        insta::assert_snapshot!(name, text(&frame(&mut state, false)));
+    }
+    for lang in [Lang::Ko, Lang::Zh] {
+        let mut state = verified(lang, (120, 40));
+        let name = format!("ports-{}", lang.as_str());
+        insta::assert_snapshot!(name, text(&frame(&mut state, false)));
+    }
+    let mut state = verified(Lang::En, (200, 50));
+    state.looks.privacy = true;
+    let shown = text(&frame(&mut state, false));
+    assert!(!shown.contains("203.0.113.7"), "{shown}");
+}
+
 /// A console with a list that was read for the second time.
 fn checked(lang: Lang, size: (u16, u16)) -> State {
     use cvmtop::app::checkup::Checked;

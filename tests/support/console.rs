@@ -321,3 +321,40 @@ pub fn checked(id: &str, full: bool) -> cvmtop::domain::check::CheckReport {
         },
     )
 }
+
+/// A port verification: the rules let everything in but SSH and the echo.
+pub fn verified() -> cvmtop::domain::port_report::PortReport {
+    use cvmtop::domain::port_check::{Answer, Judged, Part};
+    use cvmtop::domain::port_report::{Opening, PortReport, Row, Seen, tuples};
+    let asked = tuples(None, &["in udp 53 198.51.100.0/24".to_owned()]).expect("tuples");
+    let rows = asked.into_iter().map(|tuple| {
+        let (answer, why) = match tuple.service().as_str() {
+            "TCP 22" | "ICMP" | "UDP 53" => {
+                (Answer::Closed, "it matches no rule, so it is refused")
+            }
+            _ => (Answer::Open, "sg-1 rule 0 lets it in"),
+        };
+        let judged = Judged {
+            groups: Part {
+                answer,
+                why: cvmtop::domain::said::Said::raw(why),
+            },
+            acl: None,
+        };
+        Row {
+            opens: Opening::of(&tuple, &judged),
+            seen: if answer == Answer::Open {
+                Seen::Answers
+            } else {
+                Seen::Silent
+            },
+            tuple,
+            judged,
+        }
+    });
+    PortReport {
+        at: at(100),
+        address: Some("203.0.113.7".parse().expect("an address")),
+        rows: rows.collect(),
+    }
+}

@@ -10,6 +10,7 @@ use crate::app::locale::fill;
 use crate::app::message::{Acted, Found, Listing, Message, Recalled, Recorded, TriageEnded};
 use crate::app::notices::Severity;
 use crate::app::overlay::{Overlay, Reading as ReadingOverlay};
+use crate::app::port_view;
 use crate::app::rhythm;
 use crate::app::state::{State, Sweep};
 use crate::app::typed::Line;
@@ -33,7 +34,7 @@ pub fn can_wait(message: &Message) -> bool {
             | Found::SweepEnded { .. }
             | Found::SweepHeld(_)
             | Found::Looked { .. } => true,
-            Found::Tried { .. } | Found::Checked(_) => false,
+            Found::Tried { .. } | Found::Checked(_) | Found::Verified(_) => false,
         },
         Message::Acted(acted) => match acted {
             Acted::Progressed { .. } => true,
@@ -110,6 +111,7 @@ pub fn found(state: &mut State, found: Found, effects: &mut Vec<Effect>) -> Dirt
             Dirty::Frame
         }
         Found::Checked(done) => Dirty::when(checkup::checked(state, *done)),
+        Found::Verified(done) => Dirty::when(port_view::verified(state, *done)),
         Found::SweepHeld(at_once) => {
             let changed = state.sweep_held != at_once;
             state.sweep_held = at_once;

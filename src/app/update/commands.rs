@@ -18,6 +18,7 @@ use crate::app::overlay::{
     LoginConsent, Overlay, Palette, Paste, PickCause, PickFact, Picker, Reading as ReadingOverlay,
     Tell, UserSource,
 };
+use crate::app::port_view;
 use crate::app::reading::{LineLook, TextLine};
 use crate::app::rhythm;
 use crate::app::state::{Pane, State};
@@ -101,6 +102,7 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         })),
         Command::Ticket => ticket::ask(state),
         Command::SelfCheck => checkup::open(state, effects),
+        Command::Ports => port_view::open(state, effects),
         other => open_overlay(state, other),
     }
     Dirty::Frame

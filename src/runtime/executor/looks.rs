@@ -14,9 +14,11 @@ use crate::app::checkup::Checked;
 use crate::app::health::Login;
 use crate::app::message::{Found, Look, Message};
 use crate::app::notices::Severity;
+use crate::app::port_view::Verified;
 use crate::config::{ProbeSettings, VantageSetting};
 use crate::domain::evidence::Path;
 use crate::domain::instance::{Instance, Os};
+use crate::domain::port_report::{tuples, with_login};
 use crate::probe::{LoginCheck, Protocol, SweepOptions, SweepTarget, login_check, sweep};
 use crate::runtime::backend::Backend;
 use crate::runtime::clock;
@@ -170,6 +172,29 @@ pub async fn check(
         before,
     };
     let message = Message::Found(Found::Checked(Box::new(checked)));
+    let _ = out.send(message).await;
+}
+
+/// Verifies the ports of an instance: the vendor's rows for everyone, and one's own.
+pub async fn ports(backend: &Backend, run: RunId, id: String, out: &mpsc::Sender<Message>) {
+    let own = &backend.loaded.settings.probe.tuples;
+    let found = match (backend.session().await, backend.instance(&id)) {
+        (Ok(session), Some(instance)) => match tuples(None, own) {
+            Ok(asked) => {
+                let asked = with_login(asked, &instance, None);
+                Ok(crate::runtime::ports::verify(session, &instance, &asked, true).await)
+            }
+            Err(why) => Err(why),
+        },
+        (Err(error), _) => Err(error.said()),
+        (_, None) => Err(said::instance_gone()),
+    };
+    let verified = Verified {
+        run,
+        instance: id,
+        result: found,
+    };
+    let message = Message::Found(Found::Verified(Box::new(verified)));
     let _ = out.send(message).await;
 }
 
