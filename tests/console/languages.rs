@@ -357,7 +357,7 @@ fn overlays_cut_nothing_and_always_say_how_to_go_on() {
                 ("t", &[&ui.ticket_text, &ticket]),
                 ("i", &[&ui.tell_text, &tell]),
                 ("E", &[&ui.fact_pick_text]),
-                ("c", &[&ui.columns_title, &ui.columns_text]),
+                ("O", &[&ui.columns_title, &ui.columns_text]),
                 ("L", &[&ui.log_title]),
                 ("tab tab space b", &[&ui.batch_pick]),
                 ("=preview", &[&sheet]),

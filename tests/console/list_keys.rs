@@ -246,7 +246,7 @@ fn kept(effects: &[Effect]) -> Vec<&str> {
 fn columns_are_hidden_moved_and_kept() {
     use Column::{Address, Age, Cause, Login, Region, Zone};
     let mut state = listed(Lang::En, SIZE);
-    let effects = press(&mut state, "c down space");
+    let effects = press(&mut state, "O down space");
     assert_eq!(kept(&effects), ["address,login,age,region,cause"]);
     // The cursor goes along with what moves; past the edge nothing does.
     let effects = press(&mut state, "down < < < >");
@@ -262,7 +262,7 @@ fn columns_are_hidden_moved_and_kept() {
     press(&mut state, "esc");
     let chosen = Some(vec![Login, Address, Age, Region, Cause, Zone]);
     assert_eq!(state.looks.columns, chosen);
-    let effects = press(&mut state, "c r");
+    let effects = press(&mut state, "O r");
     assert_eq!(kept(&effects), ["shipped"]);
     assert_eq!(state.looks.columns, None);
     // All can go but the name.
@@ -292,6 +292,6 @@ fn the_columns_of_the_last_start_come_back_unless_config_or_operator_say_otherwi
     of_config.looks.columns = Some(vec![Column::Os]);
     assert_eq!(recall(&mut of_config, "id"), Some(vec![Column::Os]));
     let mut chosen = fresh();
-    press(&mut chosen, "c r");
+    press(&mut chosen, "O r");
     assert_eq!(recall(&mut chosen, "id"), None);
 }

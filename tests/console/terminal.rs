@@ -671,11 +671,11 @@ fn the_console_starts_filtered_and_a_target_outside_the_filter_is_still_opened()
         Terminal::start(command, (80, 24))
     };
     let mut terminal = start(&["--filter", "name:shop-api|kiosk-01 | name:ldap"]);
-    terminal.wait_text("3/75");
+    terminal.wait_text("3/78");
     terminal.wait_text("/name:shop-api|kiosk-01 | name:ldap");
     // It is the filter of the line, to be gone on with.
     terminal.keys("/ os:windows\r");
-    terminal.wait_text("2/75");
+    terminal.wait_text("2/78");
     terminal.keys("q");
     assert_eq!(terminal.exit(), 0);
     let mut terminal = start(&["--filter", "name:git-01", "shop-api-01"]);
