@@ -24,6 +24,8 @@ mod languages;
 mod list_keys;
 mod one_road;
 mod overlays;
+#[cfg(target_os = "linux")]
+mod ports;
 mod screenshots;
 #[cfg(target_os = "linux")]
 mod terminal;

@@ -62,7 +62,7 @@ fn text(buf: &Buffer) -> String {
 #[test]
 fn chosen_columns_and_the_order_that_none_of_them_shows() {
     let mut state = listed(Lang::En, (100, 30));
-    press(&mut state, "s s s z c down down down down space > >");
+    press(&mut state, "s s s z O down down down down space > >");
     insta::assert_snapshot!("overlay-columns", text(&frame(&mut state, false)));
     press(&mut state, "esc");
     let shown = text(&frame(&mut state, false));

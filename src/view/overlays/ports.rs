@@ -35,7 +35,19 @@ pub fn draw(state: &State, selected: usize, paint: &mut Paint<'_>, screen: Rect)
     let ui = &state.texts.ui;
     let name = state.selected_instance().map_or("", |one| one.label());
     let title = fill(&ui.ports_title, &[("name", name)]);
-    let area = centred(screen, WIDTH.min(screen.width), screen.height);
+    let case = state.selected_case();
+    let empty = PortView::default();
+    let view = case.map_or(&empty, |case| &case.ports);
+    let head = head(state, case, view, &theme);
+    // The border, the keys, and the row of the vendor's button.
+    let rest = view
+        .report
+        .as_ref()
+        .map_or(0, |report| report.rows.len() + 1 + TOLD)
+        + 3;
+    let height =
+        u16::try_from(head.len() + rest).map_or(screen.height, |all| all.min(screen.height));
+    let area = centred(screen, WIDTH.min(screen.width), height);
     paint.clear(area);
     let title = Line::from(Span::styled(title, theme.title));
     let mut inner = paint.frame(area, &title, true);
@@ -51,11 +63,8 @@ pub fn draw(state: &State, selected: usize, paint: &mut Paint<'_>, screen: Rect)
             paint.line(inner.x, inner.bottom() + row, inner.width, line);
         }
     }
-    let case = state.selected_case();
-    let empty = PortView::default();
-    let view = case.map_or(&empty, |case| &case.ports);
     let mut y = inner.y;
-    for (text, style) in head(state, case, view, &theme) {
+    for (text, style) in head {
         for line in wrap(&text, usize::from(inner.width)) {
             if y < inner.bottom() {
                 paint.text(inner.x, y, inner.width, &line, style);
