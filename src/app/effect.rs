@@ -62,7 +62,11 @@ pub enum Observe {
         user_source: Option<IpAddr>,
     },
     /// Verify the ports of an instance.
-    Ports { run: RunId, instance: String },
+    Ports {
+        run: RunId,
+        instance: String,
+        user_source: Option<IpAddr>,
+    },
 }
 
 /// Which instance to collect everything about, and how.

@@ -39,7 +39,11 @@ pub fn open(state: &mut State, effects: &mut Vec<Effect>) {
         return;
     }
     case.ports.run = Some(run);
-    effects.push(Effect::Observe(Observe::Ports { run, instance }));
+    effects.push(Effect::Observe(Observe::Ports {
+        run,
+        instance,
+        user_source: state.user_source,
+    }));
 }
 
 /// Takes what came of a run; false where nobody waits for it any more.

@@ -27,7 +27,12 @@ pub async fn run(args: &PortsArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let session = open::on(&loaded).await?;
     let instance = targets::find(&session, &args.target).await?;
     let asked = with_login(asked, &instance, args.source);
-    let report = ports::verify(&session, &instance, &asked, !args.no_probe).await;
+    // A network is no single source that a route could be judged for.
+    let source = args
+        .source
+        .filter(|net| net.prefix_len() == net.max_prefix_len());
+    let source = source.map(|net| net.addr());
+    let report = ports::verify(&session, &instance, &asked, source, !args.no_probe).await;
     match args.format {
         Listing::Json => {
             output::print(&format!("{}\n", json(&report, &instance, &args.target)))?;
@@ -65,6 +70,10 @@ fn json(report: &PortReport, instance: &Instance, target: &str) -> Value {
         "at": report.at.to_string(),
         "address": report.address.map(|address| address.to_string()),
         "own_source": report.address.and_then(own_source).map(|own| own.to_string()),
+        "route": report.route.as_ref().map(|route| {
+            let state = route.observed_state();
+            json!({"status": route.status, "state": state, "detail": route.detail.as_str()})
+        }),
         "guest_firewall": "not-seen",
         "rows": rows.collect::<Vec<_>>(),
     })
@@ -147,6 +156,14 @@ fn text(report: &PortReport, instance: &Instance, target: &str) -> String {
         if let Some(opens) = &row.opens {
             let _ = writeln!(out, "    cvmtop act {target} {}", opens.words());
         }
+    }
+    if let Some(route) = &report.route {
+        let place = texts().evidence_on(&route.id, None);
+        let _ = writeln!(
+            out,
+            "\n{}",
+            texts().labelled(&place, &in_words(&route.detail))
+        );
     }
     let _ = writeln!(out, "\n{}", in_words(&said::ports_not_seen()));
     out

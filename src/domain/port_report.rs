@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::action::ActionId;
+use super::evidence::Reading;
 use super::instance::Instance;
 use super::port_check::{Answer, BadTuple, Judged, MOST_TUPLES, Tuple, common};
 use super::ports::{Direction, Transport};
@@ -23,6 +24,8 @@ pub struct PortReport {
     pub at: Timestamp,
     /// The address that was tried from here; `None` where nothing was tried.
     pub address: Option<IpAddr>,
+    /// Whether answers find their way back to whoever asks; one for all rows.
+    pub route: Option<Reading>,
     pub rows: Vec<Row>,
 }
 

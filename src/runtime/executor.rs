@@ -114,9 +114,13 @@ impl Executor {
                     looks::check(&backend, run, instance, deep, user_source, &out).await;
                 });
             }
-            Observe::Ports { run, instance } => {
+            Observe::Ports {
+                run,
+                instance,
+                user_source,
+            } => {
                 self.spawn("ports", Some(run), async move {
-                    looks::ports(&backend, run, instance, &out).await;
+                    looks::ports(&backend, run, instance, user_source, &out).await;
                 });
             }
             Observe::Triage(triage) => self.triage(*triage, None),

@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::session::Session;
+use super::vantage::own_sources;
 use crate::cloud::facts::{self, FactRequest, RuleSets};
 use crate::cloud::said::host_configuration_no;
 use crate::domain::evidence::{Status, group};
@@ -26,11 +27,13 @@ use crate::probe::{icmp, tcp};
 const ECHOES: u16 = 3;
 const SPACING: Duration = Duration::from_millis(200);
 
-/// Looks at every tuple. `probe` allows real tries.
+/// Looks at every tuple. `probe` allows real tries; the route is judged for `source`, else for this
+/// host.
 pub async fn verify(
     session: &Session,
     instance: &Instance,
     tuples: &[Tuple],
+    source: Option<IpAddr>,
     probe: bool,
 ) -> PortReport {
     let limit = session.settings.probe.timeout;
@@ -42,7 +45,7 @@ pub async fn verify(
             .iter()
             .map(|tuple| try_one(tuple, address, probe, limit)),
     );
-    let (sets, tries) = tokio::join!(sets(session, instance), tries);
+    let (sets, tries) = tokio::join!(sets(session, instance, source), tries);
     let groups = sets
         .groups
         .as_ref()
@@ -76,16 +79,23 @@ pub async fn verify(
     PortReport {
         at: Timestamp::now(),
         address,
+        route: sets
+            .readings
+            .iter()
+            .find(|reading| reading.id == group::ROUTE)
+            .cloned(),
         rows: rows.collect(),
     }
 }
 
 /// The rules as they are now; readings that say why where there are none.
-async fn sets(session: &Session, instance: &Instance) -> RuleSets {
+async fn sets(session: &Session, instance: &Instance, source: Option<IpAddr>) -> RuleSets {
     match &session.cloud {
         Some(cloud) if !instance.is_static => {
             let request = FactRequest {
                 instance_is_fresh: true,
+                user_source: source,
+                own_sources: own_sources(instance),
                 ..FactRequest::default()
             };
             facts::rule_sets(&cloud.client, instance, &request).await

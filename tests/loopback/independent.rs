@@ -667,6 +667,14 @@ fn ports_are_verified_by_the_rules_that_are_there_and_the_rest_is_not_known() {
     ] {
         assert_eq!(answer(&rows, tuple), both(want, want), "{tuple}: {rows:#?}");
     }
+    // Whoever comes by the bound public address needs no route; without the subnet the way back to
+    // a colleague is not known.
+    let route = |cloud: &Cloud, more: &[&str]| {
+        let ran = cloud.run(&[&["ports", ID, "--format", "json"], more].concat());
+        ran.report()["route"]["state"].clone()
+    };
+    assert_eq!(route(&with_subnet, &[]), "ok");
+    assert_eq!(route(&without, &["--source", "10.9.8.7"]), Value::Null);
     // A subnet that could not be read may have an ACL: what the groups let in is not known to get
     // through, and what they refuse is refused.
     let rows = of(&without);

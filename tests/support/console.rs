@@ -355,6 +355,7 @@ pub fn verified() -> cvmtop::domain::port_report::PortReport {
     PortReport {
         at: at(100),
         address: Some("203.0.113.7".parse().expect("an address")),
+        route: None,
         rows: rows.collect(),
     }
 }

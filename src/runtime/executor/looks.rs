@@ -176,13 +176,22 @@ pub async fn check(
 }
 
 /// Verifies the ports of an instance: the vendor's rows for everyone, and one's own.
-pub async fn ports(backend: &Backend, run: RunId, id: String, out: &mpsc::Sender<Message>) {
+pub async fn ports(
+    backend: &Backend,
+    run: RunId,
+    id: String,
+    user_source: Option<IpAddr>,
+    out: &mpsc::Sender<Message>,
+) {
     let own = &backend.loaded.settings.probe.tuples;
     let found = match (backend.session().await, backend.instance(&id)) {
         (Ok(session), Some(instance)) => match tuples(None, own) {
             Ok(asked) => {
                 let asked = with_login(asked, &instance, None);
-                Ok(crate::runtime::ports::verify(session, &instance, &asked, true).await)
+                Ok(
+                    crate::runtime::ports::verify(session, &instance, &asked, user_source, true)
+                        .await,
+                )
             }
             Err(why) => Err(why),
         },

@@ -108,11 +108,15 @@ fn head(
         let text = fill(&ui.ports_read, &[("age", &when), ("address", &tried)]);
         head.push((text, theme.dim));
     }
-    for (id, unread) in [
-        (group::ROUTE, &ui.ports_route_unread),
-        (group::GUEST_FIREWALL, &ui.ports_guest_unread),
+    let route = view
+        .report
+        .as_ref()
+        .and_then(|report| report.route.as_ref());
+    let firewall = case.and_then(|case| case.reading(group::GUEST_FIREWALL, None));
+    for (id, reading, unread) in [
+        (group::ROUTE, route, &ui.ports_route_unread),
+        (group::GUEST_FIREWALL, firewall, &ui.ports_guest_unread),
     ] {
-        let reading = case.and_then(|case| case.reading(id, None));
         let line = match reading.and_then(Reading::observed_state) {
             Some(word) => (state.texts.reading(id, None, word), theme.text),
             None => (unread.clone(), theme.dim),

@@ -18,7 +18,7 @@ use crate::diagnosis::asks_for_way;
 use crate::diagnosis::display;
 use crate::diagnosis::display::{abstains, percent};
 use crate::domain::evidence::table::{Group, Tone, Way};
-use crate::domain::evidence::{Reading, Source, Status};
+use crate::domain::evidence::{Reading, Source, Status, group};
 use crate::domain::instance::Instance;
 use crate::domain::report::{Report, Verdict};
 use crate::view::frame::{Look, chord_label};
@@ -424,8 +424,8 @@ fn facts(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'sta
     let (first, rest): (Vec<&Reading>, Vec<&Reading>) = readings
         .into_iter()
         .partition(|reading| state.zoomed || tells(reading));
-    for reading in first {
-        lines.extend(fact(state, case, reading, look, cells));
+    for alike in alike(state, &first) {
+        lines.extend(fact(state, case, &alike, look, cells));
     }
     // What is as it should be is worth its name, not a line of its own.
     for wanted in [Tone::Good, Tone::Neutral, Tone::Unknown] {
@@ -472,13 +472,39 @@ fn with_age(state: &State, case: &Case, reading: &Reading, text: String) -> Stri
     }
 }
 
+/// Readings that say the same once: one question over both paths; and, while nobody said where the
+/// user comes from, the rules for the user and for this host, since both were judged for this host.
+fn alike<'r>(state: &State, readings: &[&'r Reading]) -> Vec<Vec<&'r Reading>> {
+    let of_rules = |reading: &Reading| {
+        [group::SECURITY_GROUP, group::SECURITY_GROUP_HERE].contains(&reading.id.as_str())
+    };
+    let same = |a: &Reading, b: &Reading| {
+        let here = state.user_source.is_none() && !state.zoomed && of_rules(a) && of_rules(b);
+        a.state == b.state
+            && a.status == b.status
+            && (here || (a.id == b.id && a.detail == b.detail))
+    };
+    let mut all: Vec<Vec<&Reading>> = Vec::new();
+    for reading in readings {
+        match all.iter_mut().find(|alike| same(alike[0], reading)) {
+            Some(alike) => alike.push(reading),
+            None => all.push(vec![reading]),
+        }
+    }
+    all
+}
+
+/// Readings that say the same, in one sentence.
 fn fact(
     state: &State,
     case: &Case,
-    reading: &Reading,
+    alike: &[&Reading],
     look: &Look,
     cells: usize,
 ) -> Vec<Line<'static>> {
+    let Some(reading) = alike.first() else {
+        return Vec::new();
+    };
     let theme = &look.theme;
     let glyphs = look.glyphs;
     let (glyph, style) = match reading.tone() {
@@ -489,7 +515,14 @@ fn fact(
         Tone::Unknown => (glyphs.unknown, theme.dim),
     };
     let word = reading.state.as_deref().unwrap_or_default();
-    let mut text = state.texts.reading(&reading.id, reading.path, word);
+    let names: Vec<String> = alike
+        .iter()
+        .map(|one| state.texts.evidence_on(&one.id, one.path))
+        .collect();
+    let names = state.texts.listed(&names);
+    let mut text = state
+        .texts
+        .labelled(&names, state.texts.state(&reading.id, word));
     if reading.status == Status::Stale {
         text = state.texts.noted(&text, state.texts.status(Status::Stale));
     }
