@@ -618,7 +618,12 @@ fn ports_are_verified_by_the_rules_that_are_there_and_the_rest_is_not_known() {
     let none = json!({"TotalCount": 0, "NetworkAclSet": []});
     let subnet = json!({"TotalCount": 1, "SubnetSet": [{"SubnetId": "subnet-1", "VpcId": "vpc-1",
         "CidrBlock": "127.66.1.0/24", "NetworkAclId": "", "RouteTableId": "rtb-1"}]});
-    let answers = json!({"answers": {"DescribeSubnets": subnet, "DescribeNetworkAcls": none}});
+    let vpcs = json!({"TotalCount": 1, "VpcSet": [
+        {"VpcId": "vpc-1", "CidrBlock": "127.0.0.0/8", "Ipv6CidrBlock": "", "AssistantCidrSet": []}]});
+    let routes = json!({"TotalCount": 1, "RouteTableSet": [
+        {"VpcId": "vpc-1", "RouteTableId": "rtb-1", "Main": true, "RouteSet": []}]});
+    let answers = json!({"answers": {"DescribeSubnets": subnet, "DescribeNetworkAcls": none,
+        "DescribeVpcs": vpcs, "DescribeRouteTables": routes}});
     let with_subnet = Cloud::of(&world(
         instance(login, private, &json!({})),
         group.clone(),
@@ -667,13 +672,14 @@ fn ports_are_verified_by_the_rules_that_are_there_and_the_rest_is_not_known() {
     ] {
         assert_eq!(answer(&rows, tuple), both(want, want), "{tuple}: {rows:#?}");
     }
-    // Whoever comes by the bound public address needs no route; without the subnet the way back to
-    // a colleague is not known.
+    // Answers stay within the VPC, or no entry leads them to a colleague's network; without the
+    // subnet the way back is not known.
     let route = |cloud: &Cloud, more: &[&str]| {
         let ran = cloud.run(&[&["ports", ID, "--format", "json"], more].concat());
         ran.report()["route"]["state"].clone()
     };
     assert_eq!(route(&with_subnet, &[]), "ok");
+    assert_eq!(route(&with_subnet, &["--source", "10.9.8.7"]), "missing");
     assert_eq!(route(&without, &["--source", "10.9.8.7"]), Value::Null);
     // A subnet that could not be read may have an ACL: what the groups let in is not known to get
     // through, and what they refuse is refused.
