@@ -71,6 +71,7 @@ pub fn open(state: &mut State, effects: &mut Vec<Effect>) {
     let Some(instance) = state.fleet.selected_id().map(str::to_owned) else {
         return;
     };
+    state.fleet.hold_selection();
     let case = state.cases.entry(instance.clone()).or_default();
     let deep = case.deep;
     let is_fresh = case.check.report.as_ref().is_some_and(|report| {

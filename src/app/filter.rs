@@ -19,6 +19,9 @@ pub const FIELDS: &[&str] = &[
     "state", "region", "zone", "cause", "os", "tag", "login", "name", "id", "ip", "health",
 ];
 
+/// Those of them that a listing does not tell.
+const LOOKED_AT: &[&str] = &["login", "health", "cause"];
+
 /// A parsed filter; the empty one lets everything pass.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -197,6 +200,19 @@ impl Filter {
             Some(Wrong::Value(field, value, values_of(field)?))
         };
         name.or_else(field).or_else(value)
+    }
+
+    /// A field that it asks for and only a look at the logins, or a diagnosis, can tell.
+    pub fn asks_for_a_look(&self) -> Option<&'static str> {
+        fn of(groups: &Groups) -> Option<&'static str> {
+            let mut tests = groups.iter().flatten().flat_map(|term| &term.any);
+            tests.find_map(|test| match test {
+                Test::Field { name, .. } => LOOKED_AT.iter().copied().find(|it| it == name),
+                Test::Saved(groups) => of(groups),
+                Test::Word { .. } => None,
+            })
+        }
+        of(&self.groups)
     }
 
     /// The rows that pass; `matching` holds the buffers of the matcher. Where some hold every word

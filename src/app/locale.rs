@@ -83,7 +83,7 @@ ui_texts! {
     fact_weighs_nothing, fact_raw, fact_raw_none, calls_none, calls_answered, calls_unanswered,
     whynot_title, whynot_pick_title, whynot_pick, whynot_leads, whynot_is_first, whynot_against,
     whynot_would_be, whynot_instead, whynot_unread, whynot_nothing,
-    batch_title, batch_pick, hint_plan, batch_offered, batch_plans, batch_phrase, batch_preparing, batch_ended,
+    batch_title, batch_pick, hint_plan, batch_offered, batch_plans, batch_phrase, batch_busy, batch_begun, batch_preparing, batch_ended,
     batch_stopped,
     any_action_title, any_action_text, parameters_text, parameter_required,
     timed_left, timed_over, timed_failed, timed_stays, timed_key, keep_title, keep_text,

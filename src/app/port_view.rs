@@ -33,6 +33,7 @@ pub fn open(state: &mut State, effects: &mut Vec<Effect>) {
     let Some(instance) = state.fleet.selected_id().map(str::to_owned) else {
         return;
     };
+    state.fleet.hold_selection();
     let run = state.new_run();
     let case = state.cases.entry(instance.clone()).or_default();
     if case.ports.run.is_some() {

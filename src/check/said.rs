@@ -49,6 +49,6 @@ said! { "check":
     connections_unjudged(figures: Said) = "{figures}; the API does not name the ceiling of the type, and the platform names no packet dropped at it";
     connections_unread(figures: Said, why: Said) = "{figures}; the API does not name the ceiling of the type, and the platform's events could not be read: {why}";
     round_trip(typical: Figure) = "{typical} from this host to the login port";
-    no_round_trip() = "the login port gave no answer to this host, so there is no round trip to measure";
+    no_round_trip() = "no round trip to the login port was measured from this host";
     users_side() = "the vendor's page measures it in the user's browser; from here nobody can";
 }

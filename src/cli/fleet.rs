@@ -44,6 +44,9 @@ impl Fleet {
     pub async fn read(global: &GlobalArgs, filter: Option<&str>) -> anyhow::Result<Option<Self>> {
         let loaded = open::settings(global)?;
         let filter = filter_of(filter, &loaded.settings)?;
+        if let Some(field) = filter.as_ref().and_then(Filter::asks_for_a_look) {
+            return Err(output::Fault(said::filter_looks(field)).into());
+        }
         let session = open::on(&loaded).await?;
         let (mut instances, failures) = all(&session).await?;
         for failure in &failures {

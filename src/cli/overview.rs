@@ -32,6 +32,11 @@ pub async fn run(args: &OverviewArgs, global: &GlobalArgs) -> anyhow::Result<u8>
     let Some(fleet) = Fleet::read(global, args.filter.as_deref()).await? else {
         return Ok(EXIT_NOTHING);
     };
+    // Nothing to look at is no fleet whose logins all answer.
+    if fleet.instances.is_empty() {
+        output::warn(&said::overview_empty());
+        return Ok(EXIT_NOTHING);
+    }
     let logins = Logins::look(&fleet.session, &fleet.instances, GREETING).await;
     let reports = fleet.weigh(&logins, args.timeout).await;
     let onsets = fleet.onsets();

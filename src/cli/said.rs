@@ -155,6 +155,8 @@ said! { "cli":
     incident_repair(command: Raw) = "  to mend: {command}";
     no_field(field: Raw, known: List) = "filter: there is no field `{field}`; there are {known}";
     no_value(value: Raw, field: Name, known: List) = "filter: `{value}` is no value of {field}; there are {known}";
+    filter_looks(field: Raw) = "filter: `{field}` is known only once the logins were looked at, so it filters in the console alone; here pick from `--format json`";
+    overview_empty() = "no instance is left to look at";
     no_saved_filter(name: Raw) = "filter: there is no saved filter `{name}`";
     filter_of_console() = "a `--filter` before the command is the console's; give it after `list` or `overview`";
     at_once(n: Number) = "this machine lets {n} connections be open at once, so not all login ports were tried together; `ulimit -n` raises that";

@@ -119,7 +119,11 @@ impl ActionId {
     pub fn is_for_a_source(self) -> bool {
         matches!(
             self,
-            Self::OpenPort | Self::AllowAcl | Self::GuestAllowPort | Self::GuestUnblockSource
+            Self::OpenPort
+                | Self::OpenCommonPorts
+                | Self::AllowAcl
+                | Self::GuestAllowPort
+                | Self::GuestUnblockSource
         )
     }
 }

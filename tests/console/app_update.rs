@@ -828,6 +828,18 @@ fn a_batch_is_planned_shown_and_confirmed_with_its_phrase() {
     assert!(sends(&effects), "{effects:?}");
     assert_eq!(state.jobs.running().count(), 2);
     assert!(state.fleet.marks.is_empty());
+    let told = state.notices.shown().expect("it is said").text.clone();
+    assert!(told.contains("under way on 2"), "{told}");
+    // A second one would change what the first was planned for.
+    batch_previewed(&mut state);
+    let effects = press(&mut state, "r e s t a r t space 2 enter");
+    assert!(!sends(&effects), "{effects:?}");
+    let Some(Overlay::Batch(preview)) = state.overlays.last() else {
+        panic!("it stays open");
+    };
+    let why = preview.refused.as_ref().expect("a reason").to_string();
+    assert!(why.contains("still under way"), "{why}");
+    assert_eq!(state.jobs.running().count(), 2);
 }
 
 #[test]

@@ -121,6 +121,25 @@ fn a_fleet_that_answers_ends_with_zero() {
     assert_eq!(printed, "instances: 1; login answers: 1; it does not: 0\n");
 }
 
+/// Silence about what nobody looked at is no all-clear.
+#[test]
+fn what_only_a_look_can_tell_filters_nothing_away_unseen() {
+    for field in [
+        "health:failing",
+        "name:store login:silent",
+        "cause:disk-full | web",
+    ] {
+        for command in ["overview", "list"] {
+            let (status, printed, said) = run(&[command, "--demo", "--filter", field]);
+            assert_eq!((status, printed.as_str()), (2, ""), "{field}: {said}");
+            assert!(said.contains("is known only once the logins"), "{said}");
+        }
+    }
+    let (status, printed, said) = run(&["overview", "--demo", "--filter", "name:nosuch"]);
+    assert_eq!((status, printed.as_str()), (3, ""), "{said}");
+    assert!(said.contains("no instance is left to look at"), "{said}");
+}
+
 #[test]
 fn a_filter_that_means_nothing_is_one_sentence_and_lists_nothing() {
     for (filter, told) in [

@@ -15,6 +15,7 @@ use crate::app::notices::Severity;
 use crate::app::overlay::user_source::Then;
 use crate::app::overlay::{BatchPreview, Overlay, UserSource};
 use crate::app::state::State;
+use crate::domain::instance::Instance;
 use crate::domain::said::Said;
 
 /// The marked instances, in the order of the list, so that a preview reads as the screen does.
@@ -95,6 +96,20 @@ pub fn confirm(
     if preview.batch.plans().next().is_none() {
         return Ok(());
     }
+    // Two actions on one instance would change what the other one planned for.
+    let busy: Vec<&str> = preview
+        .batch
+        .items
+        .iter()
+        .map(|item| &item.instance)
+        .filter(|instance| state.jobs.running().any(|job| job.instance == instance.id))
+        .map(Instance::label)
+        .collect();
+    if !busy.is_empty() {
+        let names = state.texts.listed(&busy);
+        let why = fill(&state.texts.ui.batch_busy, &[("names", &names)]);
+        return Err(Said::raw(why));
+    }
     let access = actions::access(state);
     let approved = approve_batch(preview.batch.clone(), &access, given, &[])
         .map_err(|refusal| refusal.said())?;
@@ -118,6 +133,9 @@ pub fn confirm(
     for item in approved.items() {
         state.fleet.marks.remove(&item.instance.id);
     }
+    let n = jobs.len().to_string();
+    let begun = fill(&state.texts.ui.batch_begun, &[("title", &title), ("n", &n)]);
+    state.tell(Severity::Info, begun);
     effects.push(Effect::Act(Act::ExecuteBatch {
         approved: Box::new(approved),
         choice: preview.choice.clone(),
