@@ -33,6 +33,8 @@ pub struct Input<'a> {
     pub guest: Option<&'a GuestCounts>,
     /// Somebody consented to the look inside.
     pub deep: bool,
+    /// The time ran out before everything was read.
+    pub cut_short: bool,
     /// Where the failing user comes from, for what opens a port.
     pub user_source: Option<&'a str>,
     pub site: Option<Site>,
@@ -101,6 +103,7 @@ pub fn judge(book: &Book, input: &Input<'_>) -> CheckReport {
         at: input.at,
         instance: Checked::of(input.instance),
         deep: input.deep,
+        cut_short: input.cut_short,
         verdict: Verdict::Normal,
         items,
     };
@@ -227,11 +230,18 @@ fn mend(item: &Item, input: &Input<'_>) -> Mend {
         };
         parameters.insert(name.clone(), value);
     }
-    let linux_only = item
-        .action
-        .as_deref()
-        .is_some_and(|id| id.starts_with("guest-"));
-    let offered = !instance.is_static && (!linux_only || instance.os == Os::Linux);
+    let was_seen = |named: &String| {
+        let mut readings = input.readings.iter();
+        readings.any(|reading| {
+            let state = reading.observed_state();
+            state.is_some_and(|state| named.split_once('.') == Some((&reading.id, state)))
+        })
+    };
+    let of_state = item.actions.iter().find(|(state, _)| was_seen(state));
+    let action = of_state.map_or(item.action.as_ref(), |(_, action)| Some(action));
+    let linux_only = action.is_some_and(|id| id.starts_with("guest-"));
+    let refused = item.unless.iter().any(was_seen);
+    let offered = !refused && !instance.is_static && (!linux_only || instance.os == Os::Linux);
     let guide = match instance.os {
         Os::Windows => item.guide_windows.as_ref().or_else(|| {
             // One for the other system alone helps nobody.
@@ -246,7 +256,7 @@ fn mend(item: &Item, input: &Input<'_>) -> Mend {
     };
     Mend {
         text: Said::known(&item.mend),
-        action: item.action.clone().filter(|_| offered),
+        action: action.filter(|_| offered).cloned(),
         parameters: if offered { parameters } else { Map::new() },
         guide: guide.cloned(),
         console: item

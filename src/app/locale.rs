@@ -61,7 +61,7 @@ macro_rules! ui_texts {
 
 ui_texts! {
     pane_instances, pane_diagnosis, pane_actions,
-    column_name, column_address, column_state, column_login, column_age, column_region, column_cause, column_zone, column_os, column_id, columns_title, columns_text, column_share, column_instances, cause_found,
+    column_name, column_address, column_state, column_login, column_age, column_region, column_cause, column_zone, column_os, column_id, columns_title, columns_text, columns_text_demo, column_share, column_instances, cause_found,
     count_failing, count_impaired, count_off, count_unknown, count_healthy,
     badge_demo, badge_read_only, badge_paused, badge_privacy,
     loading, loading_progress, sweep_progress, no_instances, filter_hides_all, listing_failed,

@@ -14,7 +14,7 @@ use super::health::Health;
 use super::state::State;
 use super::update::arrivals::begin_triage;
 use crate::diagnosis::fleet::{FleetCauses, causes_of};
-use crate::diagnosis::incident::Failing;
+use crate::diagnosis::incident::Diagnosed;
 
 /// Instances of one wave: enough to share the cloud's answers, few enough to leave room for what the
 /// operator asks for.
@@ -130,7 +130,7 @@ pub fn causes(state: &State) -> FleetCauses {
     let rows = state.fleet.rows().iter();
     let weighed = rows.filter_map(|row| {
         let case = state.cases.get(&row.instance.id)?;
-        Some(Failing {
+        Some(Diagnosed {
             instance: &row.instance,
             report: case.report.as_ref()?,
             onset: row.track().onset(),

@@ -58,6 +58,12 @@ pub struct Item {
     pub threshold: String,
     pub mend: String,
     pub action: Option<String>,
+    /// By `group.state`, in place of `action`.
+    #[serde(default)]
+    pub actions: BTreeMap<String, String>,
+    /// States (`group.state`) in which the cloud would refuse the action.
+    #[serde(default)]
+    pub unless: Vec<String>,
     #[serde(default)]
     pub set: BTreeMap<String, String>,
     pub guide: Option<String>,

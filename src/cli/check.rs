@@ -102,8 +102,7 @@ pub async fn run(args: &CheckArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
 
 /// A report that could not be kept is shown all the same.
 fn keep(checks: &Checks, report: &CheckReport) {
-    // Nothing was seen: that is no state of the instance to compare with.
-    if !report.saw_anything() {
+    if !report.is_worth_keeping() {
         return;
     }
     if let Err(error) = checks.keep(report) {

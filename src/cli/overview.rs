@@ -15,7 +15,8 @@ use super::table::{csv, table};
 use super::{EXIT_FAULT, EXIT_INCONCLUSIVE, EXIT_NOTHING, output};
 use crate::app::batch::{Choice, repair_of};
 use crate::diagnosis::fleet::{CauseShare, FleetCauses, causes_of};
-use crate::diagnosis::incident::{Failing, Incident};
+use crate::diagnosis::incident::{Diagnosed, Incident};
+use crate::domain::action::act_words;
 use crate::domain::instance::Instance;
 use crate::domain::report::Report;
 use crate::domain::said::{Figure, List, Unit, Word};
@@ -42,7 +43,7 @@ pub async fn run(args: &OverviewArgs, global: &GlobalArgs) -> anyhow::Result<u8>
     let onsets = fleet.onsets();
     let weighed = reports.iter().map(|(index, report)| {
         let instance = &fleet.instances[*index];
-        Failing {
+        Diagnosed {
             instance,
             report,
             onset: onsets.get(&instance.id).copied(),
@@ -198,17 +199,9 @@ fn command(instances: &[String], choice: &Choice) -> Option<String> {
     if !instances.iter().all(is_plain) {
         return None;
     }
-    let mut command = format!("cvmtop act {} {}", instances.join(" "), choice.action);
-    for (name, value) in &choice.parameters {
-        let value = value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned);
-        let _ = write!(command, " --set {name}={value}");
-    }
-    // Everyone is never filled in: whoever opens it says for whom.
-    if choice.action.is_for_a_source() && !choice.parameters.contains_key("source") {
-        command.push_str(" --set source=ADDRESS");
-    }
-    command.push_str(" --dry-run");
-    Some(command)
+    let words = act_words(choice.action.as_str(), &choice.parameters);
+    Some(format!(
+        "cvmtop act {} {words} --dry-run",
+        instances.join(" ")
+    ))
 }

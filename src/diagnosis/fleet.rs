@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::display::Likelihood;
-use super::incident::{Failing, Incident, incidents_of};
+use super::incident::{Diagnosed, Incident, incidents_of};
 use super::knowledge::Knowledge;
 use crate::domain::report::{CauseProbability, Report, Verdict};
 
@@ -49,13 +49,13 @@ pub fn leading(report: &Report) -> Option<&CauseProbability> {
 /// Counts the weighed instances by cause.
 pub fn causes_of<'a>(
     knowledge: &Knowledge,
-    weighed: impl IntoIterator<Item = Failing<'a>>,
+    weighed: impl IntoIterator<Item = Diagnosed<'a>>,
 ) -> FleetCauses {
     let mut fleet = FleetCauses::default();
     let mut shares: BTreeMap<&str, (&str, f64)> = BTreeMap::new();
-    let mut led: BTreeMap<&str, Vec<Failing<'_>>> = BTreeMap::new();
+    let mut led: BTreeMap<&str, Vec<Diagnosed<'_>>> = BTreeMap::new();
     for one in weighed {
-        let Failing {
+        let Diagnosed {
             instance, report, ..
         } = one;
         fleet.weighed += 1;
@@ -164,7 +164,7 @@ mod tests {
                 report(Verdict::Inconclusive, &[("hang", 0.9)]),
             ),
         ];
-        let weighed = cases.iter().map(|(instance, report)| Failing {
+        let weighed = cases.iter().map(|(instance, report)| Diagnosed {
             instance,
             report,
             onset: None,

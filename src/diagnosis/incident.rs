@@ -89,9 +89,9 @@ fn short(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%MZ").to_string()
 }
 
-/// One instance of a cause.
+/// An instance with its diagnosis, and since when its login fails.
 #[derive(Debug, Clone, Copy)]
-pub struct Failing<'a> {
+pub struct Diagnosed<'a> {
     pub instance: &'a Instance,
     pub report: &'a Report,
     pub onset: Option<Onset>,
@@ -108,8 +108,8 @@ enum Tie {
 
 /// The incidents among instances of one cause, largest first; an instance is in one at most.
 /// `bonds` is what can bring that cause about.
-pub fn incidents_of(failing: &[Failing<'_>], bonds: &[Bond]) -> Vec<Incident> {
-    let mut left: Vec<&Failing<'_>> = failing.iter().collect();
+pub fn incidents_of(failing: &[Diagnosed<'_>], bonds: &[Bond]) -> Vec<Incident> {
+    let mut left: Vec<&Diagnosed<'_>> = failing.iter().collect();
     let mut found = Vec::new();
     while let Some(members) = largest(&left, bonds) {
         found.push(incident(&members, bonds));
@@ -119,8 +119,8 @@ pub fn incidents_of(failing: &[Failing<'_>], bonds: &[Bond]) -> Vec<Incident> {
 }
 
 /// The most instances that have one thing in common, where that is more than one.
-fn largest<'a>(left: &[&'a Failing<'a>], bonds: &[Bond]) -> Option<Vec<&'a Failing<'a>>> {
-    let mut tied: BTreeMap<Tie, Vec<&Failing<'_>>> = BTreeMap::new();
+fn largest<'a>(left: &[&'a Diagnosed<'a>], bonds: &[Bond]) -> Option<Vec<&'a Diagnosed<'a>>> {
+    let mut tied: BTreeMap<Tie, Vec<&Diagnosed<'_>>> = BTreeMap::new();
     for one in left {
         for tie in ties(one, bonds) {
             tied.entry(tie).or_default().push(one);
@@ -138,13 +138,13 @@ fn largest<'a>(left: &[&'a Failing<'a>], bonds: &[Bond]) -> Option<Vec<&'a Faili
     best.map(|(_, of)| of)
 }
 
-fn sharp(one: &Failing<'_>) -> Option<Onset> {
+fn sharp(one: &Diagnosed<'_>) -> Option<Onset> {
     one.onset
         .filter(|onset| onset.failed.duration_since(onset.answered) <= SHARP)
 }
 
 /// What an instance has that another may have too, each once.
-fn ties(one: &Failing<'_>, bonds: &[Bond]) -> Vec<Tie> {
+fn ties(one: &Diagnosed<'_>, bonds: &[Bond]) -> Vec<Tie> {
     let shared = bonds.iter().flat_map(|&what| {
         let ids = ids(one.instance, what).into_iter();
         ids.map(move |id| Tie::Shared(Shared { what, id }))
@@ -170,13 +170,13 @@ fn ids(instance: &Instance, what: Bond) -> Vec<String> {
     ids
 }
 
-fn change<'a>(one: &Failing<'a>) -> Option<&'a Change> {
+fn change<'a>(one: &Diagnosed<'a>) -> Option<&'a Change> {
     let mut evidence = one.report.evidence.iter();
     let reading = evidence.find(|reading| reading.id == group::RECENT_CHANGE)?;
     reading.change.as_deref()
 }
 
-fn incident(members: &[&Failing<'_>], bonds: &[Bond]) -> Incident {
+fn incident(members: &[&Diagnosed<'_>], bonds: &[Bond]) -> Incident {
     let mut common: Vec<Tie> = members.first().map_or(Vec::new(), |one| ties(one, bonds));
     for one in members {
         let own = ties(one, bonds);
@@ -261,9 +261,9 @@ mod tests {
     type Row = (Instance, Report, Option<Onset>);
 
     fn found(rows: &[Row], bonds: &[Bond]) -> Vec<Incident> {
-        let failing: Vec<Failing<'_>> = rows
+        let failing: Vec<Diagnosed<'_>> = rows
             .iter()
-            .map(|(instance, report, onset)| Failing {
+            .map(|(instance, report, onset)| Diagnosed {
                 instance,
                 report,
                 onset: *onset,

@@ -128,6 +128,30 @@ impl ActionId {
     }
 }
 
+/// Words of `cvmtop act TARGET` for an action and its parameters; what only a person knows stands in
+/// capitals.
+pub fn act_words(action: &str, parameters: &Map<String, Value>) -> String {
+    let open = |name: &str| match name {
+        "source" => "ADDRESS".to_owned(),
+        other => other.to_uppercase(),
+    };
+    let mut words = action.to_owned();
+    for (name, value) in parameters {
+        let value = match value {
+            Value::Null => open(name),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        words.push_str(&format!(" --set {name}={value}"));
+    }
+    // Everyone is never filled in: whoever opens it says for whom.
+    let for_a_source = ActionId::parse(action).is_some_and(ActionId::is_for_a_source);
+    if for_a_source && !parameters.contains_key("source") {
+        words.push_str(&format!(" --set source={}", open("source")));
+    }
+    words
+}
+
 impl fmt::Display for ActionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::action::act_words;
 use super::evidence::{Source, Status};
 use super::instance::{Instance, Os};
 use super::said::{self as fields, Said};
@@ -67,6 +68,9 @@ pub struct CheckReport {
     pub instance: Checked,
     /// The guest was looked into.
     pub deep: bool,
+    /// The time ran out before everything was read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut_short: bool,
     pub verdict: Verdict,
     /// In the order of the vendor's groups.
     pub items: Vec<CheckItem>,
@@ -194,16 +198,8 @@ impl Mend {
                 .as_ref()
                 .map(|slug| format!("cvmtop guide {slug}"));
         };
-        let mut words = format!("cvmtop act {target} {action}");
-        for (name, value) in &self.parameters {
-            let value = match value {
-                Value::Null => name.to_uppercase(),
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            words.push_str(&format!(" --set {name}={value}"));
-        }
-        Some(words)
+        let words = act_words(action, &self.parameters);
+        Some(format!("cvmtop act {target} {words}"))
     }
 }
 
@@ -231,10 +227,10 @@ impl CheckReport {
         self.items.iter().any(|item| item.decisive && item.lacks())
     }
 
-    /// Anything was seen at all.
-    pub fn saw_anything(&self) -> bool {
+    /// It is a state of the instance to compare with: something was seen, and the look was whole.
+    pub fn is_worth_keeping(&self) -> bool {
         let mut items = self.items.iter();
-        items.any(|item| item.verdict != Verdict::NotSeen)
+        !self.cut_short && items.any(|item| item.verdict != Verdict::NotSeen)
     }
 }
 
@@ -459,6 +455,7 @@ mod tests {
             at: Timestamp::UNIX_EPOCH,
             instance: Checked::default(),
             deep: false,
+            cut_short: false,
             verdict: Verdict::Normal,
             items,
         }
@@ -524,7 +521,7 @@ mod tests {
         mend.parameters.insert("source".into(), Value::Null);
         assert_eq!(
             mend.command("web-1").as_deref(),
-            Some("cvmtop act web-1 open-port --set port=22 --set source=SOURCE")
+            Some("cvmtop act web-1 open-port --set port=22 --set source=ADDRESS")
         );
     }
 }

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::action::ActionId;
+use super::action::{ActionId, act_words};
 use super::evidence::Reading;
 use super::instance::Instance;
 use super::port_check::{Answer, BadTuple, Judged, MOST_TUPLES, Tuple, common};
@@ -135,17 +135,7 @@ impl Opening {
 
     /// Words of `cvmtop act TARGET`.
     pub fn words(&self) -> String {
-        let mut words = self.action.to_string();
-        for (name, value) in &self.parameters {
-            let value = value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned);
-            words.push_str(&format!(" --set {name}={value}"));
-        }
-        if !self.parameters.contains_key("source") {
-            words.push_str(" --set source=ADDRESS");
-        }
-        words
+        act_words(self.action.as_str(), &self.parameters)
     }
 }
 

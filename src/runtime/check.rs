@@ -35,6 +35,7 @@ fn judged(session: &Session, instance: &Instance, triage: &Triage, deep: bool) -
         facts: facts.and_then(|facts| facts.check.as_ref()),
         guest: triage.guest.as_ref(),
         deep,
+        cut_short: triage.cut_short,
         user_source: triage.vantage.user_source.as_deref(),
         site: cloud.and_then(|cloud| cloud.client.site()),
         at: Timestamp::now(),

@@ -232,6 +232,7 @@ mod tests {
                 ..Checked::default()
             },
             deep: false,
+            cut_short: false,
             verdict: Verdict::Fault,
             items: vec![CheckItem {
                 id: "memory".into(),

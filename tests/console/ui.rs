@@ -234,8 +234,10 @@ fn ports() {
         let name = format!("ports-{}", lang.as_str());
         insta::assert_snapshot!(name, text(&frame(&mut state, false)));
     }
+    // Masking is asked for when somebody looks over the shoulder: also in the view itself.
     let mut state = verified(Lang::En, (200, 50));
-    state.looks.privacy = true;
+    assert!(text(&frame(&mut state, false)).contains("203.0.113.7"));
+    press(&mut state, "P");
     let shown = text(&frame(&mut state, false));
     assert!(!shown.contains("203.0.113.7"), "{shown}");
 }

@@ -272,3 +272,36 @@ fn a_person_reads_it_in_the_own_language_and_width() {
         assert_eq!(long.count(), 0, "{printed}");
     }
 }
+
+/// What a list offers is taken by `act`, and what `act` would refuse is not offered.
+#[test]
+fn an_instance_that_does_not_run_is_offered_what_act_takes() {
+    let program = Program::new();
+    for (target, action) in [
+        ("staging-web-01", Some("start")),
+        ("wiki-01", Some("exit-rescue")),
+        ("ledger-01", None),
+        ("archive-01", None),
+    ] {
+        let (_, report) = one(&program, &[target]);
+        let mend = &item(&report, "running")["mend"];
+        assert_eq!(mend["action"].as_str(), action, "{target}: {mend:#}");
+        let Some(_) = action else { continue };
+        let command = mend["command"].as_str().unwrap();
+        let words: Vec<&str> = command.split(' ').skip(1).chain(["--dry-run"]).collect();
+        let (status, printed, said) = run(&program, &words);
+        assert_eq!(status, 0, "{command}: {printed}{said}");
+    }
+}
+
+/// A look that was cut off is shown, and is no state to compare the next one with.
+#[test]
+fn a_look_without_time_is_not_kept() {
+    let program = Program::new();
+    let (_, cut) = one(&program, &["shop-web-01", "--timeout", "1ms"]);
+    assert_eq!(cut["cut_short"], true, "{cut:#}");
+    assert!(!folder(&program, &cut).exists(), "nothing is kept");
+    let (_, whole) = one(&program, &["shop-web-01"]);
+    assert_eq!(whole["cut_short"], Value::Null);
+    assert!(folder(&program, &whole).exists());
+}

@@ -282,6 +282,7 @@ impl Case {
                 facts: self.facts.as_ref(),
                 guest: self.guest.as_ref(),
                 deep: self.guest.is_some(),
+                cut_short: false,
                 user_source: Some("198.51.100.7"),
                 site: None,
                 at: now(),

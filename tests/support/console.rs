@@ -315,6 +315,7 @@ pub fn checked(id: &str, full: bool) -> cvmtop::domain::check::CheckReport {
             facts: Some(&facts),
             guest: None,
             deep: false,
+            cut_short: false,
             user_source: Some("198.51.100.4"),
             site: None,
             at: at(if full { 0 } else { 900 }),

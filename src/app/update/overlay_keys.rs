@@ -65,14 +65,14 @@ fn run(state: &mut State, command: Command, context: Context, effects: &mut Vec<
     }
 }
 
-/// What counts whatever is open: the keys of help, and those of leaving and of saving the screen that
+/// What counts whatever is open: the keys of help and of masking, and those of leaving and of saving the screen that
 /// hold Ctrl or Alt, as a letter is for the overlay.
 fn everywhere(state: &State, context: Context, chord: Chord) -> Answer {
     if context.takes_text() && chord.typed().is_some() {
         return Answer::Stay;
     }
     match state.keys.of_panes(&[Context::Global], chord) {
-        Some(Command::Help) => Answer::Run(Command::Help),
+        Some(command @ (Command::Help | Command::Privacy)) => Answer::Run(command),
         Some(command @ (Command::Quit | Command::SaveScreen)) if chord.ctrl || chord.alt => {
             Answer::Run(command)
         }

@@ -155,7 +155,7 @@ pub async fn check(
             }
             Err(error) => told.push(error.said()),
         }
-        if report.saw_anything()
+        if report.is_worth_keeping()
             && let Err(error) = checks.keep(report)
         {
             told.push(error.said());

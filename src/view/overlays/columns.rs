@@ -21,7 +21,12 @@ pub fn draw(state: &State, question: &Columns, paint: &mut Paint<'_>, screen: Re
         })
         .collect();
     let room = screen.height.saturating_sub(OTHER_ROWS);
-    let text = [(ui.columns_text.clone(), paint.look.theme.text)];
+    let told = if state.demo {
+        &ui.columns_text_demo
+    } else {
+        &ui.columns_text
+    };
+    let text = [(told.clone(), paint.look.theme.text)];
     let ask = Ask {
         title: &ui.columns_title,
         text: &text,

@@ -29,6 +29,11 @@ const DETAIL: usize = 3;
 pub fn draw(state: &State, selected: usize, paint: &mut Paint<'_>, screen: Rect) {
     let theme = paint.look.theme.clone();
     let ui = &state.texts.ui;
+    // What is told at the foot stays in sight.
+    let screen = Rect {
+        height: screen.height.saturating_sub(1),
+        ..screen
+    };
     let name = state.selected_instance().map_or("", |one| one.label());
     let title = fill(&ui.check_title, &[("name", name)]);
     let area = centred(screen, WIDTH.min(screen.width), screen.height);
