@@ -11,7 +11,7 @@ use super::args::{GlobalArgs, Listing, PortsArgs};
 use super::output::{said as in_words, texts};
 use super::said;
 use super::table::{csv, table};
-use super::{EXIT_FAULT, EXIT_INCONCLUSIVE, open, output};
+use super::{EXIT_FAULT, EXIT_INCONCLUSIVE, EXIT_NOTHING, open, output};
 use crate::domain::instance::Instance;
 use crate::domain::port_check::{Answer, Part, Tuple};
 use crate::domain::port_report::{PortReport, said as words, tuples, with_login};
@@ -25,7 +25,13 @@ pub async fn run(args: &PortsArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let own = [loaded.settings.probe.tuples.clone(), args.tuple.clone()].concat();
     let asked = tuples(args.source, &own).map_err(output::Fault)?;
     let session = open::on(&loaded).await?;
-    let instance = targets::find(&session, &args.target).await?;
+    let instance = match targets::find(&session, &args.target).await {
+        Ok(instance) => instance,
+        Err(error) => {
+            output::warn(&error.said());
+            return Ok(EXIT_NOTHING);
+        }
+    };
     let asked = with_login(asked, &instance, args.source);
     // A network is no single source that a route could be judged for.
     let source = args

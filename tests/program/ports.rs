@@ -121,6 +121,10 @@ fn bad_tuples_are_one_sentence_and_too_many_are_refused() {
     let (status, _, said) = run(&many);
     assert_eq!(status, 2, "{said}");
     assert!(said.contains("at most 15"), "{said}");
+    // As for every command: nothing to look at is no misuse.
+    let (status, printed, said) = run(&["ports", "nosuch", "--demo"]);
+    assert_eq!((status, printed.as_str()), (3, ""), "{said}");
+    assert!(said.contains("`nosuch` was not found"), "{said}");
 }
 
 #[test]
