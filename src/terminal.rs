@@ -7,6 +7,7 @@ pub mod clipboard;
 pub mod events;
 pub mod frame_clock;
 pub mod hangup;
+pub mod hyperlink;
 pub mod screen;
 pub mod session;
 pub mod writer;

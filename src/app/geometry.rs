@@ -37,6 +37,17 @@ pub struct Geometry {
     pub actions: Scrolled,
     /// The same for the topmost overlay.
     pub overlay: Scrolled,
+    /// Cells that lead to a page, for terminals that follow links.
+    pub links: Vec<Link>,
+}
+
+/// Cells of one row that lead to a page of the web.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    pub x: u16,
+    pub y: u16,
+    pub width: u16,
+    pub address: String,
 }
 
 /// Height of a window and of what is scrolled in it.

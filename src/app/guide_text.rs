@@ -62,23 +62,25 @@ fn about(state: &State, guide: &Guide) -> Vec<TextLine> {
         GuideOs::Linux => texts.os(Os::Linux).to_owned(),
         GuideOs::Windows => texts.os(Os::Windows).to_owned(),
     };
-    let documents = if guide.documents.is_empty() {
-        texts.ui.guide_no_document.clone()
-    } else {
-        texts.listed(&guide.documents)
-    };
     let mut origin = fill(
         &texts.ui.guide_about,
-        &[
-            ("os", &os),
-            ("documents", &documents),
-            ("date", &guide.reviewed),
-        ],
+        &[("os", &os), ("date", &guide.reviewed)],
     );
     if guide.is_own {
         let _ = write!(origin, " {}", texts.ui.guide_own);
     }
     lines.push(note(origin));
+    for document in &guide.documents {
+        let label = texts.labelled(&texts.ui.guide_document, "");
+        lines.push(TextLine {
+            look: LineLook::Note,
+            parts: vec![
+                Part::plain(label),
+                Part::link(document.clone(), web_address(document)),
+            ],
+            ..TextLine::default()
+        });
+    }
     lines.push(TextLine::default());
     lines
 }
@@ -326,6 +328,11 @@ impl Setter<'_> {
     }
 }
 
+/// The address, where it is one of the web.
+fn web_address(address: &str) -> Option<String> {
+    address.starts_with("https://").then(|| address.to_owned())
+}
+
 fn parts(spans: &[Span]) -> Vec<Part> {
     spans
         .iter()
@@ -334,12 +341,21 @@ fn parts(spans: &[Span]) -> Vec<Part> {
                 Span::Text(text) => (text.clone(), PartLook::Plain),
                 Span::Emphasis(text) | Span::Strong(text) => (text.clone(), PartLook::Strong),
                 Span::Code(text) => (format!("`{text}`"), PartLook::Code),
-                Span::Link { text, target } => match target {
-                    Target::Guide(_) => (text.clone(), PartLook::Link),
-                    Target::Web(address) => (format!("{text} <{address}>"), PartLook::Link),
-                },
+                Span::Link { text, target } => {
+                    return match target {
+                        Target::Guide(_) => Part::link(text.clone(), None),
+                        // Written out, too: not every terminal follows links.
+                        Target::Web(address) => {
+                            Part::link(format!("{text} <{address}>"), web_address(address))
+                        }
+                    };
+                }
             };
-            Part { text, look }
+            Part {
+                text,
+                look,
+                address: None,
+            }
         })
         .collect()
 }

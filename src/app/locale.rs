@@ -92,7 +92,7 @@ ui_texts! {
     job_unchanged, job_worse, job_failed, job_unknown, job_taken_back, job_undo, plan_failed, no_advice,
     preview_title, preview_typed, preview_read_only,
     secret_title, secret_text,
-    guide_why, guide_about, guide_own, guide_no_document, guide_no_rule,
+    guide_why, guide_about, guide_own, guide_document, guide_no_rule,
     guide_step_for_you, reason_cause, reason_error, reason_words, reason_symptom, reason_start,
     step_action, step_command, step_vnc, step_user, step_ticked, step_unticked, steps_ticked,
     standing_done, standing_to_do, standing_not_called_for,

@@ -34,6 +34,8 @@ pub enum PartLook {
 pub struct Part {
     pub text: String,
     pub look: PartLook,
+    /// Where it leads on the web.
+    pub address: Option<String>,
 }
 
 impl Part {
@@ -41,6 +43,16 @@ impl Part {
         Self {
             text: text.into(),
             look: PartLook::Plain,
+            address: None,
+        }
+    }
+
+    /// A link; without an address of the web it leads to somewhere in the program.
+    pub fn link(text: String, address: Option<String>) -> Self {
+        Self {
+            text,
+            look: PartLook::Link,
+            address,
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr as _;
@@ -15,11 +15,14 @@ use super::{open, output, said};
 use crate::app::guide_text;
 use crate::app::locale::Texts;
 use crate::client_text::{self, Recognised};
+use crate::config::OnOff;
 use crate::domain::report::GuideMatch;
-use crate::domain::said::{List, Said, Table, Word};
+use crate::domain::said::{Said, Table, Word};
 use crate::domain::text::sanitise;
 use crate::guide::markdown::{Block, Document, Span, Step, StepKind, Target};
 use crate::guide::{Guide, Lang, Library, MatchInput, library, match_guides, search};
+use crate::terminal::capability::Capability;
+use crate::terminal::hyperlink::with_links;
 use crate::view::text::wrap as wrap_lines;
 
 /// Columns of printed text.
@@ -35,7 +38,7 @@ pub fn run(args: &GuideArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
             .get(slug)
             .ok_or_else(|| Fault(unknown(library, slug)))?;
         let text = match args.format {
-            TextOrJson::Text => print_guide(guide, lang),
+            TextOrJson::Text => linked(print_guide(guide, lang), loaded.settings.ui.links),
             TextOrJson::Json => format!("{}\n", guide_json(guide, lang)),
         };
         output::print(&text)?;
@@ -65,6 +68,13 @@ pub fn run(args: &GuideArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     };
     output::print(&text)?;
     Ok(u8::from(found.is_empty()))
+}
+
+/// The text with its addresses as links, where it goes to a terminal that follows them.
+fn linked(text: String, wanted: OnOff) -> String {
+    let capability = Capability::from_environment(|name| std::env::var(name).ok());
+    let links = std::io::stdout().is_terminal() && wanted.or(capability.links);
+    if links { with_links(&text) } else { text }
 }
 
 fn unknown(library: &Library, slug: &str) -> Said {
@@ -188,13 +198,13 @@ fn print_guide(guide: &Guide, lang: Lang) -> String {
     let mut out = format!("{}\n", text.title);
     out.push_str(&"=".repeat(text.title.width()));
     let os = Word::new(Table::Os, guide.os.as_str());
-    let about = if guide.documents.is_empty() {
-        said::guide_about(&guide.slug, os, &guide.reviewed)
-    } else {
-        let documents = List::names(&guide.documents);
-        said::guide_about_with(&guide.slug, os, documents, &guide.reviewed)
-    };
-    let _ = writeln!(out, "\n{}\n", texts.said(&about));
+    let about = said::guide_about(&guide.slug, os, &guide.reviewed);
+    let _ = writeln!(out, "\n{}", texts.said(&about));
+    for document in &guide.documents {
+        let label = texts.labelled(&texts.ui.guide_document, document);
+        let _ = writeln!(out, "{label}");
+    }
+    out.push('\n');
     for symptom in &text.symptoms {
         let _ = writeln!(out, "  * {symptom}");
     }

@@ -76,7 +76,6 @@ said! { "cli":
     step_vnc() = "vnc";
     step_user() = "user";
     guide_about(slug: Name, os: Word, reviewed: Name) = "{slug} | {os} | {reviewed}";
-    guide_about_with(slug: Name, os: Word, documents: List, reviewed: Name) = "{slug} | {os} | doc {documents} | {reviewed}";
     link_to_guide(text: Raw, slug: Name) = "{text} (guide {slug})";
     journal_read_only(because: Said) = "nothing is written: {because}; a time box is kept or closed by a run that may act";
     unsettled(why: Said) = "entries in flight cannot be settled now: {why}";

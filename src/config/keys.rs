@@ -500,6 +500,14 @@ pub static ENTRIES: &[Entry] = &[
         show: |s| quoted(s.ui.sync_output.as_str()),
     },
     Entry {
+        key: "ui.links",
+        variable: "CVMTOP_LINKS",
+        kind: Kind::Choice(OnOff::WORDS),
+        help: "links to pages that the terminal follows (OSC 8): auto, on or off",
+        set: setter!(ui.links, OnOff),
+        show: |s| quoted(s.ui.links.as_str()),
+    },
+    Entry {
         key: "ui.privacy",
         variable: "CVMTOP_PRIVACY",
         kind: Kind::Bool,

@@ -48,6 +48,17 @@ choice!(
     /// A feature that may be left to the program.
     OnOff { Auto = "auto", On = "on", Off = "off" }
 );
+
+impl OnOff {
+    /// What holds where `auto` stands for `found`.
+    pub fn or(self, found: bool) -> bool {
+        match self {
+            Self::Auto => found,
+            Self::On => true,
+            Self::Off => false,
+        }
+    }
+}
 choice!(
     /// The vendor's site whose keys are used.
     SiteSetting { Auto = "auto", China = "china", International = "international" }
@@ -163,6 +174,8 @@ pub struct UiSettings {
     pub glyphs: Glyphs,
     pub ambiguous_width: AmbiguousWidth,
     pub sync_output: OnOff,
+    /// Links that the terminal follows.
+    pub links: OnOff,
     /// Mask addresses and ids on the screen.
     pub privacy: bool,
     /// `None`: those that were chosen in the console last.
@@ -283,6 +296,7 @@ impl Default for Settings {
                 glyphs: Glyphs::Unicode,
                 ambiguous_width: AmbiguousWidth::Auto,
                 sync_output: OnOff::Auto,
+                links: OnOff::Auto,
                 privacy: false,
                 columns: None,
                 frames_per_second: None,

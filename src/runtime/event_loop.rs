@@ -21,11 +21,11 @@ use crate::app::message::Message;
 use crate::app::notices::Severity;
 use crate::app::state::State;
 use crate::app::update::{Dirty, next_wake, update};
-use crate::config::{AmbiguousWidth, OnOff, Settings, UiSettings};
+use crate::config::{AmbiguousWidth, Settings, UiSettings};
 use crate::terminal::capability::Capability;
 use crate::terminal::clipboard::copy_sequence;
 use crate::terminal::frame_clock::FrameClock;
-use crate::terminal::screen::Screen;
+use crate::terminal::screen::{Extras, Screen};
 use crate::terminal::session::Session as TerminalSession;
 use crate::terminal::writer::{Writer, Written};
 use crate::terminal::{TerminalError, events, hangup};
@@ -59,7 +59,7 @@ pub struct Looks {
     pub themes: Vec<Theme>,
     no_color: bool,
     ambiguous_wide: bool,
-    sync_output: bool,
+    extras: Extras,
     frames_per_second: u16,
 }
 
@@ -71,10 +71,9 @@ impl Looks {
             themes,
             no_color: false,
             ambiguous_wide: false,
-            sync_output: match ui.sync_output {
-                OnOff::On => true,
-                OnOff::Off => false,
-                OnOff::Auto => capability.sync_output,
+            extras: Extras {
+                sync: ui.sync_output.or(capability.sync_output),
+                links: ui.links.or(capability.links),
             },
             frames_per_second: 0,
         };
@@ -187,7 +186,7 @@ pub async fn run(
         executor,
         terminal,
         writer: Writer::start().map_err(setup("writer"))?,
-        screen: Screen::new(width, height, looks.sync_output),
+        screen: Screen::new(width, height, looks.extras),
         pace: FrameClock::new(looks.frames_per_second),
         looks,
         settings,

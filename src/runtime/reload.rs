@@ -247,5 +247,5 @@ fn counts_now(old: &Settings, new: &Settings) -> bool {
     same.probe.sweep_interval = old.probe.sweep_interval;
     same.probe.per_target_interval = old.probe.per_target_interval;
     same.probe.user_source = old.probe.user_source;
-    same == *old && new.ui.sync_output == old.ui.sync_output
+    same == *old && new.ui.sync_output == old.ui.sync_output && new.ui.links == old.ui.links
 }

@@ -12,6 +12,8 @@ pub struct Capability {
     pub depth: Depth,
     /// Private mode 2026 is understood or ignored; terminals that print it are left alone.
     pub sync_output: bool,
+    /// Links (OSC 8) are followed or left out; terminals that print them are left alone.
+    pub links: bool,
     pub utf8: bool,
     /// The terminal says that it draws East Asian "ambiguous" characters two cells wide.
     pub ambiguous_wide: bool,
@@ -44,6 +46,10 @@ impl Capability {
         Self {
             depth: depth(&term, &get("COLORTERM"), &get("NO_COLOR"), plain),
             sync_output: !plain && term != "linux",
+            links: !plain
+                && term != "linux"
+                && !term.starts_with("vt")
+                && multiplexer != Multiplexer::Screen,
             utf8: utf8(&get) && term != "linux" && !plain,
             ambiguous_wide: matches!(get("VTE_CJK_WIDTH").as_str(), "wide" | "2"),
             remote: !get("SSH_TTY").is_empty() || !get("SSH_CONNECTION").is_empty(),
@@ -102,6 +108,15 @@ mod tests {
         assert_eq!(quiet.depth, Depth::Mono);
         assert_eq!(of(&[("TERM", "dumb")]).depth, Depth::Mono);
         assert!(!of(&[("TERM", "dumb")]).sync_output);
+    }
+
+    #[test]
+    fn links_are_kept_from_terminals_that_would_print_them() {
+        assert!(of(&[("TERM", "xterm-256color")]).links);
+        assert!(of(&[("TERM", "screen-256color"), ("TMUX", "/tmp/x,1,0")]).links);
+        for term in ["dumb", "", "linux", "vt220", "screen"] {
+            assert!(!of(&[("TERM", term)]).links, "{term}");
+        }
     }
 
     #[test]

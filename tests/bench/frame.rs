@@ -12,7 +12,7 @@ use cvmtop::app::locale::Lang;
 use cvmtop::app::state::State;
 use cvmtop::domain::evidence::table::LoginWord;
 use cvmtop::domain::instance::{Instance, Os};
-use cvmtop::terminal::screen::Screen;
+use cvmtop::terminal::screen::{Extras, Screen};
 use cvmtop::view::frame::{Look, draw};
 use cvmtop::view::theme::{Depth, Theme};
 use divan::{Bencher, black_box};
@@ -73,7 +73,14 @@ fn state(fleet: usize, (width, height): (u16, u16)) -> State {
 fn frames(bencher: Bencher<'_, '_>, fleet: usize, size: (u16, u16)) {
     let mut state = state(fleet, size);
     let look = Look::new(Theme::fallback(), Depth::True, false, false);
-    let mut screen = Screen::new(size.0, size.1, true);
+    let mut screen = Screen::new(
+        size.0,
+        size.1,
+        Extras {
+            sync: true,
+            links: true,
+        },
+    );
     let mut at = 0;
     bencher.bench_local(|| {
         at = (at + 1) % fleet;

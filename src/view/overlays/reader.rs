@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use super::dialogs::edit_line;
 use super::hints::{self, hint};
 use crate::app::command::Command;
-use crate::app::geometry::Scrolled;
+use crate::app::geometry::{Link, Scrolled};
 use crate::app::keys::{Bound, Reader};
 use crate::app::locale::fill;
 use crate::app::overlay::Reading;
@@ -46,7 +46,7 @@ pub fn draw(state: &State, reading: &Reading, paint: &mut Paint<'_>, screen: Rec
     let foot = u16::from(search) + u16::from(reading.guide.is_some() && inner.height > 4);
     let text_rows = usize::from(inner.height.saturating_sub(foot));
     let cells = usize::from(inner.width.saturating_sub(1));
-    let mut lines: Vec<Line<'static>> = Vec::new();
+    let mut lines: Vec<Row> = Vec::new();
     let mut shown = 0;
     for line in reading.body.iter().skip(reading.offset) {
         let rows = rows(state, reading, line, paint.look, cells);
@@ -57,7 +57,15 @@ pub fn draw(state: &State, reading: &Reading, paint: &mut Paint<'_>, screen: Rec
         shown += 1;
     }
     for (row, line) in lines.iter().take(text_rows).enumerate() {
-        paint.line(inner.x, inner.y + row as u16, inner.width, line);
+        let y = inner.y + row as u16;
+        paint.line(inner.x, y, inner.width, &line.line);
+        // A masked address must not go out beneath its mask.
+        let links = line.links.iter().filter(|_| !state.looks.privacy);
+        paint.links.extend(links.map(|link| Link {
+            x: inner.x + link.x,
+            y,
+            ..link.clone()
+        }));
     }
     let more = paint.look.theme.accent;
     let edge = inner.right().saturating_sub(1);
@@ -144,13 +152,30 @@ const KEYS: [Bound; 7] = [
     Bound::Pane(Command::Guides),
 ];
 
-fn rows(
-    state: &State,
-    reading: &Reading,
-    line: &TextLine,
-    look: &Look,
-    cells: usize,
-) -> Vec<Line<'static>> {
+/// A row, and its cells that lead somewhere, counted from its own beginning.
+struct Row {
+    line: Line<'static>,
+    links: Vec<Link>,
+}
+
+/// Text of one look; where it leads.
+struct Piece<'t> {
+    text: String,
+    style: Style,
+    address: Option<&'t str>,
+}
+
+impl Piece<'_> {
+    fn new(text: String, style: Style) -> Self {
+        Self {
+            text,
+            style,
+            address: None,
+        }
+    }
+}
+
+fn rows(state: &State, reading: &Reading, line: &TextLine, look: &Look, cells: usize) -> Vec<Row> {
     let theme = &look.theme;
     let wanted = reading.search.to_lowercase();
     let hit = !wanted.is_empty() && line.plain().to_lowercase().contains(&wanted);
@@ -168,7 +193,7 @@ fn rows(
     let (lead, lead_style) = lead(state, reading, line, look);
     let first = line.indent + width(&lead);
     let hang = if line.step.is_some() { HANG } else { first };
-    let mut spans = vec![(lead, lead_style)];
+    let mut pieces = vec![Piece::new(lead, lead_style)];
     for part in &line.parts {
         let style = match part.look {
             _ if hit => theme.warn,
@@ -177,9 +202,12 @@ fn rows(
             PartLook::Code => theme.code,
             PartLook::Link => theme.accent,
         };
-        spans.push((part.text.clone(), style));
+        pieces.push(Piece {
+            address: part.address.as_deref(),
+            ..Piece::new(part.text.clone(), style)
+        });
     }
-    set(&spans, line.indent, hang, cells)
+    set(&pieces, line.indent, hang, cells)
 }
 
 /// What stands before the first word: for a step its cursor, tick, number and kind.
@@ -201,13 +229,7 @@ fn lead(state: &State, reading: &Reading, line: &TextLine, look: &Look) -> (Stri
 }
 
 /// A row in columns where they fit, or else cell by cell under the names of the columns.
-fn table_rows(
-    row: &TableRow,
-    indent: usize,
-    base: Style,
-    theme: &Theme,
-    cells: usize,
-) -> Vec<Line<'static>> {
+fn table_rows(row: &TableRow, indent: usize, base: Style, theme: &Theme, cells: usize) -> Vec<Row> {
     let total: usize = row.widths.iter().map(|width| width + GAP).sum();
     let style = if row.is_head { theme.title } else { base };
     if indent + total <= cells + GAP {
@@ -215,50 +237,75 @@ fn table_rows(
         for (cell, width) in row.cells.iter().zip(&row.widths) {
             text.push_str(&fit(cell, width + GAP, ""));
         }
-        return vec![Line::from(Span::styled(text.trim_end().to_owned(), style))];
+        return vec![Row {
+            line: Line::from(Span::styled(text.trim_end().to_owned(), style)),
+            links: Vec::new(),
+        }];
     }
     if row.is_head {
         return Vec::new();
     }
     let mut lines = Vec::new();
     for (index, (name, cell)) in row.heads.iter().zip(&row.cells).enumerate() {
-        let spans = [(format!("{name}: "), theme.title), (cell.clone(), base)];
+        let pieces = [
+            Piece::new(format!("{name}: "), theme.title),
+            Piece::new(cell.clone(), base),
+        ];
         let indent = if index == 0 { indent } else { indent + 2 };
-        lines.extend(set(&spans, indent, indent + 2, cells));
+        lines.extend(set(&pieces, indent, indent + 2, cells));
     }
     lines
 }
 
 /// Wraps stretches of several styles: the first row set in by `indent`, the others by `hang`.
-fn set(spans: &[(String, Style)], indent: usize, hang: usize, cells: usize) -> Vec<Line<'static>> {
+fn set(pieces: &[Piece<'_>], indent: usize, hang: usize, cells: usize) -> Vec<Row> {
     let hang = hang.min(cells / 2);
     let indent = indent.min(hang.max(cells / 2));
-    let text: String = spans.iter().map(|(text, _)| text.as_str()).collect();
-    let mut styled = spans
+    let text: String = pieces.iter().map(|piece| piece.text.as_str()).collect();
+    let mut styled = pieces
         .iter()
-        .flat_map(|(text, style)| text.chars().map(|c| (c, *style)))
+        .flat_map(|piece| piece.text.chars().map(move |c| (c, piece)))
         .peekable();
-    let mut lines = Vec::new();
+    let mut rows = Vec::new();
     for (number, row) in wrap(&text, cells.saturating_sub(hang.max(indent)).max(2))
         .into_iter()
         .enumerate()
     {
         let set_in = if number == 0 { indent } else { hang };
         let mut out = vec![Span::raw(" ".repeat(set_in))];
+        let mut links: Vec<Link> = Vec::new();
+        let mut x = set_in as u16;
         for c in row.chars() {
             // Wrapping leaves out spaces at the ends of rows, and nothing else.
             while styled.peek().is_some_and(|(known, _)| *known != c) {
                 styled.next();
             }
-            let style = styled
-                .next()
-                .map_or_else(Style::default, |(_, style)| style);
+            let piece = styled.next().map(|(_, piece)| piece);
+            let style = piece.map_or_else(Style::default, |piece| piece.style);
+            let taken = width(c.encode_utf8(&mut [0; 4])) as u16;
+            if let Some(address) = piece.and_then(|piece| piece.address) {
+                match links.last_mut() {
+                    Some(link) if link.address == address && link.x + link.width == x => {
+                        link.width += taken;
+                    }
+                    _ => links.push(Link {
+                        x,
+                        y: 0,
+                        width: taken,
+                        address: address.to_owned(),
+                    }),
+                }
+            }
+            x += taken;
             match out.last_mut() {
                 Some(last) if last.style == style => last.content.to_mut().push(c),
                 _ => out.push(Span::styled(c.to_string(), style)),
             }
         }
-        lines.push(Line::from(out));
+        rows.push(Row {
+            line: Line::from(out),
+            links,
+        });
     }
-    lines
+    rows
 }

@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use crate::app::geometry::Scrolled;
+use crate::app::geometry::{Link, Scrolled};
 use crate::view::frame::Look;
 use crate::view::mask::mask;
 use crate::view::text;
@@ -17,6 +17,8 @@ use crate::view::text;
 pub struct Paint<'a> {
     pub buf: &'a mut Buffer,
     pub look: &'a Look,
+    /// What was drawn so far that leads somewhere.
+    pub links: Vec<Link>,
 }
 
 impl Paint<'_> {
@@ -107,6 +109,9 @@ impl Paint<'_> {
     /// Clears an area to the plain text style, for overlays.
     pub fn clear(&mut self, area: Rect) {
         let area = area.intersection(self.buf.area);
+        // A link in half is none: what is left of its text says where it led.
+        self.links
+            .retain(|link| !area.intersects(Rect::new(link.x, link.y, link.width, 1)));
         for y in area.top()..area.bottom() {
             for x in area.left()..area.right() {
                 self.buf[(x, y)].reset();
