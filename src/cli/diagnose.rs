@@ -134,7 +134,7 @@ fn print(args: &DiagnoseArgs, session: &Session, report: &Report) -> anyhow::Res
 
 /// How far a run over several targets has come, on standard error.
 pub(super) struct Progress {
-    of: usize,
+    of: AtomicUsize,
     done: AtomicUsize,
     begun: Instant,
 }
@@ -142,19 +142,25 @@ pub(super) struct Progress {
 impl Progress {
     pub fn of(of: usize) -> Self {
         Self {
-            of,
+            of: AtomicUsize::new(of),
             done: AtomicUsize::new(0),
             begun: Instant::now(),
         }
     }
 
+    /// So many targets more.
+    pub fn expect(&self, more: usize) {
+        self.of.fetch_add(more, Ordering::Relaxed);
+    }
+
     /// Says so at each tenth of the targets: enough to see that it goes on, little in a log.
     pub fn one_more(&self) {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        let step = self.of.div_ceil(10);
-        if self.of > 1 && (done.is_multiple_of(step) || done == self.of) {
+        let of = self.of.load(Ordering::Relaxed);
+        let step = of.div_ceil(10);
+        if of > 1 && (done.is_multiple_of(step) || done == of) {
             let after = Figure::new(self.begun.elapsed().as_secs_f64(), 1, Unit::Seconds);
-            output::warn(&said::progress(done, self.of, after));
+            output::warn(&said::progress(done, of, after));
         }
     }
 
@@ -167,7 +173,11 @@ impl Progress {
         let all: usize = sent.iter().map(|(_, count)| count).sum();
         let most = sent.iter().take(MOST_ACTIONS);
         let most = most.map(|(action, n)| format!("{n} {action}"));
-        let each = Figure::new(all as f64 / self.of as f64, 1, Unit::None);
+        let each = Figure::new(
+            all as f64 / self.of.load(Ordering::Relaxed).max(1) as f64,
+            1,
+            Unit::None,
+        );
         output::warn(&said::calls(all, pool.asked(), each, List::names(most)));
     }
 }

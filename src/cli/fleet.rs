@@ -2,11 +2,12 @@
 //!
 //! Must not live here: what is printed of them (`list`, `overview`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
 use super::args::GlobalArgs;
@@ -29,6 +30,9 @@ use crate::runtime::session::Session;
 use crate::runtime::targets::resolve_hosts;
 use crate::runtime::triage::TriageOptions;
 use crate::store::history::History;
+
+/// How long mute logins wait for others, so that their questions to the cloud are one.
+const GATHER: Duration = Duration::from_millis(600);
 
 /// The instances of a command, and what they were read with.
 #[derive(Debug)]
@@ -77,43 +81,96 @@ impl Fleet {
         spans.into_iter().filter_map(of).collect()
     }
 
-    /// Those whose login was not seen to answer, or that the listing itself calls out of order,
-    /// weighed from outside and from the cloud alone: by index into `instances`.
-    pub async fn weigh(&self, logins: &Logins, timeout: Option<Duration>) -> Vec<(usize, Report)> {
-        let mut silent: Vec<usize> = (0..self.instances.len())
-            .filter(|&index| !logins.answers(index) || !is_in_order(&self.instances[index]))
-            .collect();
-        // Those that let a connection in and say nothing take the longest: they begin.
-        silent.sort_by_key(|&index| !logins.is_mute(index));
+    /// A short look at every login, and those that were not seen to answer, or that the listing
+    /// itself calls out of order, weighed from outside and from the cloud alone: by index into
+    /// `instances`.
+    ///
+    /// A login that lets a connection in and says nothing takes the longest to tell apart from a slow
+    /// one: it is weighed while the others are still looked at.
+    pub async fn look_and_weigh(
+        &self,
+        patience: Duration,
+        timeout: Option<Duration>,
+    ) -> (Logins, Vec<(usize, Report)>) {
+        let pool = Pool::of_at_most(self.instances.len());
+        let progress = Progress::of(0);
         let options = TriageOptions {
             memory: Some(self.loaded.paths.state_dir.clone()),
             instance_is_fresh: true,
             timeout,
-            pool: Some(Pool::of(silent.len())),
+            pool: Some(pool.clone()),
             ..TriageOptions::default()
         };
-        let progress = Progress::of(silent.len());
-        let mut weighed = Vec::new();
-        // Wave by wave: instances that begin one after the other would ask alone.
-        for wave in silent.chunks(AT_ONCE) {
-            let work = wave.iter().map(|&index| {
-                let (options, progress) = (&options, &progress);
-                async move {
-                    let instance = &self.instances[index];
-                    let report = weigh(&self.session, &self.loaded, instance, options).await;
-                    progress.one_more();
-                    (index, report)
+        let (mute, mut heard) = mpsc::unbounded_channel();
+        let one = async |index: usize| {
+            let report = weigh(
+                &self.session,
+                &self.loaded,
+                &self.instances[index],
+                &options,
+            )
+            .await;
+            progress.one_more();
+            (index, report)
+        };
+        let begin_early = async {
+            let mut running = FuturesUnordered::new();
+            let mut weighed = Vec::new();
+            let mut together = Vec::new();
+            loop {
+                tokio::select! {
+                    more = heard_together(&mut heard, &mut together), if !heard.is_closed() || !heard.is_empty() => {
+                        pool.expect(more);
+                        progress.expect(more);
+                        running.extend(together.drain(..).map(one));
+                    }
+                    Some(report) = running.next() => weighed.push(report),
+                    else => break weighed,
                 }
-            });
-            let reports = futures_util::stream::iter(work).buffered(AT_ONCE);
-            weighed.extend(reports.collect::<Vec<_>>().await);
-        }
+            }
+        };
+        let look_and_go_on = async {
+            let logins =
+                Logins::look_telling(&self.session, &self.instances, patience, Some(mute)).await;
+            let others: Vec<usize> = (0..self.instances.len())
+                .filter(|&index| !logins.answers(index) || !is_in_order(&self.instances[index]))
+                .filter(|index| !logins.told.contains(index))
+                .collect();
+            pool.expect(others.len());
+            progress.expect(others.len());
+            let mut weighed = Vec::new();
+            // Wave by wave: instances that begin one after the other would ask alone.
+            for wave in others.chunks(AT_ONCE) {
+                let work = wave.iter().map(|&index| one(index));
+                let reports = futures_util::stream::iter(work).buffered(AT_ONCE);
+                weighed.extend(reports.collect::<Vec<_>>().await);
+            }
+            (logins, weighed)
+        };
+        let (early, (logins, mut weighed)) = tokio::join!(begin_early, look_and_go_on);
+        weighed.extend(early);
         weighed.sort_by_key(|(index, _)| *index);
-        if !silent.is_empty() {
-            progress.end(&self.session, options.pool.as_ref());
+        if !weighed.is_empty() {
+            progress.end(&self.session, Some(&pool));
         }
-        weighed
+        (logins, weighed)
     }
+}
+
+/// Takes what is told within [`GATHER`] of the first: instances that begin one after the other would
+/// ask the cloud alone. Gives how many.
+async fn heard_together(
+    heard: &mut mpsc::UnboundedReceiver<usize>,
+    together: &mut Vec<usize>,
+) -> usize {
+    if let Some(first) = heard.recv().await {
+        together.push(first);
+        let until = tokio::time::Instant::now() + GATHER;
+        while let Ok(Some(more)) = tokio::time::timeout_at(until, heard.recv()).await {
+            together.push(more);
+        }
+    }
+    together.len()
 }
 
 /// What the listing says of an instance lets people log in: a rescue system that answers is not the
@@ -183,20 +240,39 @@ async fn all(session: &Session) -> anyhow::Result<(Vec<Instance>, Vec<Said>)> {
 
 /// Results of the short looks at the login ports, by index of the instance.
 #[derive(Debug, Default)]
-pub struct Logins(HashMap<(usize, Path), (LoginHealth, String)>);
+pub struct Logins {
+    found: HashMap<(usize, Path), (LoginHealth, String)>,
+    /// Those that were told of while the look went on.
+    told: HashSet<usize>,
+}
 
 impl Logins {
     /// A short look at each login port, within the rate of the settings; so long is waited for a
     /// greeting.
     pub async fn look(session: &Session, instances: &[Instance], patience: Duration) -> Self {
+        Self::look_telling(session, instances, patience, None).await
+    }
+
+    /// The same; whose login says nothing is told at once, by index.
+    async fn look_telling(
+        session: &Session,
+        instances: &[Instance],
+        patience: Duration,
+        mute: Option<mpsc::UnboundedSender<usize>>,
+    ) -> Self {
         let mut targets = Vec::new();
         let mut owners = Vec::new();
+        // Those on the way by which users come.
+        let mut decides = HashSet::new();
         for (index, instance) in instances.iter().enumerate() {
             for (path, addresses) in [
                 (Path::Public, &instance.public_addresses),
                 (Path::Private, &instance.private_addresses),
             ] {
                 if let Some(&address) = addresses.first() {
+                    if path == Path::Public || instance.public_addresses.is_empty() {
+                        decides.insert(owners.len());
+                    }
                     targets.push(SweepTarget {
                         key: owners.len(),
                         login: SocketAddr::new(address, instance.login_port()),
@@ -213,13 +289,21 @@ impl Logins {
         };
         let (sender, mut results) = mpsc::channel::<SweepResult>(256);
         let reading = tokio::spawn(async move {
-            let mut logins = HashMap::new();
+            let mut logins = Self::default();
             while let Some(result) = results.recv().await {
                 if let Some(owner) = owners.get(result.key) {
-                    logins.insert(
-                        *owner,
-                        (result.check.health(), result.check.detail().to_string()),
-                    );
+                    let health = result.check.health();
+                    if let Some(mute) = &mute
+                        && health == LoginHealth::Mute
+                        && decides.contains(&result.key)
+                    {
+                        logins.told.insert(owner.0);
+                        // Who stopped listening wants no more.
+                        let _ = mute.send(owner.0);
+                    }
+                    logins
+                        .found
+                        .insert(*owner, (health, result.check.detail().to_string()));
                 }
             }
             logins
@@ -230,12 +314,12 @@ impl Logins {
         if summary.held_back {
             output::warn(&said::at_once(summary.at_once));
         }
-        Self(logins)
+        logins
     }
 
     /// How one login was found, and the sentence.
     pub fn of(&self, index: usize, path: Path) -> Option<&(LoginHealth, String)> {
-        self.0.get(&(index, path))
+        self.found.get(&(index, path))
     }
 
     /// The service answers on the way by which users come: the public one where there is one.
@@ -244,14 +328,5 @@ impl Logins {
             .of(index, Path::Public)
             .or_else(|| self.of(index, Path::Private));
         first.is_some_and(|(health, _)| *health == LoginHealth::Answers)
-    }
-
-    /// On some way a connection is let in and nothing is said in time.
-    fn is_mute(&self, index: usize) -> bool {
-        let mut ways = [Path::Public, Path::Private].into_iter();
-        ways.any(|path| {
-            self.of(index, path)
-                .is_some_and(|(health, _)| *health == LoginHealth::Mute)
-        })
     }
 }

@@ -30,16 +30,15 @@ pub async fn run(args: &ListArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let Some(fleet) = Fleet::read(global, args.filter.as_deref()).await? else {
         return Ok(EXIT_NOTHING);
     };
-    let logins = if args.no_probe {
-        Logins::default()
+    let patience = SweepOptions::default().greeting_timeout;
+    let (logins, causes) = if args.no_probe {
+        (Logins::default(), None)
+    } else if args.causes {
+        let (logins, causes) = fleet.look_and_weigh(patience, None).await;
+        (logins, Some(causes.into_iter().collect()))
     } else {
-        let patience = SweepOptions::default().greeting_timeout;
-        Logins::look(&fleet.session, &fleet.instances, patience).await
-    };
-    let causes = if args.causes {
-        Some(fleet.weigh(&logins, None).await.into_iter().collect())
-    } else {
-        None
+        let logins = Logins::look(&fleet.session, &fleet.instances, patience).await;
+        (logins, None)
     };
     let shown = Shown {
         instances: &fleet.instances,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::args::{GlobalArgs, Listing, OverviewArgs};
-use super::fleet::{Fleet, Logins};
+use super::fleet::Fleet;
 use super::said;
 use super::table::{csv, table};
 use super::{EXIT_FAULT, EXIT_INCONCLUSIVE, EXIT_NOTHING, output};
@@ -25,7 +25,7 @@ use crate::domain::said::{Figure, List, Unit, Word};
 const BAR: f64 = 20.0;
 /// How long a greeting is waited for before an instance is weighed; the weighing itself waits as long
 /// as it takes to tell a slow login service from one that hangs.
-const GREETING: Duration = Duration::from_secs(2);
+const GREETING: Duration = Duration::from_secs(1);
 /// Instances that are named beside their cause.
 const NAMED: usize = 3;
 
@@ -38,8 +38,7 @@ pub async fn run(args: &OverviewArgs, global: &GlobalArgs) -> anyhow::Result<u8>
         output::warn(&said::overview_empty());
         return Ok(EXIT_NOTHING);
     }
-    let logins = Logins::look(&fleet.session, &fleet.instances, GREETING).await;
-    let reports = fleet.weigh(&logins, args.timeout).await;
+    let (_, reports) = fleet.look_and_weigh(GREETING, args.timeout).await;
     let onsets = fleet.onsets();
     let weighed = reports.iter().map(|(index, report)| {
         let instance = &fleet.instances[*index];

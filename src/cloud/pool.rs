@@ -54,7 +54,7 @@ struct Inner {
     /// Pages that may be spent on them.
     purse: log::Purse,
     /// Instances that share the pool.
-    targets: usize,
+    targets: AtomicUsize,
     asked: AtomicUsize,
 }
 
@@ -77,16 +77,27 @@ impl Pool {
     /// A pool for so many targets. Each may cost one page of the audit log at most: beyond that,
     /// asking about each resource by itself is hardly dearer, and is sure to come to an end.
     pub fn of(targets: usize) -> Self {
+        let pool = Self::of_at_most(targets);
+        pool.expect(targets);
+        pool
+    }
+
+    /// A pool for so many targets at most, which [`Pool::expect`] tells of as they come.
+    pub fn of_at_most(targets: usize) -> Self {
         Self(Arc::new(Inner {
-            targets,
             purse: log::Purse::of(targets),
             ..Inner::default()
         }))
     }
 
+    /// So many targets more share the pool.
+    pub fn expect(&self, more: usize) {
+        self.0.targets.fetch_add(more, Ordering::Relaxed);
+    }
+
     /// How many instances share the pool.
     pub fn targets(&self) -> usize {
-        self.0.targets
+        self.0.targets.load(Ordering::Relaxed)
     }
 
     /// How many reads were asked for.

@@ -58,11 +58,7 @@ pub fn draw(state: &State, look: &Look, buf: &mut Buffer) -> Geometry {
     let screen = buf.area;
     buf.set_style(screen, look.theme.text);
     let layout = layout::divide(screen.width, screen.height, state.focus, state.zoomed);
-    let mut paint = Paint {
-        buf,
-        look,
-        links: Vec::new(),
-    };
+    let mut paint = Paint::new(buf, look);
     let mut geometry = Geometry::default();
     title(state, &mut paint, layout.title);
     let missing = state.missing.as_ref().filter(|_| state.fleet.is_empty());

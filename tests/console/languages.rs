@@ -237,10 +237,7 @@ fn alone(state: &State) -> String {
     };
     let screen = Rect::new(0, 0, state.size.0, state.size.1);
     let mut buf = Buffer::empty(screen);
-    let mut paint = Paint {
-        buf: &mut buf,
-        look: &look,
-    };
+    let mut paint = Paint::new(&mut buf, &look);
     let top = state.overlays.last().expect("an overlay");
     overlays::draw(top, state, &mut paint, screen);
     let rows = (0..screen.height).map(|y| {

@@ -21,7 +21,16 @@ pub struct Paint<'a> {
     pub links: Vec<Link>,
 }
 
-impl Paint<'_> {
+impl<'a> Paint<'a> {
+    /// An empty sheet.
+    pub fn new(buf: &'a mut Buffer, look: &'a Look) -> Self {
+        Self {
+            buf,
+            look,
+            links: Vec::new(),
+        }
+    }
+
     /// Writes one line, cut to `width` cells. Gives the cells used.
     pub fn text(&mut self, x: u16, y: u16, width: u16, content: &str, style: Style) -> u16 {
         let area = self.buf.area;
