@@ -229,6 +229,9 @@ pub struct PortsArgs {
     /// Judge by the rules alone, without trying from here
     #[arg(long)]
     pub no_probe: bool,
+    /// Also read the firewall in the guest through the automation agent, and judge each TCP port by it
+    #[arg(long)]
+    pub deep: bool,
     #[arg(long, value_enum, default_value = "table")]
     pub format: Listing,
 }

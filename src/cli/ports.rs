@@ -12,11 +12,12 @@ use super::output::{said as in_words, texts};
 use super::said;
 use super::table::{csv, table};
 use super::{EXIT_FAULT, EXIT_INCONCLUSIVE, EXIT_NOTHING, open, output};
+use crate::domain::evidence::Reading;
 use crate::domain::instance::Instance;
 use crate::domain::port_check::{Answer, Part, Tuple};
 use crate::domain::port_report::{PortReport, said as words, tuples, with_login};
 use crate::domain::ports::Direction;
-use crate::runtime::ports;
+use crate::runtime::ports::{self, PortLook};
 use crate::runtime::targets;
 use crate::runtime::vantage::own_source;
 
@@ -38,7 +39,18 @@ pub async fn run(args: &PortsArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
         .source
         .filter(|net| net.prefix_len() == net.max_prefix_len());
     let source = source.map(|net| net.addr());
-    let report = ports::verify(&session, &instance, &asked, source, !args.no_probe).await;
+    if let (true, false, Some(because)) = (
+        args.deep,
+        loaded.settings.lets_look_inside(),
+        &loaded.read_only,
+    ) {
+        output::warn(&said::deep_read_only(because));
+    }
+    let look = PortLook {
+        probe: !args.no_probe,
+        deep: args.deep,
+    };
+    let report = ports::verify(&session, &instance, &asked, source, look).await;
     match args.format {
         Listing::Json => {
             output::print(&format!("{}\n", json(&report, &instance, &args.target)))?;
@@ -56,6 +68,13 @@ pub async fn run(args: &PortsArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
 /// The whole report as one object; `target` is named in its commands.
 fn json(report: &PortReport, instance: &Instance, target: &str) -> Value {
     let part = |part: &Part| json!({"answer": part.answer, "why": part.why.as_str()});
+    let guest = |reading: Option<&Reading>| match reading {
+        Some(reading) => {
+            let state = reading.observed_state();
+            json!({"status": reading.status, "state": state, "detail": reading.detail.as_str()})
+        }
+        None => Value::Null,
+    };
     let rows = report.rows.iter().map(|row| {
         let opens = row.opens.as_ref();
         json!({
@@ -67,6 +86,7 @@ fn json(report: &PortReport, instance: &Instance, target: &str) -> Value {
             "security_groups": part(&row.judged.groups),
             "network_acl": row.judged.acl.as_ref().map(part),
             "from_here": {"result": row.seen.as_str(), "detail": row.seen.said().as_str()},
+            "guest_firewall": guest(row.guest.as_ref()),
             "open_with": opens.map(|opens| format!("cvmtop act {target} {}", opens.words())),
         })
     });
@@ -80,7 +100,6 @@ fn json(report: &PortReport, instance: &Instance, target: &str) -> Value {
             let state = route.observed_state();
             json!({"status": route.status, "state": state, "detail": route.detail.as_str()})
         }),
-        "guest_firewall": "not-seen",
         "rows": rows.collect::<Vec<_>>(),
     })
 }
@@ -153,24 +172,43 @@ fn text(report: &PortReport, instance: &Instance, target: &str) -> String {
         let _ = writeln!(out, "{}", in_words(&said::ports_tried(address)));
     }
     let _ = writeln!(out, "\n{}", table(&rows));
+    let told = |reading: &Reading| {
+        let place = texts().evidence_on(&reading.id, None);
+        texts().labelled(&place, &in_words(&reading.detail))
+    };
     for row in &report.rows {
         let _ = writeln!(
             out,
             "{}",
             texts().labelled(&row.tuple.to_string(), &in_words(&row.why()))
         );
+        let inside = row.guest.as_ref();
+        if let Some(guest) = inside.filter(|guest| guest.observed_state().is_some()) {
+            let _ = writeln!(out, "    {}", told(guest));
+        }
         if let Some(opens) = &row.opens {
             let _ = writeln!(out, "    cvmtop act {target} {}", opens.words());
         }
     }
-    if let Some(route) = &report.route {
-        let place = texts().evidence_on(&route.id, None);
-        let _ = writeln!(
-            out,
-            "\n{}",
-            texts().labelled(&place, &in_words(&route.detail))
-        );
+    // What could not be read is the same for many rows, and said once.
+    let inside = report.rows.iter().filter_map(|row| row.guest.as_ref());
+    let unread = inside.filter(|guest| guest.observed_state().is_none());
+    let whole = report.route.iter().chain(unread).map(told);
+    let mut said_once: Vec<String> = Vec::new();
+    for line in whole {
+        if !said_once.contains(&line) {
+            said_once.push(line);
+        }
     }
-    let _ = writeln!(out, "\n{}", in_words(&said::ports_not_seen()));
+    for line in said_once {
+        let _ = writeln!(out, "\n{line}");
+    }
+    let looked_inside = report.rows.iter().any(|row| row.guest.is_some());
+    let not_seen = if looked_inside {
+        said::ports_not_listening()
+    } else {
+        said::ports_not_seen()
+    };
+    let _ = writeln!(out, "\n{}", in_words(&not_seen));
     out
 }

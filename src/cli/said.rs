@@ -145,7 +145,8 @@ said! { "cli":
     check_none_such(which: Raw) = "no earlier report of that id or date is kept: {which}; `--list` names them";
     ports_of(name: Raw, id: Name) = "ports of {name} ({id})";
     ports_tried(address: Name) = "tried from this host: {address}";
-    ports_not_seen() = "Not looked at: the firewall in the guest, and whether a service listens where nothing was tried.";
+    ports_not_seen() = "Not looked at: the firewall in the guest (`--deep` reads it), and whether a service listens where nothing was tried.";
+    ports_not_listening() = "Not looked at: whether a service listens where nothing was tried.";
     figure(figure: Figure) = "{figure}";
     names(names: List) = "{names}";
     names_and_more(names: List, more: Number) = "{names} and {more} more";

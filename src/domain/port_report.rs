@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::action::{ActionId, act_words};
 use super::evidence::Reading;
+use super::evidence::state::guest_firewall;
 use super::instance::Instance;
 use super::port_check::{Answer, BadTuple, Judged, MOST_TUPLES, Tuple, common};
 use super::ports::{Direction, Transport};
@@ -35,6 +36,9 @@ pub struct Row {
     pub tuple: Tuple,
     pub judged: Judged,
     pub seen: Seen,
+    /// What the packet filter in the guest makes of it; `None` where nobody looked inside, or it is no
+    /// single TCP port on the way in.
+    pub guest: Option<Reading>,
     /// What would open it, as narrowly as it was asked about; `None` where it is open, or nothing of
     /// ours opens it.
     pub opens: Option<Opening>,
@@ -145,6 +149,12 @@ impl Row {
         let whys = self.judged.why().into_iter().cloned();
         said::port_why(List::said(Joint::Semicolons, whys))
     }
+
+    /// The guest's own packet filter refuses or drops it.
+    fn is_shut_inside(&self) -> bool {
+        let state = self.guest.as_ref().and_then(Reading::observed_state);
+        state.is_some_and(|state| state != guest_firewall::ALLOW.id)
+    }
 }
 
 impl PortReport {
@@ -154,7 +164,7 @@ impl PortReport {
             let mut rows = self.rows.iter();
             rows.any(|row| wanted.contains(&row.judged.answer()))
         };
-        if is(&[Answer::Closed, Answer::Partly]) {
+        if is(&[Answer::Closed, Answer::Partly]) || self.rows.iter().any(Row::is_shut_inside) {
             Answer::Closed
         } else if is(&[Answer::Untold]) {
             Answer::Untold

@@ -10,10 +10,11 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::session::Session;
+use super::triage::inside::firewall;
 use super::vantage::own_sources;
 use crate::cloud::facts::{self, FactRequest, RuleSets};
 use crate::cloud::said::host_configuration_no;
-use crate::domain::evidence::{Status, group};
+use crate::domain::evidence::{Reading, Status, group};
 use crate::domain::instance::Instance;
 use crate::domain::port_check::{Rules, Tuple};
 use crate::domain::port_report::{Opening, PortReport, Row, Seen};
@@ -27,15 +28,25 @@ use crate::probe::{icmp, tcp};
 const ECHOES: u16 = 3;
 const SPACING: Duration = Duration::from_millis(200);
 
-/// Looks at every tuple. `probe` allows real tries; the route is judged for `source`, else for this
+/// How closely ports are looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct PortLook {
+    /// Real tries from this host.
+    pub probe: bool,
+    /// The packet filter in the guest, through the automation agent.
+    pub deep: bool,
+}
+
+/// Looks at every tuple; the route is judged for `source`, else for this
 /// host.
 pub async fn verify(
     session: &Session,
     instance: &Instance,
     tuples: &[Tuple],
     source: Option<IpAddr>,
-    probe: bool,
+    look: PortLook,
 ) -> PortReport {
+    let probe = look.probe;
     let limit = session.settings.probe.timeout;
     let public = instance.public_addresses.first();
     let address = public.or(instance.private_addresses.first()).copied();
@@ -45,7 +56,9 @@ pub async fn verify(
             .iter()
             .map(|tuple| try_one(tuple, address, probe, limit)),
     );
-    let (sets, tries) = tokio::join!(sets(session, instance, source), tries);
+    let attempts: Vec<Option<(Option<IpAddr>, u16)>> = tuples.iter().map(attempt).collect();
+    let inside = inside(session, instance, &attempts, look.deep);
+    let (sets, tries, guest) = tokio::join!(sets(session, instance, source), tries, inside);
     let groups = sets
         .groups
         .as_ref()
@@ -67,15 +80,20 @@ pub async fn verify(
         local: instance.private_addresses.first().copied(),
         has_v6: all().any(IpAddr::is_ipv6),
     };
-    let rows = tuples.iter().zip(tries).map(|(tuple, seen)| {
-        let judged = rules.judge(tuple);
-        Row {
-            opens: Opening::of(tuple, &judged),
-            tuple: tuple.clone(),
-            judged,
-            seen,
-        }
-    });
+    let rows = tuples
+        .iter()
+        .zip(tries)
+        .zip(guest)
+        .map(|((tuple, seen), guest)| {
+            let judged = rules.judge(tuple);
+            Row {
+                opens: Opening::of(tuple, &judged),
+                tuple: tuple.clone(),
+                judged,
+                seen,
+                guest,
+            }
+        });
     PortReport {
         at: Timestamp::now(),
         address,
@@ -86,6 +104,35 @@ pub async fn verify(
             .cloned(),
         rows: rows.collect(),
     }
+}
+
+/// A tuple as an attempt that the guest's packet filter can be asked about: one TCP port on the way in,
+/// from one address or from one that no rule names.
+fn attempt(tuple: &Tuple) -> Option<(Option<IpAddr>, u16)> {
+    let fits = tuple.direction == Direction::In && tuple.transport == Some(Transport::Tcp);
+    let source = match tuple.remote {
+        None => None,
+        Some(net) if net.prefix_len() == net.max_prefix_len() => Some(net.addr()),
+        // What holds for one address of a network need not hold for the next.
+        Some(_) => return None,
+    };
+    Some((source, tuple.port()?)).filter(|_| fits)
+}
+
+/// What the guest makes of each attempt; nothing where nobody may look inside.
+async fn inside(
+    session: &Session,
+    instance: &Instance,
+    attempts: &[Option<(Option<IpAddr>, u16)>],
+    deep: bool,
+) -> Vec<Option<Reading>> {
+    if !deep || !session.settings.lets_look_inside() {
+        return vec![None; attempts.len()];
+    }
+    let asked: Vec<_> = attempts.iter().flatten().copied().collect();
+    let mut found = firewall(session, instance, &asked).await.into_iter();
+    let all = attempts.iter();
+    all.map(|it| it.and_then(|_| found.next())).collect()
 }
 
 /// The rules as they are now; readings that say why where there are none.

@@ -4,7 +4,7 @@
 //! put in order, numbered and returned. Must not live here: what they mean (`diagnosis`).
 
 mod called;
-mod inside;
+pub mod inside;
 mod memory;
 mod prepare;
 pub mod said;

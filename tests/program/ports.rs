@@ -140,3 +140,44 @@ fn the_table_speaks_each_language_and_says_what_was_not_seen() {
         }
     }
 }
+
+#[test]
+fn the_guests_own_firewall_is_judged_for_each_port_where_it_may_be_read() {
+    // It lets no login in by a rule of its own; the cloud's rules are open.
+    let (status, deep) = report("pay-01", &["--deep"]);
+    let port = deep["rows"][0]["tuple"].as_str().unwrap().to_owned();
+    let login = row(&deep, &port);
+    assert_eq!(login["answer"], "open", "{login:#}");
+    assert_eq!(login["guest_firewall"]["state"], "drop", "{login:#}");
+    let why = login["guest_firewall"]["detail"].as_str().unwrap();
+    assert!(why.contains("10022") || why.contains("policy"), "{why}");
+    // What is shut inside is shut, whatever the cloud lets in.
+    assert_eq!(status, 1);
+    // Only single TCP ports on the way in are judged inside.
+    for tuple in ["in icmp everyone", "out all everyone"] {
+        let none = deep["rows"].as_array().unwrap().iter();
+        let found = none.filter(|row| row["tuple"].as_str().unwrap().starts_with(&tuple[..6]));
+        for row in found {
+            assert!(row["guest_firewall"].is_null(), "{row:#}");
+        }
+    }
+    // Without being asked to, nobody looks inside, and that is said.
+    let (_, plain) = report("pay-01", &[]);
+    assert!(plain["rows"][0]["guest_firewall"].is_null());
+    let (_, shown, _) = run(&["ports", "pay-01", "--demo"]);
+    assert!(shown.contains("`--deep` reads it"), "{shown}");
+}
+
+#[test]
+fn a_guest_that_cannot_be_asked_is_told_as_such_and_never_as_shut() {
+    let (_, deep) = report("lab-01", &["--deep"]);
+    let login = &deep["rows"][0];
+    assert!(login["guest_firewall"]["state"].is_null(), "{login:#}");
+    assert_ne!(login["guest_firewall"]["status"], "observed");
+    assert!(
+        !login["guest_firewall"]["detail"]
+            .as_str()
+            .unwrap()
+            .is_empty()
+    );
+}

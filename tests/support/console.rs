@@ -349,6 +349,7 @@ pub fn verified() -> cvmtop::domain::port_report::PortReport {
             } else {
                 Seen::Silent
             },
+            guest: None,
             tuple,
             judged,
         }

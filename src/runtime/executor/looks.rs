@@ -22,6 +22,7 @@ use crate::domain::port_report::{tuples, with_login};
 use crate::probe::{LoginCheck, Protocol, SweepOptions, SweepTarget, login_check, sweep};
 use crate::runtime::backend::Backend;
 use crate::runtime::clock;
+use crate::runtime::ports::{PortLook, verify};
 use crate::runtime::said;
 use crate::runtime::triage::TriageOptions;
 use crate::runtime::vantage::{own_source, shares_network};
@@ -188,10 +189,11 @@ pub async fn ports(
         (Ok(session), Some(instance)) => match tuples(None, own) {
             Ok(asked) => {
                 let asked = with_login(asked, &instance, None);
-                Ok(
-                    crate::runtime::ports::verify(session, &instance, &asked, user_source, true)
-                        .await,
-                )
+                let look = PortLook {
+                    probe: true,
+                    deep: false,
+                };
+                Ok(verify(session, &instance, &asked, user_source, look).await)
             }
             Err(why) => Err(why),
         },
