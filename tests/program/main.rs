@@ -34,6 +34,7 @@ mod faults;
 #[cfg(target_os = "linux")]
 mod faults_state;
 mod heal;
+mod manual;
 mod offers;
 mod offers_back;
 mod operator_ssh;
