@@ -17,8 +17,8 @@ use crate::config::SiteSetting;
 use crate::domain::action::Risk;
 use crate::domain::evidence::state::{scope, user_path};
 
-/// Version and commit.
-pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CVMTOP_COMMIT"), ")");
+/// Version, and the commit in brackets where it is known.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("CVMTOP_COMMIT"));
 
 /// Finds out why nobody can log in to a Tencent Cloud CVM instance, fixes it, and proves it.
 #[derive(Debug, Parser)]

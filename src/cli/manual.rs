@@ -173,9 +173,10 @@ pub fn told(row: &CatalogRow) -> Said {
 /// Each parameter of an action as it is given, and what it means.
 pub fn parameters(row: &CatalogRow) -> impl Iterator<Item = (String, Said)> {
     row.parameters.iter().map(|one| {
-        let help = match one.required {
-            true => said::required((one.help)()),
-            false => (one.help)(),
+        let help = if one.required {
+            said::required((one.help)())
+        } else {
+            (one.help)()
         };
         (format!("{}={}", one.name, shape(one.kind)), help)
     })

@@ -179,7 +179,7 @@ said! { "cli":
     heading_options() = "Options";
     heading_arguments() = "Arguments";
     heading_commands() = "Commands";
-    heading_actions() = "Actions, with the parameters for --set";
+    heading_actions() = "Actions, with the parameters for `--set`";
     heading_exit_status() = "Exit status";
     heading_examples() = "Examples";
     an_action(title: Said, risk: Word) = "{title} (risk: {risk})";
