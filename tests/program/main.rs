@@ -42,3 +42,4 @@ mod overview;
 mod ports;
 mod replay;
 mod self_check;
+mod upgrade;
