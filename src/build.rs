@@ -1,9 +1,12 @@
 //! Tells the program which commit it was built from, makes the table of evidence, and links the
 //! unwinder into the program.
 //!
-//! `CVMTOP_COMMIT` wins, for packagers; then the checkout's git; then what `cargo package` put
-//! into a source archive. Development builds say `dev`, so that a commit rebuilds nothing.
+//! `CVMTOP_COMMIT` wins, for packagers; then the checkout's git; then what `git archive` or `cargo
+//! package` put into a source archive. Where none knows, the version stands alone. Development builds
+//! say `dev`, so that a commit rebuilds nothing.
 
+#[path = "build/commit.rs"]
+mod commit;
 #[path = "build/evidence.rs"]
 mod evidence;
 
@@ -29,7 +32,8 @@ fn main() {
                 Some("dev".into())
             }
         })
-        .unwrap_or_else(|| "unknown commit".into());
+        .map(|commit| format!(" ({commit})"))
+        .unwrap_or_default();
     println!("cargo:rustc-env=CVMTOP_COMMIT={commit}");
     if let Err(error) = link_unwinder_statically() {
         println!("cargo:warning=the program will need libgcc_s: {error}");
@@ -93,13 +97,7 @@ fn of_checkout() -> Option<String> {
 }
 
 fn of_archive() -> Option<String> {
-    let text = std::fs::read_to_string(".cargo_vcs_info.json").ok()?;
-    let (_, rest) = text.split_once("\"sha1\"")?;
-    let commit: String = rest
-        .chars()
-        .skip_while(|c| !c.is_ascii_hexdigit())
-        .take_while(char::is_ascii_hexdigit)
-        .take(12)
-        .collect();
-    (!commit.is_empty()).then_some(commit)
+    let read = |path| std::fs::read_to_string(path).ok();
+    let of_git = read("src/build/commit.txt").and_then(|text| commit::of_git_archive(&text));
+    of_git.or_else(|| commit::of_cargo_package(&read(".cargo_vcs_info.json")?))
 }

@@ -24,6 +24,8 @@ pub mod journal;
 pub mod learned;
 pub mod list;
 pub mod log;
+pub mod man;
+pub mod manual;
 pub mod moment;
 pub mod open;
 pub mod ordered;
@@ -115,6 +117,6 @@ async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Some(Command::Config(args)) => config::run(args, global),
         Some(Command::DemoCloud(args)) => demo_cloud::run(args, global).await,
         Some(Command::Completions(args)) => completions::run(args),
-        Some(Command::Man) => completions::man(global),
+        Some(Command::Man(args)) => man::run(args, global),
     }
 }

@@ -62,3 +62,9 @@ impl ConfigError {
 pub fn helps() -> impl Iterator<Item = &'static str> {
     keys::ENTRIES.iter().map(|entry| entry.help)
 }
+
+/// Each setting's variable, its key in the file, and what it is for.
+pub fn variables() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let all = keys::ENTRIES.iter();
+    all.map(|entry| (entry.variable, entry.key, entry.help))
+}

@@ -21,6 +21,11 @@ pub const FIELDS: &[&str] = &[
 
 /// Those of them that a listing does not tell.
 const LOOKED_AT: &[&str] = &["login", "health", "cause"];
+/// What 0.1.0 called a login without fault, and what it is called now: saved filters go on.
+const OK: (&str, [LoginWord; 3]) = (
+    "ok",
+    [LoginWord::Greets, LoginWord::Answers, LoginWord::LogsIn],
+);
 
 /// A parsed filter; the empty one lets everything pass.
 #[derive(Debug, Clone, Default)]
@@ -176,6 +181,13 @@ impl Filter {
         };
         let mut any = Vec::new();
         for value in alternatives(values) {
+            if name == "login" && value == OK.0 {
+                any.extend(OK.1.iter().map(|word| Test::Field {
+                    name,
+                    value: word.as_str().to_owned(),
+                }));
+                continue;
+            }
             let known = values_of(name);
             if known.is_some_and(|all| !all.iter().any(|known| known.contains(value))) {
                 self.bad_values.push((name, value.to_owned()));
@@ -533,6 +545,19 @@ mod tests {
         ] {
             assert_eq!(Filter::parse(begun).wrong(), None, "{begun}");
         }
+    }
+
+    #[test]
+    fn ok_of_0_1_0_is_every_login_without_fault() {
+        let words: Vec<_> = Filter::parse("login:ok|slow").groups[0][0]
+            .any
+            .iter()
+            .map(|test| match test {
+                Test::Field { value, .. } => value.clone(),
+                _ => String::new(),
+            })
+            .collect();
+        assert_eq!(words, ["greets", "answers", "logs-in", "slow"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 mod check;
 
-pub use check::{CheckArgs, EXIT_STATUS_OF_CHECK};
+pub use check::CheckArgs;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -17,8 +17,8 @@ use crate::config::SiteSetting;
 use crate::domain::action::Risk;
 use crate::domain::evidence::state::{scope, user_path};
 
-/// Version and commit.
-pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CVMTOP_COMMIT"), ")");
+/// Version, and the commit in brackets where it is known.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("CVMTOP_COMMIT"));
 
 /// Finds out why nobody can log in to a Tencent Cloud CVM instance, fixes it, and proves it.
 #[derive(Debug, Parser)]
@@ -112,42 +112,21 @@ pub struct DemoArgs {
     pub fleet: Option<usize>,
 }
 
-/// Printed after the help of `diagnose`, and in the man page.
-pub const EXIT_STATUS_OF_DIAGNOSE: &str = "Exit status: 0 healthy, 1 a fault was found, 2 wrong usage or configuration, 3 no diagnosis possible, 4 what was observed decides nothing. Of several targets the worst counts: 3, then 1, then 4.";
-
-/// Printed after the help of `overview`.
-pub const EXIT_STATUS_OF_OVERVIEW: &str = "Exit status: 0 every login answers, 1 a cause leads somewhere, 2 wrong usage or configuration, 3 no instance could be read, 4 logins fail and no cause leads.";
-
-/// Printed after the help of `ports`.
-pub const EXIT_STATUS_OF_PORTS: &str = "Exit status: 0 the rules open everything that was asked about, 1 something is shut or open in part, 2 wrong usage or configuration, 4 something could not be told.";
-
-/// Printed after the help of `act`.
-pub const EXIT_STATUS_OF_ACT: &str = "Exit status: 0 done (with --wait: and login is back), 1 refused by the cloud, or login is not back or not known to be, 2 wrong usage, 3 nothing was sent.";
-
-/// Printed after the help of `heal`.
-pub const EXIT_STATUS_OF_HEAL: &str = "Exit status: 0 login is back or was never broken, 1 it is not back or not known to be, 2 wrong usage, 3 nothing was sent.";
-
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List instances and their login health
     List(ListArgs),
     /// The causes that keep people out of the fleet, and how often each occurs
-    #[command(after_help = EXIT_STATUS_OF_OVERVIEW)]
     Overview(OverviewArgs),
     /// Verify which ports the rules open, with a real try from here
-    #[command(after_help = EXIT_STATUS_OF_PORTS)]
     Ports(PortsArgs),
     /// The vendor's self-diagnosis as one dated list, kept and compared
-    #[command(after_help = EXIT_STATUS_OF_CHECK)]
     Check(CheckArgs),
     /// Diagnose why login fails, one object per target
-    #[command(after_help = EXIT_STATUS_OF_DIAGNOSE)]
     Diagnose(DiagnoseArgs),
     /// Preview or run one action
-    #[command(after_help = EXIT_STATUS_OF_ACT)]
     Act(ActArgs),
     /// Carry out the ranked repairs one by one, each verified, until login is back
-    #[command(after_help = EXIT_STATUS_OF_HEAL)]
     Heal(HealArgs),
     /// List, search or print known-issue guides
     Guide(GuideArgs),
@@ -169,8 +148,8 @@ pub enum Command {
     DemoCloud(DemoCloudArgs),
     /// Print shell completions
     Completions(CompletionsArgs),
-    /// Print the man page
-    Man,
+    /// Print or write the man pages
+    Man(ManArgs),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -576,6 +555,16 @@ pub struct DemoCloudArgs {
 #[derive(Debug, Clone, Args)]
 pub struct CompletionsArgs {
     pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ManArgs {
+    /// Command whose page is printed; the main page without one
+    #[arg(value_name = "COMMAND")]
+    pub name: Option<String>,
+    /// Write every page to this directory
+    #[arg(long, value_name = "DIR", conflicts_with = "name")]
+    pub output: Option<PathBuf>,
 }
 
 fn parse_site(text: &str) -> Result<SiteSetting, String> {

@@ -11,6 +11,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command, CommandFactory as _, FromArgMatches as _};
 
 use super::args::Cli;
+use super::manual::{self, Manual};
 use super::{output, said};
 use crate::app::locale::{Lang, Texts};
 use crate::config::{self, Overrides};
@@ -22,8 +23,10 @@ pub fn parse() -> Cli {
     let lang = language(&words);
     // Before anything can go wrong, so that it is said in the operator's language.
     output::speak(lang);
-    let parsed = command(lang)
+    let parsed = Cli::command()
         .try_get_matches_from(&words)
+        // Only what is shown needs its words: they are not read for each run.
+        .or_else(|_| command(lang).try_get_matches_from(&words))
         .and_then(|matches| Cli::from_arg_matches(&matches));
     match parsed {
         Ok(cli) => cli,
@@ -76,20 +79,16 @@ fn language(words: &[std::ffi::OsString]) -> Lang {
 
 /// The whole command with its texts in a language.
 pub fn command(lang: Lang) -> Command {
-    if lang == Lang::En {
-        return Cli::command();
-    }
     let mut command = Cli::command();
     // Makes the help options and the inherited ones visible.
     command.build();
-    translated(command, Texts::of(lang))
+    translated(command, "", Texts::of(lang))
 }
 
-fn translated(command: Command, texts: &'static Texts) -> Command {
+fn translated(command: Command, path: &str, texts: &'static Texts) -> Command {
     let known = |text: &StyledStr| texts.known(&text.to_string()).to_owned();
     let about = command.get_about().map(known);
     let long_about = command.get_long_about().map(known);
-    let after = command.get_after_help().map(known);
     let names: Vec<String> = command
         .get_subcommands()
         .map(|one| one.get_name().to_owned())
@@ -126,6 +125,7 @@ fn translated(command: Command, texts: &'static Texts) -> Command {
         }
     }
     template.push_str("{after-help}");
+    let after = manual::help(path, texts);
     let usage = usage(&mut command, texts);
     let mut command = command
         .help_template(template)
@@ -141,7 +141,9 @@ fn translated(command: Command, texts: &'static Texts) -> Command {
         command = command.after_help(after);
     }
     for name in names {
-        command = command.mut_subcommand(name, |one| translated(one, texts));
+        // What lies deeper has no page of its own.
+        let own = if path.is_empty() { name.as_str() } else { "-" };
+        command = command.mut_subcommand(&name, |one| translated(one, own, texts));
     }
     command
 }
@@ -228,11 +230,7 @@ fn wrong(error: &clap::Error) -> Option<Said> {
 /// Every help text in English, for the test that each is said in each language.
 pub fn texts() -> Vec<String> {
     fn collect(command: &Command, into: &mut Vec<String>) {
-        let abouts = [
-            command.get_about(),
-            command.get_long_about(),
-            command.get_after_help(),
-        ];
+        let abouts = [command.get_about(), command.get_long_about()];
         into.extend(abouts.into_iter().flatten().map(ToString::to_string));
         for arg in command.get_arguments() {
             into.extend(arg.get_help().map(ToString::to_string));
@@ -245,6 +243,7 @@ pub fn texts() -> Vec<String> {
     command.build();
     let mut all = Vec::new();
     collect(&command, &mut all);
+    all.extend(Manual::shipped().texts().map(str::to_owned));
     all.retain(|text| !text.is_empty());
     all.sort();
     all.dedup();

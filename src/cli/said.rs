@@ -179,6 +179,12 @@ said! { "cli":
     heading_options() = "Options";
     heading_arguments() = "Arguments";
     heading_commands() = "Commands";
+    heading_actions() = "Actions, with the parameters for `--set`";
+    heading_exit_status() = "Exit status";
+    heading_examples() = "Examples";
+    an_action(title: Said, risk: Word) = "{title} (risk: {risk})";
+    an_action_on(title: Said, os: Word, risk: Word) = "{title} ({os}; risk: {risk})";
+    required(help: Said) = "{help} (required)";
     value_command() = "COMMAND";
     possible_values(values: Name) = "[possible values: {values}]";
     default_value(value: Name) = "[default: {value}]";
@@ -194,6 +200,12 @@ said! { "cli":
     man_description() = "DESCRIPTION";
     man_options() = "OPTIONS";
     man_commands() = "SUBCOMMANDS";
-    man_exit_status() = "EXIT STATUS OF DIAGNOSE";
-    man_version() = "VERSION";
+    man_arguments() = "ARGUMENTS";
+    man_actions() = "ACTIONS";
+    man_exit_status() = "EXIT STATUS";
+    man_examples() = "EXAMPLES";
+    man_files() = "FILES";
+    man_environment() = "ENVIRONMENT";
+    man_see_also() = "SEE ALSO";
+    man_options_of_all() = "The options of every command are in `cvmtop`(1).";
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::config::DEFAULT_FILE;
 use crate::domain::instance::Os;
+use crate::domain::site::Site;
 
 struct Fixture {
     dir: tempfile::TempDir,
@@ -296,4 +297,16 @@ fn every_variable_is_distinct_and_ours() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), ENTRIES.len());
+}
+
+#[test]
+fn the_default_file_names_the_endpoint_of_each_site_and_the_look_back_of_the_self_diagnosis() {
+    for site in [Site::China, Site::International] {
+        assert!(DEFAULT_FILE.contains(site.endpoint()), "{site:?}");
+    }
+    let hours = crate::domain::check::LOOK_BACK_HOURS;
+    let line = DEFAULT_FILE
+        .lines()
+        .find(|line| line.contains("`cvmtop check` (c)"));
+    assert!(line.is_some_and(|line| line.contains(&format!("{hours} hours"))));
 }

@@ -34,6 +34,7 @@ mod faults;
 #[cfg(target_os = "linux")]
 mod faults_state;
 mod heal;
+mod manual;
 mod offers;
 mod offers_back;
 mod operator_ssh;
@@ -41,3 +42,4 @@ mod overview;
 mod ports;
 mod replay;
 mod self_check;
+mod upgrade;

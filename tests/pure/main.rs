@@ -28,4 +28,5 @@ mod scenario_dump;
 mod scenario_suite;
 mod scores;
 mod self_check;
+mod source_archive;
 mod statements;

@@ -7,9 +7,6 @@ use clap::Args;
 
 use super::{Listing, parse_duration};
 
-/// Printed after the help of `check`.
-pub const EXIT_STATUS_OF_CHECK: &str = "Exit status: 0 nothing is at fault, 1 a fault (with --strict: or a risk), 2 wrong usage or configuration, 3 nothing that decides could be seen, 4 no fault, but something that decides was not seen. Of several targets the worst counts: 3, then 1, then 4.";
-
 #[derive(Debug, Clone, Args)]
 #[allow(
     clippy::struct_excessive_bools,
