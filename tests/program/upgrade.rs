@@ -76,7 +76,7 @@ fn config_of_then(home: &Path) -> String {
                 && !files.contains(&key)
         });
         if rest == "file = \"/var/log/cvmtop.log\"" {
-            out.push_str(&format!("file = {:?}\n", home.join("own.log")));
+            out.push_str(&format!("file = \"{}\"\n", home.join("own.log").display()));
         } else if is_setting || rest.starts_with('[') {
             out.push_str(&format!("{rest}\n"));
         }
