@@ -20,6 +20,7 @@ use crate::app::message::{Acted, Message};
 use crate::domain::instance::Instance;
 use crate::domain::said::Said;
 use crate::runtime::backend::Backend;
+use crate::runtime::deed;
 use crate::runtime::execute::{
     BatchInputs, ItemEnd, LoginProbe, PrepareOptions, Progress, execute_batch, prepare_batch,
 };
@@ -164,6 +165,11 @@ pub async fn carry_out(backend: &Backend, work: Work, out: &mpsc::Sender<Message
         let result = match ended {
             ItemEnd::Executed(execution) => {
                 done += 1;
+                let before = inputs.reports.get(index).and_then(Option::as_ref);
+                let state_dir = &backend.loaded.paths.state_dir;
+                if let Err(error) = deed::learn(state_dir, plan.plan(), &execution, before) {
+                    tracing::warn!(%error, "a confirmed cause was not kept");
+                }
                 Ok(Box::new(executed(plan.plan(), *execution)))
             }
             ItemEnd::NotNeeded(why) | ItemEnd::Refused(why) => Err(why),
