@@ -243,8 +243,8 @@ impl Way {
         }
         for (o, w) in weighed.iter().enumerate() {
             let slot = &model.slots[w.slot];
-            let excess = slot.excess(&model.pairs, w.state);
-            for (&pair, excess) in slot.shared.iter().zip(excess) {
+            let excess = slot.excess(&model.pairs, w.seen());
+            for (&pair, excess) in slot.shared.iter().zip(excess.iter()) {
                 let pair = pair as usize;
                 if matters[variants + pair] {
                     let cause = cause_of(model.pairs[pair].lead);

@@ -29,3 +29,4 @@ mod scenario_suite;
 mod scores;
 mod self_check;
 mod statements;
+mod thresholds;
