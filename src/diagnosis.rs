@@ -19,6 +19,7 @@ mod posterior;
 pub mod replay;
 pub mod said;
 pub mod score;
+mod slot;
 mod way_in;
 pub mod why_not;
 

@@ -33,7 +33,7 @@ const NEVER: &[ActionId] = &[
 pub fn choices(state: &State) -> Vec<Choice> {
     let mut choices = offered(reports(state, &state.fleet.marks));
     for id in ALWAYS {
-        if choices.iter().all(|choice| choice.action != *id) {
+        if choices.iter().all(|choice| choice.action != *id) && !failed_everywhere(state, *id) {
             choices.push(Choice {
                 action: *id,
                 parameters: Map::new(),
@@ -42,6 +42,16 @@ pub fn choices(state: &State) -> Vec<Choice> {
         }
     }
     choices
+}
+
+/// Whether an action has already failed on each marked instance in its incident.
+fn failed_everywhere(state: &State, action: ActionId) -> bool {
+    let failed = |report: &Report| report.tried.iter().any(|tried| tried == action.as_str());
+    reports(state, &state.fleet.marks)
+        .filter(|r| failed(r))
+        .count()
+        == state.fleet.marks.len()
+        && !state.fleet.marks.is_empty()
 }
 
 /// The action that most of some reports offer, of those that several instances can be given.

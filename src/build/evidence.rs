@@ -42,6 +42,10 @@ struct Group {
     shuts: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     of_a_source: bool,
+    #[serde(default)]
+    scale: BTreeMap<String, f64>,
+    #[serde(default)]
+    blend: f64,
 }
 
 /// States by name, or (under `rest`) the tone of all that are not named.
@@ -107,6 +111,12 @@ impl Group {
                 _ => return Err(format!("`tone.{tone}` is not understood")),
             }
         }
+        self.known("scale", &self.scale.keys().cloned().collect::<Vec<_>>())?;
+        let steps = self.steps();
+        let apart = steps.windows(2).map(|pair| pair[1].0 - pair[0].0);
+        if apart.fold(f64::INFINITY, f64::min) < 2.0 * self.blend {
+            return Err("`blend` reaches from one figure of `scale` to the next".to_owned());
+        }
         for path in self.shuts.keys() {
             one_of("shuts", path, PATHS)?;
         }
@@ -121,6 +131,17 @@ impl Group {
             Some(state) => Err(format!("`{key}` names `{state}`, which is no state of it")),
             None => Ok(()),
         }
+    }
+
+    /// The figures of the scale, the lowest first.
+    fn steps(&self) -> Vec<(f64, &str)> {
+        let mut steps: Vec<(f64, &str)> = self
+            .scale
+            .iter()
+            .map(|(state, from)| (*from, state.as_str()))
+            .collect();
+        steps.sort_by(|a, b| a.0.total_cmp(&b.0));
+        steps
     }
 
     fn row(&self) -> Result<String, String> {
@@ -156,7 +177,7 @@ impl Group {
         };
         Ok(format!(
             "Group {{ id: {:?}, paths: {}, source: {}, way: {}, open_port: {}, protocol: {}, ssh_layer: {}, rdp_layer: {}, \
-             tells_works: {}, of_a_source: {}, states: &[\n{states}] }},\n",
+             tells_works: {}, of_a_source: {}, scale: &{:?}, states: &[\n{states}] }},\n",
             self.id,
             self.paths,
             one_of("source", &self.source, SOURCES)?,
@@ -167,6 +188,7 @@ impl Group {
             layer("rdp"),
             !self.works.is_empty(),
             self.of_a_source,
+            self.steps(),
         ))
     }
 

@@ -211,6 +211,20 @@ impl Work<'_> {
         execution: &Execution,
         before: Option<&Report>,
     ) -> anyhow::Result<u8> {
+        let taught = self.taught(instance, plan, execution, before).await;
+        let told = taught.told(plan, execution, &self.targets[0]);
+        let status = acting::exit_status(execution, self.args.wait);
+        Ok(told.print(self.args.format, status))
+    }
+
+    /// Keeps what an execution proved, and after one that failed looks for what comes next.
+    async fn taught(
+        &self,
+        instance: &Instance,
+        plan: &Plan,
+        execution: &Execution,
+        before: Option<&Report>,
+    ) -> Taught {
         let learnt = kept(self.loaded, plan, execution, before);
         let next = if self.args.wait && deed::leaves_it_broken(execution) {
             output::note(&said::looking_again());
@@ -221,15 +235,32 @@ impl Work<'_> {
         } else {
             None
         };
-        let told = report::Told {
+        Taught { learnt, next }
+    }
+}
+
+/// What an execution teaches.
+#[derive(Debug, Default)]
+struct Taught {
+    /// The cause that it confirmed.
+    learnt: Option<String>,
+    next: Option<deed::Next>,
+}
+
+impl Taught {
+    fn told<'a>(
+        &'a self,
+        plan: &'a Plan,
+        execution: &'a Execution,
+        target: &'a str,
+    ) -> report::Told<'a> {
+        report::Told {
             plan,
             execution,
-            target: &self.targets[0],
-            learnt: learnt.as_deref(),
-            next: next.as_ref(),
-        };
-        let status = acting::exit_status(execution, self.args.wait);
-        Ok(told.print(self.args.format, status))
+            target,
+            learnt: self.learnt.as_deref(),
+            next: self.next.as_ref(),
+        }
     }
 }
 

@@ -18,8 +18,10 @@ use super::posterior::{Hypothesis, Posterior, Weighed};
 use crate::domain::evidence::Reading;
 use crate::domain::report::Contribution;
 
-/// Decibans below which a term is left to the one named `prior`, which closes the sum.
+/// Decibans below which a term is left to the one named `prior`, which closes the sum, and what all
+/// of them together may come to: however many readings there are, that term is the prior.
 const UNNAMED_DB: f64 = 0.01;
+const UNNAMED_SUM_DB: f64 = 0.05;
 /// Ends of the parts into which the way from prior to posterior is cut. Most is decided early,
 /// where few readings have come in.
 const PARTS: [f64; 3] = [0.0, 0.2, 1.0];
@@ -48,12 +50,9 @@ pub(super) fn contributions(
             let p = posterior.causes[cause];
             let after = DECIBANS * (p / (1.0 - p)).ln();
             let own = &shares[cause * n..(cause + 1) * n];
-            let scale = closing(own.iter().sum::<f64>(), after - before[cause]);
-            let mut terms: Vec<Contribution> = own
-                .iter()
-                .map(|share| share * scale)
+            let mut terms: Vec<Contribution> = closed(own, after - before[cause])
                 .enumerate()
-                .filter(|(_, weight_db)| weight_db.abs() >= UNNAMED_DB)
+                .filter(|(_, weight_db)| *weight_db != 0.0)
                 .map(|(o, weight_db)| {
                     let slot = &model.slots[weighed[o].slot];
                     let evidence = &knowledge.evidence[slot.group];
@@ -67,6 +66,7 @@ pub(super) fn contributions(
                 })
                 .collect();
             strongest_first(&mut terms);
+            leave_unnamed(&mut terms);
             let named: f64 = terms.iter().map(|term| term.weight_db).sum();
             terms.insert(
                 0,
@@ -92,16 +92,38 @@ fn strongest_first(terms: &mut [Contribution]) {
     });
 }
 
-/// By what the terms are multiplied so that they make up the whole change: quadrature is not
-/// exact, and log-odds end where a probability is kept off 0 and 1. Where the terms all but cancel
-/// there is nothing to scale.
-fn closing(sum: f64, change: f64) -> f64 {
-    let scale = change / sum;
-    if (0.5..=1.5).contains(&scale) || (sum.abs() > 20.0 && (0.0..=1.0).contains(&scale)) {
-        scale
-    } else {
-        1.0
+/// Takes the weakest terms away, as far as they may be left out.
+fn leave_unnamed(terms: &mut Vec<Contribution>) {
+    let mut left = 0.0;
+    while let Some(last) = terms.last() {
+        let weight = last.weight_db.abs();
+        left += weight;
+        if weight >= UNNAMED_DB || left > UNNAMED_SUM_DB {
+            break;
+        }
+        terms.pop();
     }
+}
+
+/// The terms so that they make up the whole change: quadrature is not exact, and log-odds end where
+/// a probability is kept off 0 and 1. They are scaled; where they all but cancel there is nothing to
+/// scale, and each takes of what is missing by its size.
+fn closed(terms: &[f64], change: f64) -> impl Iterator<Item = f64> {
+    let sum: f64 = terms.iter().sum();
+    let size: f64 = terms.iter().map(|term| term.abs()).sum();
+    let scale = change / sum;
+    let share = (change - sum) / size;
+    let (scale, share) =
+        if (0.5..=1.5).contains(&scale) || (sum.abs() > 20.0 && (0.0..=1.0).contains(&scale)) {
+            (scale, 0.0)
+        } else if share.abs() <= 0.5 {
+            (1.0, share)
+        } else {
+            (1.0, 0.0)
+        };
+    terms
+        .iter()
+        .map(move |term| term * scale + term.abs() * share)
 }
 
 /// Places on the way at which the means are taken.
@@ -221,8 +243,8 @@ impl Way {
         }
         for (o, w) in weighed.iter().enumerate() {
             let slot = &model.slots[w.slot];
-            let excess = slot.excess(&model.pairs, w.state);
-            for (&pair, excess) in slot.shared.iter().zip(excess) {
+            let excess = slot.excess(&model.pairs, w.seen());
+            for (&pair, excess) in slot.shared.iter().zip(excess.iter()) {
                 let pair = pair as usize;
                 if matters[variants + pair] {
                     let cause = cause_of(model.pairs[pair].lead);

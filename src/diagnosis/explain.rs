@@ -36,7 +36,7 @@ pub(super) fn ranges(model: &Model, weighed: &[Weighed], posterior: &Posterior) 
                     0 => 0.0,
                     row => {
                         let row = &slot.rows[usize::from(row)];
-                        let p = row.p[w.state];
+                        let p = w.seen().of(|state| row.log[state]).exp();
                         w.temper * w.temper * (1.0 - p) / (p * row.ess + 1.0)
                     }
                 }
@@ -113,7 +113,7 @@ pub(super) fn conflict(
 ) -> Option<Conflict> {
     let apart: f64 = weighed
         .iter()
-        .map(|w| w.temper * model.slots[w.slot].log_marginal[w.state])
+        .map(|w| w.temper * model.slots[w.slot].log_marginal_of(w.seen()))
         .sum();
     let score = posterior.log_evidence - apart;
     let hypotheses: Vec<_> = posterior
@@ -138,11 +138,11 @@ pub(super) fn conflict(
         let inverse: f64 = hypotheses
             .iter()
             .map(|&(lead, second, probability)| {
-                let p = match second {
-                    Some(second) => slot.p_of_pair(lead, second, w.state),
-                    None => slot.p(lead, w.state),
+                let log = match second {
+                    Some(second) => slot.log_of_pair(lead, second, w.seen()),
+                    None => slot.log_of_single(lead, w.seen()),
                 };
-                probability / p
+                probability / log.exp()
             })
             .sum();
         if 1.0 / inverse < SURPRISE * (6.0 / slot.states() as f64).min(1.0) {

@@ -127,6 +127,11 @@ pub struct Evidence {
     #[serde(default = "both_systems")]
     pub os: Vec<Os>,
     pub states: Vec<String>,
+    /// The figures at which states begin; see the head of `evidence.toml`.
+    #[serde(default)]
+    pub scale: BTreeMap<String, f64>,
+    #[serde(default)]
+    pub blend: f64,
     #[serde(default)]
     pub linux_only: Vec<String>,
     #[serde(default)]
@@ -181,6 +186,29 @@ impl Evidence {
     /// The index of a state.
     pub fn state_index(&self, state: &str) -> Option<usize> {
         self.states.iter().position(|s| s == state)
+    }
+
+    /// The state on the other side of the figure where one of the two begins, and how far a reading
+    /// that close to it counts as that one: a half at the figure, nothing a `blend` away.
+    pub fn toward(&self, state: usize, figure: f64) -> Option<(usize, f64)> {
+        let mut steps: Vec<(f64, usize)> = self
+            .scale
+            .iter()
+            .filter_map(|(name, from)| Some((*from, self.state_index(name)?)))
+            .collect();
+        steps.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut below = 0;
+        for (from, above) in steps {
+            let beyond = (self.blend - (figure - from).abs()) / (2.0 * self.blend);
+            if beyond > 0.0 && figure >= from && state == above {
+                return Some((below, beyond));
+            }
+            if beyond > 0.0 && figure <= from && state == below {
+                return Some((above, beyond));
+            }
+            below = above;
+        }
+        None
     }
 
     /// Lowest probability of one state.

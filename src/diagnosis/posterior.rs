@@ -5,6 +5,7 @@
 
 use super::knowledge::{Kind, Knowledge};
 use super::model::Model;
+use super::slot::Seen;
 use super::way_in::WayIn;
 use super::{Case, actions, said};
 use crate::domain::evidence::state::{reach, security_group};
@@ -27,10 +28,22 @@ const EPSILON: f64 = 1e-12;
 pub(super) struct Weighed {
     pub slot: usize,
     pub state: usize,
+    /// The state that its figure is close to, and how far it counts as that one.
+    pub toward: Option<(usize, f64)>,
     /// Exponent on the likelihood.
     pub temper: f64,
     /// Index into the case's readings.
     pub reading: usize,
+}
+
+impl Weighed {
+    /// What was seen.
+    pub fn seen(&self) -> Seen {
+        Seen {
+            state: self.state,
+            toward: self.toward,
+        }
+    }
 }
 
 /// What came of the selection of readings.
@@ -125,6 +138,10 @@ pub(super) fn select(knowledge: &Knowledge, model: &Model, case: &Case<'_>) -> S
             selection.weighed.push(Weighed {
                 slot: item.0,
                 state: item.1,
+                toward: item
+                    .2
+                    .figure
+                    .and_then(|figure| knowledge.evidence[slot.group].toward(item.1, figure)),
                 temper: temper * slot.temper * knowledge.settings.temper,
                 reading: item.3,
             });
@@ -159,33 +176,38 @@ fn user_family(case: &Case<'_>) -> Option<Family> {
 /// Readings with one origin share their weight (`[[cluster]]`, and several pasted texts).
 fn temper_repeats(knowledge: &Knowledge, model: &Model, weighed: &mut [Weighed]) {
     let mut factor = vec![1.0_f64; weighed.len()];
-    let mut apply = |members: Vec<usize>, share: f64| {
-        let n = members.len() as f64;
-        let each = (1.0 + share * (n - 1.0)) / n;
-        for member in members {
-            factor[member] = factor[member].min(each);
+    // A reading that counts in part as another state is in part a member of what holds that one.
+    let mut apply = |members: Vec<(usize, f64)>, share: f64| {
+        let n: f64 = members.iter().map(|(_, part)| part).sum();
+        if n > 1.0 {
+            let each = (1.0 + share * (n - 1.0)) / n;
+            for (member, part) in members {
+                factor[member] = factor[member].min(1.0 - part * (1.0 - each));
+            }
         }
     };
-    let mut members: Vec<Vec<usize>> = vec![Vec::new(); knowledge.clusters.len()];
+    let mut members: Vec<Vec<(usize, f64)>> = vec![Vec::new(); knowledge.clusters.len()];
     for (o, w) in weighed.iter().enumerate() {
-        for &cluster in &model.slots[w.slot].clusters[w.state] {
-            members[cluster].push(o);
+        let clusters = &model.slots[w.slot].clusters;
+        for (cluster, members) in members.iter_mut().enumerate() {
+            let part = w
+                .seen()
+                .of(|state| f64::from(u8::from(clusters[state].contains(&cluster))));
+            if part > 0.0 {
+                members.push((o, part));
+            }
         }
     }
     for (cluster, members) in knowledge.clusters.iter().zip(members) {
-        if members.len() > 1 {
-            apply(members, cluster.share);
-        }
+        apply(members, cluster.share);
     }
-    let texts: Vec<usize> = weighed
+    let texts = weighed
         .iter()
         .enumerate()
         .filter(|(_, w)| model.slots[w.slot].kind == Kind::Text)
-        .map(|(i, _)| i)
+        .map(|(o, _)| (o, 1.0))
         .collect();
-    if texts.len() > 1 {
-        apply(texts, 0.4);
-    }
+    apply(texts, 0.4);
     for (w, f) in weighed.iter_mut().zip(factor) {
         w.temper *= f;
     }
@@ -364,15 +386,15 @@ impl Sums {
         };
         for (o, w) in weighed.iter().enumerate() {
             let slot = &model.slots[w.slot];
-            sums.untouched += w.temper * slot.rows[0].log[w.state];
+            sums.untouched += w.temper * slot.log_untouched(w.seen());
             for &v in &slot.touching {
                 let v = usize::from(v);
-                let delta = w.temper * slot.log_ratio(v, w.state);
+                let delta = w.temper * slot.log_ratio(v, w.seen());
                 sums.delta[o * count + v] = delta;
                 sums.totals[v] += delta;
             }
-            let excess = slot.excess(&model.pairs, w.state);
-            for (&pair, excess) in slot.shared.iter().zip(excess) {
+            let excess = slot.excess(&model.pairs, w.seen());
+            for (&pair, excess) in slot.shared.iter().zip(excess.iter()) {
                 sums.excess[pair as usize] += w.temper * excess;
             }
         }

@@ -236,6 +236,7 @@ fn reading(row: &Value) -> Result<Reading, Said> {
         cost_ms: row.get("cost_ms").and_then(Value::as_u64).unwrap_or(0),
         observation: text(row, "observation"),
         needs: sentence(row, "needs", "needs_said"),
+        figure: row.get("figure").and_then(Value::as_f64),
         series: row
             .get("series")
             .cloned()

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::path_series::Series;
 use super::said::Said;
-pub use table::{State, Tone, group, state};
+pub use table::{State, Tone, group, state, state_at};
 
 /// Which way to the instance a reading speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -163,6 +163,9 @@ pub struct Reading {
     /// For `NotPermitted`: what would permit it (an API action, a kernel setting, consent).
     #[serde(flatten, with = "super::said::maybe_needs")]
     pub needs: Option<Said>,
+    /// What was measured, where the state is a step of a scale (`scale` in the table of groups).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub figure: Option<f64>,
     /// The figures behind `path-quality`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<Box<Series>>,
@@ -203,6 +206,7 @@ impl Reading {
             cost_ms: 0,
             observation: String::new(),
             needs: None,
+            figure: None,
             series: None,
             change: None,
             set_aside: false,
@@ -228,6 +232,13 @@ impl Reading {
     pub fn at(mut self, when: Timestamp, cost_ms: u64) -> Self {
         self.observed_at = Some(when);
         self.cost_ms = cost_ms;
+        self
+    }
+
+    /// The same reading with the figure behind its state.
+    #[must_use]
+    pub fn measured(mut self, figure: f64) -> Self {
+        self.figure = figure.is_finite().then_some(figure);
         self
     }
 

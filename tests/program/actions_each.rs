@@ -452,6 +452,57 @@ fn a_batch_is_shown_whole_sent_one_by_one_and_stops_at_the_first_failure() {
     assert!(said.contains("limit of 20"), "{said}");
 }
 
+/// Each instance of a batch teaches what one alone would: the cause that a cure confirms, and after
+/// a failure what comes next, never the same again.
+#[test]
+fn a_batch_learns_of_cures_and_names_what_comes_after_a_failure() {
+    let lab = Lab::new();
+    let act = |action: &[&'static str]| -> Vec<Value> {
+        let words = [
+            &["act", "shop-api-01", "render-01"],
+            action,
+            &["--yes", "--wait", "--format", "json"],
+        ]
+        .concat();
+        let output = lab.run(&words);
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let lines = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"));
+        lines
+            .filter(|told: &Value| told["entry"].is_string())
+            .collect()
+    };
+    let failed = act(&["guest-restart-login-service"]);
+    assert_eq!(failed.len(), 2, "{failed:#?}");
+    for told in &failed {
+        assert_eq!(told["outcome"], "unchanged", "{told}");
+        let next = &told["next"];
+        let tried = serde_json::json!(["guest-restart-login-service"]);
+        assert_eq!(next["tried"], tried, "{told}");
+        let offered = next["actions"].as_array().expect("actions");
+        assert!(!offered.is_empty(), "{told}");
+        let again = |offer: &Value| offer["id"] == "guest-restart-login-service";
+        assert!(
+            !offered.iter().any(again),
+            "it is not offered twice: {next}"
+        );
+    }
+    let opened = act(&["open-port", "--set", "source=here"]);
+    let of = |name: &str| {
+        let mut all = opened.iter();
+        all.find(|told| told["instance"]["name"] == name)
+            .unwrap_or_else(|| panic!("{name}: {opened:#?}"))
+    };
+    assert_eq!(of("shop-api-01")["outcome"], "restored", "{opened:#?}");
+    assert_eq!(
+        of("shop-api-01")["confirmed_cause"],
+        "security-group-blocks-port"
+    );
+    let outcomes = std::fs::read_to_string(lab.state.path().join("state/outcomes.jsonl"));
+    assert!(outcomes.expect("a file").contains("\"verified\""));
+}
+
 #[test]
 fn instances_that_share_a_group_get_its_rule_once() {
     let lab = Lab::new();

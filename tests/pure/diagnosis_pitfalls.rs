@@ -473,3 +473,57 @@ fn an_instance_that_is_private_by_design_is_not_broken() {
         assert!(!asks_for_way(&report));
     }
 }
+
+/// `evidence.md`: a configuration that is not valid leads over the service that is down with it, and
+/// a restart that its own check would stop is not offered before the repair, whatever else was read.
+#[test]
+fn a_configuration_of_any_invalid_kind_leads_over_the_service_that_is_down() {
+    let mut looked = 0;
+    for config in ["invalid", "permissions", "host-keys-missing"] {
+        for reach in [
+            "",
+            "refused",
+            "open",
+            "silent-host-alive",
+            "silent-icmp-only",
+            "all-silent",
+        ] {
+            for service in ["", "stopped", "failed", "running"] {
+                for more in [
+                    "",
+                    "guest-listener=none",
+                    "guest-boot=failed-units",
+                    "guest-listener=none guest-boot=failed-units",
+                    "guest-listener=none guest-boot=ok agent=online guest-filesystem=ok",
+                    "pasted-error=connect-refused",
+                ] {
+                    let mut text = format!("guest-sshd-config={config} {more}");
+                    for (id, state) in [("reach/public", reach), ("guest-service", service)] {
+                        if !state.is_empty() {
+                            text.push_str(&format!(" {id}={state}"));
+                        }
+                    }
+                    for around in ["", CLEAR] {
+                        let report = linux(&format!("{around} {text}"));
+                        let (file, down) = (
+                            p(&report, "ssh-config-or-permissions"),
+                            p(&report, "login-service-down"),
+                        );
+                        assert!(file > down, "{text}: {}", show(&report));
+                        let place = |id: &str| report.actions.iter().position(|a| a.id == id);
+                        if let Some(restart) = place("guest-restart-login-service") {
+                            let repair = place("guest-repair-sshd");
+                            assert!(
+                                repair.is_some_and(|repair| repair < restart),
+                                "{text}: {:?}",
+                                report.actions.iter().map(|a| &a.id).collect::<Vec<_>>()
+                            );
+                        }
+                        looked += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(looked, 3 * 6 * 4 * 6 * 2);
+}

@@ -240,7 +240,7 @@ proptest! {
             let prior = 10.0 * (p / (1.0 - p)).log10();
             let term = &cause.contributions[0];
             prop_assert_eq!(&term.evidence, "prior");
-            prop_assert!((term.weight_db - prior).abs() < 0.5, "{}: {} and {}", cause.id, term.weight_db, prior);
+            prop_assert!((term.weight_db - prior).abs() < 0.1, "{}: {} and {}", cause.id, term.weight_db, prior);
         }
     }
 

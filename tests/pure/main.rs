@@ -30,3 +30,4 @@ mod scores;
 mod self_check;
 mod source_archive;
 mod statements;
+mod thresholds;

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::report::{Told, plan_json};
-use super::{Work, acting, printing, refuse};
+use super::{Taught, Work, acting, printing, refuse};
 use crate::action::batch::{self, Batch, Share};
 use crate::action::gate::{Access, ApprovedPlan, Given, approve_batch};
 use crate::action::plan::Target;
@@ -76,7 +76,8 @@ pub(super) async fn run(work: &Work<'_>, instances: &[Instance]) -> anyhow::Resu
     let plans: Vec<_> = (0..end.items.len())
         .map(|index| approved.plan_of(index))
         .collect();
-    let out = outcome(&end, &plans, args.format);
+    let taught = taught(work, &inputs, &end, &plans).await;
+    let out = outcome(&end, &plans, &taught, args.format);
     let handed = end.items.iter().filter_map(|(_, ended)| match ended {
         ItemEnd::Executed(execution) if args.format == TextOrJson::Text => Some(&execution.handed),
         _ => None,
@@ -84,18 +85,39 @@ pub(super) async fn run(work: &Work<'_>, instances: &[Instance]) -> anyhow::Resu
     Ok(print_done(&out, status(&end, args.wait), handed.flatten()))
 }
 
+/// What each item teaches, as after an action on one instance alone.
+async fn taught(
+    work: &Work<'_>,
+    inputs: &BatchInputs,
+    end: &BatchEnd,
+    plans: &[Option<ApprovedPlan>],
+) -> Vec<Taught> {
+    let each = end.items.iter().zip(plans).enumerate();
+    let each = each.map(
+        async |(index, ((instance, ended), plan))| match (ended, plan) {
+            (ItemEnd::Executed(execution), Some(plan)) => {
+                let before = inputs.reports.get(index).and_then(Option::as_ref);
+                work.taught(instance, plan.plan(), execution, before).await
+            }
+            _ => Taught::default(),
+        },
+    );
+    futures_util::future::join_all(each).await
+}
+
 /// What came of every item; secrets that JSON must not hold are handed over beside it.
-fn outcome(end: &BatchEnd, plans: &[Option<ApprovedPlan>], format: TextOrJson) -> String {
+fn outcome(
+    end: &BatchEnd,
+    plans: &[Option<ApprovedPlan>],
+    taught: &[Taught],
+    format: TextOrJson,
+) -> String {
     let mut out = String::new();
-    for ((instance, ended), plan) in end.items.iter().zip(plans) {
+    for (((instance, ended), plan), taught) in end.items.iter().zip(plans).zip(taught) {
         let told = match (ended, plan) {
-            (ItemEnd::Executed(execution), Some(plan)) => Some(Told {
-                plan: plan.plan(),
-                execution,
-                target: &instance.id,
-                learnt: None,
-                next: None,
-            }),
+            (ItemEnd::Executed(execution), Some(plan)) => {
+                Some(taught.told(plan.plan(), execution, &instance.id))
+            }
             _ => None,
         };
         match format {

@@ -17,6 +17,7 @@ use crate::cloud::error::CloudError;
 use crate::cloud::said;
 use crate::cloud::wire::{self, DataPoint};
 use crate::domain::evidence::state::{bandwidth_use, cpu, disk, disk_io, memory};
+use crate::domain::evidence::state_at;
 use crate::domain::evidence::{Reading, State, Status, group};
 use crate::domain::said::{Figure, Joint, List, Said, Unit};
 use crate::domain::text::sanitise;
@@ -279,16 +280,11 @@ fn cpu(gatherer: &Gatherer, metrics: &Metrics) -> Reading {
         }
         _ => false,
     };
-    let state = if held {
-        cpu::CAPPED
-    } else if level >= 95.0 {
-        cpu::PEGGED
-    } else if level >= 80.0 {
-        cpu::HIGH
-    } else {
-        cpu::NORMAL
-    };
-    gatherer.observed(state, detail)
+    if held {
+        return gatherer.observed(cpu::CAPPED, detail);
+    }
+    let state = state_at(id, level);
+    gatherer.observed(state, detail).measured(level)
 }
 
 fn memory(gatherer: &Gatherer, metrics: &Metrics, product: &Product) -> Reading {
@@ -301,15 +297,6 @@ fn memory(gatherer: &Gatherer, metrics: &Metrics, product: &Product) -> Reading 
         memory::NO_DATA,
         metrics.get("MemUsage"),
         said::memory(),
-        |value| {
-            if value >= 97.0 {
-                memory::EXHAUSTED
-            } else if value >= 90.0 {
-                memory::HIGH
-            } else {
-                memory::NORMAL
-            }
-        },
     )
 }
 
@@ -324,21 +311,7 @@ fn disk(
         return gatherer.observed(disk::READ_ONLY, detail);
     }
     let what = said::disk_use_over();
-    let mut reading = share(
-        gatherer,
-        disk::NO_DATA,
-        metrics.get("CvmDiskUsage"),
-        what,
-        |value| {
-            if value >= 99.0 {
-                disk::FULL
-            } else if value >= 90.0 {
-                disk::NEARLY_FULL
-            } else {
-                disk::NORMAL
-            }
-        },
-    );
+    let mut reading = share(gatherer, disk::NO_DATA, metrics.get("CvmDiskUsage"), what);
     for note in disks.map(|disks| &disks.notes).into_iter().flatten() {
         reading.detail = reading.detail.and(note);
     }
@@ -351,7 +324,6 @@ fn share(
     no_data: State<'static>,
     measured: Option<Result<&Series, &CloudError>>,
     what: Said,
-    state: impl Fn(f64) -> State<'static>,
 ) -> Reading {
     match measured {
         Some(Err(error)) => gatherer.failed(no_data.group, error),
@@ -359,7 +331,8 @@ fn share(
             Some(value) => {
                 let told = said::share_now(what, percent(value));
                 let detail = series.remarked(told, gatherer.now().as_second());
-                gatherer.observed(state(value), detail)
+                let state = state_at(no_data.group, value);
+                gatherer.observed(state, detail).measured(value)
             }
             None => gatherer.observed(no_data, said::no_figure_monitoring(what)),
         },
@@ -438,9 +411,7 @@ fn disk_io(gatherer: &Gatherer, disks: &Result<Disks, CloudError>) -> Reading {
     if let Some((busy, wait, disk)) = busiest {
         let state = match (busy, wait) {
             (busy, Some(ms)) if busy >= 95.0 && ms >= 10_000.0 => disk_io::HANG,
-            (busy, _) if busy >= 95.0 => disk_io::SATURATED,
-            (busy, _) if busy >= 80.0 => disk_io::HIGH,
-            _ => disk_io::NORMAL,
+            (busy, _) => state_at(id, busy),
         };
         let detail = match wait {
             Some(ms) => {
@@ -449,7 +420,7 @@ fn disk_io(gatherer: &Gatherer, disks: &Result<Disks, CloudError>) -> Reading {
             }
             None => said::disk_busy(disk, percent(busy)),
         };
-        return gatherer.observed(state, detail);
+        return gatherer.observed(state, detail).measured(busy);
     }
     let failure = disks
         .measured
@@ -518,15 +489,10 @@ fn judge_bandwidth(gatherer: &Gatherer, metrics: &Metrics, addresses: &Addresses
     let Some((share, _)) = shares.iter().max_by(|a, b| a.0.total_cmp(&b.0)) else {
         return gatherer.observed(bandwidth_use::NO_DATA, said::cloud_no_traffic());
     };
-    let state = if *share >= 0.95 {
-        bandwidth_use::SATURATED
-    } else if *share >= 0.7 {
-        bandwidth_use::HIGH
-    } else {
-        bandwidth_use::LOW
-    };
+    let used = *share * 100.0;
     let ways = shares.into_iter().map(|(_, told)| told);
-    gatherer.observed(state, said::traffic(List::said(Joint::Commas, ways)))
+    let detail = said::traffic(List::said(Joint::Commas, ways));
+    gatherer.observed(state_at(id, used), detail).measured(used)
 }
 
 #[cfg(test)]

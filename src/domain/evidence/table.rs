@@ -69,6 +69,8 @@ pub struct Group {
     tells_works: bool,
     /// What the guest says of one source address says nothing of another.
     pub of_a_source: bool,
+    /// The figures at which states begin, the lowest first.
+    scale: &'static [(f64, &'static str)],
     pub states: &'static [StateRow],
 }
 
@@ -82,6 +84,13 @@ impl Group {
         self.states.iter().find(|row| row.id == id)
     }
 
+    /// The state of a figure; below all that the scale names it is the first.
+    fn at(&'static self, figure: f64) -> State<'static> {
+        let begun = self.scale.iter().rev().find(|(from, _)| figure >= *from);
+        let id = begun.map_or(self.states[0].id, |(_, id)| id);
+        State::new(self.id, id)
+    }
+
     /// Its place among the layers of a login, outermost first.
     pub fn layer(&self, protocol: Protocol) -> Option<u8> {
         match protocol {
@@ -89,6 +98,11 @@ impl Group {
             Protocol::Rdp => self.rdp_layer,
         }
     }
+}
+
+/// The state of a figure by the scale of a shipped group, for example of 97.5 in `memory`.
+pub fn state_at(group: &'static str, figure: f64) -> State<'static> {
+    Group::of(group).map_or(State::new(group, ""), |group| group.at(figure))
 }
 
 /// The layers of a login, outermost first.

@@ -11,7 +11,7 @@ use crate::domain::path_series::Series;
 use crate::domain::said::Said;
 use crate::probe::budget::{Allowance, Ledger};
 use crate::probe::fusion::path::{
-    Mtu, MtuFacts, describe_mtu, describe_quality, fuse_mtu, fuse_quality,
+    Mtu, MtuFacts, describe_mtu, describe_quality, fuse_mtu, fuse_quality, lost_percent,
 };
 use crate::probe::fusion::{Reach, ReachFacts, ReachUnknown};
 use crate::probe::mtu::{self, Large};
@@ -72,7 +72,8 @@ impl Run<'_> {
                 let detail = said::at(login.ip(), describe_quality(&samples));
                 match fuse_quality(&samples.rtts) {
                     Some(state) => {
-                        let mut reading = Reading::observed(state.state(), Source::Probe, detail);
+                        let mut reading = Reading::observed(state.state(), Source::Probe, detail)
+                            .measured(lost_percent(&samples.rtts));
                         reading.series = Some(Box::new(Series {
                             target: login.ip(),
                             figures: samples.figures(),

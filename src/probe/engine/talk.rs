@@ -40,6 +40,11 @@ pub(super) struct Heard {
     pub throttled: bool,
 }
 
+/// The longest wait for a greeting that came.
+fn slowest(greetings: &[Greeting]) -> Option<Duration> {
+    greetings.iter().filter_map(Greeting::answered_after).max()
+}
+
 impl Run<'_> {
     pub(super) async fn ssh(&self, mut talks: Conversations) -> Heard {
         let mut greetings: Vec<Greeting> = Vec::new();
@@ -77,7 +82,13 @@ impl Run<'_> {
                 self.unknown(group::BANNER, Status::Void, said::own_burst(detail))
                     .await;
             }
-            Some(state) => self.observed(state.state(), detail).await,
+            Some(state) => {
+                let mut reading = Reading::observed(state.state(), Source::Probe, detail);
+                if let (Banner::Fast | Banner::Slow, Some(after)) = (state, slowest(&greetings)) {
+                    reading = reading.measured(after.as_secs_f64());
+                }
+                self.emit(reading).await;
+            }
         }
         if state == Some(Banner::ThrottleNotice) {
             Ledger::shared().throttled(login);

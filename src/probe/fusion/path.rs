@@ -50,13 +50,18 @@ pub fn fuse_quality(rtts: &[Option<Duration>]) -> Option<Quality> {
     })
 }
 
+/// The share of samples that were lost, in percent.
+pub fn lost_percent(rtts: &[Option<Duration>]) -> f64 {
+    let lost = rtts.iter().filter(|rtt| rtt.is_none()).count();
+    lost as f64 * 100.0 / rtts.len().max(1) as f64
+}
+
 /// Loss, round-trip times and jitter in one sentence.
 pub fn describe_quality(samples: &Samples) -> Said {
     let mut good: Vec<Duration> = samples.rtts.iter().flatten().copied().collect();
     let all = samples.rtts.len();
     let lost = all - good.len();
-    let loss = lost as f64 * 100.0 / all.max(1) as f64;
-    let loss = Figure::new(loss, 0, Unit::Percent);
+    let loss = Figure::new(lost_percent(&samples.rtts), 0, Unit::Percent);
     let count = match samples.carrier {
         Carrier::Ping => said::quality(all, lost, loss),
         Carrier::Connect(port) => said::quality_port(all, port, lost, loss),

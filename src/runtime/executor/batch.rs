@@ -14,14 +14,18 @@ use crate::action::batch::{Batch, Share};
 use crate::action::before::shuts_down;
 use crate::action::gate::ApprovedBatch;
 use crate::action::parameters::Parameters;
+use crate::action::plan::Plan;
 use crate::app::batch::Choice;
 use crate::app::case::RunId;
 use crate::app::message::{Acted, Message};
 use crate::domain::instance::Instance;
+use crate::domain::report::Report;
 use crate::domain::said::Said;
 use crate::runtime::backend::Backend;
+use crate::runtime::deed;
 use crate::runtime::execute::{
-    BatchInputs, ItemEnd, LoginProbe, PrepareOptions, Progress, execute_batch, prepare_batch,
+    BatchInputs, Execution, ItemEnd, LoginProbe, PrepareOptions, Progress, execute_batch,
+    prepare_batch,
 };
 use crate::runtime::said;
 use crate::runtime::vantage::certain_own_source;
@@ -164,6 +168,8 @@ pub async fn carry_out(backend: &Backend, work: Work, out: &mpsc::Sender<Message
         let result = match ended {
             ItemEnd::Executed(execution) => {
                 done += 1;
+                let before = inputs.reports.get(index).and_then(Option::as_ref);
+                learn(backend, plan.plan(), &execution, before);
                 Ok(Box::new(executed(plan.plan(), *execution)))
             }
             ItemEnd::NotNeeded(why) | ItemEnd::Refused(why) => Err(why),
@@ -181,6 +187,14 @@ pub async fn carry_out(backend: &Backend, work: Work, out: &mpsc::Sender<Message
         stopped: end.stopped,
     });
     let _ = out.send(message).await;
+}
+
+/// Keeps the cause that a cure confirmed.
+fn learn(backend: &Backend, plan: &Plan, execution: &Execution, before: Option<&Report>) {
+    let state_dir = &backend.loaded.paths.state_dir;
+    if let Err(error) = deed::learn(state_dir, plan, execution, before) {
+        tracing::warn!(%error, "a confirmed cause was not kept");
+    }
 }
 
 /// Ids of the instances that another one's plan is for, too.

@@ -50,6 +50,11 @@ fn walk(scenario: &Scenario, keys: &Path, row: &mut Row) -> Result<(), String> {
     if std::env::var("RESTORED_BY").is_ok_and(|how| how == "heal") {
         return heal(scenario, &mut world, &broken.said, row);
     }
+    if std::env::var_os("RESTORED_LEADS").is_some() {
+        for told in ["", broken.said.as_str()] {
+            look(scenario, &mut world, told, row)?;
+        }
+    }
     let mut text = broken.said;
     let mut tried = BTreeSet::new();
     for attempt in 1..=MOST {
@@ -160,6 +165,19 @@ fn heal(scenario: &Scenario, world: &mut World, text: &str, row: &mut Row) -> Re
         (false, true) => End::AdviceOnly,
         (false, false) => End::NotRestored,
     };
+    Ok(())
+}
+
+/// What leads when nobody looks inside.
+fn look(scenario: &Scenario, world: &mut World, text: &str, row: &mut Row) -> Result<(), String> {
+    let from = scenario.from.as_ref().unwrap_or(&scenario.place);
+    let mut words = vec!["diagnose".to_owned(), ID.to_owned()];
+    let known = known(scenario, world, text);
+    words.extend(known.into_iter().filter(|word| word != "--deep"));
+    let ran = world.program(from, &words, 90)?;
+    let report: Value = serde_json::from_str(ran.out.trim())
+        .map_err(|e| format!("diagnose: {e}: {:?} {}{}", ran.status, ran.out, ran.err))?;
+    row.leads(&report);
     Ok(())
 }
 

@@ -6,7 +6,8 @@
 //! diagnose, take the first action that is offered as it stands, look whether the user is in, at most
 //! three times. `RESTORED=all` runs every scenario (some ten minutes on two cores), `RESTORED=words`
 //! those whose names hold the words, `RESTORED_SAY=1` tells what
-//! was diagnosed and done, `RESTORED_BY=heal` calls `heal` once instead. Needs root; says why and passes where something is missing (with `CI` set
+//! was diagnosed and done, `RESTORED_LEADS=1` also looks from outside alone, with and without the
+//! client's words, and sums up how often a lead of so much is right, `RESTORED_BY=heal` calls `heal` once instead. Needs root; says why and passes where something is missing (with `CI` set
 //! nothing may be).
 
 mod judge;
@@ -39,6 +40,9 @@ pub struct Scenario {
     pub name: String,
     /// The cause, in the words of the catalogue.
     pub kind: String,
+    /// Other words of the catalogue for the same.
+    #[serde(default)]
+    pub also: Vec<String>,
     /// Who fails to log in: alice and root with a key, bob with a password.
     #[serde(default = "alice")]
     pub user: String,

@@ -36,11 +36,15 @@ impl Step {
 pub struct Row {
     pub name: String,
     pub kind: String,
+    /// Other words of the catalogue for the same.
+    pub also: Vec<String>,
     /// The client's last words.
     pub says: String,
     /// The causes of the first diagnosis, and all of them for who asks.
     pub cause: String,
     pub seen: Vec<String>,
+    /// Of each kind of look: the leading cause and its probability.
+    pub leads: Vec<(String, f64)>,
     /// The first offer was for a person, though one that can be run came after it.
     pub advice_first: bool,
     pub steps: Vec<Step>,
@@ -54,9 +58,11 @@ impl Row {
         Self {
             name: scenario.name.clone(),
             kind: scenario.kind.clone(),
+            also: scenario.also.clone(),
             says: String::new(),
             cause: String::new(),
             seen: Vec::new(),
+            leads: Vec::new(),
             advice_first: false,
             steps: Vec::new(),
             end: End::NotRestored,
@@ -65,9 +71,20 @@ impl Row {
         }
     }
 
+    /// Notes what leads.
+    pub fn leads(&mut self, report: &Value) {
+        let cause = &report["causes"][0];
+        let id = cause["id"].as_str().unwrap_or("?").to_owned();
+        let p = cause["probability"].as_f64().unwrap_or_default();
+        self.leads.push((id, p));
+    }
+
     /// Notes a diagnosis.
     pub fn saw(&mut self, report: &Value, offers: &[Value], seconds: f64) {
         let causes = report["causes"].as_array().cloned().unwrap_or_default();
+        if self.cause.is_empty() {
+            self.leads(report);
+        }
         let named = |cause: &Value| {
             let id = cause["id"].as_str().unwrap_or("?");
             format!(
@@ -108,6 +125,11 @@ impl Row {
             offers.join(" "),
             odd.join(" ")
         ));
+    }
+
+    /// A cause that says what is broken here; several words of the catalogue may.
+    fn is_right(&self, id: &str) -> bool {
+        self.kind == id || self.also.iter().any(|also| also == id)
     }
 
     fn is_first(&self) -> bool {
@@ -208,6 +230,7 @@ pub fn sum(rows: &[Row], took: Duration) -> Sums {
         count(&|row| matches!(row.end, End::AdviceOnly)),
         count(&|row| matches!(row.end, End::NotRestored)),
     );
+    leads(rows);
     let wrong = rows.iter().filter_map(|row| match &row.end {
         End::Wrong(why) => Some(format!("{}: {}: {why}", row.kind, row.name)),
         _ => None,
@@ -217,5 +240,29 @@ pub fn sum(rows: &[Row], took: Duration) -> Sums {
         first,
         within,
         wrong: wrong.collect(),
+    }
+}
+
+/// How often a cause that leads with so much is the right one.
+fn leads(rows: &[Row]) {
+    for (low, high) in [(0.0, 0.3), (0.3, 0.5), (0.5, 0.7), (0.7, 0.9), (0.9, 1.01)] {
+        let all = rows.iter().flat_map(|row| {
+            let leads = row.leads.iter().filter(|(_, p)| (low..high).contains(p));
+            leads.map(move |(id, p)| (row, id, *p))
+        });
+        let all: Vec<_> = all.collect();
+        let right = all.iter().filter(|(row, id, _)| row.is_right(id)).count();
+        let mean = all.iter().map(|(.., p)| p).sum::<f64>() / all.len().max(1) as f64;
+        println!(
+            "leads of {low:.1} to {:.1}: {right} of {} right, {mean:.2} said",
+            high.min(1.0),
+            all.len()
+        );
+        if std::env::var_os("RESTORED_SAY").is_some() && high < 0.8 {
+            for (row, id, p) in all {
+                let right = if row.is_right(id) { "right" } else { "WRONG" };
+                println!("    {right} {p:.2} {id}: {}: {}", row.kind, row.name);
+            }
+        }
     }
 }
