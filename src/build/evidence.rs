@@ -42,6 +42,8 @@ struct Group {
     shuts: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     of_a_source: bool,
+    #[serde(default)]
+    by_hand: BTreeMap<String, String>,
 }
 
 /// States by name, or (under `rest`) the tone of all that are not named.
@@ -113,6 +115,9 @@ impl Group {
         for protocol in self.layer.keys() {
             one_of("layer", protocol, PROTOCOLS)?;
         }
+        for system in self.by_hand.keys() {
+            one_of("by_hand", system, SYSTEMS)?;
+        }
         Ok(())
     }
 
@@ -154,9 +159,10 @@ impl Group {
             Some(place) => format!("Some({place})"),
             None => "None".to_owned(),
         };
+        let by_hand = |system: &str| self.by_hand.get(system).map_or("", String::as_str);
         Ok(format!(
             "Group {{ id: {:?}, paths: {}, source: {}, way: {}, open_port: {}, protocol: {}, ssh_layer: {}, rdp_layer: {}, \
-             tells_works: {}, of_a_source: {}, states: &[\n{states}] }},\n",
+             tells_works: {}, of_a_source: {}, by_hand: [{:?}, {:?}], states: &[\n{states}] }},\n",
             self.id,
             self.paths,
             one_of("source", &self.source, SOURCES)?,
@@ -167,6 +173,8 @@ impl Group {
             layer("rdp"),
             !self.works.is_empty(),
             self.of_a_source,
+            by_hand("linux"),
+            by_hand("windows"),
         ))
     }
 
@@ -217,6 +225,7 @@ const PORTS: Words = &[
 ];
 const PATHS: Words = &[("public", "Path::Public"), ("private", "Path::Private")];
 const PROTOCOLS: Words = &[("ssh", "Protocol::Ssh"), ("rdp", "Protocol::Rdp")];
+const SYSTEMS: Words = &[("linux", "Os::Linux"), ("windows", "Os::Windows")];
 const WORDS: Words = &[
     ("greets", "LoginWord::Greets"),
     ("answers", "LoginWord::Answers"),

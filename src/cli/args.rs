@@ -4,8 +4,10 @@
 //! file may change (`config`): options are `None` when not given.
 
 mod check;
+mod guest_script;
 
 pub use check::{CheckArgs, EXIT_STATUS_OF_CHECK};
+pub use guest_script::{EXIT_STATUS_OF_GUEST_SCRIPT, GuestScriptArgs, GuestSystem};
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -143,6 +145,9 @@ pub enum Command {
     /// Diagnose why login fails, one object per target
     #[command(after_help = EXIT_STATUS_OF_DIAGNOSE)]
     Diagnose(DiagnoseArgs),
+    /// Print the script that a look inside the guest would send
+    #[command(after_help = EXIT_STATUS_OF_GUEST_SCRIPT)]
+    GuestScript(GuestScriptArgs),
     /// Preview or run one action
     #[command(after_help = EXIT_STATUS_OF_ACT)]
     Act(ActArgs),

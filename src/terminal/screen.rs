@@ -43,6 +43,11 @@ impl Screen {
         }
     }
 
+    /// Whether the terminal shows a frame only when it is whole.
+    pub fn synchronize(&mut self, on: bool) {
+        self.sync = on;
+    }
+
     /// Draws everything with the next frame.
     pub fn repaint(&mut self) {
         self.repaint = true;

@@ -6,6 +6,7 @@
 //! what a state is worth (`diagnosis`).
 
 use super::{Path, Source};
+use crate::domain::instance::Os;
 
 include!(concat!(env!("OUT_DIR"), "/evidence.rs"));
 
@@ -69,6 +70,8 @@ pub struct Group {
     tells_works: bool,
     /// What the guest says of one source address says nothing of another.
     pub of_a_source: bool,
+    /// On Linux and on Windows; empty where no one command shows it.
+    by_hand: [&'static str; 2],
     pub states: &'static [StateRow],
 }
 
@@ -76,6 +79,13 @@ impl Group {
     /// The shipped group of that id.
     pub fn of(id: &str) -> Option<&'static Self> {
         GROUPS.iter().find(|group| group.id == id)
+    }
+
+    /// What a person types on the VNC console to see it.
+    pub fn by_hand(&self, os: Os) -> Option<&'static str> {
+        let [linux, windows] = self.by_hand;
+        let command = if os == Os::Windows { windows } else { linux };
+        (!command.is_empty()).then_some(command)
     }
 
     fn state(&self, id: &str) -> Option<&'static StateRow> {
