@@ -30,6 +30,7 @@ mod rescue;
 mod route;
 pub mod rules;
 pub mod said;
+pub mod session;
 pub mod support;
 pub mod unblock;
 

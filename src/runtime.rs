@@ -23,3 +23,4 @@ pub mod targets;
 pub mod ticket;
 pub mod triage;
 pub mod vantage;
+pub mod visit;

@@ -4,6 +4,7 @@
 //! (`history`). Must not live here: what any of it means for a diagnosis, and secrets.
 
 pub mod checks;
+pub mod desktop_file;
 pub mod guide_steps;
 pub mod history;
 pub mod journal;

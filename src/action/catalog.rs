@@ -75,6 +75,10 @@ const EDIT_RULES: &[&str] = &[
     "vpc:DescribeSecurityGroupPolicies",
     "vpc:CreateSecurityGroupPolicies",
     "vpc:DeleteSecurityGroupPolicies",
+    "vpc:DescribeAddressTemplates",
+    "vpc:DescribeAddressTemplateGroups",
+    "vpc:DescribeServiceTemplates",
+    "vpc:DescribeServiceTemplateGroups",
 ];
 
 /// A repair of a Linux guest.
@@ -362,7 +366,7 @@ pub const CATALOG: &[CatalogRow] = &[
         Risk::Low,
         &[ParameterSpec {
             name: "source",
-            kind: Kind::Address,
+            kind: Kind::Source,
             help: said::banned_address_failing,
             required: false,
         }],

@@ -141,9 +141,16 @@ fn inputs(
                     .user_source
                     .filter(|net| net.prefix_len() == net.max_prefix_len())
                     .map(|net| net.addr());
-                inputs.source = parameters
-                    .address("source")
-                    .or(known)
+                let banned = match parameters.source("source") {
+                    Some(SourceChoice::Here) => context.own_source,
+                    Some(SourceChoice::Net(net)) if net.prefix_len() == net.max_prefix_len() => {
+                        Some(net.addr())
+                    }
+                    // A ban is on one address.
+                    Some(SourceChoice::Net(_) | SourceChoice::Any) => None,
+                    Some(SourceChoice::User) | None => known,
+                };
+                inputs.source = banned
                     .ok_or_else(|| PlanError::Missing(said::guest_unblock_source()))?
                     .to_string();
             }

@@ -251,7 +251,7 @@ fn read(spec: &ParameterSpec, text: &str) -> Result<Setting, ParameterError> {
 }
 
 /// An address, also as the network of it alone, which is how an offer names a source.
-fn one_address(text: &str) -> Option<IpAddr> {
+pub fn one_address(text: &str) -> Option<IpAddr> {
     let alone = |net: IpNet| (net.prefix_len() == net.max_prefix_len()).then(|| net.addr());
     let address = text.parse().ok();
     address.or_else(|| text.parse::<IpNet>().ok().and_then(alone))

@@ -287,7 +287,6 @@ said! { "action":
     other_instances_use() = "which other instances use this group could not be read";
     not_known_beforehand() = "not known beforehand: the cloud fills the address in";
     every_instance_bound(group: Name) = "every instance bound to {group}; how many could not be read";
-    see_rules() = "see the rules";
     stopped_stopped_instance(target: Name) = "{target} is stopped, and a stopped instance has no console; start it first";
     get_vnc_address(target: Name) = "Get a VNC address of {target}";
     ask_address() = "ask for the address";
@@ -501,6 +500,8 @@ said! { "action":
     address_to_lift() = "blocked address; the instance's own unless given";
     title_acl() = "Allow the login port in the subnet's ACL";
     title_route() = "Restore the subnet's route to the user";
+    session_opened(target: Name) = "Opened a session at {target}";
+    session_unknown() = "what is done in a session is not known here";
     title_unblock() = "Lift the block after an attack";
     hard_restart_now() = "Restart the instance by cutting its power, as the soft restart did not get through";
 }

@@ -76,6 +76,12 @@ pub fn words(action: ActionId, known: &Map<String, Value>) -> String {
             Some(other) => given.push(format!("{}={other}", spec.name)),
         }
     }
+    // What is typed next is a word of its own, unless it is the value of the last one.
+    let next = if open.is_empty() && !given.is_empty() {
+        " "
+    } else {
+        ""
+    };
     given.extend(open);
-    given.join(" ")
+    given.join(" ") + next
 }

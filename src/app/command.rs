@@ -7,7 +7,7 @@
 use super::keys::Context;
 use super::overlay::Overlay;
 use super::state::State;
-use crate::domain::instance::Os;
+use crate::domain::instance::{Instance, Os};
 
 /// What a command can do to the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,7 @@ pub enum Why {
     NothingTimed,
     Unavailable,
     NoSsh,
+    NoAddress,
     NoGuide,
     HasCloud,
 }
@@ -91,6 +92,7 @@ commands! {
     Action9 "action-9" Global Previewed;
     DeepCheck "deep-check" Global Previewed;
     TryLogin "try-login" Global Previewed;
+    Session "session" Global Previewed;
     PasteError "paste-error" Global Safe;
     UserSource "user-source" Global Safe;
     Tell "tell" Global Safe;
@@ -168,6 +170,8 @@ impl Command {
         let instance = state.selected_instance().ok_or(Why::NoInstance);
         let report = state.selected_report().ok_or(Why::NoReport);
         match self {
+            Self::Session if state.read_only && !state.read_only_sessions => Err(Why::ReadOnly),
+            Self::Session => only(instance?.address().is_some(), Why::NoAddress),
             Self::Triage
             | Self::UserSource
             | Self::Tell
@@ -194,15 +198,7 @@ impl Command {
             // What is kept stays open for good: that is a change, though nothing is sent.
             Self::Keep if state.read_only => Err(Why::ReadOnly),
             Self::Keep => only(!state.timed.is_empty(), Why::NothingTimed),
-            Self::TryLogin => {
-                // The attempt is the operator's own ssh; nothing signs in to a desktop from here.
-                let ssh = match instance?.os {
-                    Os::Windows => false,
-                    Os::Unknown => instance?.login_port() != 3389,
-                    Os::Linux => true,
-                };
-                only(ssh, Why::NoSsh)
-            }
+            Self::TryLogin => only(is_served_by_ssh(instance?), Why::NoSsh),
             Self::DeepCheck if state.read_only && !state.read_only_deep => Err(Why::ReadOnly),
             Self::DeepCheck | Self::AnyAction => {
                 let instance = instance?;
@@ -247,6 +243,15 @@ impl Command {
                 None => Ok(()),
             },
         }
+    }
+}
+
+/// A login attempt is the operator's own ssh; nothing signs in to a desktop from here.
+fn is_served_by_ssh(instance: &Instance) -> bool {
+    match instance.os {
+        Os::Windows => false,
+        Os::Unknown => instance.login_port() != 3389,
+        Os::Linux => true,
     }
 }
 

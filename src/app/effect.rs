@@ -134,6 +134,14 @@ pub enum Record {
     ReadJournal { title: String },
     /// Show the calls of this run.
     ReadCalls { title: String },
+    /// Find out how the operator's own client gets into an instance.
+    FindWayIn { instance: String },
+    /// Show the script that a look inside would send.
+    ReadScript {
+        title: String,
+        instance: String,
+        user_source: Option<IpAddr>,
+    },
     /// Show a text with what the cloud answered to an action behind it.
     ReadRaw {
         title: String,
@@ -196,6 +204,15 @@ pub enum Memory {
     },
 }
 
+/// The program that opens a session at an instance, and the journal entry that tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WayIn {
+    pub instance: String,
+    /// Program and arguments; never a line for a shell.
+    pub words: Vec<String>,
+    pub entry: String,
+}
+
 /// Done by the loop, which has the terminal.
 #[derive(Debug)]
 pub enum Console {
@@ -209,6 +226,8 @@ pub enum Console {
     Repaint,
     /// Write what is on the screen to a file.
     SaveScreen,
+    /// Hand the terminal to a program until it ends.
+    Visit(WayIn),
     /// Hand the terminal back to the shell until resumed.
     Suspend,
     SetMouse(bool),

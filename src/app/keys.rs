@@ -148,6 +148,7 @@ contexts! {
     /// Consent to a look inside the guest.
     Consent "consent" {
         Confirm "confirm" Confirms;
+        Script "script" Safe;
         Close "close" Safe;
     }
     /// Leaving although an action is under way.
@@ -177,6 +178,7 @@ contexts! {
     /// What a person can tell of the failure.
     Answers "answers" {
         Toggle "toggle" Safe;
+        Vnc "vnc" Previewed;
         Close "close" Safe;
         Up "up" Safe;
         Down "down" Safe;

@@ -69,10 +69,10 @@ ui_texts! {
     verdict_healthy, verdict_faulty, verdict_faulty_cause, verdict_inconclusive, verdict_way_open,
     abstains, onset, past_title, past_cure, past_case, past_healthy, vantage, user_unknown, masked,
     confirmed, port, no_address, looks_lost,
-    why, coverage, range, other_causes, also_broken, conflict, prior,
+    why, coverage, range, other_causes, also_broken, conflict, prior, times_likelier, times_unlikelier,
     very_likely, likely, leading, undecided,
     next_evidence, evidence_price, tells_much, tells_some, tells_little,
-    facts, facts_more, facts_good, facts_neutral, facts_stale, not_permitted, probe_failed, not_observed,
+    facts, fact_beside, facts_more, facts_good, facts_neutral, facts_stale, not_permitted, probe_failed, not_observed,
     do_next, do_if_it_fails, do_next_aside, no_actions, actions_wait, actions_none_yet, read_only_note, cures, reversible,
     fleet_title, fleet_counted, fleet_undecided, fleet_works, fleet_left, fleet_repair, fleet_no_repair,
     ports_title, ports_open, ports_running, ports_not_tried, ports_read, ports_route_unread, ports_guest_unread,
@@ -90,7 +90,7 @@ ui_texts! {
     guides, no_guides,
     job_preparing, job_previewed, job_running, job_done, job_restored, job_improved,
     job_unchanged, job_worse, job_failed, job_unknown, job_taken_back, job_undo, plan_failed, no_advice,
-    preview_title, preview_typed, preview_read_only,
+    preview_title, preview_key, preview_typed, preview_read_only,
     secret_title, secret_text,
     guide_why, guide_about, guide_own, guide_document, guide_no_rule,
     guide_step_for_you, reason_cause, reason_error, reason_words, reason_symptom, reason_start,
@@ -102,9 +102,9 @@ ui_texts! {
     palette_title, palette_empty,
     paste_title, paste_hint, paste_unrecognised, paste_taken,
     user_source_title, user_source_text, user_source_here, user_source_bad, user_source_set, user_source_cleared,
-    deep_title, deep_text,
-    login_title, login_text, login_price, login_bad, quit_title, quit_text,
-    confirm_cause_title, confirm_cause_text, cause_confirmed, tell_title, tell_text,
+    deep_title, deep_text, deep_price, deep_price_ssh,
+    session_asked, login_title, login_text, login_price, login_bad, quit_title, quit_text,
+    confirm_cause_title, confirm_cause_text, cause_confirmed, tell_title, tell_text, checklist_title, checklist_text,
     copied, copied_title, sweep_held, filter_unknown_name, filter_unknown_field, filter_bad_value, task_failed, target_missing,
     read_only_locked, read_only_now, read_only_doubt, read_only_doubt_over, read_only_stays, read_only_on, read_only_off, background_on, background_off, background_is_off, reloaded, reloaded_in_part, stopped_work, not_now,
     welcome_title, welcome_credentials, welcome_looked, welcome_region, welcome_demo, welcome_again,
@@ -164,6 +164,22 @@ impl Texts {
 
     fn word<'a>(map: &'a BTreeMap<String, String>, key: &'a str) -> &'a str {
         map.get(key).map_or(key, String::as_str)
+    }
+
+    /// How much likelier or unlikelier something is by that many decibans: people think in factors.
+    pub fn times_likelier(&self, decibans: f64) -> String {
+        let factor = 10_f64.powf(decibans.abs() / 10.0);
+        let n = if factor < 10.0 {
+            format!("{factor:.1}")
+        } else {
+            format!("{factor:.0}")
+        };
+        let text = if decibans < 0.0 {
+            &self.ui.times_unlikelier
+        } else {
+            &self.ui.times_likelier
+        };
+        fill(text, &[("n", &n)])
     }
 
     pub fn command<'a>(&'a self, id: &'a str) -> &'a str {
@@ -303,6 +319,7 @@ impl Texts {
                 Why::NothingTimed => "nothing-timed",
                 Why::Unavailable => "unavailable",
                 Why::NoSsh => "no-ssh",
+                Why::NoAddress => "no-address",
                 Why::NoGuide => "no-guide",
                 Why::HasCloud => "has-cloud",
             },

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::batch::Choice;
 use super::case::RunId;
 use super::checkup::Checked;
+use super::effect::WayIn;
 use super::geometry::Geometry;
 use super::health::Login;
 use super::jobs::Executed;
@@ -182,6 +183,8 @@ pub enum Recorded {
         run: RunId,
         result: Result<TicketMade, Said>,
     },
+    /// How to get into an instance; it is opened.
+    WayIn(WayIn),
     /// Text of an overlay that was asked for.
     Fetched { title: String, body: String },
 }

@@ -109,6 +109,8 @@ pub struct State {
     pub read_only_before_doubt: Option<bool>,
     /// Read-only lets the deep check read inside the guest.
     pub read_only_deep: bool,
+    /// Read-only lets a session be opened.
+    pub read_only_sessions: bool,
     pub demo: bool,
     /// What has to be there before anything can be listed, and is not.
     pub missing: Option<Missing>,
@@ -178,6 +180,7 @@ impl State {
             read_only_locked: None,
             read_only_before_doubt: None,
             read_only_deep: false,
+            read_only_sessions: true,
             demo: false,
             missing: None,
             place: Said::default(),

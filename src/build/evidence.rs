@@ -46,6 +46,8 @@ struct Group {
     scale: BTreeMap<String, f64>,
     #[serde(default)]
     blend: f64,
+    #[serde(default)]
+    by_hand: BTreeMap<String, String>,
 }
 
 /// States by name, or (under `rest`) the tone of all that are not named.
@@ -123,6 +125,9 @@ impl Group {
         for protocol in self.layer.keys() {
             one_of("layer", protocol, PROTOCOLS)?;
         }
+        for system in self.by_hand.keys() {
+            one_of("by_hand", system, SYSTEMS)?;
+        }
         Ok(())
     }
 
@@ -175,9 +180,10 @@ impl Group {
             Some(place) => format!("Some({place})"),
             None => "None".to_owned(),
         };
+        let by_hand = |system: &str| self.by_hand.get(system).map_or("", String::as_str);
         Ok(format!(
             "Group {{ id: {:?}, paths: {}, source: {}, way: {}, open_port: {}, protocol: {}, ssh_layer: {}, rdp_layer: {}, \
-             tells_works: {}, of_a_source: {}, scale: &{:?}, states: &[\n{states}] }},\n",
+             tells_works: {}, of_a_source: {}, scale: &{:?}, by_hand: [{:?}, {:?}], states: &[\n{states}] }},\n",
             self.id,
             self.paths,
             one_of("source", &self.source, SOURCES)?,
@@ -189,6 +195,8 @@ impl Group {
             !self.works.is_empty(),
             self.of_a_source,
             self.steps(),
+            by_hand("linux"),
+            by_hand("windows"),
         ))
     }
 
@@ -239,6 +247,7 @@ const PORTS: Words = &[
 ];
 const PATHS: Words = &[("public", "Path::Public"), ("private", "Path::Private")];
 const PROTOCOLS: Words = &[("ssh", "Protocol::Ssh"), ("rdp", "Protocol::Rdp")];
+const SYSTEMS: Words = &[("linux", "Os::Linux"), ("windows", "Os::Windows")];
 const WORDS: Words = &[
     ("greets", "LoginWord::Greets"),
     ("answers", "LoginWord::Answers"),

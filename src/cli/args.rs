@@ -4,8 +4,10 @@
 //! file may change (`config`): options are `None` when not given.
 
 mod check;
+mod guest_script;
 
 pub use check::CheckArgs;
+pub use guest_script::{GuestScriptArgs, GuestSystem};
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -124,6 +126,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Diagnose why login fails, one object per target
     Diagnose(DiagnoseArgs),
+    /// Print the script that a look inside the guest would send
+    GuestScript(GuestScriptArgs),
     /// Preview or run one action
     Act(ActArgs),
     /// Carry out the ranked repairs one by one, each verified, until login is back

@@ -47,7 +47,7 @@ use crate::domain::instance::Instance;
 use crate::domain::network_acl::NetworkAcl;
 use crate::domain::private_way::PrivateWay;
 use crate::domain::said::Said;
-use crate::domain::security_group::References;
+use crate::domain::security_group::{References, SecurityGroup};
 
 /// Time for a call after another one got no answer at all: a cloud that hangs must not hold up
 /// the chain of calls that rest on each other.
@@ -222,16 +222,7 @@ pub struct RuleSets {
 
 /// Reads the rules themselves, and what they say of the sources of `request`.
 pub async fn rule_sets(client: &Client, instance: &Instance, request: &FactRequest) -> RuleSets {
-    // Nobody watches the readings arrive: the receiver is dropped at once.
-    let (sink, _) = mpsc::channel(1);
-    let gatherer = Gatherer {
-        client: client.clone(),
-        instance: instance.clone(),
-        request: request.clone(),
-        sink,
-        hung: AtomicBool::new(false),
-        disks: OnceCell::new(),
-    };
+    let gatherer = Gatherer::alone(client, instance, request);
     let both = async { tokio::join!(groups::read(&gatherer), subnet::read(&gatherer)) };
     // The future of all calls together is large.
     let (groups, subnet) = Box::pin(both).await;
@@ -241,6 +232,16 @@ pub async fn rule_sets(client: &Client, instance: &Instance, request: &FactReque
         references: groups.references,
         network_acl: subnet.acl,
     }
+}
+
+/// Bodies of what the rules of these groups refer to; what cannot be read stays out.
+pub async fn references(
+    client: &Client,
+    instance: &Instance,
+    groups: &[SecurityGroup],
+) -> References {
+    let gatherer = Gatherer::alone(client, instance, &FactRequest::default());
+    Box::pin(groups::references(&gatherer, groups)).await.0
 }
 
 /// The readings of an instance that the cloud could not be asked about.
@@ -263,6 +264,19 @@ struct Gatherer {
 }
 
 impl Gatherer {
+    /// A run whose readings nobody watches arrive: the receiver is dropped at once.
+    fn alone(client: &Client, instance: &Instance, request: &FactRequest) -> Self {
+        let (sink, _) = mpsc::channel(1);
+        Self {
+            client: client.clone(),
+            instance: instance.clone(),
+            request: request.clone(),
+            sink,
+            hung: AtomicBool::new(false),
+            disks: OnceCell::new(),
+        }
+    }
+
     async fn run(mut self, early: impl FnOnce(Neighbourhood) + Send) -> CloudFacts {
         let mut facts = CloudFacts::default();
         let refresh_failure = self.refresh().await;

@@ -177,6 +177,14 @@ pub static ENTRIES: &[Entry] = &[
         show: |s| s.read_only_deep.to_string(),
     },
     Entry {
+        key: "read_only_sessions",
+        variable: "CVMTOP_READ_ONLY_SESSIONS",
+        kind: Kind::Bool,
+        help: "read-only lets your own client open a session at an instance",
+        set: setter!(read_only_sessions, boolean),
+        show: |s| s.read_only_sessions.to_string(),
+    },
+    Entry {
         key: "shared_state",
         variable: "CVMTOP_SHARED_STATE",
         kind: Kind::Bool,

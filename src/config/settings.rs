@@ -82,11 +82,17 @@ choice!(
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "one switch of the config each"
+)]
 pub struct Settings {
     /// No action is available.
     pub read_only: bool,
     /// The deep check may run its reading script in the guest all the same.
     pub read_only_deep: bool,
+    /// Read-only lets the operator's own client open a session.
+    pub read_only_sessions: bool,
     /// The state directory is shared with other operators, who are believed.
     pub shared_state: bool,
     pub cloud: CloudSettings,
@@ -257,6 +263,7 @@ impl Default for Settings {
         Self {
             read_only: false,
             read_only_deep: false,
+            read_only_sessions: true,
             shared_state: false,
             cloud: CloudSettings {
                 profile: None,

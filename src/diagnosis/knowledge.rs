@@ -158,6 +158,8 @@ pub struct Evidence {
     _layer: IgnoredAny,
     #[serde(default, rename = "word")]
     _word: IgnoredAny,
+    #[serde(default, rename = "by_hand")]
+    _by_hand: IgnoredAny,
     #[serde(default, rename = "answers")]
     _answers: IgnoredAny,
     #[serde(default, rename = "works")]
@@ -169,6 +171,17 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// The states that can occur on a system; all of them where it is not known.
+    pub fn states_on(&self, os: Os) -> Vec<String> {
+        let other = match os {
+            Os::Linux => &self.windows_only[..],
+            Os::Windows => &self.linux_only[..],
+            Os::Unknown => &[],
+        };
+        let fits = |state: &&String| !other.contains(state);
+        self.states.iter().filter(fits).cloned().collect()
+    }
+
     /// Whether the group is read on a system.
     pub fn applies_to(&self, os: Os) -> bool {
         os == Os::Unknown || self.os.contains(&os)

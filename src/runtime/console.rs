@@ -69,6 +69,7 @@ fn fresh(loaded: &Loaded, prepared: &Prepared, capability: Capability) -> State 
     let mut state = State::new(clock::now(), ui.lang);
     state.read_only = settings.read_only;
     state.read_only_deep = settings.read_only_deep;
+    state.read_only_sessions = settings.read_only_sessions;
     state.read_only_locked.clone_from(&loaded.read_only);
     state.user_source = settings.probe.user_source;
     state.looks.theme.clone_from(&ui.theme);
@@ -80,7 +81,14 @@ fn fresh(loaded: &Loaded, prepared: &Prepared, capability: Capability) -> State 
     state.rhythm.on = settings.probe.background;
     state.rhythm.every = intervals(settings);
     state.weighing.on = settings.probe.weigh;
-    state.fleet.save_filters(settings.filters.clone());
+    let mut filters = settings.filters.clone();
+    // Among thousands of instances that were added, the demo's own stories are found by a name.
+    if loaded.demo.is_some_and(|added| added > 0) {
+        filters
+            .entry("stories".to_owned())
+            .or_insert_with(|| "!fleet-".to_owned());
+    }
+    state.fleet.save_filters(filters);
     state.keys = prepared.keys.clone();
     state
 }

@@ -15,6 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use super::executor::Executor;
+use super::visit::Program;
 use super::{clock, reload};
 use crate::app::effect::{self, Effect};
 use crate::app::message::Message;
@@ -163,6 +164,8 @@ struct Loop<'a> {
     end: Option<End>,
     /// A copy that waits for the writer.
     outbox: Vec<u8>,
+    /// A program that is to have the terminal.
+    visit: Option<effect::WayIn>,
 }
 
 /// Runs the console until it ends; the terminal is restored on every way out.
@@ -194,6 +197,7 @@ pub async fn run(
         keyed: false,
         end: None,
         outbox: Vec::new(),
+        visit: None,
     };
     this.paint();
     for effect in first {
@@ -204,6 +208,11 @@ pub async fn run(
         this.wait(&mut signals, &mut gone, &mut keys, &mut inlets, &mut batch)
             .await;
         this.take_all(&mut keys, &mut batch).await;
+        if let Some(way) = this.visit.take() {
+            // The reader of keys must not take what is meant for the other program.
+            keys = EventStream::new();
+            Box::pin(this.visit(&way, &mut signals, &mut gone)).await;
+        }
         this.flush_outbox();
         if this.wants_frame() && this.pace.due(Instant::now(), this.keyed).is_none() {
             this.paint();
@@ -256,8 +265,9 @@ impl Loop<'_> {
             Some(news) = inlets.reloads.recv() => self.reload(news),
             what = self.executor.next_panic() => batch.push(Message::TaskPanicked { what }),
             written = self.writer.written(), if !self.writer.is_free() => {
-                if written == Written::Lost {
-                    self.end = Some(End::HangUp);
+                match written {
+                    Written::Done { bytes, took } => self.pace.taken(bytes, took),
+                    Written::Lost => self.end = Some(End::HangUp),
                 }
             }
             () = sleep_until(frame_due), if frame_due.is_some() => {}
@@ -330,6 +340,7 @@ impl Loop<'_> {
                 let text = crate::view::text::of_buffer(&buffer);
                 self.executor.record(effect::Record::KeepScreen { text });
             }
+            Console::Visit(way) => self.visit = Some(way),
             Console::SetMouse(on) => self.outbox.extend_from_slice(self.terminal.set_mouse(on)),
             Console::Copy { text } => self.copy(&text),
             Console::CopySecret(secret) => self.copy(secret.expose_secret()),
@@ -377,6 +388,36 @@ impl Loop<'_> {
         }
     }
 
+    /// Lets a program have the terminal until it ends; what arrives meanwhile waits.
+    async fn visit(
+        &mut self,
+        way: &effect::WayIn,
+        signals: &mut Signals,
+        gone: &mut oneshot::Receiver<()>,
+    ) {
+        if !self.writer.is_free() {
+            let _ = tokio::time::timeout(PATIENCE, self.writer.written()).await;
+        }
+        self.terminal.hand_over();
+        let began = Instant::now();
+        let begins = super::said::visit_begins(way.words.join(" "));
+        println!("{}", self.state.texts.said(&begins));
+        let mut program = Program::start(&way.words);
+        let told = tokio::select! {
+            told = program.end(self.state.texts, began) => told,
+            end = outside(signals) => {
+                self.end = Some(end);
+                return;
+            }
+            _ = &mut *gone => {
+                self.end = Some(End::HangUp);
+                return;
+            }
+        };
+        self.resume();
+        self.state.tell_said(told.0, &told.1);
+    }
+
     /// Takes the terminal over again and draws everything.
     fn resume(&mut self) {
         if self.terminal.resume().is_err() {
@@ -394,14 +435,26 @@ impl Loop<'_> {
         self.state.settle();
         let look = self.looks.look(self.state);
         let state = &*self.state;
+        // A slow terminal shows what has come, rather than nothing before the end of the frame.
+        self.screen
+            .synchronize(self.looks.extras.sync && !self.pace.is_slow());
         let (geometry, bytes) = self.screen.frame(|buf| draw(state, &look, buf));
         if let Some(bytes) = bytes {
+            self.pace.drawn(Instant::now(), self.keyed, bytes.len());
             self.writer.write(bytes);
-            self.pace.drawn(Instant::now(), self.keyed);
         }
         self.dirty = Dirty::Nothing;
         self.keyed = false;
         self.apply(Message::Drawn(geometry));
+    }
+}
+
+/// An end from outside, while another program has the terminal: an interrupt is meant for that one.
+async fn outside(signals: &mut Signals) -> End {
+    loop {
+        if let Some(end @ (End::HangUp | End::Terminated)) = signals.next().await {
+            return end;
+        }
     }
 }
 

@@ -20,10 +20,11 @@ use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::backend::Backend;
+use super::said;
 use super::session::{Session, SessionError};
 use super::targets::resolve_hosts;
 use super::triage::{self, TriageOptions};
-use super::{clock, said};
+use super::visit;
 use crate::action::gate::Access;
 use crate::app::case::RunId;
 use crate::app::effect::{Act, Memory, Observe, Record, Triage};
@@ -34,10 +35,8 @@ use crate::cloud::Pool;
 use crate::cloud::credentials::CredentialsError;
 use crate::cloud::facts::CloudFacts;
 use crate::cloud::inventory::{self, InventoryEvent};
-use crate::diagnosis::learn::Confirmation;
 use crate::domain::instance::Instance;
 use crate::domain::said::Said;
-use crate::store::outcomes::Outcomes;
 
 /// Events under way between a producer and its task.
 const QUEUE: usize = 64;
@@ -200,6 +199,18 @@ impl Executor {
             Record::ReadCalls { title } => self.spawn("calls", None, async move {
                 let _ = out.send(shown::calls(&backend, title).await).await;
             }),
+            Record::FindWayIn { instance } => self.spawn("session", None, async move {
+                let _ = out.send(visit::find(&backend, &instance).await).await;
+            }),
+            Record::ReadScript {
+                title,
+                instance,
+                user_source,
+            } => self.spawn("script", None, async move {
+                let _ = out
+                    .send(shown::script(&backend, title, &instance, user_source))
+                    .await;
+            }),
             Record::ReadRaw {
                 title,
                 body,
@@ -238,7 +249,7 @@ impl Executor {
                 let _ = out.send(Message::Recorded(message)).await;
             }),
             Record::SaveConfirmation { cause } => self.spawn("case", None, async move {
-                if let Some(message) = save_confirmation(&backend, &cause) {
+                if let Some(message) = case_file::save_confirmation(&backend, &cause) {
                     let _ = out.send(message).await;
                 }
             }),
@@ -549,17 +560,6 @@ fn measured(facts: &CloudFacts) -> Vec<Load> {
         Some(Load { evidence, percent })
     })
     .collect()
-}
-
-/// Keeps a confirmed cause, without address, name or id.
-fn save_confirmation(backend: &Backend, cause: &str) -> Option<Message> {
-    Outcomes::in_directory(&backend.loaded.paths.state_dir)
-        .append(clock::now(), cause, Confirmation::Asserted)
-        .err()
-        .map(|error| Message::Told {
-            severity: Severity::Error,
-            text: error.said(),
-        })
 }
 
 fn listing(backend: &Backend, session: &Session, event: InventoryEvent) -> Vec<Listing> {

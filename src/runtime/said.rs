@@ -4,6 +4,14 @@
 use crate::domain::said::said;
 
 said! { "runtime":
+    no_address_to_enter() = "the instance has no address to open a session at";
+    desktop_file(path: Name) = "{path} is written; open it where a Remote Desktop client is";
+    desktop_file_unwritten(folder: Name, why: Raw) = "the file for the Remote Desktop client could not be written to {folder}: {why}";
+    visit_begins(command: Name) = "cvmtop opens {command}; when it ends, you are back";
+    visit_failed(program: Name, status: Number) = "{program} ended with status {status}. Press Enter to go back to cvmtop.";
+    visit_ended(program: Name, after: Figure) = "the session is over ({program}, {after}); it is in the journal";
+    visit_ended_badly(program: Name, after: Figure, status: Number) = "{program} ended with status {status} after {after}; it is in the journal";
+    visit_not_begun(program: Name, why: Raw) = "{program} could not be started: {why}";
     screen_kept(path: Name) = "the screen is written to {path}";
     screen_not_kept(folder: Name, why: Said) = "the screen could not be written to {folder}: {why}";
     lines_left_out(n: Number) = "{n:more line} left out";

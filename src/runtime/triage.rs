@@ -30,7 +30,9 @@ use crate::domain::check::GuestCounts;
 use crate::domain::evidence::{Path, Reading, place};
 use crate::domain::instance::Instance;
 use crate::domain::report::{InstanceSummary, Vantage};
+use crate::domain::said::Said;
 use crate::domain::statement::Statements;
+use crate::guest;
 use crate::probe::{self, budget};
 
 /// Readings under way between producers and collector.
@@ -73,6 +75,16 @@ pub struct TriageOptions {
     pub pool: Option<Pool>,
     /// Also read what only the self-diagnosis needs.
     pub self_check: bool,
+}
+
+/// The script that a look inside would send; the time of asking goes in when it is sent.
+///
+/// # Errors
+/// One sentence: the account's name cannot be put into a script.
+pub fn script(instance: &Instance, options: &TriageOptions) -> Result<String, Said> {
+    let question = prepare::question(instance, options, options.user_source);
+    guest::check(instance.os, &question)?;
+    Ok(guest::script(instance.os, &question))
 }
 
 /// Everything that was read.

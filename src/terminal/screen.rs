@@ -57,6 +57,11 @@ impl Screen {
         }
     }
 
+    /// Whether the terminal shows a frame only when it is whole.
+    pub fn synchronize(&mut self, on: bool) {
+        self.extras.sync = on;
+    }
+
     /// Draws everything with the next frame.
     pub fn repaint(&mut self) {
         self.repaint = true;

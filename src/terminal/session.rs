@@ -69,6 +69,12 @@ impl Session {
         if on { MOUSE_ON } else { MOUSE_OFF }
     }
 
+    /// Gives the terminal back until [`Session::resume`], for a program that is started on it.
+    #[allow(clippy::unused_self, reason = "whoever gives it back holds it")]
+    pub fn hand_over(&self) {
+        restore();
+    }
+
     /// Gives the terminal back and stops the process, as Ctrl-Z does; returns when resumed.
     pub fn suspend(&self) -> Result<(), TerminalError> {
         restore();

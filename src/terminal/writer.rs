@@ -5,14 +5,15 @@
 
 use std::io::{Write, stdout};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
 /// What became of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
-    /// The terminal has taken it.
-    Done,
+    /// The terminal has taken it: so much, in that time.
+    Done { bytes: usize, took: Duration },
     /// The terminal is gone.
     Lost,
 }
@@ -35,9 +36,13 @@ impl Writer {
             .spawn(move || {
                 while let Ok(frame) = queue.recv() {
                     // One write(2) for one frame: stdout's line buffer would cut it up.
+                    let began = Instant::now();
                     let result = write_whole(&frame);
                     let outcome = if result.is_ok() {
-                        Written::Done
+                        Written::Done {
+                            bytes: frame.len(),
+                            took: began.elapsed(),
+                        }
                     } else {
                         Written::Lost
                     };

@@ -86,7 +86,7 @@ pub fn draw(
             None
         }
         Overlay::Tell(question) => {
-            tell::draw(state, question.selected, paint, screen);
+            tell::draw(state, *question, paint, screen);
             None
         }
         Overlay::Preview(preview) => Some(preview::draw(state, preview, paint, screen)),

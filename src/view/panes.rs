@@ -6,6 +6,7 @@ pub mod actions;
 pub mod causes;
 pub mod columns;
 pub mod diagnosis;
+pub mod facts;
 pub mod history;
 pub mod instances;
 pub mod matrix;

@@ -323,7 +323,11 @@ fn overlays_cut_nothing_and_always_say_how_to_go_on() {
                 said.join(" ")
             };
             let paste = keys(&[keys::Paste::Accept.into(), keys::Paste::Close.into()]);
-            let deep = keys(&[keys::Consent::Confirm.into(), keys::Consent::Close.into()]);
+            let deep = keys(&[
+                keys::Consent::Confirm.into(),
+                keys::Consent::Script.into(),
+                keys::Consent::Close.into(),
+            ]);
             let login = foot(keys::Line::Accept.into(), keys::Consent::Confirm.into());
             let pick = keys(&[keys::Palette::Accept.into(), keys::Palette::Close.into()]);
             let ticket = keys(&[
@@ -332,7 +336,11 @@ fn overlays_cut_nothing_and_always_say_how_to_go_on() {
                 keys::Ticket::Mask.into(),
                 keys::Ticket::Archive.into(),
             ]);
-            let tell = keys(&[keys::Answers::Toggle.into(), keys::Answers::Close.into()]);
+            let tell = keys(&[
+                keys::Answers::Toggle.into(),
+                keys::Answers::Vnc.into(),
+                keys::Answers::Close.into(),
+            ]);
             let sheet = keys(&[
                 keys::TypedName::Confirm.into(),
                 keys::TypedName::Close.into(),

@@ -14,6 +14,8 @@ mod support;
 #[cfg(target_os = "linux")]
 mod actions_console;
 mod app_update;
+#[cfg(target_os = "linux")]
+mod chair;
 mod facts;
 #[cfg(target_os = "linux")]
 mod faults_console;
@@ -27,6 +29,8 @@ mod overlays;
 #[cfg(target_os = "linux")]
 mod ports;
 mod screenshots;
+#[cfg(target_os = "linux")]
+mod slow_link;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod ui;

@@ -26,6 +26,7 @@ mod demo_causes;
 mod demo_guest;
 mod demo_heals;
 mod demo_hosts;
+mod demo_walks;
 mod diagnose_deep;
 mod diagnose_memory;
 mod doctor;

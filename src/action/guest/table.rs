@@ -459,8 +459,7 @@ mod tests {
             for take in row.takes {
                 let kind = match take {
                     Take::Port => Kind::Port,
-                    Take::Source => Kind::Source,
-                    Take::Banned => Kind::Address,
+                    Take::Source | Take::Banned => Kind::Source,
                     Take::Account => Kind::User,
                 };
                 let at = given.iter().position(|k| *k == kind);

@@ -6,7 +6,7 @@ use super::super::context::GroupFacts;
 use super::super::plan::{Affected, RuleDifference, RuleLine, TableOf};
 use super::super::said;
 use super::Decided;
-use crate::domain::said::{Joint, List};
+use crate::domain::said::{Joint, List, Said};
 use crate::domain::security_group::{Rule, SecurityGroup};
 
 /// Other users of a group as the preview names them.
@@ -87,8 +87,9 @@ pub(in crate::action) fn removal_difference(
         group: group.id.clone(),
         group_name: group.name.clone(),
         version: group.version.clone(),
-        decided_before: said::see_rules(),
-        decided_after: said::see_rules(),
+        // For whom it decides is not asked again: the rules say it.
+        decided_before: Said::default(),
+        decided_after: Said::default(),
         before,
         after: rule_lines(&with_added(&kept, &[]), None),
     }

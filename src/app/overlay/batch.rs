@@ -3,7 +3,7 @@
 //!
 //! Must not live here: which actions there are (`app::batch`), planning (`action::batch`).
 
-use super::preview::{Wanted, scrolled, wanted};
+use super::preview::{Wanted, no_confirmation, scrolled, wanted};
 use super::{Answer, LIST_PAGE, walked};
 use crate::action::batch::Batch;
 use crate::app::batch::{Choice, choices};
@@ -69,21 +69,24 @@ impl BatchPreview {
         chord: Chord,
         effects: &mut Vec<Effect>,
     ) -> Option<Answer> {
-        Some(
-            match wanted(state, chord, self.batch.confirmation(), &self.edit)? {
-                Wanted::Scroll(lines) => {
-                    self.offset = scrolled(state, self.offset, lines);
+        let asks = self.batch.confirmation();
+        let Some(wanted) = wanted(state, chord, asks, &self.edit) else {
+            self.refused = Some(no_confirmation(state, chord, asks)?);
+            return Some(Answer::Stay);
+        };
+        Some(match wanted {
+            Wanted::Scroll(lines) => {
+                self.offset = scrolled(state, self.offset, lines);
+                Answer::Stay
+            }
+            Wanted::Close => Answer::Close,
+            Wanted::Confirm(given) => match batch::confirm(state, self, &given, effects) {
+                Ok(()) => Answer::Close,
+                Err(why) => {
+                    self.refused = Some(why);
                     Answer::Stay
                 }
-                Wanted::Close => Answer::Close,
-                Wanted::Confirm(given) => match batch::confirm(state, self, &given, effects) {
-                    Ok(()) => Answer::Close,
-                    Err(why) => {
-                        self.refused = Some(why);
-                        Answer::Stay
-                    }
-                },
             },
-        )
+        })
     }
 }

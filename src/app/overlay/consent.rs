@@ -2,7 +2,7 @@
 //! action is under way.
 
 use super::Answer;
-use crate::app::effect::{Console, Effect};
+use crate::app::effect::{Console, Effect, Record};
 use crate::app::keys::{Consent, Leave};
 use crate::app::state::State;
 use crate::app::update::commands;
@@ -14,6 +14,16 @@ pub fn press_deep(state: &mut State, chord: Chord, effects: &mut Vec<Effect>) ->
         Consent::Confirm => {
             commands::triage(state, true, effects);
             Answer::Close
+        }
+        Consent::Script => {
+            if let Some(instance) = state.fleet.selected_id() {
+                effects.push(Effect::Record(Record::ReadScript {
+                    title: state.texts.bound(Consent::Script.into()).to_owned(),
+                    instance: instance.to_owned(),
+                    user_source: state.user_source,
+                }));
+            }
+            Answer::Stay
         }
         Consent::Close => Answer::Close,
     })

@@ -10,10 +10,11 @@ use crate::app::case::RunId;
 use crate::app::effect::Effect;
 use crate::app::keys;
 use crate::app::line_edit::LineEdit;
+use crate::app::locale::fill;
 use crate::app::state::State;
 use crate::app::update::actions;
 use crate::domain::said::Said;
-use crate::input::chord::Chord;
+use crate::input::chord::{Chord, Key};
 
 /// What an action would do.
 #[derive(Debug)]
@@ -46,7 +47,10 @@ impl Preview {
         chord: Chord,
         effects: &mut Vec<Effect>,
     ) -> Option<Answer> {
-        let wanted = wanted(state, chord, self.plan.confirmation, &self.edit)?;
+        let Some(wanted) = wanted(state, chord, self.plan.confirmation, &self.edit) else {
+            self.refused = Some(no_confirmation(state, chord, self.plan.confirmation)?);
+            return Some(Answer::Stay);
+        };
         Some(match wanted {
             Wanted::Scroll(lines) => {
                 self.offset = scrolled(state, self.offset, lines);
@@ -105,6 +109,19 @@ pub(super) fn wanted(
         | keys::Preview::PageUp
         | keys::Preview::PageDown => lines?,
     })
+}
+
+/// What to press instead, for the keys that a hand tries where another one confirms.
+pub(super) fn no_confirmation(state: &State, chord: Chord, asks: Confirmation) -> Option<Said> {
+    let tried = chord == Chord::plain(Key::Enter) || matches!(chord.typed(), Some('y' | 'Y'));
+    if asks == Confirmation::TypedName || !tried {
+        return None;
+    }
+    let key = state.keys.chords(keys::Preview::Confirm).first()?;
+    Some(Said::raw(fill(
+        &state.texts.ui.preview_key,
+        &[("key", &key.to_string())],
+    )))
 }
 
 /// An offset after so many lines more.

@@ -4,13 +4,17 @@
 //! Must not live here: what an answer is worth (`diagnosis`).
 
 use super::{Answer, LIST_PAGE, walked};
+use serde_json::Map;
+
 use crate::app::effect::{Effect, Memory};
 use crate::app::keys::Answers;
 use crate::app::state::State;
-use crate::app::update::arrivals;
+use crate::app::update::{actions, arrivals};
 use crate::diagnosis::Knowledge;
+use crate::domain::action::ActionId;
 use crate::domain::evidence::Path;
-use crate::domain::instance::Instance;
+use crate::domain::evidence::table::GROUPS as GROUPS_OF_EVIDENCE;
+use crate::domain::instance::{Instance, Os};
 use crate::domain::statement::{CONSOLE, SCOPE, USER_PATH};
 use crate::input::chord::Chord;
 
@@ -18,9 +22,27 @@ use crate::input::chord::Chord;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tell {
     pub selected: usize,
+    pub about: About,
+}
+
+/// What is asked about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum About {
+    #[default]
+    Failure,
+    /// What a person sees on the VNC console, where nothing can be run inside.
+    Guest,
 }
 
 impl Tell {
+    /// The list of what to look at on the VNC console.
+    pub fn checklist() -> Self {
+        Self {
+            about: About::Guest,
+            ..Self::default()
+        }
+    }
+
     /// Applies a chord.
     pub fn press(
         &mut self,
@@ -29,7 +51,7 @@ impl Tell {
         effects: &mut Vec<Effect>,
     ) -> Option<Answer> {
         let command = state.keys.of::<Answers>(chord)?;
-        let answers = answers(state);
+        let answers = answers(state, self.about);
         let by = command.lines(LIST_PAGE).unwrap_or_default();
         self.selected = walked(self.selected, by, answers.len());
         Some(match command {
@@ -39,6 +61,11 @@ impl Tell {
                 if let Some((group, answer)) = answers.get(self.selected) {
                     toggle(state, group, answer, effects);
                 }
+                Answer::Stay
+            }
+            Answers::Vnc => {
+                let ranked = actions::unranked(state, ActionId::VncUrl, Map::new());
+                actions::prepare_ranked(state, ranked, effects);
                 Answer::Stay
             }
         })
@@ -52,18 +79,29 @@ const GROUPS: [&str; 3] = [SCOPE, USER_PATH, CONSOLE];
 const WAY: &str = "user-way";
 
 /// Every answer that can be given: group and state.
-pub fn answers(state: &State) -> Vec<(&'static str, String)> {
+pub fn answers(state: &State, about: About) -> Vec<(&'static str, String)> {
     let shipped = Knowledge::shipped();
     let knowledge = state.knowledge.as_deref().unwrap_or(shipped);
+    let os = state.selected_instance().map_or(Os::Unknown, |it| it.os);
     let states = |group: &'static str| {
         let known = knowledge.group(group).or_else(|| shipped.group(group));
-        let states = known.map(|group| group.states.clone()).unwrap_or_default();
+        let states = known.map(|group| group.states_on(os)).unwrap_or_default();
         states.into_iter().map(move |state| (group, state))
     };
-    let ways = [Path::Public, Path::Private].map(|way| (WAY, way.as_str().to_owned()));
-    ways.into_iter()
-        .chain(GROUPS.into_iter().flat_map(states))
-        .collect()
+    match about {
+        About::Failure => {
+            let ways = [Path::Public, Path::Private].map(|way| (WAY, way.as_str().to_owned()));
+            let told = GROUPS.into_iter().flat_map(states);
+            ways.into_iter().chain(told).collect()
+        }
+        About::Guest => {
+            let seen = GROUPS_OF_EVIDENCE
+                .iter()
+                .filter(|group| group.by_hand(os).is_some())
+                .map(|group| group.id);
+            seen.chain([CONSOLE]).flat_map(states).collect()
+        }
+    }
 }
 
 /// Whether an answer is given for the selected instance.

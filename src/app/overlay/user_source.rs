@@ -3,6 +3,7 @@
 //! Must not live here: what it changes in a diagnosis.
 
 use super::Answer;
+use crate::action::parameters::one_address;
 use crate::app::batch::Choice;
 use crate::app::effect::Effect;
 use crate::app::keys;
@@ -87,7 +88,8 @@ fn given(
 ) -> Result<(), String> {
     let ui = &state.texts.ui;
     let told = match (text, then) {
-        ("", None) => {
+        // Without an address, rules are judged for this host.
+        ("" | "here", None) => {
             state.user_source = None;
             ui.user_source_cleared.clone()
         }
@@ -96,11 +98,10 @@ fn given(
             return Ok(());
         }
         (_, then) => {
-            let address = text
-                .parse()
-                .map_err(|_| fill(&ui.user_source_bad, &[("text", text)]))?;
+            let address =
+                one_address(text).ok_or_else(|| fill(&ui.user_source_bad, &[("text", text)]))?;
             state.user_source = Some(address);
-            let told = fill(&ui.user_source_set, &[("address", text)]);
+            let told = fill(&ui.user_source_set, &[("address", &address.to_string())]);
             if let Some(then) = then {
                 state.tell(Severity::Good, told);
                 arrivals::weigh_selected(state);

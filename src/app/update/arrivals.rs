@@ -4,7 +4,7 @@
 
 use super::{Dirty, actions, batch, commands, looks, memory, reader, ticket};
 use crate::app::checkup;
-use crate::app::effect::{Effect, Memory, Observe, Triage};
+use crate::app::effect::{self, Effect, Memory, Observe, Triage};
 use crate::app::health::Login;
 use crate::app::locale::fill;
 use crate::app::message::{Acted, Found, Listing, Message, Recalled, Recorded, TriageEnded};
@@ -205,6 +205,10 @@ pub fn recorded(state: &mut State, recorded: Recorded, effects: &mut Vec<Effect>
             let dirty = ticket::written(state, run, result, effects);
             commands::withdraw_quit(state);
             dirty
+        }
+        Recorded::WayIn(way) => {
+            effects.push(Effect::Console(effect::Console::Visit(way)));
+            Dirty::Nothing
         }
         Recorded::Fetched { title, body } => {
             state

@@ -24,7 +24,7 @@ use crate::app::rhythm;
 use crate::app::state::{Pane, State};
 use crate::client_text;
 use crate::domain::evidence::Reading;
-use crate::domain::evidence::state::instance_state;
+use crate::domain::evidence::state::{agent, instance_state};
 use crate::domain::instance::Instance;
 use crate::domain::report::InstanceSummary;
 use crate::domain::said::{Figure, Unit};
@@ -84,6 +84,7 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         | Command::Theme
         | Command::Language
         | Command::Glyphs => change_looks(state, command, effects),
+        Command::Session => find_way_in(state, effects),
         Command::Guides => actions::open_guide(state, 0),
         Command::AnyAction => {
             let pick = Box::<AnyAction>::default();
@@ -131,6 +132,8 @@ fn open_overlay(state: &mut State, command: Command) {
             let pasted = state.selected_case().map(|case| case.pasted.as_str());
             Overlay::Paste(Paste::new(pasted.unwrap_or_default()))
         }
+        // An agent that is known not to answer is not asked, and nobody for consent to it.
+        Command::DeepCheck if agent_is_away(state) => Overlay::Tell(Tell::checklist()),
         Command::DeepCheck => Overlay::DeepConsent,
         Command::TryLogin => {
             let user = state.selected_instance().map(Instance::usual_user);
@@ -143,6 +146,27 @@ fn open_overlay(state: &mut State, command: Command) {
         _ => return,
     };
     state.overlays.push(overlay);
+}
+
+/// The cloud says that the agent in the selected instance does not answer.
+fn agent_is_away(state: &State) -> bool {
+    let case = state.selected_case();
+    let mut readings = case.into_iter().flat_map(|case| &case.readings);
+    readings.any(|reading| {
+        matches!(
+            reading.seen(),
+            Some(agent::OFFLINE_RECENT | agent::OFFLINE_LONG | agent::NEVER)
+        )
+    })
+}
+
+/// Opens a session at the selected instance, once it is known how.
+fn find_way_in(state: &mut State, effects: &mut Vec<Effect>) {
+    if let Some(instance) = state.fleet.selected_id().map(str::to_owned) {
+        let told = state.texts.ui.session_asked.clone();
+        state.tell(Severity::Info, told);
+        effects.push(Effect::Record(Record::FindWayIn { instance }));
+    }
 }
 
 /// Moves the focus; who leaves the list has opened the selected instance.

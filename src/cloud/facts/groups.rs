@@ -148,7 +148,10 @@ fn name_groups(rules: &mut [GroupRules], answer: Option<&Value>) {
 
 /// Bodies of what the rules refer to, and the ids of the templates in groups of templates; what
 /// cannot be read stays out, which leaves its rules undecided.
-async fn references(gatherer: &Gatherer, groups: &[SecurityGroup]) -> (References, Vec<String>) {
+pub(super) async fn references(
+    gatherer: &Gatherer,
+    groups: &[SecurityGroup],
+) -> (References, Vec<String>) {
     let (members, addresses, services) = security_group::referenced(groups);
     let (members, addresses, services) = tokio::join!(
         join_all(members.into_iter().map(|id| async {

@@ -6,6 +6,7 @@
 //! what a state is worth (`diagnosis`).
 
 use super::{Path, Source};
+use crate::domain::instance::Os;
 
 include!(concat!(env!("OUT_DIR"), "/evidence.rs"));
 
@@ -71,6 +72,8 @@ pub struct Group {
     pub of_a_source: bool,
     /// The figures at which states begin, the lowest first.
     scale: &'static [(f64, &'static str)],
+    /// On Linux and on Windows; empty where no one command shows it.
+    by_hand: [&'static str; 2],
     pub states: &'static [StateRow],
 }
 
@@ -78,6 +81,13 @@ impl Group {
     /// The shipped group of that id.
     pub fn of(id: &str) -> Option<&'static Self> {
         GROUPS.iter().find(|group| group.id == id)
+    }
+
+    /// What a person types on the VNC console to see it.
+    pub fn by_hand(&self, os: Os) -> Option<&'static str> {
+        let [linux, windows] = self.by_hand;
+        let command = if os == Os::Windows { windows } else { linux };
+        (!command.is_empty()).then_some(command)
     }
 
     fn state(&self, id: &str) -> Option<&'static StateRow> {

@@ -14,7 +14,7 @@ use crate::action::parameters::Parameters;
 use crate::action::plan::{Plan, PlanError};
 use crate::action::planner::plan;
 use crate::action::{bandwidth, catalog};
-use crate::cloud::{Client, CloudError, inventory};
+use crate::cloud::{Client, CloudError, facts, inventory};
 use crate::domain::action::ActionId;
 use crate::domain::evidence::Reading;
 use crate::domain::instance::Instance;
@@ -132,6 +132,11 @@ async fn read_facts(
     match action {
         ActionId::OpenPort | ActionId::OpenCommonPorts => {
             context.groups = fact(read::groups(client, &instance).await);
+            // The preview judges by the same bodies of templates and groups as the diagnosis.
+            if let Some(bound) = context.groups.known() {
+                let bound: Vec<_> = bound.iter().map(|facts| facts.group.clone()).collect();
+                context.references = facts::references(client, &instance, &bound).await;
+            }
         }
         ActionId::AllowAcl => {
             context.acl = fact(network::acl(client, &instance).await);

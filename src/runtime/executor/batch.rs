@@ -24,7 +24,7 @@ use crate::domain::said::Said;
 use crate::runtime::backend::Backend;
 use crate::runtime::deed;
 use crate::runtime::execute::{
-    BatchInputs, Execution, ItemEnd, LoginProbe, PrepareOptions, Progress, execute_batch,
+    BatchInputs, Desk, Execution, ItemEnd, LoginProbe, PrepareOptions, Progress, execute_batch,
     prepare_batch,
 };
 use crate::runtime::said;
@@ -104,6 +104,17 @@ pub async fn plan(
         .map_err(|error| error.said())
 }
 
+/// What the batch is carried out with.
+async fn begin(
+    backend: &Backend,
+    work: &Work,
+    instances: Vec<Instance>,
+) -> Result<(Desk, BatchInputs), Said> {
+    let desk = backend.desk().await?;
+    let inputs = inputs(backend, &work.choice, instances, work.user_source).await?;
+    Ok((desk, inputs))
+}
+
 /// Carries the batch out and tells each step of each instance.
 pub async fn carry_out(backend: &Backend, work: Work, out: &mpsc::Sender<Message>) {
     let items = work.approved.items().iter();
@@ -112,14 +123,7 @@ pub async fn carry_out(backend: &Backend, work: Work, out: &mpsc::Sender<Message
         let job = work.jobs.iter().find(|(instance, _)| instance == id);
         job.map(|(_, run)| *run)
     };
-    let begun = match (
-        backend.desk().await,
-        inputs(backend, &work.choice, instances, work.user_source).await,
-    ) {
-        (Ok(desk), Ok(inputs)) => Ok((desk, inputs)),
-        (Err(why), _) => Err(why),
-        (_, Err(why)) => Err(why),
-    };
+    let begun = begin(backend, &work, instances).await;
     let (desk, inputs) = match begun {
         Ok(begun) => begun,
         Err(why) => {

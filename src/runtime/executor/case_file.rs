@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use crate::app::locale::Texts;
 use crate::app::message::{Message, Recorded, TicketMade};
 use crate::app::notices::Severity;
+use crate::diagnosis::learn::Confirmation;
 use crate::domain::guide_step::TickedStep;
 use crate::domain::report::Report;
 use crate::domain::said::Said;
@@ -14,6 +15,7 @@ use crate::runtime::backend::Backend;
 use crate::runtime::execute::author;
 use crate::runtime::{clock, ticket};
 use crate::store::guide_steps::GuideSteps;
+use crate::store::outcomes::Outcomes;
 
 /// Keeps that a step (guide and number) is ticked off, or is not any more.
 pub async fn tick(
@@ -94,4 +96,15 @@ pub fn write(
         files: made.files,
         form: made.form,
     })
+}
+
+/// Keeps a confirmed cause, without address, name or id.
+pub fn save_confirmation(backend: &Backend, cause: &str) -> Option<Message> {
+    Outcomes::in_directory(&backend.loaded.paths.state_dir)
+        .append(clock::now(), cause, Confirmation::Asserted)
+        .err()
+        .map(|error| Message::Told {
+            severity: Severity::Error,
+            text: error.said(),
+        })
 }

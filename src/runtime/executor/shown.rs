@@ -3,6 +3,8 @@
 //!
 //! Must not live here: what the cloud answered (`cloud::tap`), or which calls left (`cloud::calls`).
 
+use std::net::IpAddr;
+
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -15,6 +17,7 @@ use crate::domain::said::Said;
 use crate::domain::text::sanitise_block;
 use crate::runtime::backend::Backend;
 use crate::runtime::ticket::secrets_in;
+use crate::runtime::triage::{self, TriageOptions};
 use crate::runtime::{clock, said};
 use crate::store::screens;
 
@@ -71,6 +74,32 @@ fn lines_of(answer: &RawAnswer) -> Vec<String> {
     let text = sanitise_block(&text, MOST_CHARS);
     let code = text.lines().map(|line| format!("    {line}"));
     std::iter::once(head).chain(code).collect()
+}
+
+/// The script that a look inside would send, as it would be sent.
+pub fn script(
+    backend: &Backend,
+    title: String,
+    instance: &str,
+    user_source: Option<IpAddr>,
+) -> Message {
+    let options = TriageOptions {
+        user_source,
+        ..TriageOptions::default()
+    };
+    let instance = backend.instance(instance).ok_or_else(said::instance_gone);
+    match instance.and_then(|instance| triage::script(&instance, &options)) {
+        Ok(text) => {
+            let text = sanitise_block(&text, MOST_CHARS * 2);
+            let code: Vec<String> = text.lines().map(|line| format!("    {line}")).collect();
+            let body = code.join("\n");
+            Message::Recorded(Recorded::Fetched { title, body })
+        }
+        Err(text) => Message::Told {
+            severity: Severity::Error,
+            text,
+        },
+    }
 }
 
 /// The calls of this run, newest first.

@@ -14,7 +14,10 @@ use crate::app::locale::fill;
 use crate::app::overlay::pick_cause::choices;
 use crate::app::overlay::{AskCause, LoginConsent, PickCause, TicketQuestion, UserSource};
 use crate::app::state::State;
+use crate::diagnosis::Knowledge;
 use crate::diagnosis::display::percent;
+use crate::domain::evidence::group;
+use crate::domain::instance::Os;
 use crate::view::layout::centred;
 use crate::view::text::wrap;
 use crate::view::widgets::paint::Paint;
@@ -118,15 +121,43 @@ pub fn deep_consent(state: &State, paint: &mut Paint<'_>, screen: Rect) {
     let name = state
         .selected_instance()
         .map_or_else(String::new, |i| i.name.clone());
+    let theme = &paint.look.theme;
+    let os = state.selected_instance().map_or(Os::Unknown, |i| i.os);
+    let account = if os == Os::Windows { "SYSTEM" } else { "root" };
+    let key = hints::key_of(state, keys::Consent::Script).unwrap_or_default();
+    let seconds = format!("{:.0}", seconds_inside(state));
+    let price = fill(&ui.deep_price, &[("seconds", &seconds)]);
+    let mut text = vec![
+        (
+            fill(
+                &ui.deep_text,
+                &[("name", &name), ("account", account), ("key", &key)],
+            ),
+            theme.text,
+        ),
+        (price, theme.text),
+    ];
+    if os != Os::Windows {
+        text.push((ui.deep_price_ssh.clone(), theme.text));
+    }
     let ask = Ask {
         title: &ui.deep_title,
-        text: &[(
-            fill(&ui.deep_text, &[("name", &name)]),
-            paint.look.theme.text,
-        )],
-        keys: &[hint(keys::Consent::Confirm), hint(keys::Consent::Close)],
+        text: &text,
+        keys: &[
+            hint(keys::Consent::Confirm),
+            hint(keys::Consent::Script),
+            hint(keys::Consent::Close),
+        ],
     };
     message(state, paint, screen, &ask, 0);
+}
+
+/// What the knowledge reckons for a look inside.
+fn seconds_inside(state: &State) -> f64 {
+    let shipped = Knowledge::shipped();
+    let knowledge = state.knowledge.as_deref().unwrap_or(shipped);
+    let group = knowledge.group(group::GUEST_SERVICE);
+    group.map_or(0.0, |group| group.cost_s)
 }
 
 /// What a login attempt does and costs, and as whom it is made.

@@ -13,6 +13,9 @@ use crate::view::frame::Look;
 use crate::view::text::{fit, width, wrap};
 use crate::view::widgets::probability_bar::filled;
 
+/// Cells of how much a reading weighs.
+const WEIGHT_CELLS: usize = 15;
+
 /// Lines of the breakdown; the second value is the line of the selected cause.
 pub fn lines(
     state: &State,
@@ -167,18 +170,14 @@ fn reasons(
         } else {
             state.texts.reading(&term.evidence, term.path, &term.state)
         };
-        let weight = format!("{:+5.1} dB ", term.weight_db);
-        let cite = if term.observation.is_empty() {
-            String::new()
-        } else {
-            format!(" [{}]", term.observation)
-        };
-        let room = cells.saturating_sub(4 + width(&weight) + width(&cite));
+        let weight = state.texts.times_likelier(term.weight_db);
+        let fill = " ".repeat(WEIGHT_CELLS.saturating_sub(width(&weight)));
+        let weight = format!("{weight}{fill} ");
+        let room = cells.saturating_sub(4 + width(&weight));
         lines.push(Line::from(vec![
             Span::raw("    "),
             Span::styled(weight, style),
             Span::styled(fit(&what, room, look.glyphs.ellipsis), theme.text),
-            Span::styled(cite, theme.dim),
         ]));
     }
     lines

@@ -2,13 +2,12 @@
 //!
 //! Must not live here: weighing or wording of causes.
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{actions, causes, history, matrix};
+use super::{actions, causes, facts, history, matrix};
 use crate::app::case::Case;
 use crate::app::command::Command;
 use crate::app::geometry::Scrolled;
@@ -17,8 +16,7 @@ use crate::app::state::State;
 use crate::diagnosis::asks_for_way;
 use crate::diagnosis::display;
 use crate::diagnosis::display::{abstains, percent};
-use crate::domain::evidence::table::{Group, Tone, Way};
-use crate::domain::evidence::{Reading, Source, Status, group};
+use crate::domain::evidence::table::{Group, Way};
 use crate::domain::instance::Instance;
 use crate::domain::report::{Report, Verdict};
 use crate::view::frame::{Look, chord_label};
@@ -27,7 +25,7 @@ use crate::view::text::{width, wrap};
 use crate::view::widgets::paint::Paint;
 
 /// Share from which a cause is named in the verdict.
-const NAMED: f64 = 0.4;
+pub(super) const NAMED: f64 = 0.4;
 
 pub fn draw(state: &State, paint: &mut Paint<'_>, area: Rect, focused: bool) -> Scrolled {
     let title = Line::from(Span::styled(
@@ -39,20 +37,89 @@ pub fn draw(state: &State, paint: &mut Paint<'_>, area: Rect, focused: bool) -> 
     if inner.is_empty() {
         return Scrolled::default();
     }
-    let lines = content(state, paint.look, cells, focused);
+    let rows = usize::from(inner.height);
+    let half = cells.saturating_sub(GUTTER) / 2;
+    if half >= HALF {
+        let all = Room {
+            reasons: true,
+            facts: true,
+        };
+        let [left, right] = halves(state, paint.look, half, focused, all);
+        if left.len() <= rows && right.len() <= rows && !right.is_empty() {
+            let column = |x: usize| Rect {
+                x: inner.x + x as u16,
+                width: half as u16,
+                ..inner
+            };
+            // What is read closely has a column of its own.
+            paint.scrolled(column(half + GUTTER), &without_first_blank(right), 0);
+            return paint.scrolled(column(0), &left, 0);
+        }
+    }
     let text = Rect {
         width: inner.width.saturating_sub(1),
         ..inner
     };
+    // Reasons first, then all facts: as much as there is room for.
+    let mut lines = Vec::new();
+    for room in Room::MOST_FIRST {
+        lines = halves(state, paint.look, cells, focused, room).concat();
+        if lines.len() <= rows {
+            break;
+        }
+    }
     paint.scrolled(text, &lines, state.diagnosis_offset)
 }
 
-/// All lines of the pane.
-pub fn content(state: &State, look: &Look, cells: usize, focused: bool) -> Vec<Line<'static>> {
+/// Cells of half a pane from which its facts stand beside its causes, and those between them.
+const HALF: usize = 50;
+const GUTTER: usize = 3;
+
+/// What is shown without being asked for.
+#[derive(Debug, Clone, Copy, Default)]
+struct Room {
+    /// The reasons for the leading cause.
+    reasons: bool,
+    /// Every fact with its details, not only what is out of order.
+    facts: bool,
+}
+
+impl Room {
+    const MOST_FIRST: [Self; 3] = [
+        Self {
+            reasons: true,
+            facts: true,
+        },
+        Self {
+            reasons: true,
+            facts: false,
+        },
+        Self {
+            reasons: false,
+            facts: false,
+        },
+    ];
+}
+
+fn without_first_blank(mut lines: Vec<Line<'static>>) -> Vec<Line<'static>> {
+    if lines.first().is_some_and(|line| line.width() == 0) {
+        lines.remove(0);
+    }
+    lines
+}
+
+/// All lines of the pane: what is wrong and why, then what it was read from.
+fn halves(
+    state: &State,
+    look: &Look,
+    cells: usize,
+    focused: bool,
+    room: Room,
+) -> [Vec<Line<'static>>; 2] {
     let theme = &look.theme;
     let ui = &state.texts.ui;
     let Some(instance) = state.selected_instance() else {
-        return wrapped(&ui.nothing_selected, cells, theme.dim);
+        return [wrapped(&ui.nothing_selected, cells, theme.dim), Vec::new()];
     };
     let case = state.selected_case();
     let mut lines = identity(state, instance, look, cells);
@@ -60,7 +127,7 @@ pub fn content(state: &State, look: &Look, cells: usize, focused: bool) -> Vec<L
     lines.push(Line::default());
     lines.extend(matrix::lines(state, case, instance, look, cells));
     let Some(case) = case else {
-        return lines;
+        return [lines, Vec::new()];
     };
     if let Some(report) = &case.report {
         lines.push(Line::default());
@@ -69,7 +136,14 @@ pub fn content(state: &State, look: &Look, cells: usize, focused: bool) -> Vec<L
             &fill(&ui.coverage, &[("share", &whole_percent(report.coverage))]),
             look,
         ));
-        let (bars, _) = causes::lines(state, report, &case.unfolded, focused, look, cells);
+        let first = report.causes.first().filter(|_| room.reasons);
+        let unfolded: Vec<String> = case
+            .unfolded
+            .iter()
+            .cloned()
+            .chain(first.map(|cause| cause.id.clone()))
+            .collect();
+        let (bars, _) = causes::lines(state, report, &unfolded, focused, look, cells);
         lines.extend(bars);
         if report.conflict.is_some() {
             let what = display::surprising(report).in_words(state.texts);
@@ -82,10 +156,11 @@ pub fn content(state: &State, look: &Look, cells: usize, focused: bool) -> Vec<L
         }
         lines.extend(next_evidence(state, report, look, cells));
     }
-    lines.extend(history::past(state, case, look, cells));
-    lines.extend(facts(state, case, look, cells));
-    lines.extend(unknowns(state, case, look, cells));
-    lines
+    let mut read = history::past(state, case, look, cells);
+    let all = state.zoomed || room.facts;
+    read.extend(facts::lines(state, case, look, cells, all));
+    read.extend(facts::unknowns(state, case, look, cells));
+    [lines, read]
 }
 
 pub fn wrapped(text: &str, cells: usize, style: ratatui::style::Style) -> Vec<Line<'static>> {
@@ -377,7 +452,7 @@ fn next_evidence(state: &State, report: &Report, look: &Look, cells: usize) -> V
 }
 
 /// The command that gets a piece of evidence.
-fn way_to(evidence: &str) -> Command {
+pub(super) fn way_to(evidence: &str) -> Command {
     match Group::of(evidence).map_or(Way::Look, |group| group.way) {
         Way::Look => Command::Triage,
         Way::Deep => Command::DeepCheck,
@@ -386,212 +461,4 @@ fn way_to(evidence: &str) -> Command {
         Way::Tell => Command::Tell,
         Way::UserSource => Command::UserSource,
     }
-}
-
-/// What the cloud, the guest and the operator say, worst first, as sentences.
-fn facts(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'static>> {
-    let mut readings: Vec<&Reading> = case
-        .readings
-        .iter()
-        .filter(|r| {
-            (r.status == Status::Observed || r.status == Status::Stale)
-                && (state.zoomed || r.source != Source::Probe || !matrix::shows(r))
-        })
-        .collect();
-    if readings.is_empty() {
-        return Vec::new();
-    }
-    let rank = |reading: &Reading| match reading.tone() {
-        Tone::Bad => 0,
-        Tone::Warn => 1,
-        Tone::Neutral => 2,
-        Tone::Good => 3,
-        Tone::Unknown => 4,
-    };
-    readings.sort_by_key(|r| rank(r));
-    let ui = &state.texts.ui;
-    let aside = if state.zoomed {
-        String::new()
-    } else {
-        let key = state.keys.chords(Command::Zoom).first();
-        key.map_or_else(String::new, |key| {
-            fill(&ui.facts_more, &[("key", &chord_label(&key.to_string()))])
-        })
-    };
-    let mut lines = vec![Line::default(), heading(&ui.facts, &aside, look)];
-    lines.extend(history::load(state, case, look, cells));
-    let tells = |reading: &&Reading| matches!(reading.tone(), Tone::Bad | Tone::Warn);
-    let (first, rest): (Vec<&Reading>, Vec<&Reading>) = readings
-        .into_iter()
-        .partition(|reading| state.zoomed || tells(reading));
-    for alike in alike(state, &first) {
-        lines.extend(fact(state, case, &alike, look, cells));
-    }
-    // What is as it should be is worth its name, not a line of its own.
-    for wanted in [Tone::Good, Tone::Neutral, Tone::Unknown] {
-        let (glyph, style, text) = match wanted {
-            Tone::Good => (look.glyphs.good, look.theme.good, &ui.facts_good),
-            Tone::Neutral => (look.glyphs.bullet, look.theme.text, &ui.facts_neutral),
-            _ => (look.glyphs.unknown, look.theme.dim, &ui.facts_stale),
-        };
-        let names: Vec<String> = rest
-            .iter()
-            .filter(|reading| reading.tone() == wanted)
-            .map(|reading| short_fact(state, case, reading))
-            .collect();
-        if names.is_empty() {
-            continue;
-        }
-        let text = fill(text, &[("names", &state.texts.listed(&names))]);
-        let mut block = hanging(&format!("{glyph} "), &text, cells, look.theme.dim);
-        if let Some(span) = block.first_mut().and_then(|line| line.spans.first_mut()) {
-            span.style = style;
-        }
-        lines.extend(block);
-    }
-    lines
-}
-
-/// The name of a reading, with its state where the name alone does not tell it.
-fn short_fact(state: &State, case: &Case, reading: &Reading) -> String {
-    let text = if reading.tone() == Tone::Good {
-        state.texts.evidence_on(&reading.id, reading.path)
-    } else {
-        let word = reading.state.as_deref().unwrap_or_default();
-        state.texts.reading(&reading.id, reading.path, word)
-    };
-    with_age(state, case, reading, text)
-}
-
-/// With how old a reading is that an earlier look took and the last one could not take again.
-fn with_age(state: &State, case: &Case, reading: &Reading, text: String) -> String {
-    let texts = state.texts;
-    match case.kept_from(reading) {
-        Some(at) => texts.noted(&text, &texts.age_sentence(state.now, at)),
-        None => text,
-    }
-}
-
-/// Readings that say the same once: one question over both paths; and, while nobody said where the
-/// user comes from, the rules for the user and for this host, since both were judged for this host.
-fn alike<'r>(state: &State, readings: &[&'r Reading]) -> Vec<Vec<&'r Reading>> {
-    let of_rules = |reading: &Reading| {
-        [group::SECURITY_GROUP, group::SECURITY_GROUP_HERE].contains(&reading.id.as_str())
-    };
-    let same = |a: &Reading, b: &Reading| {
-        let here = state.user_source.is_none() && !state.zoomed && of_rules(a) && of_rules(b);
-        a.state == b.state
-            && a.status == b.status
-            && (here || (a.id == b.id && a.detail == b.detail))
-    };
-    let mut all: Vec<Vec<&Reading>> = Vec::new();
-    for reading in readings {
-        match all.iter_mut().find(|alike| same(alike[0], reading)) {
-            Some(alike) => alike.push(reading),
-            None => all.push(vec![reading]),
-        }
-    }
-    all
-}
-
-/// Readings that say the same, in one sentence.
-fn fact(
-    state: &State,
-    case: &Case,
-    alike: &[&Reading],
-    look: &Look,
-    cells: usize,
-) -> Vec<Line<'static>> {
-    let Some(reading) = alike.first() else {
-        return Vec::new();
-    };
-    let theme = &look.theme;
-    let glyphs = look.glyphs;
-    let (glyph, style) = match reading.tone() {
-        Tone::Good => (glyphs.good, theme.good),
-        Tone::Warn => (glyphs.warn, theme.warn),
-        Tone::Bad => (glyphs.bad, theme.bad),
-        Tone::Neutral => (glyphs.bullet, theme.text),
-        Tone::Unknown => (glyphs.unknown, theme.dim),
-    };
-    let word = reading.state.as_deref().unwrap_or_default();
-    let names: Vec<String> = alike
-        .iter()
-        .map(|one| state.texts.evidence_on(&one.id, one.path))
-        .collect();
-    let names = state.texts.listed(&names);
-    let mut text = state
-        .texts
-        .labelled(&names, state.texts.state(&reading.id, word));
-    if reading.status == Status::Stale {
-        text = state.texts.noted(&text, state.texts.status(Status::Stale));
-    }
-    text = with_age(state, case, reading, text);
-    if !reading.detail.is_empty() && !state.looks.privacy {
-        let detail = state.texts.said(&reading.detail);
-        let _ = write!(text, " {} {detail}", glyphs.absent);
-    }
-    wrap(&text, cells.saturating_sub(2))
-        .into_iter()
-        .enumerate()
-        .map(|(row, line)| {
-            let lead = if row == 0 {
-                format!("{glyph} ")
-            } else {
-                "  ".to_owned()
-            };
-            let text_style = if reading.status == Status::Stale {
-                theme.dim
-            } else {
-                theme.text
-            };
-            Line::from(vec![
-                Span::styled(lead, style),
-                Span::styled(line, text_style),
-            ])
-        })
-        .collect()
-}
-
-/// What was not observed, not permitted, or failed on our side; never drawn as a fault.
-fn unknowns(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'static>> {
-    let theme = &look.theme;
-    let ui = &state.texts.ui;
-    let mut lines = Vec::new();
-    for (status, title) in [
-        (Status::NotPermitted, &ui.not_permitted),
-        (Status::ProbeFailed, &ui.probe_failed),
-        (Status::NotAttempted, &ui.not_observed),
-    ] {
-        let readings: Vec<&Reading> = case
-            .readings
-            .iter()
-            .filter(|r| r.status == status)
-            .collect();
-        if readings.is_empty() {
-            continue;
-        }
-        lines.push(Line::default());
-        lines.push(heading(title, "", look));
-        if status == Status::NotAttempted {
-            let mut names: Vec<&str> = readings
-                .iter()
-                .map(|r| state.texts.evidence(&r.id))
-                .collect();
-            names.sort_unstable();
-            names.dedup();
-            lines.extend(wrapped(&state.texts.listed(&names), cells, theme.dim));
-            continue;
-        }
-        for reading in readings {
-            let why = state
-                .texts
-                .said(reading.needs.as_ref().unwrap_or(&reading.detail));
-            let name = state.texts.evidence_on(&reading.id, reading.path);
-            let text = state.texts.labelled(&name, &why);
-            let sign = format!("{} ", look.glyphs.unknown);
-            lines.extend(hanging(&sign, &text, cells, theme.dim));
-        }
-    }
-    lines
 }

@@ -220,12 +220,19 @@ fn empty(state: &State, paint: &mut Paint<'_>, area: Rect) {
     } else {
         (ui.listing_failed.as_str(), theme.warn)
     };
-    for (row, line) in crate::view::text::wrap(text, usize::from(area.width))
-        .iter()
-        .take(usize::from(area.height))
-        .enumerate()
-    {
-        paint.text(area.x, area.y + row as u16, area.width, line, style);
+    let mut said = vec![(text.to_owned(), style)];
+    // Why it failed stays where the list would be; a notice is gone after seconds.
+    if state.fleet.is_empty() && !state.fleet.loading.running {
+        let failures = state.fleet.failures().iter();
+        said.extend(failures.map(|why| (why.clone(), theme.bad)));
+    }
+    let cells = usize::from(area.width);
+    let lines = said.into_iter().flat_map(|(text, style)| {
+        let lines = crate::view::text::wrap(&text, cells).into_iter();
+        lines.map(move |line| (line, style))
+    });
+    for (row, (line, style)) in (0..area.height).zip(lines) {
+        paint.text(area.x, area.y + row, area.width, &line, style);
     }
 }
 
@@ -288,6 +295,11 @@ fn draw_row(
     let (glyph, style) = sign(row, paint);
     let base = if selected { theme.selected } else { theme.text };
     let over = |style: Style| if selected { theme.selected } else { style };
+    // How its login fares stays visible under the cursor.
+    let lit = |style: Style| match (selected, style.fg) {
+        (true, Some(colour)) => theme.selected.fg(colour),
+        _ => over(style),
+    };
     let style = if is_stale(state, row) {
         theme.dim
     } else {
@@ -301,7 +313,7 @@ fn draw_row(
     let name = instance.label();
     let mut spans = vec![
         Span::styled(mark, over(theme.accent)),
-        Span::styled(glyph, over(style)),
+        Span::styled(glyph, lit(style)),
         Span::styled(" ", base),
         Span::styled(fit(name, columns.name, glyphs.ellipsis), base),
     ];
@@ -311,7 +323,8 @@ fn draw_row(
         push_column(&mut text, &content, *cells, glyphs.ellipsis);
         let of_login = *column == Column::Login;
         let style = if of_login { style } else { theme.dim };
-        spans.push(Span::styled(text, over(style)));
+        let style = if of_login { lit(style) } else { over(style) };
+        spans.push(Span::styled(text, style));
     }
     let line = Line::from(spans);
     let used: usize = line.spans.iter().map(|s| width(&s.content)).sum();
