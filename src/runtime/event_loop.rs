@@ -209,9 +209,11 @@ pub async fn run(
             .await;
         this.take_all(&mut keys, &mut batch).await;
         if let Some(way) = this.visit.take() {
-            // The reader of keys must not take what is meant for the other program.
-            keys = EventStream::new();
+            // The reader of keys must not take what is meant for the other program. It goes first: a
+            // second one waits for the key that the first is waiting for.
+            drop(keys);
             Box::pin(this.visit(&way, &mut signals, &mut gone)).await;
+            keys = EventStream::new();
         }
         this.flush_outbox();
         if this.wants_frame() && this.pace.due(Instant::now(), this.keyed).is_none() {

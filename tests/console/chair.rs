@@ -111,7 +111,6 @@ fn the_command_prints_what_is_shipped_and_what_would_be_sent() {
 
 /// The real program, with a program named `ssh` that says how it was called and waits for a line.
 #[test]
-#[ignore = "the test's own terminal stays on the last frame; in tmux the session opens and comes back"]
 fn a_session_opens_at_the_right_place_and_gives_the_same_screen_back() {
     let folder = tempfile::tempdir().unwrap();
     let ssh = folder.path().join("ssh");
