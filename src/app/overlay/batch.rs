@@ -6,13 +6,14 @@
 use super::preview::{Wanted, no_confirmation, scrolled, wanted};
 use super::{Answer, LIST_PAGE, walked};
 use crate::action::batch::Batch;
+use crate::action::gate::{Given, approve_batch};
 use crate::app::batch::{Choice, choices};
 use crate::app::case::RunId;
 use crate::app::effect::Effect;
 use crate::app::keys::List;
 use crate::app::line_edit::LineEdit;
 use crate::app::state::State;
-use crate::app::update::batch;
+use crate::app::update::{actions, batch};
 use crate::domain::said::Said;
 use crate::input::chord::Chord;
 
@@ -71,7 +72,10 @@ impl BatchPreview {
     ) -> Option<Answer> {
         let asks = self.batch.confirmation();
         let Some(wanted) = wanted(state, chord, asks, &self.edit) else {
-            self.refused = Some(no_confirmation(state, chord, asks)?);
+            let hint = no_confirmation(state, chord, asks)?;
+            let access = actions::access(state);
+            let barred = approve_batch(self.batch.clone(), &access, &Given::Key, &[]).err();
+            self.refused = Some(barred.map_or(hint, |refusal| refusal.said()));
             return Some(Answer::Stay);
         };
         Some(match wanted {

@@ -4,7 +4,7 @@
 //! Must not live here: the gate (`action::gate`), what the preview says (`action::preview`).
 
 use super::{Answer, sheet_page};
-use crate::action::gate::Given;
+use crate::action::gate::{Given, approve};
 use crate::action::plan::{Confirmation, Plan};
 use crate::app::case::RunId;
 use crate::app::effect::Effect;
@@ -48,7 +48,10 @@ impl Preview {
         effects: &mut Vec<Effect>,
     ) -> Option<Answer> {
         let Some(wanted) = wanted(state, chord, self.plan.confirmation, &self.edit) else {
-            self.refused = Some(no_confirmation(state, chord, self.plan.confirmation)?);
+            let hint = no_confirmation(state, chord, self.plan.confirmation)?;
+            // The key that confirms is no help where it would be refused, too.
+            let barred = approve(self.plan.clone(), &actions::access(state), &Given::Key).err();
+            self.refused = Some(barred.map_or(hint, |refusal| refusal.said()));
             return Some(Answer::Stay);
         };
         Some(match wanted {
