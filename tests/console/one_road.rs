@@ -117,11 +117,14 @@ fn on_the_console(readings: &[Reading], pasted: &str, moment: Moment) -> Report 
     }
     let look = |state: &mut State, meanwhile: bool| {
         let run = triage_run(&press(state, "enter"));
-        for (n, reading) in readings.iter().enumerate() {
+        // Also where nothing is read, the text is pasted while the look goes on.
+        for n in 0..=readings.len() {
             if meanwhile && n == readings.len() / 2 {
                 paste(state);
             }
-            told(state, run, reading);
+            if let Some(reading) = readings.get(n) {
+                told(state, run, reading);
+            }
         }
         if !pasted.is_empty() && (meanwhile || moment != Moment::After) {
             // The run reads the text that it was given, too.

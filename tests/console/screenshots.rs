@@ -51,13 +51,7 @@ fn draw_the_console() {
 #[test]
 #[ignore = "writes files; run it by name"]
 fn draw_the_fleet() {
-    for (columns, rows, lang, name) in [
-        (120, 40, "zh", "fleet-zh"),
-        (120, 40, "ko", "fleet-ko"),
-        (120, 40, "en", "fleet-120x40"),
-        (80, 24, "en", "fleet-80x24"),
-        (200, 50, "en", "fleet-200x50"),
-    ] {
+    for (columns, rows, lang) in everywhere() {
         let mut t = Terminal::start(&["--demo", "--lang", lang], columns, rows, WEIGHED);
         t.wait("the list", |s| s.contains("analytics-01"));
         t.keys("W");
@@ -71,9 +65,45 @@ fn draw_the_fleet() {
         t.keys("\u{c}W");
         t.wait("the whole fleet again", weighed);
         t.wait_quiet(Duration::from_secs(1));
-        save(&t, name);
+        save(&t, &format!("fleet-{columns}x{rows}-{lang}"));
         t.keys("\u{1b}");
         t.wait("the list at last", |s| !weighed(s));
+        t.keys("q");
+        t.wait_exit();
+    }
+}
+
+/// The three sizes that every screen is looked at in, in each language.
+fn everywhere() -> impl Iterator<Item = (u16, u16, &'static str)> {
+    let sizes = [(80, 24), (120, 40), (200, 50)];
+    let one = |(columns, rows)| ["en", "ko", "zh"].map(|lang| (columns, rows, lang));
+    sizes.into_iter().flat_map(one)
+}
+
+/// The port verification and the self-diagnosis of an instance whose login port is shut.
+#[test]
+#[ignore = "writes files; run it by name"]
+fn draw_the_checks() {
+    for (columns, rows, lang) in everywhere() {
+        let ui = &Texts::of(Lang::parse(lang).expect("a language")).ui;
+        let mut t = on_blocked_instance(columns, rows, lang);
+        t.keys("N");
+        t.wait("the ports", |s| {
+            s.contains("3389") && !s.contains(&ui.ports_running)
+        });
+        t.wait_quiet(Duration::from_millis(800));
+        save(&t, &format!("ports-{columns}x{rows}-{lang}"));
+        t.keys("\u{1b}");
+        t.wait("the panes", |s| !s.contains("3389"));
+        t.keys("c");
+        let (title, _) = ui.check_title.split_once('{').expect("a name");
+        t.wait("the report", |s| {
+            s.contains(title.trim_end()) && !s.contains(&ui.check_running)
+        });
+        t.wait_quiet(Duration::from_millis(800));
+        save(&t, &format!("check-{columns}x{rows}-{lang}"));
+        t.keys("\u{1b}");
+        t.wait("the panes again", |s| !s.contains(title.trim_end()));
         t.keys("q");
         t.wait_exit();
     }
