@@ -11,7 +11,9 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::args::{CheckArgs, GlobalArgs, Listing};
-use super::diagnose::{AT_ONCE, Aimed, Progress, aim_all, session, unanswered, within, worse};
+use super::diagnose::{
+    AT_ONCE, Aimed, Progress, aim_all, session, unanswered, warn_if_shut_out, within, worse,
+};
 use super::output::Fault;
 use super::said;
 use super::{EXIT_FAULT, EXIT_INCONCLUSIVE, EXIT_NOTHING, open, output};
@@ -26,13 +28,7 @@ use crate::store::checks::{Checks, Kept};
 pub async fn run(args: &CheckArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let loaded = open::settings(global)?;
     let session = session(&loaded, &args.targets).await?;
-    if let (true, false, Some(because)) = (
-        args.deep,
-        loaded.settings.lets_look_inside(),
-        &loaded.read_only,
-    ) {
-        output::warn(&said::deep_read_only(because));
-    }
+    warn_if_shut_out(args.deep, &loaded);
     let looks = !(args.kept || args.list);
     let several = looks && args.targets.len() > 1;
     let options = TriageOptions {

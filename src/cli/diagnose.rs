@@ -214,6 +214,15 @@ pub fn guide_steps(loaded: &Loaded, instance: &str) -> Vec<TickedStep> {
         })
 }
 
+/// Says so where a look inside the guest was asked for and read-only shuts it out.
+pub(super) fn warn_if_shut_out(deep: bool, loaded: &Loaded) {
+    if let (true, false, Some(because)) =
+        (deep, loaded.settings.lets_look_inside(), &loaded.read_only)
+    {
+        output::warn(&said::deep_read_only(because));
+    }
+}
+
 /// What the flags allow the triage to do, and what they tell it.
 ///
 /// # Errors
@@ -223,13 +232,7 @@ pub fn options(
     knowledge: &Knowledge,
     loaded: &Loaded,
 ) -> anyhow::Result<TriageOptions> {
-    if let (true, false, Some(because)) = (
-        args.deep,
-        loaded.settings.lets_look_inside(),
-        &loaded.read_only,
-    ) {
-        output::warn(&said::deep_read_only(because));
-    }
+    warn_if_shut_out(args.deep, loaded);
     Ok(TriageOptions {
         memory: Some(loaded.paths.state_dir.clone()),
         onset: args.since,

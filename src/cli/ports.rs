@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::args::{GlobalArgs, Listing, PortsArgs};
+use super::diagnose::warn_if_shut_out;
 use super::output::{said as in_words, texts};
 use super::said;
 use super::table::{csv, table};
@@ -39,13 +40,7 @@ pub async fn run(args: &PortsArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
         .source
         .filter(|net| net.prefix_len() == net.max_prefix_len());
     let source = source.map(|net| net.addr());
-    if let (true, false, Some(because)) = (
-        args.deep,
-        loaded.settings.lets_look_inside(),
-        &loaded.read_only,
-    ) {
-        output::warn(&said::deep_read_only(because));
-    }
+    warn_if_shut_out(args.deep, &loaded);
     let look = PortLook {
         probe: !args.no_probe,
         deep: args.deep,

@@ -186,14 +186,7 @@ pub async fn gather_telling(
     sink: mpsc::Sender<Reading>,
     early: impl FnOnce(Neighbourhood) + Send,
 ) -> CloudFacts {
-    let gatherer = Gatherer {
-        client: client.clone(),
-        instance: instance.clone(),
-        request: request.clone(),
-        sink,
-        hung: AtomicBool::new(false),
-        disks: OnceCell::new(),
-    };
+    let gatherer = Gatherer::new(client, instance, request, sink);
     if instance.is_static {
         return gatherer.without_cloud().await;
     }
@@ -267,6 +260,15 @@ impl Gatherer {
     /// A run whose readings nobody watches arrive: the receiver is dropped at once.
     fn alone(client: &Client, instance: &Instance, request: &FactRequest) -> Self {
         let (sink, _) = mpsc::channel(1);
+        Self::new(client, instance, request, sink)
+    }
+
+    fn new(
+        client: &Client,
+        instance: &Instance,
+        request: &FactRequest,
+        sink: mpsc::Sender<Reading>,
+    ) -> Self {
         Self {
             client: client.clone(),
             instance: instance.clone(),

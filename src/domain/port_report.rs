@@ -36,8 +36,8 @@ pub struct Row {
     pub tuple: Tuple,
     pub judged: Judged,
     pub seen: Seen,
-    /// What the packet filter in the guest makes of it; `None` where nobody looked inside, or it is no
-    /// single TCP port on the way in.
+    /// What the packet filter in the guest makes of it, or why it was not asked; `None` where nobody
+    /// looked inside.
     pub guest: Option<Reading>,
     /// What would open it, as narrowly as it was asked about; `None` where it is open, or nothing of
     /// ours opens it.

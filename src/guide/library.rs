@@ -35,7 +35,7 @@ struct FrontMatter {
     #[serde(default)]
     related_errors: Vec<String>,
     symptoms: Vec<String>,
-    /// Numbers of the vendor's documents on the subject.
+    /// Documents on the subject: addresses of the web, or names of one's own.
     #[serde(default)]
     documents: Vec<String>,
     reviewed: String,
@@ -351,6 +351,11 @@ impl Library {
     }
 }
 
+/// Addresses and names of documents, fit to be shown.
+fn clean(documents: &[String]) -> Vec<String> {
+    documents.iter().map(|one| sanitise(one, 500)).collect()
+}
+
 fn new_guide(front: FrontMatter, is_own: bool) -> Guide {
     Guide {
         slug: front.slug,
@@ -358,7 +363,7 @@ fn new_guide(front: FrontMatter, is_own: bool) -> Guide {
         causes: front.causes,
         errors: front.errors,
         related_errors: front.related_errors,
-        documents: front.documents,
+        documents: clean(&front.documents),
         reviewed: front.reviewed,
         is_own,
         texts: BTreeMap::new(),
@@ -370,7 +375,7 @@ fn same_facts(guide: &Guide, front: &FrontMatter) -> bool {
         && guide.causes == front.causes
         && guide.errors == front.errors
         && guide.related_errors == front.related_errors
-        && guide.documents == front.documents
+        && guide.documents == clean(&front.documents)
         && guide.reviewed == front.reviewed
 }
 

@@ -11,10 +11,11 @@ use jiff::Timestamp;
 
 use super::session::Session;
 use super::triage::inside::firewall;
+use super::triage::said;
 use super::vantage::own_sources;
 use crate::cloud::facts::{self, FactRequest, RuleSets};
 use crate::cloud::said::host_configuration_no;
-use crate::domain::evidence::{Reading, Status, group};
+use crate::domain::evidence::{Reading, Source, Status, group};
 use crate::domain::instance::Instance;
 use crate::domain::port_check::{Rules, Tuple};
 use crate::domain::port_report::{Opening, PortReport, Row, Seen};
@@ -119,7 +120,7 @@ fn attempt(tuple: &Tuple) -> Option<(Option<IpAddr>, u16)> {
     Some((source, tuple.port()?)).filter(|_| fits)
 }
 
-/// What the guest makes of each attempt; nothing where nobody may look inside.
+/// What the guest makes of each attempt, or why it was not asked; nothing where nobody may look inside.
 async fn inside(
     session: &Session,
     instance: &Instance,
@@ -131,8 +132,17 @@ async fn inside(
     }
     let asked: Vec<_> = attempts.iter().flatten().copied().collect();
     let mut found = firewall(session, instance, &asked).await.into_iter();
-    let all = attempts.iter();
-    all.map(|it| it.and_then(|_| found.next())).collect()
+    let unasked = || {
+        let why = said::firewall_of_one_attempt();
+        Reading::without_state(
+            group::GUEST_FIREWALL,
+            Source::Guest,
+            Status::NotAttempted,
+            why,
+        )
+    };
+    let one = |it: &Option<_>| it.and_then(|_| found.next()).or_else(|| Some(unasked()));
+    attempts.iter().map(one).collect()
 }
 
 /// The rules as they are now; readings that say why where there are none.

@@ -13,5 +13,6 @@ said! { "triage":
     check_not_run(status: Name, why: Raw) = "the guest check did not run ({status}): {why}";
     check_cut(ms: Number, bytes: Number) = "the guest check ran in {ms} ms; the last {bytes} bytes of its answer were cut off";
     not_running() = "the instance does not run";
+    firewall_of_one_attempt() = "only one TCP port on the way in, from one address or from everyone, is judged by it";
     firewall_of_login_only(port: Number) = "the check for Windows reads only the rules that may speak of the login port {port}";
 }
