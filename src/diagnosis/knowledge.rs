@@ -355,6 +355,9 @@ pub struct Settings {
     pub noise: f64,
     /// Exponent on all likelihoods together.
     pub temper: f64,
+    /// Exponent besides, on what is read inside the guest: real guests bear it out more often than
+    /// the same rows say of what is seen through the path.
+    pub inside: f64,
     /// Pseudo-cases that the shipped priors are worth.
     pub prior_strength: f64,
 }

@@ -35,6 +35,7 @@ fn check_settings(knowledge: &Knowledge, problems: &mut Vec<Said>) {
         ("pair_share", s.pair_share, 0.0, 0.5),
         ("noise", s.noise, 0.0, 0.2),
         ("temper", s.temper, 0.1, 1.5),
+        ("inside", s.inside, 0.5, 1.5),
         ("prior_strength", s.prior_strength, 1.0, 10_000.0),
     ] {
         if !(low..=high).contains(&value) {

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use super::knowledge::{Cause, Evidence, Knowledge, Row};
 use super::slot::{Likelihood, Slot};
-use crate::domain::evidence::Path;
+use crate::domain::evidence::{Path, Source, table::Group};
 use crate::domain::instance::Os;
 
 /// One way in which a cause shows itself.
@@ -119,7 +119,7 @@ impl Model {
                         .as_deref()
                         .and_then(|n| evidence.state_index(n))
                         .or_else(|| usual_state(&default)),
-                    temper: evidence.temper,
+                    temper: trust(knowledge, evidence),
                     worth_bits: 0.0,
                     row_of: Vec::new(),
                     touching: Vec::new(),
@@ -399,6 +399,17 @@ fn cures(knowledge: &Knowledge, causes: &[usize]) -> Vec<Vec<(usize, f64)>> {
     actions
         .map(|action| action.cures.iter().filter_map(of).collect())
         .collect()
+}
+
+/// How far a reading of the group is trusted, beside the exponent that all share.
+fn trust(knowledge: &Knowledge, evidence: &Evidence) -> f64 {
+    let inside = Group::of(&evidence.id).is_some_and(|group| group.source == Source::Guest);
+    let further = if inside {
+        knowledge.settings.inside
+    } else {
+        1.0
+    };
+    evidence.temper * further
 }
 
 fn default_row(knowledge: &Knowledge, evidence: &Evidence, path: Option<Path>, os: Os) -> Vec<f64> {

@@ -55,6 +55,7 @@ impl Method {
             Self::UngroupedBayes => {
                 settings.pair_share = 0.0;
                 settings.temper = 1.0;
+                settings.inside = 1.0;
                 let mut copy = shipped.clone();
                 copy.clusters.clear();
                 for group in &mut copy.evidence {
