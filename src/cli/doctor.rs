@@ -87,6 +87,7 @@ pub async fn run(args: &DoctorArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     }
     let loaded = config::load(&Overrides::from(global))?;
     output::speak(loaded.settings.ui.lang);
+    output::colour(loaded.settings.ui.no_color);
     // It only reads, whatever is due.
     acting::left_alone(&loaded, None).await;
     let mut checks = local_checks(&loaded);

@@ -32,6 +32,19 @@ pub fn speak(lang: Lang) {
     let _ = LANG.set(lang);
 }
 
+/// Whether the settings ask for no colour.
+static PLAIN: OnceLock<bool> = OnceLock::new();
+
+/// Sets whether what is printed for a person goes without colours; the first caller decides.
+pub fn colour(no_color: bool) {
+    let _ = PLAIN.set(no_color);
+}
+
+/// True where the settings ask for no colour.
+pub fn is_plain() -> bool {
+    PLAIN.get().copied().unwrap_or_default()
+}
+
 /// The catalogue of the language of this run.
 pub fn texts() -> &'static Texts {
     Texts::of(LANG.get().copied().unwrap_or_default())
