@@ -13,18 +13,31 @@ use crate::domain::action::ActionId;
 use crate::domain::report::RankedAction;
 
 /// The options of this run that a further command needs, too.
-static OPTIONS: OnceLock<Vec<String>> = OnceLock::new();
+#[derive(Debug, Default)]
+struct Options {
+    /// Which cloud and which instances.
+    place: Vec<String>,
+    /// Those that every command takes to heart.
+    other: Vec<String>,
+    on_demo: bool,
+}
+
+static OPTIONS: OnceLock<Options> = OnceLock::new();
 
 /// Keeps the options of the run; the first caller decides.
 pub fn remember(global: &GlobalArgs) {
+    let mut other = Vec::new();
+    if let Some(file) = &global.config {
+        other.extend(["--config".to_owned(), file.display().to_string()]);
+    }
+    if let Some(lang) = &global.lang {
+        other.extend(["--lang".to_owned(), lang.clone()]);
+    }
     let mut words = Vec::new();
     let mut give = |name: &str, value: &str| {
         words.push(name.to_owned());
         words.push(value.to_owned());
     };
-    if let Some(file) = &global.config {
-        give("--config", &file.display().to_string());
-    }
     if let Some(fleet) = global.demo.fleet {
         give("--demo-fleet", &fleet.to_string());
     }
@@ -40,23 +53,38 @@ pub fn remember(global: &GlobalArgs) {
     if let Some(file) = &global.ssh_config {
         give("--ssh-config", &file.display().to_string());
     }
-    if let Some(lang) = &global.lang {
-        give("--lang", lang);
-    }
     if global.insecure_endpoint {
         words.push("--insecure-endpoint".to_owned());
     }
     if global.demo.on && global.demo.fleet.is_none() {
         words.push("--demo".to_owned());
     }
-    let _ = OPTIONS.set(words);
+    let _ = OPTIONS.set(Options {
+        place: words,
+        other,
+        on_demo: global.demo.on || global.demo.fleet.is_some(),
+    });
+}
+
+/// True on a demo cloud that ends with the command: nothing of it can be taken back later.
+pub fn ends_with_the_demo() -> bool {
+    OPTIONS.get().is_some_and(|options| options.on_demo)
+}
+
+/// `cvmtop WORDS` that needs no cloud.
+pub fn command_here<T: Into<String>>(words: impl IntoIterator<Item = T>) -> Vec<String> {
+    let mut all = vec!["cvmtop".to_owned()];
+    all.extend(words.into_iter().map(Into::into));
+    let options = OPTIONS.get().into_iter();
+    all.extend(options.flat_map(|options| &options.other).cloned());
+    all
 }
 
 /// `cvmtop WORDS` with the options of this run.
 pub fn command<T: Into<String>>(words: impl IntoIterator<Item = T>) -> Vec<String> {
-    let mut all = vec!["cvmtop".to_owned()];
-    all.extend(words.into_iter().map(Into::into));
-    all.extend(OPTIONS.get().into_iter().flatten().cloned());
+    let mut all = command_here(words);
+    let options = OPTIONS.get().into_iter();
+    all.extend(options.flat_map(|options| &options.place).cloned());
     all
 }
 
@@ -87,7 +115,10 @@ pub fn to_choose(action: &RankedAction) -> Vec<String> {
         return Vec::new();
     };
     let given = |name: &str| action.parameters.get(name).is_some_and(|value| !value.is_null());
-    let needed = row_of(id).parameters.iter().filter(|one| one.required);
+    // Everyone is never filled in: whoever opens it says for whom.
+    let for_whom = |name: &str| name == "source" && id.is_for_a_source();
+    let specs = row_of(id).parameters.iter();
+    let needed = specs.filter(|one| one.required || for_whom(one.name));
     needed
         .filter(|one| !given(one.name))
         .map(|one| format!("--set {}=…", one.name))

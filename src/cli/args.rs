@@ -501,6 +501,9 @@ pub struct LearnedArgs {
 pub struct DoctorArgs {
     #[arg(long, value_enum, default_value = "text")]
     pub format: TextOrJson,
+    /// Say more of what is in order, too
+    #[arg(long)]
+    pub all: bool,
     /// Check a knowledge file instead
     #[arg(long, value_name = "FILE")]
     pub knowledge: Option<PathBuf>,

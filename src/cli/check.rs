@@ -70,7 +70,7 @@ pub async fn run(args: &CheckArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let mut work: VecDeque<_> = work.collect();
     let mut targets = args.targets.iter();
     let mut status = 0;
-    let mut printed = shown::Printed::of(args, loaded.settings.ui.no_color);
+    let mut printed = shown::Printed::of(args);
     while !work.is_empty() {
         // Wave by wave: targets that begin one after the other would ask alone.
         let wave = work.drain(..work.len().min(AT_ONCE)).collect::<Vec<_>>();

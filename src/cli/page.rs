@@ -8,8 +8,9 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::again;
 use super::output;
+use super::table::{BETWEEN, Column};
 use crate::terminal::capability::Capability;
-use crate::view::text::{truncate, wrap, wrap_hanging};
+use crate::view::text::{fit, truncate, wrap, wrap_hanging};
 use crate::view::theme::Depth;
 
 /// Columns where nobody says how many there are.
@@ -52,6 +53,8 @@ impl Tone {
 #[derive(Debug, Clone)]
 pub struct Page {
     columns: usize,
+    /// Nobody said how many columns there are: they are a habit.
+    guessed: bool,
     colours: bool,
     out: String,
 }
@@ -74,15 +77,19 @@ impl Page {
             Some(usize::from(size.0))
         });
         let depth = Capability::from_environment(|name| std::env::var(name).ok()).depth;
-        Self::new(
-            columns.unwrap_or(COLUMNS),
-            is_terminal && depth != Depth::Mono && !output::is_plain(),
-        )
+        Self {
+            guessed: columns.is_none(),
+            ..Self::new(
+                columns.unwrap_or(COLUMNS),
+                is_terminal && depth != Depth::Mono && !output::is_plain(),
+            )
+        }
     }
 
     pub fn new(columns: usize, colours: bool) -> Self {
         Self {
             columns: columns.clamp(LEAST, MOST),
+            guessed: false,
             colours,
             out: String::new(),
         }
@@ -92,8 +99,9 @@ impl Page {
         self.columns
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.out.is_empty()
+    /// Cells of a row that cannot be filled: in a pipe a row is whole, as programs read it.
+    pub fn room(&self) -> usize {
+        if self.guessed { MOST } else { self.columns }
     }
 
     /// What was put so far; the page is empty then.
@@ -169,6 +177,26 @@ impl Page {
             line.push_str(&word);
         }
         self.push(inset, &self.paint(Tone::Command, &line));
+    }
+
+    /// Columns under their titles, a tone for each row. What is wider than the page is cut.
+    pub fn table(&mut self, columns: &[Column], tones: impl IntoIterator<Item = Tone>) {
+        let row = |cell: &dyn Fn(&Column) -> String| {
+            let cells: Vec<String> = columns
+                .iter()
+                .map(|column| fit(&cell(column), column.width, "…"))
+                .collect();
+            let line = cells.join(&" ".repeat(BETWEEN));
+            truncate(line.trim_end(), self.room(), "…")
+        };
+        let mut lines = vec![(Tone::Strong, row(&|column| column.title.clone()))];
+        for (at, tone) in tones.into_iter().enumerate() {
+            let cell = |column: &Column| column.cells.get(at).cloned().unwrap_or_default();
+            lines.push((tone, row(&cell)));
+        }
+        for (tone, line) in lines {
+            self.push(0, &self.paint(tone, &line));
+        }
     }
 
     /// A line as it stands, however long it is.

@@ -372,7 +372,7 @@ fn guides(page: &mut Page, report: &Report, all: bool) {
     heading(page, &texts().ui.guides);
     for guide in report.guides.iter().take(most) {
         page.hang(IN, "-  ", Tone::Strong, Tone::Plain, &guide.title);
-        page.command(FURTHER, &again::command(["guide", guide.slug.as_str()]));
+        page.command(FURTHER, &again::command_here(["guide", guide.slug.as_str()]));
     }
 }
 
@@ -405,6 +405,7 @@ fn names(readings: &[&Reading]) -> String {
             None => groups.push((&reading.id, reading.path.into_iter().collect())),
         }
     }
+    groups.iter_mut().for_each(|(_, paths)| paths.sort());
     let names: Vec<String> = groups
         .iter()
         .map(|(id, paths)| group_on(id, paths))

@@ -31,8 +31,8 @@ said! { "cli":
     disagrees_at(groups: List) = "evidence disagrees, one reading may be wrong or the fault is not listed; read again: {groups}";
     hand_over() = "nothing leads and nothing more can be read that would decide: hand it over with the ticket bundle";
     word(word: Word) = "{word}";
-    title_seen() = "seen";
-    title_not_seen() = "not seen";
+    title_seen() = "Seen";
+    title_not_seen() = "Not seen";
     counted(actions: List) = "counted: did not bring login back: {actions}";
     learnt(note: Said) = "learnt: {note}";
     warning(text: Said) = "warning: {text}";
@@ -73,12 +73,14 @@ said! { "cli":
     earlier_unsettled(why: Said) = "what earlier runs left was not settled: {why}";
     deep_read_only(because: Said) = "read-only ({because}): nothing is run inside the guest; `read_only_deep = true` in the config allows the script that only reads";
     still_in_force(entry: Name, title: Said, again: Name) = "the time of entry {entry} ({title}) is over and it is still in force: this run changes nothing; a run that is not read-only takes it back, `cvmtop journal --keep {again}` lets it stay";
+    listed(n: Number, answering: Number, failing: Number) = "{n:instance}; login answers on {answering}, it does not on {failing}";
+    columns_left_out(columns: List) = "left out for want of room: {columns}; --format csv or json has all";
     nothing_yet() = "nothing was done yet";
     done_by(time: Name, user: Name, host: Name) = "{time} by {user}@{host}";
     done_by_from(time: Name, user: Name, host: Name, from: Name) = "{time} by {user}@{host} from {from}";
     taken_back_by(entry: Name) = "taken back by {entry}";
-    taken_back_after(time: Name, entry: Name) = "taken back by the console, or by the next start, after {time} unless kept: cvmtop journal --keep {entry}";
-    undo_command(entry: Name, how: Said) = "undo: cvmtop journal --undo {entry}  ({how})";
+    taken_back_after(time: Name) = "taken back by the console, or by the next start, after {time}; this lets it stay:";
+    undo_command(how: Said) = "to take it back ({how}):";
     open() = "open";
     type_to_go_on(name: Raw) = "Type `{name}` to go on:";
     go_on() = "Go on? [y/N]";

@@ -123,10 +123,11 @@ impl Told<'_> {
         }
         page.put(2, Tone::Plain, &said(&words::undo(plan.undo.sentence())));
         let entry = execution.entry.as_str();
-        if !matches!(plan.undo, Undo::None { .. }) && execution.outcome != Outcome::Failed {
+        let stays = !again::ends_with_the_demo() && execution.outcome != Outcome::Failed;
+        if stays && !matches!(plan.undo, Undo::None { .. }) {
             page.command(4, &again::command(["journal", "--undo", entry, "--yes"]));
         }
-        if plan.expires_after_minutes.is_some() {
+        if stays && plan.expires_after_minutes.is_some() {
             page.put(2, Tone::Plain, &said(&words::keep()));
             page.command(4, &again::command(["journal", "--keep", entry]));
         }

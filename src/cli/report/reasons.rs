@@ -16,10 +16,10 @@ use crate::domain::evidence::Path;
 use crate::domain::report::{CauseProbability, Report, Verdict};
 
 /// Reasons that the first cause gets, and the others.
-const MAX_REASONS: usize = 4;
+const MAX_REASONS: usize = 3;
 const FEWER_REASONS: usize = 2;
 /// Decibans below which a reason is not worth a line.
-const AUDIBLE_DB: f64 = 0.8;
+const AUDIBLE_DB: f64 = 1.5;
 const EVERY_DB: f64 = 0.1;
 /// Lines that the detail of a reason may take.
 const DETAIL_ROWS: usize = 2;
@@ -163,6 +163,7 @@ fn of_cause(cause: &CauseProbability, least: f64) -> Vec<Reason<'_>> {
             }),
         }
     }
+    rows.iter_mut().for_each(|row| row.paths.sort());
     rows.retain(|row| row.decibans.abs() >= least);
     rows.sort_by(|a, b| b.decibans.abs().total_cmp(&a.decibans.abs()));
     rows
