@@ -217,8 +217,3 @@ fn exit_status(report: &CheckReport, strict: bool) -> u8 {
         0
     }
 }
-
-/// Whether programs read it.
-fn is_for_programs(format: Listing) -> bool {
-    format != Listing::Table
-}
