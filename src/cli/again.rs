@@ -90,7 +90,12 @@ pub fn command<T: Into<String>>(words: impl IntoIterator<Item = T>) -> Vec<Strin
 
 /// The command that does a ranked action; `None` where a person has to do it.
 pub fn of_offer(target: &str, action: &RankedAction) -> Option<Vec<String>> {
-    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    let words = |words: &[&str]| {
+        words
+            .iter()
+            .map(|&word| word.to_owned())
+            .collect::<Vec<_>>()
+    };
     if action.id == ActionId::Advice.as_str() {
         return None;
     }
@@ -114,7 +119,12 @@ pub fn to_choose(action: &RankedAction) -> Vec<String> {
     let Some(id) = ActionId::parse(&action.id) else {
         return Vec::new();
     };
-    let given = |name: &str| action.parameters.get(name).is_some_and(|value| !value.is_null());
+    let given = |name: &str| {
+        action
+            .parameters
+            .get(name)
+            .is_some_and(|value| !value.is_null())
+    };
     // Everyone is never filled in: whoever opens it says for whom.
     let for_whom = |name: &str| name == "source" && id.is_for_a_source();
     let specs = row_of(id).parameters.iter();
@@ -135,18 +145,30 @@ pub fn of_triage(triage: &TriageArgs) -> Vec<String> {
     };
     let text = |value: &dyn ToString| value.to_string();
     give("--user", triage.user.clone());
-    give("--user-source", triage.user_source.as_ref().map(|a| text(a)));
+    give(
+        "--user-source",
+        triage.user_source.as_ref().map(|a| text(a)),
+    );
     give("--port", triage.port.as_ref().map(|p| text(p)));
     give("--since", triage.since.as_ref().map(|at| text(at)));
-    give("--scope", triage.scope.map(|scope| scope.as_str().to_owned()));
-    give("--user-path", triage.user_path.map(|path| path.as_str().to_owned()));
+    give(
+        "--scope",
+        triage.scope.map(|scope| scope.as_str().to_owned()),
+    );
+    give(
+        "--user-path",
+        triage.user_path.map(|path| path.as_str().to_owned()),
+    );
     give("--user-way", named(triage.user_way));
     give("--console", triage.console.clone());
     for seen in &triage.seen {
         give("--seen", Some(seen.clone()));
     }
     give("--vantage", named(triage.vantage));
-    let file = triage.error_text.as_ref().filter(|file| file.as_os_str() != "-");
+    let file = triage
+        .error_text
+        .as_ref()
+        .filter(|file| file.as_os_str() != "-");
     give("--error-text", file.map(|file| file.display().to_string()));
     give("--try-login", triage.try_login.clone());
     if triage.deep {
@@ -183,9 +205,21 @@ mod tests {
 
     #[test]
     fn a_shell_reads_back_what_was_meant() {
-        for word in ["a b", "$(reboot)", "it's", "`id`", "a;b", "", "*", "~root", "web-01"] {
+        for word in [
+            "a b",
+            "$(reboot)",
+            "it's",
+            "`id`",
+            "a;b",
+            "",
+            "*",
+            "~root",
+            "web-01",
+        ] {
             let script = format!("printf %s {}", quoted(word));
-            let shell = std::process::Command::new("sh").args(["-c", &script]).output();
+            let shell = std::process::Command::new("sh")
+                .args(["-c", &script])
+                .output();
             assert_eq!(shell.unwrap().stdout, word.as_bytes(), "{script}");
         }
     }

@@ -10,7 +10,7 @@ use futures_util::StreamExt as _;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::args::{CheckArgs, GlobalArgs, Listing};
+use super::args::{CheckArgs, GlobalArgs};
 use super::diagnose::{
     AT_ONCE, Aimed, Progress, aim_all, session, unanswered, warn_if_shut_out, within, worse,
 };

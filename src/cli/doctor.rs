@@ -164,8 +164,14 @@ fn as_text(page: &mut Page, checks: &[Check], all: bool) {
             of_level.for_each(|check| line(page, check));
             continue;
         }
-        let mut subjects: Vec<String> = of_level.map(|check| subject(&check.subject)).collect();
+        // Permissions are named one by one where something is wrong with them.
+        let (calls, others): (Vec<&Check>, Vec<&Check>) =
+            of_level.partition(|check| level == Level::Ok && check.subject.contains(':'));
+        let mut subjects: Vec<String> = others.iter().map(|it| subject(&it.subject)).collect();
         subjects.dedup();
+        if !calls.is_empty() {
+            subjects.push(output::said(&said::calls_permitted(calls.len())));
+        }
         if !subjects.is_empty() {
             let list = List::names(subjects);
             let text = match level {
@@ -192,7 +198,13 @@ fn line(page: &mut Page, check: &Check) {
     page.hang(0, &mark, check.level.tone(), Tone::Plain, &text);
     if let Some(remedy) = &check.remedy {
         let indent = mark.width();
-        page.hang(indent, "-> ", Tone::Strong, Tone::Command, &output::said(remedy));
+        page.hang(
+            indent,
+            "-> ",
+            Tone::Strong,
+            Tone::Command,
+            &output::said(remedy),
+        );
     }
 }
 

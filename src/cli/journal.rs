@@ -199,7 +199,7 @@ fn as_text(page: &mut Page, entry: &Entry) {
     }
     if let Some(by) = &entry.undone_by {
         page.put(2, Tone::Plain, &output::said(&said::taken_back_by(by)));
-    } else if entry.can_be_undone() {
+    } else if entry.can_be_undone() && !again::ends_with_the_demo() {
         let mut offer = |text: Said, what: &str| {
             page.put(2, Tone::Plain, &output::said(&text));
             page.command(4, &again::command(["journal", what, &entry.id]));

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use super::args::{GlobalArgs, ListArgs, Listing};
 use super::fleet::{Fleet, Logins};
+use super::page::{Page, Tone};
 use super::report::verdict;
 use super::said;
-use super::page::{Page, Tone};
 use super::table::{Column, csv, fit};
 use super::{EXIT_NOTHING, acting, output};
 use crate::app::locale::Texts;
@@ -151,6 +151,9 @@ impl Shown<'_> {
             Rank::Unknown => Tone::Dim,
         });
         let mut columns = self.columns(&order, texts);
+        for column in &mut columns {
+            column.title = column.title.to_uppercase();
+        }
         let left_out = fit(&mut columns, page.room());
         page.table(&columns, tones);
         let count = |wanted: Rank| order.iter().filter(|i| self.rank(**i) == wanted).count();
@@ -190,15 +193,20 @@ impl Shown<'_> {
         let ui = &texts.ui;
         let instances = || order.iter().map(|index| &self.instances[*index]);
         let login = |path: Path| {
-            let words = order.iter().map(|index| match self.logins.of(*index, path) {
-                Some((health, _)) => texts.login_word(health.as_str()).to_owned(),
-                None => "-".to_owned(),
-            });
+            let words = order
+                .iter()
+                .map(|index| match self.logins.of(*index, path) {
+                    Some((health, _)) => texts.login_word(health.as_str()).to_owned(),
+                    None => "-".to_owned(),
+                });
             words.collect::<Vec<_>>()
         };
         let of = |cell: &dyn Fn(&Instance) -> String| instances().map(cell).collect::<Vec<_>>();
         let state = |i: &Instance| texts.instance_state(&i.state).to_owned();
-        let address = |i: &Instance| i.address().map_or_else(|| "-".to_owned(), |a| a.to_string());
+        let address = |i: &Instance| {
+            i.address()
+                .map_or_else(|| "-".to_owned(), |a| a.to_string())
+        };
         // The higher the number, the sooner a column makes room.
         let mut all = vec![
             Column::new(&ui.column_name, 0, of(&|i| i.name.clone())),

@@ -248,7 +248,10 @@ mod tests {
     fn colours_end_where_their_text_does() {
         let mut page = Page::new(40, true);
         page.hang(2, "1. ", Tone::Dim, Tone::Bad, "no");
-        assert_eq!(page.take(), "  \u{1b}[2m1. \u{1b}[0m\u{1b}[1;31mno\u{1b}[0m\n");
+        assert_eq!(
+            page.take(),
+            "  \u{1b}[2m1. \u{1b}[0m\u{1b}[1;31mno\u{1b}[0m\n"
+        );
     }
 
     proptest! {

@@ -297,7 +297,10 @@ fn next(page: &mut Page, report: &Report, shown: Shown<'_>) {
         };
         let cost = evidence.iter().map(|one| one.cost_s).fold(0.0, f64::max);
         let seconds = format!("{cost:.0}");
-        let price = fill(&ui.evidence_price, &[("worth", worth), ("seconds", &seconds)]);
+        let price = fill(
+            &ui.evidence_price,
+            &[("worth", worth), ("seconds", &seconds)],
+        );
         let text = texts().noted(&texts().listed(&names), &price);
         page.hang(IN, "-  ", Tone::Strong, Tone::Plain, &text);
         if let Some(needs) = evidence.first().filter(|one| !one.needs.is_empty()) {
@@ -341,7 +344,13 @@ fn got(report: &Report, wanted: &NextEvidence, shown: Shown<'_>) -> Got {
         let words = ["diagnose", shown.target].into_iter().chain(told);
         Got::Command(again::command(words.chain(options.iter().copied())))
     };
-    let states = || group.states.iter().map(|state| state.id.to_owned()).collect();
+    let states = || {
+        group
+            .states
+            .iter()
+            .map(|state| state.id.to_owned())
+            .collect()
+    };
     match group.way {
         Way::Look => again(&[]),
         Way::Deep => again(&["--deep"]),
@@ -372,7 +381,10 @@ fn guides(page: &mut Page, report: &Report, all: bool) {
     heading(page, &texts().ui.guides);
     for guide in report.guides.iter().take(most) {
         page.hang(IN, "-  ", Tone::Strong, Tone::Plain, &guide.title);
-        page.command(FURTHER, &again::command_here(["guide", guide.slug.as_str()]));
+        page.command(
+            FURTHER,
+            &again::command_here(["guide", guide.slug.as_str()]),
+        );
     }
 }
 

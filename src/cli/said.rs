@@ -13,6 +13,7 @@ said! { "cli":
     demo_has_ended(entry: Name) = "entry {entry} was carried out on a demo cloud that has ended, and all of it with that cloud: there is nothing to take back";
     no_cause_of_that_id(given: Name, near: List) = "there is no cause {given}; near it are {near}";
     failed(detail: Said) = "failed: {detail}";
+    looks(looks: List) = "{looks}";
     logins(looks: List) = "login: {looks}";
     entry_settled(entry: Name, title: Said, outcome: Said, detail: Said) =
         "entry {entry} ({title}): {outcome}: {detail}";

@@ -88,8 +88,15 @@ fn no_id_stands_in_the_text_and_no_sentence_twice() {
             let text = printed(case, lang, 400, &[]);
             let lines = prose(&text);
             let whole = lines.join("\n");
-            for id in cvmtop::diagnosis::Knowledge::shipped().causes.iter().map(|c| &c.id) {
-                assert!(!id.contains('-') || !whole.contains(id.as_str()), "{id}: {whole}");
+            for id in cvmtop::diagnosis::Knowledge::shipped()
+                .causes
+                .iter()
+                .map(|c| &c.id)
+            {
+                assert!(
+                    !id.contains('-') || !whole.contains(id.as_str()),
+                    "{id}: {whole}"
+                );
             }
             for reading in evidence {
                 for name in ["id", "state", "observation"] {
@@ -115,8 +122,16 @@ fn all_shows_every_reading_and_says_what_the_short_text_leaves_out() {
         let all = printed(case, "en", 80, &["--all"]);
         assert!(short.lines().count() < 50, "{short}");
         assert!(short.contains("--all") && !all.contains("--all"), "{short}");
-        for part in ["Network ACL", "Disk", "Memory", "The instance".trim_start_matches("The ")] {
-            assert!(all.to_lowercase().contains(&part.to_lowercase()), "{part}: {all}");
+        for part in [
+            "Network ACL",
+            "Disk",
+            "Memory",
+            "The instance".trim_start_matches("The "),
+        ] {
+            assert!(
+                all.to_lowercase().contains(&part.to_lowercase()),
+                "{part}: {all}"
+            );
         }
         assert!(all.lines().count() > short.lines().count() + 20);
     }

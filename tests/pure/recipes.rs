@@ -226,6 +226,14 @@ ess = 20
 why = "the gate is a script that never ends"
 source = "judgement"
 
+[[rows]]
+cause = "moon-gate-closed"
+on = "pasted-error"
+p = { connection-closed = 0.3 }
+ess = 4
+why = "the session ends before a prompt"
+source = "judgement"
+
 [[action]]
 id = "advice"
 key = "open-the-gate"
@@ -238,23 +246,42 @@ parameters = { text = "Ask the gatekeeper." }
 "#;
     let seen = "guest-profile=loop";
     let before = weighed(Knowledge::shipped(), seen);
-    assert!(before.causes.iter().all(|cause| cause.id != "moon-gate-closed"));
+    assert!(
+        before
+            .causes
+            .iter()
+            .all(|cause| cause.id != "moon-gate-closed")
+    );
     let knowledge = Knowledge::parse("recipe.toml", recipe).expect("the recipe is sound");
     let after = weighed(&knowledge, seen);
     let place = |report: &Report, id: &str| report.causes.iter().position(|c| c.id == id);
     assert!(
         place(&after, "moon-gate-closed").is_some_and(|place| place < 3),
         "{:?}",
-        after.causes.iter().take(4).map(|c| (&c.id, c.probability)).collect::<Vec<_>>()
+        after
+            .causes
+            .iter()
+            .take(4)
+            .map(|c| (&c.id, c.probability))
+            .collect::<Vec<_>>()
     );
     let without = weighed(&knowledge, "guest-profile=ok");
     let share = |report: &Report| {
         let mut causes = report.causes.iter();
-        causes.find(|c| c.id == "moon-gate-closed").expect("there").probability
+        causes
+            .find(|c| c.id == "moon-gate-closed")
+            .expect("there")
+            .probability
     };
     assert!(share(&after) > 5.0 * share(&without));
-    let advice = after.actions.iter().find(|offer| offer.cures == ["moon-gate-closed"]);
-    assert_eq!(advice.expect("an offer").title.as_str(), "Open the moon gate");
+    let advice = after
+        .actions
+        .iter()
+        .find(|offer| offer.cures == ["moon-gate-closed"]);
+    assert_eq!(
+        advice.expect("an offer").title.as_str(),
+        "Open the moon gate"
+    );
     // What the recipe asks for is missed where it is left out.
     let unfounded = recipe.replacen("why = \"the gate is a script that never ends\"\n", "", 1);
     assert!(Knowledge::parse("recipe.toml", &unfounded).is_err());
@@ -272,7 +299,11 @@ fn a_guide_that_follows_the_recipe_comes_first_in_its_languages() {
         )
     };
     let said = [
-        (Lang::En, "The moon gate is closed", "moon gate stays closed"),
+        (
+            Lang::En,
+            "The moon gate is closed",
+            "moon gate stays closed",
+        ),
         (Lang::Ko, "달문이 닫힘", "달문이 열리지 않음"),
         (Lang::Zh, "月门关闭", "月门打不开"),
     ];
@@ -317,7 +348,10 @@ fn a_copy_of_a_catalogue_has_every_name_that_another_has() {
         all
     };
     for lang in ["ko", "zh"] {
-        assert_eq!(of("assets/locales/en.toml"), of(&format!("assets/locales/{lang}.toml")));
+        assert_eq!(
+            of("assets/locales/en.toml"),
+            of(&format!("assets/locales/{lang}.toml"))
+        );
     }
     let rooms = fs::read_dir(root().join("assets/locales/said")).expect("rooms");
     for room in rooms.flatten() {

@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 
 use crate::action::plan::{Plan, Undo};
 use crate::action::{offer, preview};
-use crate::cli::args::TextOrJson;
 use crate::cli::again;
+use crate::cli::args::TextOrJson;
 use crate::cli::output::{hand_over, print_done, said, texts};
 use crate::cli::page::{Page, Tone};
 use crate::cli::report::{self, actions_by_id};
 use crate::cli::said as words;
 use crate::diagnosis::display;
 use crate::domain::outcome::Outcome;
-use crate::domain::said::{Said, Word};
+use crate::domain::said::{Joint, List, Said, Word};
 use crate::runtime::deed::Next;
 use crate::runtime::execute::{Execution, LoginLook};
 
@@ -109,15 +109,22 @@ impl Told<'_> {
             (&execution.before, words::login_before as fn(Said) -> Said),
             (&execution.after, words::login_after),
         ] {
-            for look in looks.iter().map(LoginLook::sentence) {
-                page.put(2, Tone::Plain, &said(&sentence(look)));
+            // What each layer said is in JSON and in the progress.
+            if !looks.is_empty() {
+                let short = looks.iter().map(LoginLook::in_short);
+                let short = words::looks(List::said(Joint::Commas, short));
+                page.put(2, Tone::Plain, &said(&sentence(short)));
             }
         }
         let mut kept = vec![words::entry(&execution.entry)];
         let evidence = execution.evidence.iter();
         kept.extend(evidence.map(|path| words::evidence_kept(path.display())));
         let learnt = self.learnt.iter();
-        kept.extend(learnt.map(|cause| words::confirmed_cause(Word::cause(*cause, ""))));
+        kept.extend(
+            learnt.map(|cause| {
+                words::confirmed_cause(Word::cause(*cause, texts().cause(cause, cause)))
+            }),
+        );
         for line in &kept {
             page.put(2, Tone::Dim, &said(line));
         }

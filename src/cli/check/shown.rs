@@ -219,7 +219,10 @@ impl Printed {
         }
         let Some(mend) = &item.mend else { return };
         let text = in_words(&mend.text);
-        for (at, line) in wrap(&text, self.page.columns() - indent - 3).iter().enumerate() {
+        for (at, line) in wrap(&text, self.page.columns() - indent - 3)
+            .iter()
+            .enumerate()
+        {
             let mark = if at == 0 { "->" } else { "  " };
             let _ = writeln!(self.out, "{:indent$}{mark} {line}", "");
         }

@@ -20,6 +20,7 @@ said! { "doctor":
     subject_read_only() = "read-only";
     subject_actions() = "actions";
     summary(failed: Number, warned: Number, untested: Number) = "{failed} failed, {warned} warned, {untested} not tested";
+    calls_permitted(n: Number) = "{n:API call} permitted";
     are_in_order(subjects: List) = "In order: {subjects}.";
     are_not_tested(subjects: List) = "Not tested: {subjects}.";
     all_checks() = "--all says more of each";
