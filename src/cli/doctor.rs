@@ -271,7 +271,7 @@ fn check_knowledge(path: &std::path::Path, args: &DoctorArgs) -> anyhow::Result<
             Err(error) => vec![bad(error.said())],
         },
     };
-    report(&checks, args.all, args.format)
+    report(&checks, true, args.format)
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ const COLUMNS: usize = 80;
 /// Columns with which a text can still be read, and with which it can no longer.
 const LEAST: usize = 40;
 const MOST: usize = 400;
-/// A line of text is worth no fewer cells, however far it is set in.
-const NARROWEST: usize = 20;
+/// A line of text has no fewer cells, however far it is set in.
+const NARROWEST: usize = 12;
 
 /// How a text is meant. The words say the same without any colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -117,7 +117,7 @@ pub fn unknown_cause(knowledge: &Knowledge, given: &str) -> Option<Said> {
 }
 
 /// English keeps the title of the knowledge in force, which an operator may have changed.
-fn title<'a>(cause: &'a CauseProbability) -> &'a str {
+fn title(cause: &CauseProbability) -> &str {
     if texts().lang() == Lang::En {
         &cause.title
     } else {
@@ -417,7 +417,9 @@ fn names(readings: &[&Reading]) -> String {
             None => groups.push((&reading.id, reading.path.into_iter().collect())),
         }
     }
-    groups.iter_mut().for_each(|(_, paths)| paths.sort());
+    for (_, paths) in &mut groups {
+        paths.sort();
+    }
     let names: Vec<String> = groups
         .iter()
         .map(|(id, paths)| group_on(id, paths))

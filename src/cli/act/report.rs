@@ -122,7 +122,7 @@ impl Told<'_> {
         let learnt = self.learnt.iter();
         kept.extend(
             learnt.map(|cause| {
-                words::confirmed_cause(Word::cause(*cause, texts().cause(cause, cause)))
+                words::confirmed_cause(Word::cause(cause, texts().cause(cause, cause)))
             }),
         );
         for line in &kept {

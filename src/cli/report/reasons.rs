@@ -163,7 +163,9 @@ fn of_cause(cause: &CauseProbability, least: f64) -> Vec<Reason<'_>> {
             }),
         }
     }
-    rows.iter_mut().for_each(|row| row.paths.sort());
+    for row in &mut rows {
+        row.paths.sort();
+    }
     rows.retain(|row| row.decibans.abs() >= least);
     rows.sort_by(|a, b| b.decibans.abs().total_cmp(&a.decibans.abs()));
     rows
