@@ -31,7 +31,6 @@ said! { "cli":
     disagrees() = "evidence disagrees, one reading may be wrong or the fault is not listed; no single reading stands out";
     disagrees_at(groups: List) = "evidence disagrees, one reading may be wrong or the fault is not listed; read again: {groups}";
     hand_over() = "nothing leads and nothing more can be read that would decide: hand it over with the ticket bundle";
-    word(word: Word) = "{word}";
     title_seen() = "Seen";
     title_not_seen() = "Not seen";
     counted(actions: List) = "counted: did not bring login back: {actions}";
@@ -98,7 +97,6 @@ said! { "cli":
     not_reached(label: Raw) = "{label}: not reached";
     carried_out(n: Number, of: Number) = "{n} of {of} carried out";
     stopped_at(n: Number, of: Number, why: Said, left: Number) = "{n} of {of} carried out; stopped: {why}; {left} not reached";
-    result(title: Said, outcome: Said) = "{title}: {outcome}";
     login_before(look: Said) = "login before: {look}";
     login_after(look: Said) = "login after: {look}";
     evidence_kept(path: Name) = "evidence from before: {path}";
