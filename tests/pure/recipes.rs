@@ -229,7 +229,7 @@ source = "judgement"
 [[rows]]
 cause = "moon-gate-closed"
 on = "pasted-error"
-p = { connection-closed = 0.3 }
+p = { closed-after-auth = 0.3 }
 ess = 4
 why = "the session ends before a prompt"
 source = "judgement"
