@@ -20,7 +20,7 @@ said! { "cli":
     a_case() = "case";
     section(title: Said) = "{title}:";
     knowledge(hash: Name) = "knowledge {hash}";
-    all_facts(n: Number) = "{n:fact} read; --all lists every fact, cause and reason";
+    all_facts(n: Number) = "{n:fact} read; `--all` lists every fact, cause and reason";
     add_options(options: List) = "add what no reading tells: {options}";
     tell_with(option: Name, choices: List) = "say it with {option}: {choices}";
     tell_by(option: Name) = "say it with {option}";
@@ -74,7 +74,7 @@ said! { "cli":
     deep_read_only(because: Said) = "read-only ({because}): nothing is run inside the guest; `read_only_deep = true` in the config allows the script that only reads";
     still_in_force(entry: Name, title: Said, again: Name) = "the time of entry {entry} ({title}) is over and it is still in force: this run changes nothing; a run that is not read-only takes it back, `cvmtop journal --keep {again}` lets it stay";
     listed(n: Number, answering: Number, failing: Number) = "{n:instance}; login answers on {answering}, it does not on {failing}";
-    columns_left_out(columns: List) = "left out for want of room: {columns}; --format csv or json has all";
+    columns_left_out(columns: List) = "left out for want of room: {columns}; `--format csv` or `--format json` has all";
     nothing_yet() = "nothing was done yet";
     done_by(time: Name, user: Name, host: Name) = "{time} by {user}@{host}";
     done_by_from(time: Name, user: Name, host: Name, from: Name) = "{time} by {user}@{host} from {from}";
