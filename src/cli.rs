@@ -6,6 +6,7 @@
 
 pub mod act;
 pub mod acting;
+pub mod again;
 pub mod args;
 pub mod check;
 pub mod completions;
@@ -32,6 +33,7 @@ pub mod open;
 pub mod ordered;
 pub mod output;
 pub mod overview;
+pub mod page;
 pub mod ports;
 pub mod replay;
 pub mod report;
@@ -96,6 +98,7 @@ fn start() -> ExitCode {
 
 async fn run(cli: &Cli) -> anyhow::Result<u8> {
     let global = &cli.global;
+    again::remember(global);
     if cli.command.is_some() && cli.console.filter.is_some() {
         return Err(output::Fault(said::filter_of_console()).into());
     }

@@ -12,9 +12,9 @@ use ipnet::IpNet;
 
 use super::acting::{self, Printer};
 use super::args::{ActArgs, GlobalArgs, TextOrJson};
-use super::output::{print, texts};
+use super::output::print;
 use super::said;
-use super::{EXIT_NOTHING, EXIT_USAGE, diagnose, heal, open, output};
+use super::{EXIT_NOTHING, EXIT_USAGE, again, diagnose, heal, open, output};
 use crate::action::Parameters;
 use crate::action::before::shuts_down;
 use crate::action::gate::{Access, Given, approve};
@@ -130,6 +130,19 @@ pub fn plan_status(error: &PlanError) -> u8 {
 }
 
 impl Work<'_> {
+    /// The command that carries out what is previewed, and verifies it.
+    fn command(&self) -> Vec<String> {
+        let mut words = vec!["act".to_owned()];
+        words.extend_from_slice(self.targets);
+        words.push(self.action.to_string());
+        for pair in &self.args.set {
+            words.extend(["--set".to_owned(), pair.clone()]);
+        }
+        words.extend(again::of_triage(&self.args.triage));
+        words.push("--wait".to_owned());
+        again::command(words)
+    }
+
     fn options(&self, instance: &Instance, before: Option<&Report>) -> PrepareOptions {
         prepare_options(&self.look, self.loaded, instance, before)
     }
@@ -163,13 +176,14 @@ impl Work<'_> {
                 Err(error) => return refuse(plan_status(&error), error.said()),
             };
             if self.args.dry_run {
-                print(&report::dry_run(&plan, self.args.format))?;
+                let command = self.command();
+                print(&report::dry_run(&plan, &command, self.args.format))?;
                 return Ok(0);
             }
             let again = attempt > 0;
             if again {
                 output::note(&said::rules_changed());
-                output::progress(&crate::action::preview::text_in(&plan, texts()));
+                acting::show(&plan);
                 if self.args.yes {
                     return refuse(1, said::not_sent_anew());
                 }

@@ -5,11 +5,11 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use super::page::Page;
 use super::{output, said};
 use crate::action::batch::Batch;
 use crate::action::gate::{Access, Given};
 use crate::action::plan::{Completion, Confirmation, Plan, Step};
-use crate::action::preview;
 use crate::config::Loaded;
 use crate::domain::outcome::Outcome;
 use crate::domain::said::{Figure, Joint, List, Said, Unit};
@@ -127,10 +127,17 @@ pub fn confirm(
         return Ok(Some(Given::Nothing));
     }
     if !preview_is_shown {
-        output::progress(&preview::text_in(plan, output::texts()));
+        show(plan);
     }
     let name = (plan.confirmation == Confirmation::TypedName).then(|| plan.target.to_type());
     ask(name)
+}
+
+/// Shows a plan on standard error.
+pub fn show(plan: &Plan) {
+    let mut page = Page::stderr();
+    super::act::report::preview(&mut page, plan);
+    output::progress(&page.take());
 }
 
 /// The same for a batch: every plan and the summary are shown, one answer is asked for.
@@ -142,7 +149,8 @@ pub fn confirm_batch(batch: &Batch, yes: bool) -> anyhow::Result<Option<Given>> 
         }));
     }
     for plan in batch.plans() {
-        output::progress(&format!("{}\n", preview::text_in(plan, output::texts())));
+        show(plan);
+        output::progress("\n");
     }
     for line in batch.summary() {
         output::note(&line);

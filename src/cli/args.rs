@@ -5,9 +5,11 @@
 
 mod check;
 mod guest_script;
+mod replay;
 
 pub use check::CheckArgs;
 pub use guest_script::{GuestScriptArgs, GuestSystem};
+pub use replay::ReplayArgs;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -245,6 +247,9 @@ pub struct DiagnoseArgs {
     /// Say why this cause does not lead and what would show it (text only)
     #[arg(long, value_name = "CAUSE")]
     pub why_not: Option<String>,
+    /// Every fact, cause, reason, action and guide, not only what matters most (text only)
+    #[arg(long)]
+    pub all: bool,
     #[command(flatten)]
     pub triage: TriageArgs,
 }
@@ -440,24 +445,6 @@ pub struct GuideArgs {
 }
 
 #[derive(Debug, Clone, Args)]
-pub struct ReplayArgs {
-    /// Case files or directories; `-` reads one case a line from standard input
-    #[arg(required = true, value_name = "CASE")]
-    pub cases: Vec<PathBuf>,
-    #[arg(long, value_enum, default_value = "json")]
-    pub format: TextOrJson,
-    /// Score labelled cases instead of printing each
-    #[arg(long)]
-    pub score: bool,
-    /// Say why this cause does not lead and what would show it (with --format text)
-    #[arg(long, value_name = "CAUSE")]
-    pub why_not: Option<String>,
-    /// Knowledge file that overrides rows of the shipped one
-    #[arg(long, value_name = "FILE")]
-    pub knowledge: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Args)]
 pub struct TicketArgs {
     /// Instance id, name or address
     pub target: String,
@@ -514,6 +501,9 @@ pub struct LearnedArgs {
 pub struct DoctorArgs {
     #[arg(long, value_enum, default_value = "text")]
     pub format: TextOrJson,
+    /// Say more of what is in order, too
+    #[arg(long)]
+    pub all: bool,
     /// Check a knowledge file instead
     #[arg(long, value_name = "FILE")]
     pub knowledge: Option<PathBuf>,

@@ -10,7 +10,7 @@ use futures_util::StreamExt as _;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::args::{CheckArgs, GlobalArgs, Listing};
+use super::args::{CheckArgs, GlobalArgs};
 use super::diagnose::{
     AT_ONCE, Aimed, Progress, aim_all, session, unanswered, warn_if_shut_out, within, worse,
 };
@@ -70,7 +70,7 @@ pub async fn run(args: &CheckArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let mut work: VecDeque<_> = work.collect();
     let mut targets = args.targets.iter();
     let mut status = 0;
-    let mut printed = shown::Printed::of(args, loaded.settings.ui.no_color);
+    let mut printed = shown::Printed::of(args);
     while !work.is_empty() {
         // Wave by wave: targets that begin one after the other would ask alone.
         let wave = work.drain(..work.len().min(AT_ONCE)).collect::<Vec<_>>();
@@ -216,9 +216,4 @@ fn exit_status(report: &CheckReport, strict: bool) -> u8 {
     } else {
         0
     }
-}
-
-/// Whether programs read it.
-fn is_for_programs(format: Listing) -> bool {
-    format != Listing::Table
 }

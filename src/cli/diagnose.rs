@@ -17,8 +17,10 @@ use super::args::{
     DiagnoseArgs, GlobalArgs, Scope, TextOrJson, TriageArgs, UserPath, UserWay, VantageChoice,
 };
 use super::output::Fault;
+use super::page::Page;
+use super::report::Shown;
 use super::said;
-use super::{EXIT_FAULT, EXIT_INCONCLUSIVE, EXIT_NOTHING, EXIT_USAGE, open, output, report};
+use super::{EXIT_FAULT, EXIT_INCONCLUSIVE, EXIT_NOTHING, EXIT_USAGE, again, open, output, report};
 use crate::cloud::{CloudError, Pool};
 use crate::config::{Loaded, VantageSetting};
 use crate::diagnosis::Knowledge;
@@ -89,7 +91,7 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
                 Ok(mut report) => {
                     report.guide_steps = guide_steps(&loaded, &report.instance.id);
                     status = worse(status, exit_status(&report));
-                    print(args, &session, &report)?;
+                    print(args, target, &session, &report)?;
                 }
                 Err(error) => {
                     let why = output::sentence(&error);
@@ -119,15 +121,29 @@ fn is_address(target: &str) -> bool {
     target.parse::<IpAddr>().is_ok()
 }
 
-fn print(args: &DiagnoseArgs, session: &Session, report: &Report) -> anyhow::Result<()> {
+fn print(
+    args: &DiagnoseArgs,
+    target: &str,
+    session: &Session,
+    report: &Report,
+) -> anyhow::Result<()> {
     match args.format {
         TextOrJson::Json => output::print(&format!("{}\n", serde_json::to_string(report)?)),
         TextOrJson::Text => {
-            let mut text = report::text(report);
+            let mut page = Page::stdout();
+            let shown = Shown {
+                target,
+                told: &again::of_triage(&args.triage),
+                all: args.all,
+            };
+            report::text(&mut page, report, shown);
             if let Some(cause) = &args.why_not {
-                text += &report::why_not_text(&session.knowledge, report, cause);
+                report::why_not_text(&mut page, &session.knowledge, report, cause);
             }
-            output::print(&text)
+            if args.targets.len() > 1 {
+                page.gap();
+            }
+            output::print(&page.take())
         }
     }
 }

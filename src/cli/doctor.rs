@@ -7,13 +7,12 @@ mod api;
 mod local;
 pub mod said;
 
-use std::fmt::Write;
-
 use serde::Serialize;
 use serde_json::json;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::args::{DoctorArgs, GlobalArgs, TextOrJson};
+use super::page::{Page, Tone};
 use super::{acting, output};
 use crate::action::before::shuts_down;
 use crate::action::catalog;
@@ -38,6 +37,15 @@ enum Level {
 }
 
 impl Level {
+    fn tone(self) -> Tone {
+        match self {
+            Self::Ok => Tone::Good,
+            Self::Warn => Tone::Warn,
+            Self::Fail => Tone::Bad,
+            Self::NotTested => Tone::Dim,
+        }
+    }
+
     fn said(self) -> Said {
         match self {
             Self::Ok => said::level_ok(),
@@ -83,15 +91,16 @@ pub async fn run(args: &DoctorArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
         return Ok(0);
     }
     if let Some(path) = &args.knowledge {
-        return check_knowledge(path, args.format);
+        return check_knowledge(path, args);
     }
     let loaded = config::load(&Overrides::from(global))?;
     output::speak(loaded.settings.ui.lang);
+    output::colour(loaded.settings.ui.no_color);
     // It only reads, whatever is due.
     acting::left_alone(&loaded, None).await;
     let mut checks = local_checks(&loaded);
     checks.extend(api::checks(&loaded).await);
-    report(&checks, args.format)
+    report(&checks, args.all, args.format)
 }
 
 fn local_checks(loaded: &config::Loaded) -> Vec<Check> {
@@ -104,18 +113,24 @@ fn local_checks(loaded: &config::Loaded) -> Vec<Check> {
 
 /// What is checked without any network, as text.
 pub(super) fn local_text(loaded: &config::Loaded) -> String {
-    as_text(&local_checks(loaded))
+    let mut page = Page::new(usize::MAX, false);
+    as_text(&mut page, &local_checks(loaded), true);
+    page.take()
 }
 
 /// Prints the checks; status 1 if one failed.
-fn report(checks: &[Check], format: TextOrJson) -> anyhow::Result<u8> {
+fn report(checks: &[Check], all: bool, format: TextOrJson) -> anyhow::Result<u8> {
     let (failed, warned) = (count(checks, Level::Fail), count(checks, Level::Warn));
     match format {
         TextOrJson::Json => {
             let report = json!({"checks": checks, "failed": failed, "warned": warned});
             output::print(&format!("{report}\n"))?;
         }
-        TextOrJson::Text => output::print(&as_text(checks))?,
+        TextOrJson::Text => {
+            let mut page = Page::stdout();
+            as_text(&mut page, checks, all);
+            output::print(&page.take())?;
+        }
     }
     Ok(u8::from(failed > 0))
 }
@@ -124,30 +139,73 @@ fn count(checks: &[Check], level: Level) -> usize {
     checks.iter().filter(|check| check.level == level).count()
 }
 
-fn as_text(checks: &[Check]) -> String {
-    let subjects: Vec<String> = checks.iter().map(|c| subject(&c.subject)).collect();
-    let width = subjects.iter().map(|name| name.width()).max().unwrap_or(0);
-    let padded = |text: &str, cells: usize| {
-        let blank = cells.saturating_sub(text.width());
-        format!("{text}{}", " ".repeat(blank))
-    };
-    let mut text = String::new();
-    for (check, subject) in checks.iter().zip(&subjects) {
-        let detail = sanitise(&output::said(&check.detail), 400);
-        let word = padded(&output::said(&check.level.said()), LEVEL_CELLS);
-        let _ = writeln!(text, "{word} {}  {detail}", padded(subject, width));
-        if let Some(remedy) = &check.remedy {
-            let remedy = output::said(remedy);
-            let _ = writeln!(text, "{} -> {remedy}", " ".repeat(LEVEL_CELLS + width + 2));
-        }
-    }
+/// What is wrong first, each with what to do; then the rest, in one line a kind unless all is asked
+/// for.
+fn as_text(page: &mut Page, checks: &[Check], all: bool) {
     let summary = said::summary(
         count(checks, Level::Fail),
         count(checks, Level::Warn),
         count(checks, Level::NotTested),
     );
-    let _ = writeln!(text, "{}", output::said(&summary));
-    text
+    let worst = [Level::Fail, Level::Warn];
+    let worst = worst.into_iter().find(|level| count(checks, *level) > 0);
+    let tone = worst.map_or(Tone::Good, Level::tone);
+    page.put(0, tone, &output::said(&summary));
+    for level in [Level::Fail, Level::Warn] {
+        for check in checks.iter().filter(|check| check.level == level) {
+            page.gap();
+            line(page, check);
+        }
+    }
+    for level in [Level::NotTested, Level::Ok] {
+        let of_level = checks.iter().filter(|check| check.level == level);
+        if all {
+            page.gap();
+            of_level.for_each(|check| line(page, check));
+            continue;
+        }
+        // Permissions are named one by one where something is wrong with them.
+        let (calls, others): (Vec<&Check>, Vec<&Check>) =
+            of_level.partition(|check| level == Level::Ok && check.subject.contains(':'));
+        let mut subjects: Vec<String> = others.iter().map(|it| subject(&it.subject)).collect();
+        subjects.dedup();
+        if !calls.is_empty() {
+            subjects.push(output::said(&said::calls_permitted(calls.len())));
+        }
+        if !subjects.is_empty() {
+            let list = List::names(subjects);
+            let text = match level {
+                Level::NotTested => said::are_not_tested(list),
+                _ => said::are_in_order(list),
+            };
+            page.gap();
+            page.put(0, Tone::Plain, &output::said(&text));
+        }
+    }
+    if !all {
+        page.gap();
+        page.put(0, Tone::Dim, &output::said(&said::all_checks()));
+    }
+}
+
+/// One check, and beneath it what to do.
+fn line(page: &mut Page, check: &Check) {
+    let word = output::said(&check.level.said());
+    let blank = " ".repeat(LEVEL_CELLS.saturating_sub(word.width()) + 1);
+    let detail = sanitise(&output::said(&check.detail), 400);
+    let text = output::texts().labelled(&subject(&check.subject), &detail);
+    let mark = format!("{word}{blank}");
+    page.hang(0, &mark, check.level.tone(), Tone::Plain, &text);
+    if let Some(remedy) = &check.remedy {
+        let indent = mark.width();
+        page.hang(
+            indent,
+            "-> ",
+            Tone::Strong,
+            Tone::Command,
+            &output::said(remedy),
+        );
+    }
 }
 
 /// What was checked, in the language of the run; permissions keep the cloud's names.
@@ -193,7 +251,7 @@ fn policy_for(what: &str) -> anyhow::Result<serde_json::Value> {
     Ok(permissions::policy(&wanted))
 }
 
-fn check_knowledge(path: &std::path::Path, format: TextOrJson) -> anyhow::Result<u8> {
+fn check_knowledge(path: &std::path::Path, args: &DoctorArgs) -> anyhow::Result<u8> {
     let name = path.display().to_string();
     let bad =
         |detail: Said| Check::new(Level::Fail, "knowledge", detail).remedy(said::correct_entry());
@@ -213,7 +271,7 @@ fn check_knowledge(path: &std::path::Path, format: TextOrJson) -> anyhow::Result
             Err(error) => vec![bad(error.said())],
         },
     };
-    report(&checks, format)
+    report(&checks, true, args.format)
 }
 
 #[cfg(test)]

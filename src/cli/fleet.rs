@@ -247,6 +247,11 @@ pub struct Logins {
 }
 
 impl Logins {
+    /// True where no login was looked at.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// A short look at each login port, within the rate of the settings; so long is waited for a
     /// greeting.
     pub async fn look(session: &Session, instances: &[Instance], patience: Duration) -> Self {

@@ -5,20 +5,20 @@
 //! 3 nothing was sent. Must not live here: which action comes first (`diagnosis`), what is sent
 //! (`action`), how it is verified (`runtime::execute`).
 
-use std::fmt::Write as _;
-
 use serde_json::{Value, json};
 
-use super::act::report::{Told, command};
+use super::act::report::{self as words, Told};
 use super::act::{self, Deed};
 use super::acting;
 use super::args::{ActArgs, GlobalArgs, HealArgs, TextOrJson, TriageArgs};
 use super::output::{print, said as in_words};
+use super::page::{Page, Tone};
+use super::report;
 use super::said;
 use super::{EXIT_NOTHING, diagnose, open, output};
+use crate::action::Parameters;
 use crate::action::gate::Access;
 use crate::action::plan::{Plan, PlanError, Target};
-use crate::action::{Parameters, preview};
 use crate::config::Loaded;
 use crate::diagnosis::display;
 use crate::domain::action::{ActionId, Risk};
@@ -286,7 +286,8 @@ impl Healer<'_> {
             if plan.risk > self.wish.risk {
                 return Ok(Tried::Stop(End::Risk(plan.risk, plan.title.clone())));
             }
-            output::progress(&format!("\n{}", preview::text_in(plan, output::texts())));
+            output::progress("\n");
+            acting::show(plan);
             let deed = Deed {
                 desk: &self.desk,
                 instance,
@@ -356,33 +357,32 @@ impl Healer<'_> {
                     "instance": Target::of(instance),
                     "verdict": report.verdict,
                     "offers": offers,
-                    "plan": preview.as_ref().map(act::report::plan_json),
+                    "plan": preview.as_ref().map(words::plan_json),
                 });
                 format!("{object}\n")
             }
             TextOrJson::Text => {
-                let mut text = self.offers(&offers);
+                let mut page = Page::stdout();
+                self.offers(&mut page, &offers);
                 if let Some(plan) = &preview {
-                    text.push('\n');
-                    text.push_str(&preview::text_in(plan, output::texts()));
+                    page.gap();
+                    words::preview(&mut page, plan);
                 }
-                text
+                page.take()
             }
         };
         print(&text)?;
         Ok(0)
     }
 
-    fn offers(&self, offers: &[&RankedAction]) -> String {
-        let mut text = String::new();
-        for offer in offers {
-            let title = output::texts().offer(offer);
-            let line = said::next_action(title, display::percent(offer.probability_cures));
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{}", in_words(&line));
-            let _ = writeln!(text, "      {}", command(self.wish.target, offer));
+    fn offers(&self, page: &mut Page, offers: &[&RankedAction]) {
+        if !offers.is_empty() {
+            page.gap();
+            page.put(0, Tone::Strong, &output::texts().ui.do_next);
         }
-        text
+        for (place, offer) in offers.iter().enumerate() {
+            report::offer(page, Some(place + 1), offer, self.wish.target);
+        }
     }
 
     fn told(&self, instance: &Instance, steps: &[Step], report: &Report, end: &End) -> String {
@@ -404,10 +404,14 @@ impl Healer<'_> {
             TextOrJson::Text => {
                 let mut text = String::new();
                 for step in steps {
-                    let _ = writeln!(text, "{}", told(step).0);
+                    text.push_str(&told(step).0);
+                    text.push('\n');
                 }
-                let _ = writeln!(text, "{}", in_words(&sentence));
-                text + &self.offers(&left)
+                let mut page = Page::stdout();
+                let tone = if healed { Tone::Good } else { Tone::Warn };
+                page.put(0, tone, &in_words(&sentence));
+                self.offers(&mut page, &left);
+                text + &page.take()
             }
             TextOrJson::Json => {
                 let back = match end {

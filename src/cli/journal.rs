@@ -1,6 +1,5 @@
 //! `cvmtop journal`: what was done, by whom, when, with what result; and the way back.
 
-use std::fmt::Write as _;
 use std::ops::ControlFlow;
 
 use serde_json::json;
@@ -8,8 +7,9 @@ use serde_json::json;
 use super::acting;
 use super::args::{GlobalArgs, JournalArgs, TextOrJson};
 use super::output::print;
+use super::page::{Page, Tone};
 use super::said;
-use super::{EXIT_NOTHING, EXIT_USAGE, act, open, output};
+use super::{EXIT_NOTHING, EXIT_USAGE, act, again, open, output};
 use crate::action::gate::Access;
 use crate::domain::said::Said;
 use crate::runtime::execute::{self, ExecuteError, has_duties, prepare_undo, timed_changes};
@@ -143,11 +143,15 @@ fn told(written: Result<Result<Said, Said>, StoreError>) -> u8 {
 /// Prints the entries one by one: a journal of years is not held at once.
 fn list(journal: &Journal, format: TextOrJson) -> anyhow::Result<()> {
     let mut any = false;
+    let mut page = Page::stdout();
     let listed = journal.each(usize::MAX, |entry| {
         any = true;
         let text = match format {
             TextOrJson::Json => format!("{}\n", as_json(entry)),
-            TextOrJson::Text => as_text(entry),
+            TextOrJson::Text => {
+                as_text(&mut page, entry);
+                page.take()
+            }
         };
         match print(&text) {
             Ok(()) => ControlFlow::Continue(()),
@@ -170,8 +174,7 @@ fn as_json(entry: &Entry) -> serde_json::Value {
     object
 }
 
-fn as_text(entry: &Entry) -> String {
-    let outcome = entry.standing();
+fn as_text(page: &mut Page, entry: &Entry) {
     let author = &entry.author;
     let (user, host) = (&author.user, &author.host);
     let time = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
@@ -180,28 +183,31 @@ fn as_text(entry: &Entry) -> String {
     } else {
         said::done_by_from(time(entry.began), user, host, &author.from)
     };
-    let mut text = format!(
-        "{}  {}  {}\n  {}\n",
-        entry.id,
-        output::said(&entry.plan.title),
-        output::said(&outcome),
-        output::said(&by),
-    );
-    let mut more = Vec::new();
+    let texts = output::texts();
+    let title = texts.labelled(&output::said(&entry.plan.title), "");
+    let tone = match (&entry.undone_by, entry.outcome) {
+        (Some(_), _) => Tone::Dim,
+        (None, Some(outcome)) => act::report::tone(outcome),
+        (None, None) => Tone::Warn,
+    };
+    let outcome = output::said(&entry.standing());
+    page.hang(0, &title, Tone::Strong, tone, &outcome);
+    let by = texts.and_also(&output::said(&by), &output::said(&said::entry(&entry.id)));
+    page.put(2, Tone::Dim, &by);
     if !entry.detail.is_empty() {
-        more.push(entry.detail.clone());
+        page.put(2, Tone::Plain, &output::said(&entry.detail));
     }
     if let Some(by) = &entry.undone_by {
-        more.push(said::taken_back_by(by));
-    } else if entry.can_be_undone() {
+        page.put(2, Tone::Plain, &output::said(&said::taken_back_by(by)));
+    } else if entry.can_be_undone() && !again::ends_with_the_demo() {
+        let mut offer = |text: Said, what: &str| {
+            page.put(2, Tone::Plain, &output::said(&text));
+            page.command(4, &again::command(["journal", what, &entry.id]));
+        };
         if let Some(at) = entry.expires_at {
-            more.push(said::taken_back_after(time(at), &entry.id));
+            offer(said::taken_back_after(time(at)), "--keep");
         }
-        more.push(said::undo_command(&entry.id, entry.plan.undo.sentence()));
+        offer(said::undo_command(entry.plan.undo.sentence()), "--undo");
     }
-    for line in more {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "  {}", output::said(&line));
-    }
-    text
+    page.gap();
 }

@@ -14,6 +14,7 @@ use crate::runtime::session::{Session, SessionError};
 pub fn settings(global: &GlobalArgs) -> anyhow::Result<Loaded> {
     let mut loaded = config::load(&Overrides::from(global))?;
     output::speak(loaded.settings.ui.lang);
+    output::colour(loaded.settings.ui.no_color);
     log::start(&mut loaded);
     for problem in &loaded.warnings {
         output::warn(&problem.said());

@@ -2,11 +2,12 @@
 //!
 //! Must not live here: what is written.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::sync::OnceLock;
 
 use secrecy::ExposeSecret;
 
+use super::page::{Page, Tone};
 use super::said as own;
 use crate::action::handed::Handed;
 use crate::app::locale::{Lang, Texts};
@@ -30,6 +31,19 @@ static LANG: OnceLock<Lang> = OnceLock::new();
 /// Sets the language of what is printed for a person; the first caller decides.
 pub fn speak(lang: Lang) {
     let _ = LANG.set(lang);
+}
+
+/// Whether the settings ask for no colour.
+static PLAIN: OnceLock<bool> = OnceLock::new();
+
+/// Sets whether what is printed for a person goes without colours; the first caller decides.
+pub fn colour(no_color: bool) {
+    let _ = PLAIN.set(no_color);
+}
+
+/// True where the settings ask for no colour.
+pub fn is_plain() -> bool {
+    PLAIN.get().copied().unwrap_or_default()
 }
 
 /// The catalogue of the language of this run.
@@ -85,8 +99,9 @@ pub fn hand_over<'h>(handed: impl IntoIterator<Item = &'h Handed>) {
 /// argument or an answer, so it is made harmless first.
 pub fn warn(text: &Said) {
     let text = sanitise_block(&said(text), MAX_WARNING);
+    let text = filled(format!("cvmtop: {}", text.trim_end()));
     // Nobody can be told that nobody can be told.
-    let _ = writeln!(io::stderr().lock(), "cvmtop: {}", text.trim_end());
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Writes what is shown meanwhile to standard error, as it stands.
@@ -97,8 +112,23 @@ pub fn progress(text: &str) {
 
 /// Says a line of progress on standard error.
 pub fn note(text: &Said) {
+    let text = filled(said(text));
     // Nobody can be told that nobody can be told.
-    let _ = writeln!(io::stderr().lock(), "{}", said(text));
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// A line as it is written to standard error: filled to the width of a terminal, else whole, so that
+/// a log holds one sentence a line.
+fn filled(text: String) -> String {
+    const HANG: usize = 2;
+    if !io::stderr().is_terminal() {
+        return text + "\n";
+    }
+    let mut page = Page::stderr();
+    for line in text.lines() {
+        page.inset(line, HANG, Tone::Plain);
+    }
+    page.take()
 }
 
 /// An error that is one sentence.

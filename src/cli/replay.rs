@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use super::args::{GlobalArgs, ReplayArgs, TextOrJson};
 use super::ordered::{Next, Put, in_order};
 use super::output::{Fault, Unwritten};
+use super::page::Page;
+use super::report::Shown;
 use super::said;
 use super::{EXIT_NOTHING, acting, output, report};
 use crate::config::{self, Overrides};
@@ -48,6 +50,7 @@ pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<u8> {
         knowledge,
         format: args.format,
         why_not: args.why_not.as_deref(),
+        all: args.all,
         journal: journal(global),
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
@@ -172,6 +175,7 @@ struct Show<'a> {
     knowledge: &'a Knowledge,
     format: TextOrJson,
     why_not: Option<&'a str>,
+    all: bool,
     /// What was done from this machine.
     journal: Option<Journal>,
 }
@@ -229,11 +233,18 @@ impl Show<'_> {
                 out.push(b'\n');
             }
             TextOrJson::Text => {
-                out.extend(report::text(&answer).into_bytes());
+                let mut page = Page::stdout();
+                let shown = Shown {
+                    target: &answer.instance.id,
+                    told: &[],
+                    all: self.all,
+                };
+                report::text(&mut page, &answer, shown);
                 if let Some(cause) = self.why_not {
-                    let text = report::why_not_text(self.knowledge, &answer, cause);
-                    out.extend(text.into_bytes());
+                    report::why_not_text(&mut page, self.knowledge, &answer, cause);
                 }
+                page.gap();
+                out.extend(page.take().into_bytes());
             }
         }
         Ok((out, true))

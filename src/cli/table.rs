@@ -28,6 +28,51 @@ pub fn table(rows: &[Vec<String>]) -> String {
     out
 }
 
+/// A column of a table for a person.
+#[derive(Debug)]
+pub struct Column {
+    pub title: String,
+    /// Those with the highest number make room first; 0 stays.
+    spare: u8,
+    pub cells: Vec<String>,
+    pub width: usize,
+}
+
+/// Blanks between columns.
+pub const BETWEEN: usize = 2;
+
+impl Column {
+    pub fn new(title: &str, spare: u8, cells: Vec<String>) -> Self {
+        let widths = cells.iter().map(|cell| cell.width());
+        let width = widths.max().unwrap_or(0).max(title.width());
+        Self {
+            title: title.to_owned(),
+            spare,
+            cells,
+            width,
+        }
+    }
+}
+
+/// Leaves out columns until the rest stands within so many cells; the titles of those left out.
+pub fn fit(columns: &mut Vec<Column>, cells: usize) -> Vec<String> {
+    let mut left_out = Vec::new();
+    loop {
+        let wide: usize = columns.iter().map(|column| column.width + BETWEEN).sum();
+        let spare = columns.iter().map(|column| column.spare).max().unwrap_or(0);
+        if wide <= cells + BETWEEN || spare == 0 {
+            return left_out;
+        }
+        columns.retain(|column| {
+            let stays = column.spare != spare;
+            if !stays {
+                left_out.push(column.title.clone());
+            }
+            stays
+        });
+    }
+}
+
 /// Characters with which a spreadsheet begins a formula (OWASP, CSV injection).
 const FORMULA: &[char] = &['=', '+', '-', '@', '\t', '\r'];
 

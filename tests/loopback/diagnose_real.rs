@@ -28,6 +28,8 @@ fn diagnose(login: SocketAddr, os: &str, more: &[&str]) -> (Value, i32) {
         .arg(&config)
         .args(more)
         .env_clear()
+        // Wide enough that no sentence is broken.
+        .env("COLUMNS", "400")
         .env("HOME", home.path())
         .env("PATH", std::env::var("PATH").unwrap_or_default())
         .output()
@@ -222,6 +224,8 @@ fn an_unknown_target_is_one_sentence_and_status_3() {
         .args(["diagnose", "b", "--config"])
         .arg(&config)
         .env_clear()
+        // Wide enough that no sentence is broken.
+        .env("COLUMNS", "400")
         .env("HOME", home.path())
         .output()
         .expect("the program runs");

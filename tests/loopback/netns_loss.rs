@@ -66,6 +66,8 @@ fn diagnose(lab: &Lab, login: SocketAddr) -> serde_json::Value {
         .args(["--format", "json", "--config"])
         .arg(&file)
         .env_clear()
+        // Wide enough that no sentence is broken.
+        .env("COLUMNS", "400")
         .env("HOME", home.path())
         .env("PATH", std::env::var("PATH").unwrap_or_default())
         .output()

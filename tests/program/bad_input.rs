@@ -35,6 +35,8 @@ impl Run {
             .args(["--endpoint", &self.endpoint, "--config"])
             .arg(&config)
             .env_clear()
+            // Wide enough that no sentence is broken.
+            .env("COLUMNS", "400")
             .env("HOME", self.home.path())
             .env("PATH", std::env::var("PATH").unwrap_or_default());
         if !self.id.is_empty() {

@@ -121,4 +121,13 @@ fn own_guides_are_used_and_their_mistakes_named_with_file_and_line() {
         err.contains("wrong.md:12:") && err.contains("dance"),
         "{err}"
     );
+    // The folder beside the config needs no setting, and the slug prints the guide.
+    let beside = home.path().join(".config/cvmtop/guides/en");
+    std::fs::create_dir_all(&beside).expect("a folder");
+    std::fs::write(beside.join("house-vpn.md"), text).expect("written");
+    let (status, out, err) = output(cvmtop(&home).args(["guide", "house-vpn"]));
+    assert_eq!((status, err.as_str()), (0, ""));
+    assert!(out.starts_with("House VPN first"), "{out}");
+    let (_, out, _) = output(cvmtop(&home).arg("guide"));
+    assert!(out.contains("house-vpn"), "{out}");
 }

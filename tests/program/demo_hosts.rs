@@ -273,6 +273,8 @@ fn any_command_works_on_the_demo_and_leaves_the_real_journal_alone() {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_cvmtop"))
             .args(arguments)
             .env_clear()
+            // Wide enough that no sentence is broken.
+            .env("COLUMNS", "400")
             .env("HOME", home.path())
             .env("PATH", std::env::var("PATH").unwrap_or_default())
             .output()

@@ -26,6 +26,8 @@ async fn run(cloud: &DemoCloud, home: &Path, arguments: &[&str]) -> Output {
         .args(cloud.regions.iter().flat_map(|region| ["--region", region]))
         .args(arguments)
         .env_clear()
+        // Wide enough that no sentence is broken.
+        .env("COLUMNS", "400")
         .env("HOME", home)
         .env("PATH", "/usr/bin:/bin")
         .env("TENCENTCLOUD_SECRET_ID", &cloud.secret_id)

@@ -31,6 +31,8 @@ fn diagnose(home: &Path, login: SocketAddr, more: &[&str]) -> Value {
         .arg(&config)
         .args(more)
         .env_clear()
+        // Wide enough that no sentence is broken.
+        .env("COLUMNS", "400")
         .env("HOME", home)
         .env("CVMTOP_STATE_DIR", home.join("state"))
         .env("PATH", std::env::var("PATH").unwrap_or_default())

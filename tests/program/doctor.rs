@@ -20,6 +20,8 @@ async fn run_with(
     command
         .args(arguments)
         .env_clear()
+        // Wide enough that no sentence is broken.
+        .env("COLUMNS", "400")
         .env("HOME", home)
         .env("CVMTOP_STATE_DIR", home.join("state"))
         .env("CVMTOP_CVM_ROLE", "false")

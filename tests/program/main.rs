@@ -29,6 +29,7 @@ mod demo_hosts;
 mod demo_walks;
 mod diagnose_deep;
 mod diagnose_memory;
+mod diagnose_text;
 mod doctor;
 #[cfg(target_os = "linux")]
 mod faults;

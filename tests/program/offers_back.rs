@@ -108,3 +108,91 @@ async fn each_kind_of_offer_is_planned_as_it_is_made() {
         .await;
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+/// The commands of a text, each on one line; one that waits for a person's choice is left out.
+fn commands(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let mut all = Vec::new();
+    let mut at = 0;
+    while at < lines.len() {
+        if !lines[at].starts_with("cvmtop ") {
+            at += 1;
+            continue;
+        }
+        let mut command = String::new();
+        while let Some(part) = lines[at].strip_suffix('\\') {
+            command.push_str(part);
+            at += 1;
+        }
+        command.push_str(lines[at]);
+        at += 1;
+        // What no reading tells is named beneath.
+        if !lines.get(at).is_some_and(|next| next.contains("=…")) {
+            all.push(command);
+        }
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_command_of_the_text_is_taken_when_it_is_pasted() {
+    let cloud = demo::start(DemoOptions::default()).await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let mut arguments = words(&["diagnose", "--deep", "--user-source", "198.51.100.77"]);
+    arguments.extend(cloud.script().into_iter().map(|(_, id, _)| id));
+    let output = run(&cloud, home.path(), &arguments).await;
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut kinds = std::collections::BTreeSet::new();
+    let mut pasted = Vec::new();
+    for command in commands(&text) {
+        let mut parts = command.split(' ');
+        let kind = parts.nth(1).unwrap().to_owned();
+        // One of each action, guide and way of looking.
+        let what = match kind.as_str() {
+            "act" => parts.nth(1).unwrap_or_default().to_owned(),
+            "guide" => parts.next().unwrap_or_default().to_owned(),
+            _ => parts.next_back().unwrap_or_default().to_owned(),
+        };
+        kinds.insert(kind.clone());
+        if seen.insert((kind.clone(), what)) {
+            pasted.push((kind, command));
+        }
+    }
+    for kind in ["act", "diagnose", "guide"] {
+        assert!(kinds.contains(kind), "{kinds:?}");
+    }
+    assert!(pasted.len() > 25, "{pasted:#?}");
+    let program = Path::new(env!("CARGO_BIN_EXE_cvmtop")).parent().unwrap();
+    let path = format!("{}:/usr/bin:/bin", program.display());
+    let tried = pasted.iter().map(async |(kind, command)| {
+        let line = match kind.as_str() {
+            // Pasted as it stands it asks on the terminal; there is none here.
+            "act" => format!("{command} --dry-run"),
+            _ => format!("{command} </dev/null"),
+        };
+        let output = tokio::process::Command::new("sh")
+            .args(["-c", &line])
+            .current_dir(home.path())
+            .env_clear()
+            .env("HOME", home.path())
+            .env("PATH", &path)
+            .env("TENCENTCLOUD_SECRET_ID", &cloud.secret_id)
+            .env("TENCENTCLOUD_SECRET_KEY", &cloud.secret_key)
+            .output()
+            .await
+            .unwrap();
+        let taken = match kind.as_str() {
+            // A verdict of its own.
+            "diagnose" => matches!(output.status.code(), Some(0 | 1 | 4)),
+            _ => output.status.success(),
+        };
+        (!taken).then(|| format!("{line}: {}", String::from_utf8_lossy(&output.stderr)))
+    });
+    let wrong: Vec<String> = futures_util::stream::iter(tried)
+        .buffer_unordered(4)
+        .filter_map(async |wrong| wrong)
+        .collect()
+        .await;
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

@@ -134,12 +134,12 @@ fn the_text_is_for_people() {
         &format!("{conflicting}\n"),
     );
     for part in [
-        "% of what could be known was read; knowledge ",
+        "Login is broken: ",
+        "% of the evidence is in",
         "evidence disagrees",
-        "for: ",
-        "[o-",
-        "not seen:",
-        "actions:",
+        "x likelier ",
+        "Not seen",
+        "Do next",
         "why not Instance isolated",
         "would have to be: ",
         "would show it: ",

@@ -71,6 +71,8 @@ impl Cloud {
             .args(["--endpoint", &self.endpoint])
             .args(arguments)
             .env_clear()
+            // Wide enough that no sentence is broken.
+            .env("COLUMNS", "400")
             .env("HOME", self.home.path())
             .env("PATH", std::env::var("PATH").unwrap_or_default())
             .env("TENCENTCLOUD_SECRET_ID", "AKIDindependent")

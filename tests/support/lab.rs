@@ -46,6 +46,8 @@ impl Lab {
             .args(["--region", "all"])
             .args(words)
             .env_clear()
+            // Wide enough that no sentence is broken.
+            .env("COLUMNS", "400")
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.state.path())
             .env("CVMTOP_STATE_DIR", self.state.path().join("state"))

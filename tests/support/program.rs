@@ -63,6 +63,8 @@ impl Program {
         command
             .args(&words[1..])
             .env_clear()
+            // Wide enough that no sentence is broken.
+            .env("COLUMNS", "400")
             .envs(self.variables())
             .stdin(Stdio::null());
         command

@@ -6,14 +6,14 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::report::{Told, plan_json};
+use super::report::{Told, plan_json, preview};
 use super::{Taught, Work, acting, printing, refuse};
 use crate::action::batch::{self, Batch, Share};
 use crate::action::gate::{Access, ApprovedPlan, Given, approve_batch};
 use crate::action::plan::Target;
-use crate::action::preview;
 use crate::cli::args::TextOrJson;
-use crate::cli::output::{hand_over, print, print_done, said, texts};
+use crate::cli::output::{hand_over, print, print_done, said};
+use crate::cli::page::{Page, Tone};
 use crate::cli::said as words;
 use crate::cli::{EXIT_NOTHING, EXIT_USAGE};
 use crate::domain::instance::Instance;
@@ -44,7 +44,7 @@ pub(super) async fn run(work: &Work<'_>, instances: &[Instance]) -> anyhow::Resu
     };
     let args = work.args;
     if args.dry_run {
-        print(&shown(&batch, args.format))?;
+        print(&shown(&batch, &work.command(), args.format))?;
         return Ok(0);
     }
     if batch.plans().next().is_none() {
@@ -150,16 +150,21 @@ fn lines(batch: &Batch) -> String {
 }
 
 /// Every plan, then the summary.
-fn shown(batch: &Batch, format: TextOrJson) -> String {
+fn shown(batch: &Batch, command: &[String], format: TextOrJson) -> String {
     match format {
         TextOrJson::Text => {
-            let mut text: String = batch
-                .plans()
-                .map(|plan| preview::text_in(plan, texts()) + "\n")
-                .collect();
-            text.push_str(&lines(batch));
-            text.push('\n');
-            text
+            let mut page = Page::stdout();
+            for plan in batch.plans() {
+                preview(&mut page, plan);
+                page.gap();
+            }
+            for line in batch.summary() {
+                page.put(0, Tone::Plain, &said(&line));
+            }
+            page.gap();
+            page.put(0, Tone::Strong, &said(&words::to_carry_out()));
+            page.command(2, command);
+            page.take()
         }
         TextOrJson::Json => {
             let mut text = String::new();

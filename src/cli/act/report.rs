@@ -2,30 +2,57 @@
 //!
 //! Must not live here: deciding or sending anything.
 
-use std::fmt::Write as _;
-
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::action::plan::{Plan, Undo};
 use crate::action::{offer, preview};
-use crate::app::locale::Lang;
+use crate::cli::again;
 use crate::cli::args::TextOrJson;
 use crate::cli::output::{hand_over, print_done, said, texts};
-use crate::cli::report::actions_by_id;
+use crate::cli::page::{Page, Tone};
+use crate::cli::report::{self, actions_by_id};
 use crate::cli::said as words;
 use crate::diagnosis::display;
 use crate::domain::outcome::Outcome;
-use crate::domain::report::RankedAction;
-use crate::domain::said::{Said, Word};
+use crate::domain::said::{Joint, List, Said, Word};
 use crate::runtime::deed::Next;
 use crate::runtime::execute::{Execution, LoginLook};
 
-/// The preview as text, or as one JSON object.
-pub fn dry_run(plan: &Plan, format: TextOrJson) -> String {
+/// The preview as text with the command that carries it out, or as one JSON object.
+pub fn dry_run(plan: &Plan, command: &[String], format: TextOrJson) -> String {
     match format {
-        TextOrJson::Text => preview::text_in(plan, texts()),
+        TextOrJson::Text => {
+            let mut page = Page::stdout();
+            preview(&mut page, plan);
+            page.gap();
+            page.put(0, Tone::Strong, &said(&words::to_carry_out()));
+            page.command(2, command);
+            page.take()
+        }
         TextOrJson::Json => format!("{}\n", plan_json(plan)),
+    }
+}
+
+/// Cells of a label with the blank behind it.
+const LABEL: usize = 13;
+
+/// The preview, each item set in as far as it is.
+pub fn preview(page: &mut Page, plan: &Plan) {
+    let warning = said(&crate::action::said::label_warning());
+    for (row, line) in preview::lines_in(plan, texts()).iter().enumerate() {
+        let item = line.trim_start();
+        let indent = line.len() - item.len();
+        let tone = match item.chars().next() {
+            _ if row == 0 => Tone::Strong,
+            Some('+') if indent > 2 => Tone::Good,
+            Some('-') if indent > 2 => Tone::Bad,
+            _ if item.starts_with(&warning) => Tone::Warn,
+            _ => Tone::Plain,
+        };
+        // What is wrapped hangs under the value, not under its label.
+        let hang = if row == 0 { 0 } else { indent + LABEL };
+        page.inset(line, hang, tone);
     }
 }
 
@@ -69,86 +96,89 @@ impl Told<'_> {
         let Self {
             plan, execution, ..
         } = self;
-        let mut lines = vec![
-            words::result(&plan.title, execution.outcome.said()),
-            execution.detail.clone(),
-            words::entry(&execution.entry),
-        ];
-        lines.extend(
-            execution
-                .output
-                .iter()
-                .map(|line| Said::raw(format!("  {line}"))),
+        let mut page = Page::stdout();
+        let title = texts().labelled(&said(&plan.title), "");
+        let outcome = said(&execution.outcome.said());
+        let tone = tone(execution.outcome);
+        page.hang(0, &title, Tone::Strong, tone, &outcome);
+        page.put(2, Tone::Plain, &said(&execution.detail));
+        for line in &execution.output {
+            page.put(4, Tone::Dim, line);
+        }
+        for (looks, sentence) in [
+            (&execution.before, words::login_before as fn(Said) -> Said),
+            (&execution.after, words::login_after),
+        ] {
+            // What each layer said is in JSON and in the progress.
+            if !looks.is_empty() {
+                let short = looks.iter().map(LoginLook::in_short);
+                let short = words::looks(List::said(Joint::Commas, short));
+                page.put(2, Tone::Plain, &said(&sentence(short)));
+            }
+        }
+        let mut kept = vec![words::entry(&execution.entry)];
+        let evidence = execution.evidence.iter();
+        kept.extend(evidence.map(|path| words::evidence_kept(path.display())));
+        let learnt = self.learnt.iter();
+        kept.extend(
+            learnt.map(|cause| {
+                words::confirmed_cause(Word::cause(cause, texts().cause(cause, cause)))
+            }),
         );
-        let looks = |of: &'_ [LoginLook]| of.iter().map(LoginLook::sentence).collect::<Vec<_>>();
-        lines.extend(
-            looks(&execution.before)
-                .into_iter()
-                .map(words::login_before),
-        );
-        lines.extend(looks(&execution.after).into_iter().map(words::login_after));
-        if let Some(path) = &execution.evidence {
-            lines.push(words::evidence_kept(path.display()));
+        for line in &kept {
+            page.put(2, Tone::Dim, &said(line));
         }
-        if let Some(cause) = self.learnt {
-            lines.push(words::confirmed_cause(Word::cause(cause, "")));
+        page.put(2, Tone::Plain, &said(&words::undo(plan.undo.sentence())));
+        let entry = execution.entry.as_str();
+        let stays = !again::ends_with_the_demo() && execution.outcome != Outcome::Failed;
+        if stays && !matches!(plan.undo, Undo::None { .. }) {
+            page.command(4, &again::command(["journal", "--undo", entry, "--yes"]));
         }
-        lines.push(words::undo(plan.undo.sentence()));
-        if !matches!(plan.undo, Undo::None { .. }) && execution.outcome != Outcome::Failed {
-            let command = format!("      cvmtop journal --undo {} --yes", execution.entry);
-            lines.push(Said::raw(command));
+        if stays && plan.expires_after_minutes.is_some() {
+            page.put(2, Tone::Plain, &said(&words::keep()));
+            page.command(4, &again::command(["journal", "--keep", entry]));
         }
-        if plan.expires_after_minutes.is_some() {
-            lines.push(words::keep(&execution.entry));
-        }
-        let mut text = String::new();
-        for line in lines {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{}", said(&line));
-        }
-        self.next_lines(&mut text);
+        self.next_lines(&mut page);
         for handed in &execution.handed {
+            // As it stands: it is copied, and shown only once.
             let line = words::handed(&handed.what, handed.value.expose_secret());
-            let _ = writeln!(text, "{}", said(&line));
+            page.line(&said(&line));
         }
-        text
+        page.take()
     }
 
-    fn next_lines(&self, text: &mut String) {
+    fn next_lines(&self, page: &mut Page) {
         let Some(next) = self.next else {
             let soft_failed = self.execution.outcome == Outcome::Failed && self.execution.accepted;
             if soft_failed && offer::is_soft_restart(self.plan) {
-                let _ = writeln!(
-                    text,
-                    "{}\n      cvmtop act {} restart --set mode=hard",
-                    said(&words::next_hard()),
-                    self.target
-                );
+                page.gap();
+                page.put(0, Tone::Strong, &said(&words::next_hard()));
+                let hard = ["act", self.target, "restart", "--set", "mode=hard"];
+                page.command(4, &again::command(hard));
             }
             return;
         };
+        page.gap();
         if !next.tried.is_empty() {
             let tried = words::with_tried(actions_by_id(&next.tried));
-            let _ = writeln!(text, "{}", said(&tried));
+            page.put(0, Tone::Plain, &said(&tried));
         }
         let share = display::percent;
         for cause in &next.causes {
             let word = Word::cause(&cause.id, &cause.title);
-            let now = format!("{:>5}", share(cause.now));
             let line = match cause.before {
-                Some(before) => words::cause_was(now, share(before), word, &cause.id),
-                None => words::cause_now(now, word, &cause.id),
+                Some(before) => words::cause_was(share(before), word),
+                None => words::cause_now(word),
             };
-            let _ = writeln!(text, "  {}", said(&line));
+            let now = format!("{:>4}  ", share(cause.now));
+            page.hang(2, &now, Tone::Strong, Tone::Plain, &said(&line));
         }
-        for action in &next.actions {
-            let title = match texts().lang() {
-                Lang::En => action.title.to_string(),
-                _ => texts().offer(action),
-            };
-            let line = words::next_action(title, share(action.probability_cures));
-            let _ = writeln!(text, "{}", said(&line));
-            let _ = writeln!(text, "      {}", command(self.target, action));
+        if !next.actions.is_empty() {
+            page.gap();
+            page.put(0, Tone::Strong, &texts().ui.do_next);
+        }
+        for (place, action) in next.actions.iter().enumerate() {
+            report::offer(page, Some(place + 1), action, self.target);
         }
     }
 
@@ -180,23 +210,11 @@ impl Told<'_> {
     }
 }
 
-/// The command that does a ranked action, or what it says where a person has to do it.
-pub fn command(target: &str, action: &RankedAction) -> String {
-    if action.id == "advice" {
-        let advice = action.parameters["text"].as_str().unwrap_or_default();
-        return texts().known(advice).to_owned();
+/// How an outcome is coloured.
+pub fn tone(outcome: Outcome) -> Tone {
+    match outcome {
+        Outcome::Done | Outcome::Restored => Tone::Good,
+        Outcome::Failed | Outcome::Worse => Tone::Bad,
+        _ => Tone::Warn,
     }
-    if action.id == "ticket" {
-        return format!("cvmtop ticket {target} --output DIR");
-    }
-    let mut words = format!("cvmtop act {target} {}", action.id);
-    for (name, value) in &action.parameters {
-        let value = match value {
-            Value::Null => continue,
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        let _ = write!(words, " --set {name}={value}");
-    }
-    words
 }

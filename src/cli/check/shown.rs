@@ -3,25 +3,20 @@
 //! Must not live here: what is printed of which target (the parent module).
 
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
 
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::is_for_programs;
 use crate::check::Book;
 use crate::cli::args::{CheckArgs, Listing};
 use crate::cli::output::{self, said as in_words};
+use crate::cli::page::{Page, Tone};
 use crate::cli::said;
 use crate::cli::table::{csv, table};
 use crate::domain::check::{Change, CheckItem, CheckReport, Measured, Verdict, changed_since};
 use crate::domain::evidence::Status;
-use crate::terminal::capability::Capability;
 use crate::view::text::wrap;
-use crate::view::theme::Depth;
 
-/// Columns where nobody says how many there are.
-const COLUMNS: usize = 100;
 /// Columns of the sentences that are wanted at least.
 const LEAST: usize = 36;
 /// Longest title that stands beside its sentence.
@@ -30,25 +25,16 @@ const TITLE: usize = 44;
 /// The output of a run, as it grows.
 pub(super) struct Printed {
     format: Listing,
-    columns: usize,
-    colours: bool,
+    page: Page,
     out: String,
     rows: Vec<Vec<String>>,
 }
 
 impl Printed {
-    pub fn of(args: &CheckArgs, plain: bool) -> Self {
-        let on_terminal = std::io::stdout().is_terminal();
-        let depth = Capability::from_environment(|name| std::env::var(name).ok()).depth;
-        let columns = std::env::var("COLUMNS").ok().and_then(|n| n.parse().ok());
-        let columns = columns.or_else(|| {
-            let size = on_terminal.then(crossterm::terminal::size)?.ok()?;
-            Some(usize::from(size.0))
-        });
+    pub fn of(args: &CheckArgs) -> Self {
         Self {
             format: args.format,
-            columns: columns.unwrap_or(COLUMNS).clamp(40, 400),
-            colours: on_terminal && !plain && depth != Depth::Mono && !is_for_programs(args.format),
+            page: Page::stdout(),
             out: String::new(),
             rows: Vec::new(),
         }
@@ -218,10 +204,10 @@ impl Printed {
         }
         let indent = word_columns + 2;
         let beside = indent + title_columns + 2;
-        let is_wide = self.columns >= beside + LEAST;
+        let is_wide = self.page.columns() >= beside + LEAST;
         let word = self.coloured(&pad(&verdict, word_columns), item.verdict);
         let hang = if is_wide { beside } else { indent };
-        let mut lines = wrap(&detail, self.columns - hang).into_iter();
+        let mut lines = wrap(&detail, self.page.columns() - hang).into_iter();
         if is_wide {
             let first = lines.next().unwrap_or_default();
             let _ = writeln!(self.out, "{word}  {}  {first}", pad(&title, title_columns));
@@ -233,7 +219,10 @@ impl Printed {
         }
         let Some(mend) = &item.mend else { return };
         let text = in_words(&mend.text);
-        for (at, line) in wrap(&text, self.columns - indent - 3).iter().enumerate() {
+        for (at, line) in wrap(&text, self.page.columns() - indent - 3)
+            .iter()
+            .enumerate()
+        {
             let mark = if at == 0 { "->" } else { "  " };
             let _ = writeln!(self.out, "{:indent$}{mark} {line}", "");
         }
@@ -248,7 +237,7 @@ impl Printed {
         let head = changed_since(before, changes);
         let _ = writeln!(self.out, "\n{}", in_words(&head));
         for change in changes {
-            let lines = wrap(&in_words(&change.said()), self.columns - 4);
+            let lines = wrap(&in_words(&change.said()), self.page.columns() - 4);
             for (at, line) in lines.iter().enumerate() {
                 let mark = if at == 0 { change.mark() } else { " " };
                 let _ = writeln!(self.out, "  {mark} {line}");
@@ -257,17 +246,13 @@ impl Printed {
     }
 
     fn coloured(&self, text: &str, verdict: Verdict) -> String {
-        if !self.colours {
-            return text.to_owned();
-        }
-        // The sixteen colours of every terminal; the word says the same without them.
-        let code = match verdict {
-            Verdict::Fault => "1;31",
-            Verdict::Risk => "33",
-            Verdict::Normal => "32",
-            Verdict::NotSeen => "2",
+        let tone = match verdict {
+            Verdict::Fault => Tone::Bad,
+            Verdict::Risk => Tone::Warn,
+            Verdict::Normal => Tone::Good,
+            Verdict::NotSeen => Tone::Dim,
         };
-        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        self.page.paint(tone, text)
     }
 }
 

@@ -20,6 +20,10 @@ said! { "doctor":
     subject_read_only() = "read-only";
     subject_actions() = "actions";
     summary(failed: Number, warned: Number, untested: Number) = "{failed} failed, {warned} warned, {untested} not tested";
+    calls_permitted(n: Number) = "{n:API call} permitted";
+    are_in_order(subjects: List) = "In order: {subjects}.";
+    are_not_tested(subjects: List) = "Not tested: {subjects}.";
+    all_checks() = "`--all` says more of each";
     no_policy(what: Raw, known: List) = "there is no policy for `{what}`; give read, deep or one of {known}";
     correct_entry() = "correct the entry that is named";
     knowledge_file(path: Name, why: Raw) = "{path}: {why}";

@@ -323,7 +323,11 @@ fn a_ticket_is_written_in_the_language() {
 #[test]
 fn every_fixed_particle_fits_its_word() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
-    let mut files = vec![root.join("locales/ko.toml"), root.join("docs/README.ko.md")];
+    let mut files = vec![
+        root.join("locales/ko.toml"),
+        root.join("docs/README.ko.md"),
+        root.join("docs/USE.ko.md"),
+    ];
     for folder in ["locales/said", "guides/ko"] {
         for entry in std::fs::read_dir(root.join(folder)).unwrap() {
             let path = entry.unwrap().path();

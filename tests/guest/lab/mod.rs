@@ -26,6 +26,8 @@ fn inside(namespace: &str, home: &std::path::Path, words: &[&str]) -> Command {
         .args(["netns", "exec", namespace])
         .args(words)
         .env_clear()
+        // Wide enough that no sentence is broken.
+        .env("COLUMNS", "400")
         .env("HOME", home)
         .env("PATH", std::env::var("PATH").unwrap_or_default())
         .stdin(Stdio::null());
