@@ -53,6 +53,7 @@ said! { "probe":
     kind_mac() = "MAC";
     offers_no_host_key() = "the server offers no host key";
     nothing_after_proposal(waited: Figure) = "nothing in {waited} after our proposal";
+    proposal_unheard(waited: Figure) = "the server's proposal came, but in {waited} ours, whose packets are as large as a client's, was not acknowledged";
     reset_for_proposal() = "the server reset the connection in place of a proposal";
     closed_for_proposal() = "the server closed the connection in place of a proposal";
     disconnected(reason: Number, text: Raw) = "the server disconnected with reason {reason}: \"{text}\"";
