@@ -46,6 +46,7 @@ said! { "probe":
     not_expected(expected: Name, sample: Raw) = "not {expected}: \"{sample}\"";
     clients_share_all() = "current clients share an algorithm of every kind";
     only_legacy(kind: Said, names: List) = "only {kind} algorithms that current clients switch off: {names}";
+    only_newest(kind: Said, names: List) = "only {kind} algorithms that clients before OpenSSH 9.9 do not know: {names}";
     no_known(kind: Said, names: List) = "no {kind} algorithm that any client knows: {names}";
     kind_key_exchange() = "key exchange";
     kind_host_key() = "host key";

@@ -162,6 +162,9 @@ pub fn key_exchange(exchange: &KeyExchange) -> Said {
             Meeting::LegacyOnly(kind) => {
                 said::only_legacy(kind.said(), some(lists_of(lists, kind)))
             }
+            Meeting::NewestOnly(kind) => {
+                said::only_newest(kind.said(), some(lists_of(lists, kind)))
+            }
             Meeting::None(kind) => said::no_known(kind.said(), some(lists_of(lists, kind))),
             Meeting::HostKeyMissing => said::offers_no_host_key(),
         },

@@ -121,7 +121,7 @@ pub fn fuse_kex(exchange: &KeyExchange) -> Kex {
         KeyExchange::Lists(lists) => match compare(lists) {
             Meeting::Common => Kex::Common,
             Meeting::LegacyOnly(_) => Kex::LegacyOnly,
-            Meeting::None(_) => Kex::None,
+            Meeting::NewestOnly(_) | Meeting::None(_) => Kex::None,
             Meeting::HostKeyMissing => Kex::HostKeyMissing,
         },
         KeyExchange::Hang { .. } | KeyExchange::Unheard { .. } => Kex::Hang,
