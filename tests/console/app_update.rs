@@ -19,7 +19,7 @@ use cvmtop::app::overlay::{LoginConsent, Overlay, PickCause, UserSource};
 use cvmtop::app::rhythm::Intervals;
 use cvmtop::app::state::{Pane, State};
 use cvmtop::app::update::{next_wake, update};
-use cvmtop::domain::action::ActionId;
+use cvmtop::domain::action::{ActionId, SpentAction};
 use cvmtop::domain::evidence::table::LoginWord;
 use cvmtop::domain::evidence::{self, Path, Reading, Source};
 use cvmtop::domain::history::Onset;
@@ -853,16 +853,19 @@ fn what_failed_on_each_marked_instance_is_not_picked_for_all_again() {
     };
     state.fleet.marks = ["ins-shop".to_owned()].into();
     assert!(can_restart(&state));
-    // A restart that did not bring login back, as the journal knows it, and a look after that.
+    let run = triage_run(&press(&mut state, "esc enter"));
+    // A restart that did not bring login back, as the journal knows it and a new look reads.
     send(
         &mut state,
         Message::Found(Found::Tried {
             instance: "ins-shop".into(),
             tried: vec!["restart".into()],
-            spent: Vec::new(),
+            spent: vec![SpentAction {
+                action: "restart".into(),
+                parameters: serde_json::Map::new(),
+            }],
         }),
     );
-    let run = triage_run(&press(&mut state, "esc enter"));
     for reading in blocked_readings() {
         let reading = Box::new(reading);
         let instance = "ins-shop".into();

@@ -207,6 +207,7 @@ fn act(scenario: &Scenario, world: &mut World, offer: &Value) -> Result<(Step, S
         let value = match value {
             // What only a person knows.
             Value::Null if name == "mbps" => "20".to_owned(),
+            Value::Null if name == "source" && !scenario.named => "here".to_owned(),
             Value::Null => continue,
             Value::String(text) => text.clone(),
             other => other.to_string(),

@@ -192,7 +192,8 @@ async fn first_words_are_read_as_the_client_here_reads_them() {
     let good = proposal(["curve25519-sha256", KEYS, CIPHERS, MACS]);
     let lines = "Welcome to the machine room, and mind the step.\r\n".repeat(190);
     assert!(lines.len() > 9 * 1024);
-    let long = format!("SSH-2.0-{}\r\n", "x".repeat(260));
+    let long = |length| format!("SSH-2.0-{}\r\n", "x".repeat(length));
+    let (long, too_long) = (long(260), long(9000));
     let rows: &[(&str, &[u8], bool, &str)] = &[
         ("as usual", HELLO, true, "OpenSSH_9.2"),
         (
