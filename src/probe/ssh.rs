@@ -325,7 +325,7 @@ mod tests {
             b"SSH-1.5-old\n",
             b"SSH-2.0-\n",
             &[b"SSH-2.0-".as_slice(), &[b'a'; MAX_LINE]].concat(),
-            &[b'x'; MAX_BEFORE_IDENTIFICATION],
+            &b"x".repeat(MAX_BEFORE_IDENTIFICATION),
         ] {
             assert_eq!(
                 parse_identification(bytes),

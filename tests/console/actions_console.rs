@@ -413,51 +413,6 @@ fn a_batch_that_shuts_down_looks_at_each_instance_first_and_keeps_what_it_saw() 
     assert_eq!(saved.count(), 2);
 }
 
-/// A batch teaches what one action alone would: the cause that a cure confirms is kept.
-#[test]
-fn a_batch_learns_of_the_cause_that_a_cure_confirms() {
-    let lab = Lab::new();
-    let mut terminal = console(&lab, "shop-api-01", &[]);
-    // What is learnt rests on what was known before: nobody learns where nobody looked.
-    terminal.wait("the look", |screen| {
-        screen.contains("Read ") && !screen.contains("Looking")
-    });
-    terminal.keys("/\u{15}name:shop-api-01|render-01\r");
-    terminal.wait_for("Instances 2/");
-    terminal.keys("*b");
-    let screen = terminal.wait_for("On 2 marked instances");
-    let line = |text: &str| screen.lines().position(|line| line.contains(text));
-    let first = line("Which action?").expect("a question");
-    let at = screen
-        .lines()
-        .skip(first)
-        .position(|line| line.contains("Open the login port"));
-    terminal.keys(&"j".repeat(at.expect("it can be picked")));
-    terminal.keys("\r");
-    let asks = "Where does the failing user come from?";
-    let screen = terminal.wait("the preview or a question", |screen| {
-        screen.contains(asks) || screen.contains("Y run")
-    });
-    if screen.contains(asks) {
-        terminal.keys("here\r");
-    }
-    terminal.wait_for("Y run");
-    let outcomes = lab.state.path().join("state/outcomes.jsonl");
-    let kept = || std::fs::read_to_string(&outcomes).unwrap_or_default();
-    assert_eq!(kept(), "", "nothing is learnt before it is carried out");
-    terminal.keys("Y");
-    terminal.wait("the cause that the cure confirmed", |_| !kept().is_empty());
-    let text = kept();
-    let lines: Vec<serde_json::Value> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"))
-        .collect();
-    let named = text.contains("security-group-blocks-port");
-    assert!(named && text.contains("\"verified\""), "{lines:#?}");
-    terminal.keys("q");
-    assert_eq!(terminal.wait_exit().exit_code(), 0);
-}
-
 /// One of each class: one call, two calls, followed by a task, a command in the guest.
 const CRASHES: &[(&[&str], &str, Moment, &str)] = &[
     (
