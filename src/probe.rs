@@ -4,6 +4,7 @@
 //! bytes and connections. Must not live here: what a reading means for a cause.
 
 pub mod algorithms;
+pub mod arrival;
 pub mod budget;
 pub mod check;
 pub mod engine;

@@ -33,6 +33,8 @@ pub enum Meeting {
     Common,
     /// Every kind has a known name, but some only have names that current clients switch off.
     LegacyOnly(Kind),
+    /// Some kind only has names that none but the newest clients know.
+    NewestOnly(Kind),
     /// Some kind has no name that any client of the profile knows.
     None(Kind),
     /// The server offers no host key at all.
@@ -60,10 +62,11 @@ impl Kind {
     }
 }
 
-/// Offered by default by OpenSSH 8.8 to 10 clients.
+/// Known to clients since OpenSSH 9.9 only: older ones, still in use everywhere, share nothing with a
+/// server that has no other.
+const NEWEST_KEX: &[&str] = &["mlkem768x25519-sha256", "sntrup761x25519-sha512"];
+/// Offered by default by all OpenSSH clients from 8.8 to 10.
 const CURRENT_KEX: &[&str] = &[
-    "mlkem768x25519-sha256",
-    "sntrup761x25519-sha512",
     "sntrup761x25519-sha512@openssh.com",
     "curve25519-sha256",
     "curve25519-sha256@libssh.org",
@@ -166,10 +169,18 @@ impl Profile {
         }
     }
 
+    /// What the newest OpenSSH clients offer without any setting.
+    fn newest() -> Self {
+        Self {
+            kex: owned(&[NEWEST_KEX, CURRENT_KEX]),
+            ..Self::current()
+        }
+    }
+
     /// Everything that some OpenSSH client could be told to use.
     pub fn everything() -> Self {
         Self {
-            kex: owned(&[CURRENT_KEX, LEGACY_KEX]),
+            kex: owned(&[NEWEST_KEX, CURRENT_KEX, LEGACY_KEX]),
             host_key: owned(&[CURRENT_HOST_KEY, LEGACY_HOST_KEY]),
             cipher: owned(&[CURRENT_CIPHER, LEGACY_CIPHER]),
             mac: owned(&[CURRENT_MAC, LEGACY_MAC]),
@@ -208,6 +219,7 @@ pub fn compare(server: &KexInit) -> Meeting {
     }
     match Profile::current().first_gap(server) {
         None => Meeting::Common,
+        Some(gap) if Profile::newest().first_gap(server).is_none() => Meeting::NewestOnly(gap),
         Some(gap) => match Profile::everything().first_gap(server) {
             None => Meeting::LegacyOnly(gap),
             Some(gap) => Meeting::None(gap),
@@ -294,6 +306,17 @@ mod tests {
             ),
         ] {
             assert_eq!(compare(&s), Meeting::LegacyOnly(kind));
+        }
+    }
+
+    #[test]
+    fn what_only_the_newest_clients_know_is_not_common() {
+        for kex in NEWEST_KEX {
+            let s = server(kex, "ssh-ed25519", "aes128-ctr", "hmac-sha2-256");
+            assert_eq!(compare(&s), Meeting::NewestOnly(Kind::KeyExchange));
+            let both = format!("{kex},curve25519-sha256");
+            let s = server(&both, "ssh-ed25519", "aes128-ctr", "hmac-sha2-256");
+            assert_eq!(compare(&s), Meeting::Common);
         }
     }
 

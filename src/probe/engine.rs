@@ -11,7 +11,7 @@ mod peers;
 mod talk;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -57,9 +57,9 @@ pub(super) struct Emitter {
     /// Targets whose login port is known to be open.
     open: AtomicUsize,
     /// Whether one of them lies on the public path.
-    public_open: watch::Sender<bool>,
-    /// Whether the public path gave any answer.
-    public_answers: Arc<AtomicBool>,
+    public_open: AtomicBool,
+    /// Whether the public path gave any answer, be it a refusal.
+    public_answers: watch::Sender<bool>,
 }
 
 impl Emitter {
@@ -100,8 +100,8 @@ pub async fn run_with(
         certificate_known: AtomicBool::new(false),
         consent_used: AtomicBool::new(false),
         open: AtomicUsize::new(0),
-        public_open: watch::Sender::new(false),
-        public_answers: Arc::default(),
+        public_open: AtomicBool::new(false),
+        public_answers: watch::Sender::new(false),
     };
     let until = emitter.started + LONGEST_LOOK;
     let targets = join_all(
@@ -200,7 +200,7 @@ impl<'a> Run<'a> {
         if facts.login.iter().any(|end| end.is_open()) {
             self.emitter.open.fetch_add(1, Ordering::Relaxed);
             if self.target.path == Path::Public {
-                self.emitter.public_open.send_replace(true);
+                self.emitter.public_open.store(true, Ordering::Relaxed);
             }
             let rest = self.beyond_reach(Ok(Reach::Open), &facts, talks, found.other_logins);
             let _ = tokio::join!(told, rest);
@@ -224,7 +224,7 @@ impl<'a> Run<'a> {
                     Some(end) => {
                         ends.push(end);
                         if self.target.path == Path::Public && end.rtt().is_some() {
-                            self.emitter.public_answers.store(true, Ordering::Relaxed);
+                            self.emitter.public_answers.send_replace(true);
                         }
                         if end.is_open() || matches!(end, Connect::Refused(_)) {
                             around.login_answered();
@@ -241,15 +241,15 @@ impl<'a> Run<'a> {
     }
 
     /// Returns when nobody needs this path: a private one that has not answered in good time, where
-    /// the public one has.
+    /// the public one has, if only with a refusal.
     async fn needless(&self) {
         let private = self.target.path == Path::Private;
         if !private || self.options.depth == Depth::Full {
             return std::future::pending().await;
         }
         tokio::time::sleep_until((self.started + NOT_WORTH_WAITING).into()).await;
-        let mut public = self.emitter.public_open.subscribe();
-        if public.wait_for(|open| *open).await.is_err() {
+        let mut public = self.emitter.public_answers.subscribe();
+        if public.wait_for(|answered| *answered).await.is_err() {
             std::future::pending::<()>().await;
         }
     }

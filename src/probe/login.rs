@@ -116,7 +116,7 @@ impl Talk {
 fn exchange_failure(exchange: &KeyExchange) -> Option<LoginHealth> {
     match exchange {
         KeyExchange::Lists(_) => None,
-        KeyExchange::Hang { .. } => Some(LoginHealth::Mute),
+        KeyExchange::Hang { .. } | KeyExchange::Unheard { .. } => Some(LoginHealth::Mute),
         KeyExchange::Closed { .. } | KeyExchange::Disconnected { .. } => {
             Some(LoginHealth::TurnedAway)
         }

@@ -160,6 +160,8 @@ pub enum KeyExchange {
     Lists(Box<KexInit>),
     /// Nothing more within this time.
     Hang { waited: Duration },
+    /// The server's lists came, and our proposal, as large as a client's, did not arrive in this time.
+    Unheard { waited: Duration },
     /// Closed or reset.
     Closed { reset: bool },
     /// `SSH_MSG_DISCONNECT` with its reason code (RFC 4253 section 11.1) and text.

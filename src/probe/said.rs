@@ -46,6 +46,7 @@ said! { "probe":
     not_expected(expected: Name, sample: Raw) = "not {expected}: \"{sample}\"";
     clients_share_all() = "current clients share an algorithm of every kind";
     only_legacy(kind: Said, names: List) = "only {kind} algorithms that current clients switch off: {names}";
+    only_newest(kind: Said, names: List) = "only {kind} algorithms that clients before OpenSSH 9.9 do not know: {names}";
     no_known(kind: Said, names: List) = "no {kind} algorithm that any client knows: {names}";
     kind_key_exchange() = "key exchange";
     kind_host_key() = "host key";
@@ -53,6 +54,7 @@ said! { "probe":
     kind_mac() = "MAC";
     offers_no_host_key() = "the server offers no host key";
     nothing_after_proposal(waited: Figure) = "nothing in {waited} after our proposal";
+    proposal_unheard(waited: Figure) = "the server's proposal came, but in {waited} ours, whose packets are as large as a client's, was not acknowledged";
     reset_for_proposal() = "the server reset the connection in place of a proposal";
     closed_for_proposal() = "the server closed the connection in place of a proposal";
     disconnected(reason: Number, text: Raw) = "the server disconnected with reason {reason}: \"{text}\"";

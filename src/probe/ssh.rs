@@ -9,10 +9,12 @@ use crate::domain::text::sanitise;
 
 /// What this program calls itself to a server.
 pub const OUR_IDENTIFICATION: &str = "SSH-2.0-cvmtop";
-/// Longest identification line, CR LF included (RFC 4253 section 4.2).
-pub const MAX_LINE: usize = 255;
-/// Most bytes that are read while waiting for an identification.
-pub const MAX_BEFORE_IDENTIFICATION: usize = 8 * 1024;
+/// Longest identification line, CR LF included. RFC 4253 section 4.2 allows 255 bytes; OpenSSH's client
+/// goes on up to this many, so a user gets in.
+pub const MAX_LINE: usize = 8 * 1024;
+/// Most bytes that are read while waiting for an identification. OpenSSH's client takes 1024 lines of
+/// 8 KiB; no server is known to say a hundredth of that.
+pub const MAX_BEFORE_IDENTIFICATION: usize = 32 * 1024;
 /// Largest packet that a server may send (RFC 4253 section 6.1).
 pub const MAX_PACKET: usize = 35_000;
 
@@ -183,6 +185,12 @@ pub fn parse_message(payload: &[u8]) -> Message {
     }
 }
 
+/// True for names in a list of key exchanges that only mark what a side can do (RFC 8308 section 2.1;
+/// OpenSSH's PROTOCOL, 1.9).
+fn is_marker(name: &str) -> bool {
+    name.starts_with("ext-info-") || name.starts_with("kex-strict-")
+}
+
 /// Reads `SSH_MSG_KEXINIT` (RFC 4253 section 7.1); `None` when a length does not fit.
 pub fn parse_kexinit(payload: &[u8]) -> Option<KexInit> {
     let mut rest = payload.strip_prefix(&[MSG_KEXINIT])?.get(16..)?;
@@ -196,8 +204,10 @@ pub fn parse_kexinit(payload: &[u8]) -> Option<KexInit> {
                 .collect()
         })
     };
+    let mut kex = next()?;
+    kex.retain(|name| !is_marker(name));
     let lists = KexInit {
-        kex: next()?,
+        kex,
         host_key: next()?,
         cipher_to_server: next()?,
         cipher_to_client: next()?,
@@ -314,8 +324,8 @@ mod tests {
             b"\x03\x00\x00\x13\x0e\xd0",
             b"SSH-1.5-old\n",
             b"SSH-2.0-\n",
-            &[b"SSH-2.0-".as_slice(), &[b'a'; 300]].concat(),
-            &[b'x'; MAX_BEFORE_IDENTIFICATION],
+            &[b"SSH-2.0-".as_slice(), &[b'a'; MAX_LINE]].concat(),
+            &b"x".repeat(MAX_BEFORE_IDENTIFICATION),
         ] {
             assert_eq!(
                 parse_identification(bytes),

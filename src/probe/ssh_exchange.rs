@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::arrival::{self, Arrival};
 use super::outcome::{Greeting, KeyExchange};
 use super::ssh::{self, Identification, Message, Packet};
 use super::{foreign, tcp};
@@ -19,6 +20,9 @@ use crate::domain::text::sanitise;
 /// A server may wait for us to speak first (RFC 4253 section 4.2 lets both sides begin).
 const LISTEN_FIRST: Duration = Duration::from_secs(1);
 const LINE_END: &[u8] = b"\r\n";
+/// As large as what OpenSSH's client sends, so that a path that swallows full-size packets stops us
+/// where it stops a client.
+const AS_A_CLIENT: usize = 1600;
 /// Bytes of one read.
 const CHUNK: usize = 1024;
 
@@ -92,11 +96,32 @@ impl Conversation {
         }
     }
 
-    /// Sends our proposal and reads the server's.
+    /// Sends our proposal, reads the server's, and sees that ours has arrived.
     pub async fn key_exchange(&mut self, limit: Duration) -> KeyExchange {
-        let deadline = Instant::now() + limit;
+        let started = Instant::now();
+        let deadline = started + limit;
         // A server that closes at once may make the write fail; what it said before still counts.
-        let _ = tokio::time::timeout_at(deadline, self.propose(0)).await;
+        let _ = tokio::time::timeout_at(deadline, self.propose(AS_A_CLIENT)).await;
+        let end = self.lists(limit, deadline).await;
+        let until = deadline.min(Instant::now() + arrival::PATIENCE);
+        if matches!(end, KeyExchange::Lists(_)) && self.is_missing(until).await {
+            let waited = started.elapsed();
+            return KeyExchange::Unheard { waited };
+        }
+        end
+    }
+
+    /// Whether something that we sent has not arrived by then.
+    async fn is_missing(&self, until: Instant) -> bool {
+        let ends = (self.stream.local_addr(), self.stream.peer_addr());
+        let (Ok(local), Ok(remote)) = ends else {
+            return false;
+        };
+        arrival::watch(local, remote, until).await == Arrival::Missing
+    }
+
+    /// Reads the server's proposal.
+    async fn lists(&mut self, limit: Duration, deadline: Instant) -> KeyExchange {
         let mut skipped = 0;
         loop {
             match ssh::parse_packet(&self.buffer) {

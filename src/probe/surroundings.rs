@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::fusion::ReachFacts;
@@ -95,7 +96,7 @@ impl Surroundings {
         target: &ProbeTarget,
         arriving: &Arriving,
         protocol: Protocol,
-        public_answers: &Arc<AtomicBool>,
+        public_answers: &watch::Sender<bool>,
     ) -> Self {
         let limit = plan.options.connect_timeout;
         let address = target.address;
@@ -130,7 +131,7 @@ impl Surroundings {
         let echo = icmp::Series::start(address, 3, PING_SPACING, 24, pings).await;
         let has_public = plan.targets.iter().any(|other| other.path == Path::Public);
         let is_second = target.path == Path::Private && has_public;
-        let elsewhere = (plan.options.sparing && is_second).then(|| Arc::clone(public_answers));
+        let elsewhere = (plan.options.sparing && is_second).then(|| public_answers.subscribe());
         let mut controls = JoinSet::new();
         // The way to this machine itself cannot fail.
         if !address.is_loopback() {
@@ -289,7 +290,7 @@ impl OtherLogins {
         target: &ProbeTarget,
         arriving: &Arriving,
         expected: Protocol,
-        elsewhere: Option<Arc<AtomicBool>>,
+        elsewhere: Option<watch::Receiver<bool>>,
     ) -> Self {
         let ports = plan.other_logins_of(target);
         let (address, login) = (target.address, target.port);
@@ -300,7 +301,7 @@ impl OtherLogins {
             looks.spawn(async move {
                 if let Some(answers) = elsewhere {
                     tokio::time::sleep(BEFORE_MORE).await;
-                    if answers.load(Ordering::Relaxed) {
+                    if *answers.borrow() {
                         return None;
                     }
                 }

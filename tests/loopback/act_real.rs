@@ -2,6 +2,7 @@
 //! afterwards, for whom, and with which exit status.
 
 use crate::support::foreign;
+use crate::support::netns;
 use crate::support::probe as support;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -257,4 +258,47 @@ fn every_offer_can_be_given_back_as_it_stands() {
         }
     }
     assert!(tried > 8, "only {tried} offers");
+}
+
+/// A group that lets nobody in is a filter here, which goes as soon as the cloud has the rule. The user
+/// named is this host by the address on its own interface, so that what it finds is the user's, too.
+#[test]
+fn an_own_address_is_here_and_a_port_that_opens_to_no_service_is_not_login() {
+    for (serves, status, outcome, says) in [
+        (true, 0, "restored", "again from this host"),
+        (
+            false,
+            1,
+            "improved",
+            "the port is open now, the service does not run",
+        ),
+    ] {
+        let Some(lab) = netns::Lab::linked() else {
+            return;
+        };
+        let login = SocketAddr::new(lab.host(2).into(), 22);
+        lab.filter(&lab.server, "input", "tcp dport 22 drop");
+        let server = serves.then(|| netns::probe::sshd_in(Some(&lab.server), login, ""));
+        if server.as_ref().is_some_and(Option::is_none) {
+            return;
+        }
+        let (_folder, file) = told();
+        let changes = json!({"touch": {"CreateSecurityGroupPolicies": file}});
+        let own = lab.host(1).to_string();
+        let unfilter = format!("netns exec {} nft delete table inet t", lab.server);
+        std::thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                // The cloud and the program are started from here, and live in the same namespace.
+                netns::enter(&lab.client);
+                let shut = rules(&[("ACCEPT", "443", "0.0.0.0/0")]);
+                let machine = instance(login, login.ip(), &json!({}));
+                let cloud = Cloud::of(&world(machine, shut, &changes));
+                let source = format!("source={own}");
+                let words = ["open-port", "--set", &source, "--user-source", &own];
+                let ran = act(&cloud, &words, Some(&file), || netns::must(&unfilter));
+                expect(&ran, status, outcome, json!(serves), &[says]);
+            });
+            inside.join().unwrap();
+        });
+    }
 }

@@ -541,6 +541,38 @@ fn a_wrong_key_and_a_cloud_without_instances_are_one_sentence_each() {
     }
 }
 
+/// An operator whose own machine has no route: the login service was not heard on either way, and
+/// nothing that the cloud says of the instance makes up for that.
+#[test]
+fn nothing_heard_is_not_healthy_whatever_the_cloud_says() {
+    let Some(lab) = netns::Lab::linked() else {
+        return;
+    };
+    let (login, private) = (
+        SocketAddr::from(([198, 51, 100, 7], 22)),
+        IpAddr::from([10, 66, 0, 5]),
+    );
+    std::thread::scope(|scope| {
+        let inside = scope.spawn(|| {
+            netns::enter(&lab.client);
+            let machine = instance(login, private, &json!({}));
+            let cloud = Cloud::of(&world(machine, everyone(), &json!({})));
+            for more in [&[][..], &["--deep"]] {
+                let ran = cloud.diagnose(more);
+                let report = ran.report();
+                for path in ["public", "private"] {
+                    let reach = reading(&report, "reach", Some(path));
+                    assert_eq!(reach["status"], "probe-failed", "{reach}");
+                }
+                assert_eq!(state(&report, "instance-state", None), "running");
+                assert_ne!(report["verdict"], "healthy", "{}", report["causes"][0]);
+                assert_ne!(ran.status(), 0);
+            }
+        });
+        inside.join().unwrap();
+    });
+}
+
 /// A jump host elsewhere: its default route gives it a source for the private address, and nothing
 /// ever answers there.
 #[test]
@@ -589,7 +621,11 @@ fn a_healthy_instance_is_healthy_from_a_host_outside_its_network() {
                 let report = cloud.diagnose(more).expect(0, "no-fault-found");
                 assert_eq!(report["verdict"], "healthy");
                 assert_eq!(state(&report, "reach", Some("public")), "open");
-                assert_eq!(state(&report, "reach", Some("private")), "not-attempted");
+                let silent = reading(&report, "reach", Some("private"));
+                assert_eq!(silent["status"], "not-attempted");
+                let detail = silent["detail"].as_str().unwrap();
+                let left = detail.contains("not waited for any longer");
+                assert_eq!(left, more.is_empty(), "{detail}");
                 assert_eq!(state(&report, "route", None), "not-attempted");
             }
             // A route that covers this host makes the same silence count.

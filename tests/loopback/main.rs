@@ -21,3 +21,4 @@ mod probe_faults;
 mod probe_peers;
 mod probe_real;
 mod probe_sweep;
+mod times;

@@ -9,6 +9,8 @@ mod console_login;
 mod login_ends;
 #[path = "probe/rdp_servers.rs"]
 mod rdp_servers;
+#[path = "probe/ssh_servers.rs"]
+mod ssh_servers;
 
 use crate::support::probe as support;
 use crate::support::terminal;

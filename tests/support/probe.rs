@@ -174,6 +174,11 @@ fn pem(label: &str, der: &[u8]) -> String {
 
 /// Starts a real `xrdp` on a port of its own, with a certificate made for it.
 pub fn xrdp(address: IpAddr, security: &str) -> Option<Server> {
+    xrdp_on(SocketAddr::new(address, free_port(address)), security)
+}
+
+/// The same on this port.
+pub fn xrdp_on(login: SocketAddr, security: &str) -> Option<Server> {
     let binary = program("xrdp", "xrdp")?;
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
@@ -184,7 +189,7 @@ pub fn xrdp(address: IpAddr, security: &str) -> Option<Server> {
         .unwrap();
     std::fs::write(path("cert.pem"), pem("CERTIFICATE", certificate.der())).unwrap();
     std::fs::write(path("key.pem"), pem("PRIVATE KEY", &key.serialize_der())).unwrap();
-    let port = free_port(address);
+    let (address, port) = (login.ip(), login.port());
     let ini = format!(
         "[Globals]\nini_version=1\nfork=true\nport=tcp://{address}:{port}\nuse_vsock=false\ntcp_nodelay=true\n\
          security_layer={security}\ncrypt_level=high\ncertificate={}\nkey_file={}\nssl_protocols=TLSv1.2, TLSv1.3\n\
@@ -205,7 +210,7 @@ pub fn xrdp(address: IpAddr, security: &str) -> Option<Server> {
         .unwrap();
     let mut server = Server {
         child,
-        login: SocketAddr::new(address, port),
+        login,
         folder,
     };
     wait_for("xrdp", || {

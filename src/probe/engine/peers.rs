@@ -37,7 +37,7 @@ pub(super) async fn look(plan: &ProbePlan, mut arriving: Arriving, emitter: &Emi
         tokio::time::sleep(BEFORE_PEERS).await;
         let open = emitter.open.load(Ordering::Relaxed);
         // A private path that is silent beside a public one that answers says nothing of peers.
-        open < plan.targets.len() && !*emitter.public_open.borrow()
+        open < plan.targets.len() && !emitter.public_open.load(Ordering::Relaxed)
     };
     if !needed.await {
         for id in [group::PEERS_SUBNET, group::PEERS_GROUP] {

@@ -254,7 +254,11 @@ impl Run<'_> {
         let until = self.all_started() + self.options.greeting_timeout;
         let left = || until.saturating_duration_since(Instant::now());
         let tries = (1..=EXTRA_TRIES).map(|number| async move {
-            tokio::time::sleep(EXTRA_SPACING * number).await;
+            let wait = EXTRA_SPACING * number;
+            if left() <= wait {
+                return None;
+            }
+            tokio::time::sleep(wait).await;
             if left().is_zero() || Ledger::shared().allow(login, 1) != Allowance::Granted {
                 return None;
             }

@@ -162,10 +162,14 @@ pub fn key_exchange(exchange: &KeyExchange) -> Said {
             Meeting::LegacyOnly(kind) => {
                 said::only_legacy(kind.said(), some(lists_of(lists, kind)))
             }
+            Meeting::NewestOnly(kind) => {
+                said::only_newest(kind.said(), some(lists_of(lists, kind)))
+            }
             Meeting::None(kind) => said::no_known(kind.said(), some(lists_of(lists, kind))),
             Meeting::HostKeyMissing => said::offers_no_host_key(),
         },
         KeyExchange::Hang { waited } => said::nothing_after_proposal(Figure::time(*waited)),
+        KeyExchange::Unheard { waited } => said::proposal_unheard(Figure::time(*waited)),
         KeyExchange::Closed { reset: true } => said::reset_for_proposal(),
         KeyExchange::Closed { reset: false } => said::closed_for_proposal(),
         KeyExchange::Disconnected { reason, text } => said::disconnected(*reason, text),

@@ -121,10 +121,10 @@ pub fn fuse_kex(exchange: &KeyExchange) -> Kex {
         KeyExchange::Lists(lists) => match compare(lists) {
             Meeting::Common => Kex::Common,
             Meeting::LegacyOnly(_) => Kex::LegacyOnly,
-            Meeting::None(_) => Kex::None,
+            Meeting::NewestOnly(_) | Meeting::None(_) => Kex::None,
             Meeting::HostKeyMissing => Kex::HostKeyMissing,
         },
-        KeyExchange::Hang { .. } => Kex::Hang,
+        KeyExchange::Hang { .. } | KeyExchange::Unheard { .. } => Kex::Hang,
         KeyExchange::Disconnected { text, .. } => {
             let text = text.to_ascii_lowercase();
             if text.contains("no hostkey") || text.contains("no host key") {
@@ -293,6 +293,7 @@ mod tests {
         };
         for (exchange, want) in [
             (KeyExchange::Hang { waited: FAST }, Kex::Hang),
+            (KeyExchange::Unheard { waited: FAST }, Kex::Hang),
             (KeyExchange::Closed { reset: true }, Kex::Closed),
             (KeyExchange::Malformed, Kex::Closed),
             (said("no matching cipher found"), Kex::None),

@@ -115,19 +115,18 @@ fn user_source(scenario: &Scenario) -> &'static str {
     }
 }
 
+/// The address of the user, where the operator gives it.
+fn source(scenario: &Scenario) -> impl Iterator<Item = String> {
+    let words = ["--user-source", user_source(scenario)].map(str::to_owned);
+    words.into_iter().filter(|_| scenario.named)
+}
+
 /// What is known of the user: their address, account and what their client printed.
 fn known(scenario: &Scenario, world: &World, text: &str) -> Vec<String> {
-    let mut words: Vec<String> = [
-        "--deep",
-        "--format",
-        "json",
-        "--user-source",
-        user_source(scenario),
-        "--user",
-        &scenario.user,
-    ]
-    .map(str::to_owned)
-    .into();
+    let mut words: Vec<String> = ["--deep", "--format", "json", "--user", &scenario.user]
+        .map(str::to_owned)
+        .into();
+    words.extend(source(scenario));
     if scenario.told && !text.trim().is_empty() {
         words.extend(["--error-text".to_owned(), world.note("text", text)]);
     }
@@ -208,23 +207,16 @@ fn act(scenario: &Scenario, world: &mut World, offer: &Value) -> Result<(Step, S
         let value = match value {
             // What only a person knows.
             Value::Null if name == "mbps" => "20".to_owned(),
+            Value::Null if name == "source" && !scenario.named => "here".to_owned(),
             Value::Null => continue,
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
         words.extend(["--set".to_owned(), format!("{name}={value}")]);
     }
-    words.extend(
-        [
-            "--user-source",
-            user_source(scenario),
-            "--yes",
-            "--wait",
-            "--format",
-            "json",
-        ]
-        .map(str::to_owned),
-    );
+    let action = words[2..].to_owned();
+    words.extend(source(scenario));
+    words.extend(["--yes", "--wait", "--format", "json"].map(str::to_owned));
     let ran = world.program(from, &words, 60)?;
     let report: Value = serde_json::from_str(ran.out.trim()).unwrap_or_default();
     let entry = report["entry"].as_str().unwrap_or_default().to_owned();
@@ -232,7 +224,7 @@ fn act(scenario: &Scenario, world: &mut World, offer: &Value) -> Result<(Step, S
         .as_str()
         .map_or_else(|| ran.err.trim().to_owned(), str::to_owned);
     let step = Step {
-        action: words[2..words.len() - 6].join(" "),
+        action: action.join(" "),
         outcome: report["outcome"].as_str().unwrap_or("refused").to_owned(),
         back: report["login_back"].as_bool(),
         says,

@@ -67,6 +67,9 @@ pub struct Scenario {
     /// The operator gives what the user's client printed.
     #[serde(default = "yes")]
     pub told: bool,
+    /// The operator names the user's address; else the user is whoever sits here.
+    #[serde(default = "yes")]
+    pub named: bool,
     /// One more way of a kind that another scenario stands for.
     #[serde(default)]
     pub more: bool,

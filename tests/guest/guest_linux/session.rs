@@ -89,6 +89,20 @@ const CASES: &[Case] = &[
     case("guest-account", "password-expired", "older than it may be, by key", "sed -i 's/^alice:.*/alice:*:19000:0:90:7:::/' /etc/shadow; start", "password has expired"),
     case("guest-account", "expired", "shut after its time", "sed -i 's/^bob:\\([^:]*\\):.*/bob:\\1:19000:0:90:7:30::/' /etc/shadow; start", "Connection closed").of("bob"),
 
+    case("guest-account", "locked", "passwd -l, by password", "passwd -l bob >/dev/null; start", "bob L\nPermission denied").of("bob").by("passwd -S bob | cut -d' ' -f1,2; client bob | tail -n 1 | sed 's/.*: Perm/Perm/'"),
+    case("guest-account", "ok", "passwd -l, by key", "passwd -l alice >/dev/null; start", IN),
+    case("guest-account", "locked", "passwd -l, by password, without PAM", "sed -i 's/UsePAM yes/UsePAM no/' /etc/ssh/sshd_config; passwd -l bob >/dev/null; start", "Permission denied").of("bob"),
+    case("guest-account", "locked", "passwd -l, by key, without PAM", "sed -i 's/UsePAM yes/UsePAM no/' /etc/ssh/sshd_config; passwd -l alice >/dev/null; start", "Permission denied"),
+    case("guest-account", "ok", "never had a password, by key, without PAM", "sed -i 's/UsePAM yes/UsePAM no/' /etc/ssh/sshd_config; start", IN),
+    case("guest-account", "ok", "unlocked again", "passwd -l bob >/dev/null; passwd -u bob >/dev/null; start", IN).of("bob"),
+
+    case("guest-auth-log", "policy-refused", "a list of users without her", "conf 'AllowUsers bob'; start; client alice >/dev/null", "Permission denied"),
+    case("guest-auth-log", "policy-refused", "a list of users without him, by password", "conf 'AllowUsers alice'; start; client bob >/dev/null; client bob >/dev/null", "Permission denied").of("bob"),
+    case("guest-auth-log", "policy-refused", "a group that may not", "conf 'DenyGroups wheel'; start; client bob >/dev/null", "Permission denied").of("bob"),
+    case("guest-auth-log", "policy-refused", "locked, without PAM", "sed -i 's/UsePAM yes/UsePAM no/' /etc/ssh/sshd_config; passwd -l alice >/dev/null; start; client alice >/dev/null", "Permission denied"),
+    case("guest-auth-log", "invalid-user", "a name that nobody has", "start; client mallory >/dev/null", "Permission denied").of("mallory").by("client mallory"),
+    case("guest-auth-log", "accepted", "let in, and still there", "HELD", IN),
+
     case("guest-terminal", "ok", "terminals", "start", "tty /dev/pts/").by("nsenter -t $PEER -n ssh -tt -F none -b 203.0.113.7 -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -i $KEY alice@10.0.0.10 'echo tty $(tty)' </dev/null 2>&1"),
     case("guest-terminal", "unavailable", "nothing mounted", "start; umount /dev/pts", "PTY allocation request failed").by("client alice -tt"),
     case("guest-terminal", "unavailable", "no multiplexer", "start; rm /dev/ptmx", "PTY allocation request failed").by("client alice -tt"),

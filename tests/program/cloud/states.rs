@@ -330,6 +330,9 @@ fn rows() -> Vec<Row> {
     );
     let hop = json!({"from": "172.16.4.4", "DescribeRouteTables": to(true), "hop": "STOPPED"});
     row("route", "blackhole", hop);
+    // The list of instances is read, and nobody in it has the address.
+    let gone = json!({"from": "172.16.4.4", "DescribeRouteTables": to(true), "no-hop": true});
+    row("route", "blackhole", gone);
 
     let metric = |name: &str, value: f64| json!({format!("GetMonitorData/{name}"): flat(value)});
     row("bandwidth-use", "low", none());
@@ -509,6 +512,10 @@ pub(crate) async fn serve(fields: &Value, answers: &Value, refuse: Option<(&str,
                 || (action == ALL_BUT_THE_INSTANCE && request.action != "DescribeInstances"))
         {
             return refused(code);
+        }
+        let asks_for_the_hop = request.body["Filters"].to_string().contains("10.0.9.9");
+        if all.contains_key("no-hop") && asks_for_the_hop {
+            return ok(json!({"TotalCount": 0, "InstanceSet": []}));
         }
         let metric = request.body["MetricName"].as_str().unwrap_or_default();
         let particular = all.get(&format!("{}/{metric}", request.action));
