@@ -1,7 +1,8 @@
 //! The console's loop: signals, keys, answers, frames; asleep when nothing happens.
 //!
 //! Everything that is queued is taken in before at most one frame is drawn, and no frame is
-//! drawn while the terminal has not taken the last one. Must not live here: what a message
+//! drawn while the terminal has not taken the last one. Over a slow link a frame goes out in pieces,
+//! each from the state as it is by then. Must not live here: what a message
 //! changes (`app::update`) or what an effect does (`executor`).
 
 use std::future::poll_fn;
@@ -268,7 +269,7 @@ impl Loop<'_> {
             what = self.executor.next_panic() => batch.push(Message::TaskPanicked { what }),
             written = self.writer.written(), if !self.writer.is_free() => {
                 match written {
-                    Written::Done { bytes, took } => self.pace.taken(bytes, took),
+                    Written::Done { bytes, took } => self.pace.taken(Instant::now(), bytes, took),
                     Written::Lost => self.end = Some(End::HangUp),
                 }
             }
@@ -440,12 +441,17 @@ impl Loop<'_> {
         // A slow terminal shows what has come, rather than nothing before the end of the frame.
         self.screen
             .synchronize(self.looks.extras.sync && !self.pace.is_slow());
-        let (geometry, bytes) = self.screen.frame(|buf| draw(state, &look, buf));
-        if let Some(bytes) = bytes {
-            self.pace.drawn(Instant::now(), self.keyed, bytes.len());
-            self.writer.write(bytes);
-        }
+        let now = Instant::now();
+        let budget = self.pace.budget(now);
+        let (geometry, frame) = self.screen.frame(budget, |buf| draw(state, &look, buf));
         self.dirty = Dirty::Nothing;
+        if let Some(frame) = frame {
+            self.pace.drawn(now, self.keyed, frame.bytes.len());
+            self.writer.write(frame.bytes);
+            if frame.rows_left {
+                self.dirty = Dirty::Frame;
+            }
+        }
         self.keyed = false;
         self.apply(Message::Drawn(geometry));
     }
