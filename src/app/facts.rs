@@ -148,7 +148,8 @@ fn moved(texts: &Texts, report: Option<&Report>, reading: &Reading) -> Vec<Strin
             terms.map(move |term| {
                 let name = texts.cause(&cause.id, &cause.title);
                 let named = texts.noted(name, &percent(cause.probability));
-                let line = format!("    {:>+6.1} dB  {named}", term.weight_db);
+                let factor = texts.times_likelier(term.weight_db);
+                let line = format!("- {}", texts.labelled(&named, &factor));
                 (term.weight_db, line)
             })
         })

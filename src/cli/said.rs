@@ -84,6 +84,7 @@ said! { "cli":
     deep_read_only(because: Said) = "read-only ({because}): nothing is run inside the guest; `read_only_deep = true` in the config allows the script that only reads";
     still_in_force(entry: Name, title: Said, again: Name) = "the time of entry {entry} ({title}) is over and it is still in force: this run changes nothing; a run that is not read-only takes it back, `cvmtop journal --keep {again}` lets it stay";
     nothing_yet() = "nothing was done yet";
+    done_by_itself(time: Name, user: Name, host: Name) = "{time} by cvmtop itself, as its time was over, while it ran for {user}@{host}";
     done_by(time: Name, user: Name, host: Name) = "{time} by {user}@{host}";
     done_by_from(time: Name, user: Name, host: Name, from: Name) = "{time} by {user}@{host} from {from}";
     taken_back_by(entry: Name) = "taken back by {entry}";

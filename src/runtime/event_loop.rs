@@ -21,7 +21,7 @@ use super::{clock, reload};
 use crate::app::effect::{self, Effect};
 use crate::app::message::Message;
 use crate::app::notices::Severity;
-use crate::app::overlay::Field;
+use crate::app::overlay::{Field, Overlay};
 use crate::app::state::State;
 use crate::app::update::{Dirty, next_wake, update};
 use crate::config::{AmbiguousWidth, Settings, UiSettings};
@@ -273,9 +273,7 @@ impl Loop<'_> {
             what = self.executor.next_panic() => batch.push(Message::TaskPanicked { what }),
             written = self.writer.written(), if !self.writer.is_free() => {
                 match written {
-                    Written::Done { bytes, took } => {self.pace.taken(Instant::now(), bytes, took);
-            {use std::io::Write; let mut f=std::fs::OpenOptions::new().append(true).create(true).open("/tmp/h/slow.log").unwrap(); let _=writeln!(f,"{} taken {} {:?}",jiff::Timestamp::now(),bytes,took);}
-            }
+                    Written::Done { bytes, took } => self.pace.taken(Instant::now(), bytes, took),
                     Written::Lost => self.end = Some(End::HangUp),
                 }
             }
@@ -444,7 +442,7 @@ impl Loop<'_> {
     fn paint(&mut self) {
         self.state.settle();
         // What opens a line of text shows whole; from its first letter on the letters come first.
-        let field = self.state.overlays.last_mut().and_then(|top| top.field());
+        let field = self.state.overlays.last_mut().and_then(Overlay::field);
         let has_line = matches!(field, Some(Field::Line(_)));
         let typing = std::mem::replace(&mut self.has_line, has_line) && has_line;
         let look = self.looks.look(self.state);

@@ -336,7 +336,7 @@ mod tests {
                 let x = (dice % 7) as u16;
                 let text = word[(dice / 7 % 5) as usize];
                 buf.set_string(x, y, text, style[(dice / 35 % 2) as usize]);
-                if dice % 4 == 0 {
+                if dice.is_multiple_of(4) {
                     let address = format!("https://example.com/{}", dice % 3);
                     geometry.links.push(Link {
                         x,

@@ -203,7 +203,9 @@ fn history(row: Option<&Row>, path: Path, look: &Look, texts: &Texts) -> Option<
     if looks < 2 {
         return None;
     }
-    let mut spans = sparkline::looks(track, look);
+    let label = format!("{} ", texts.ui.looks_label);
+    let mut spans = vec![Span::styled(label, look.theme.dim)];
+    spans.extend(sparkline::looks(track, look));
     let mut figures = Vec::new();
     if let Some((least, most)) = track.latency() {
         let most_text = Figure::new(f64::from(most), 0, Unit::Milliseconds).text(texts.lang());
