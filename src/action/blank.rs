@@ -45,5 +45,6 @@ pub(super) fn blank(action: ActionId, context: &PlanContext, title: Said) -> Pla
         expires_after_minutes: None,
         user_source: context.user_source.map(|source| source.addr()),
         reverses: None,
+        unasked: false,
     }
 }

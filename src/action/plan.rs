@@ -69,6 +69,9 @@ pub struct Plan {
     /// Set when this plan takes back an earlier entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reverses: Option<String>,
+    /// True when that is done because its time is over: nobody was asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unasked: bool,
 }
 
 /// The instance that a plan is for.

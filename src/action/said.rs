@@ -305,6 +305,7 @@ said! { "action":
     write_ticket_bundle(target: Name) = "Write the ticket bundle of {target}";
     folder_report_evidence() = "a folder with report, evidence, journal and versions; nothing is sent";
     delete_folder() = "delete the folder";
+    taken_back_in_time(title: Word, target: Name, entry: Name) = "The time of `{title}` on {target} is over: what entry {entry} did is taken back";
     take_back(title: Word, target: Name) = "Take back `{title}` on {target}";
     do_again(title: Word) = "do `{title}` again";
     entry_cannot_taken(entry: Name, reason: Said) = "entry {entry} cannot be taken back: {reason}";

@@ -55,6 +55,12 @@ pub fn timed_undo_plan(
     facts: &UndoFacts,
 ) -> Result<Plan, PlanError> {
     let mut plan = nothing_yet(original, context);
+    plan.unasked = true;
+    plan.title = said::taken_back_in_time(
+        Word::new(Table::Action, original.action.as_str()),
+        original.target.label(),
+        &original.entry,
+    );
     let own_mark = mark(&original.entry);
     let unasked = || PlanError::NotApplicable(said::not_taken_back_unasked(&original.entry));
     match (original.action, &original.undo) {

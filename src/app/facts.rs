@@ -12,6 +12,8 @@ use crate::domain::report::Report;
 
 /// Most causes that are named as raised, and as lowered, by one fact.
 const MOST_MOVED: usize = 8;
+/// Decibans below which a factor would read as one.
+const LEAST_MOVED: f64 = 0.25;
 /// Most lines of a pasted text that are shown.
 const MOST_PASTED: usize = 200;
 /// What hands out what the check inside the guest printed.
@@ -144,11 +146,14 @@ fn moved(texts: &Texts, report: Option<&Report>, reading: &Reading) -> Vec<Strin
                     && term.path == reading.path
                     && Some(term.state.as_str()) == reading.state.as_deref()
             };
-            let terms = cause.contributions.iter().filter(of_it);
+            let moves =
+                |term: &&crate::domain::report::Contribution| term.weight_db.abs() >= LEAST_MOVED;
+            let terms = cause.contributions.iter().filter(of_it).filter(moves);
             terms.map(move |term| {
                 let name = texts.cause(&cause.id, &cause.title);
                 let named = texts.noted(name, &percent(cause.probability));
-                let line = format!("    {:>+6.1} dB  {named}", term.weight_db);
+                let factor = texts.times_likelier(term.weight_db);
+                let line = format!("- {}", texts.labelled(&named, &factor));
                 (term.weight_db, line)
             })
         })

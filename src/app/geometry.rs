@@ -39,6 +39,8 @@ pub struct Geometry {
     pub overlay: Scrolled,
     /// Cells that lead to a page, for terminals that follow links.
     pub links: Vec<Link>,
+    /// Rows that a slow link is to bring first: where text is typed, and what is selected.
+    pub first: Vec<u16>,
 }
 
 /// Cells of one row that lead to a page of the web.

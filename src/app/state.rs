@@ -119,6 +119,8 @@ pub struct State {
     /// Name of this host, named in sentences as the vantage.
     pub vantage: String,
     pub user_source: Option<IpAddr>,
+    /// That user sits at this host, as was said.
+    pub user_is_here: bool,
     /// Which way the users come to a network, as far as it was told.
     pub ways: BTreeMap<String, Path>,
     /// Where ticket bundles go unless another folder is given.
@@ -186,6 +188,7 @@ impl State {
             place: Said::default(),
             vantage: String::new(),
             user_source: None,
+            user_is_here: false,
             ways: BTreeMap::new(),
             ticket_folder: String::new(),
             target: None,

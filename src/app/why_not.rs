@@ -39,7 +39,7 @@ fn text(texts: &Texts, report: &Report, why: &Why) -> String {
     section(&mut lines, &ui.whynot_against);
     for reason in &why.against {
         let what = named(texts, &reason.evidence, reason.path, &reason.state);
-        let weighed = texts.noted(&what, &format!("{:+.1} dB", reason.weight_db));
+        let weighed = texts.noted(&what, &texts.times_likelier(reason.weight_db));
         lines.push(format!("- {weighed} [{}]", reason.observation));
     }
     nothing(
@@ -88,7 +88,7 @@ fn named(texts: &Texts, evidence: &str, path: Option<Path>, state: &str) -> Stri
 fn unread(texts: &Texts, need: &WouldNeed) -> String {
     let what = named(texts, &need.evidence, need.path, &need.state);
     let cost = Figure::new(need.cost_s, 0, Unit::Seconds).text(texts.lang());
-    let price = texts.listed(&[format!("{:+.1} dB", need.weight_db), cost]);
+    let price = texts.listed(&[texts.times_likelier(need.weight_db), cost]);
     let line = format!("- {}", texts.noted(&what, &price));
     if need.needs.is_empty() {
         line

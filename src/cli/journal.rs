@@ -178,7 +178,9 @@ fn as_text(page: &mut Page, entry: &Entry) {
     let author = &entry.author;
     let (user, host) = (&author.user, &author.host);
     let time = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
-    let by = if author.from.is_empty() {
+    let by = if entry.plan.unasked {
+        said::done_by_itself(time(entry.began), user, host)
+    } else if author.from.is_empty() {
         said::done_by(time(entry.began), user, host)
     } else {
         said::done_by_from(time(entry.began), user, host, &author.from)

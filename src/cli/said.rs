@@ -76,6 +76,7 @@ said! { "cli":
     listed(n: Number, answering: Number, failing: Number) = "{n:instance}; login answers on {answering}, it does not on {failing}";
     columns_left_out(columns: List) = "left out for want of room: {columns}; `--format csv` or `--format json` has all";
     nothing_yet() = "nothing was done yet";
+    done_by_itself(time: Name, user: Name, host: Name) = "{time} by cvmtop itself, as its time was over, while it ran for {user}@{host}";
     done_by(time: Name, user: Name, host: Name) = "{time} by {user}@{host}";
     done_by_from(time: Name, user: Name, host: Name, from: Name) = "{time} by {user}@{host} from {from}";
     taken_back_by(entry: Name) = "taken back by {entry}";

@@ -20,6 +20,7 @@ said! { "cloud":
     state_for_min(state: Word, minutes: Number) = "{state} for {minutes} min; it normally takes less than ten";
     instance_is(state: Word) = "the instance is {state}";
     no_operation_recorded() = "no operation is recorded";
+    succeeded_and_bound(action: Name, keys: Name) = "{action} succeeded; key pair {keys} is bound: whoever has only another key is refused, unless that one is on file, too";
     succeeded(action: Name) = "{action} succeeded";
     no_reason_given() = "no reason given";
     failed(action: Name, why: Said) = "{action} failed: {why}";

@@ -1,7 +1,8 @@
 //! The console's loop: signals, keys, answers, frames; asleep when nothing happens.
 //!
 //! Everything that is queued is taken in before at most one frame is drawn, and no frame is
-//! drawn while the terminal has not taken the last one. Must not live here: what a message
+//! drawn while the terminal has not taken the last one. Over a slow link a frame goes out in pieces,
+//! each from the state as it is by then. Must not live here: what a message
 //! changes (`app::update`) or what an effect does (`executor`).
 
 use std::future::poll_fn;
@@ -20,6 +21,7 @@ use super::{clock, reload};
 use crate::app::effect::{self, Effect};
 use crate::app::message::Message;
 use crate::app::notices::Severity;
+use crate::app::overlay::{Field, Overlay};
 use crate::app::state::State;
 use crate::app::update::{Dirty, next_wake, update};
 use crate::config::{AmbiguousWidth, Settings, UiSettings};
@@ -161,6 +163,8 @@ struct Loop<'a> {
     dirty: Dirty,
     /// A key waits for its frame.
     keyed: bool,
+    /// The last frame has a line of text to type in.
+    has_line: bool,
     end: Option<End>,
     /// A copy that waits for the writer.
     outbox: Vec<u8>,
@@ -190,11 +194,12 @@ pub async fn run(
         terminal,
         writer: Writer::start().map_err(setup("writer"))?,
         screen: Screen::new(width, height, looks.extras),
-        pace: FrameClock::new(looks.frames_per_second),
+        pace: FrameClock::new(looks.frames_per_second, looks.capability.remote),
         looks,
         settings,
         dirty: Dirty::Frame,
         keyed: false,
+        has_line: false,
         end: None,
         outbox: Vec::new(),
         visit: None,
@@ -268,7 +273,7 @@ impl Loop<'_> {
             what = self.executor.next_panic() => batch.push(Message::TaskPanicked { what }),
             written = self.writer.written(), if !self.writer.is_free() => {
                 match written {
-                    Written::Done { bytes, took } => self.pace.taken(bytes, took),
+                    Written::Done { bytes, took } => self.pace.taken(Instant::now(), bytes, took),
                     Written::Lost => self.end = Some(End::HangUp),
                 }
             }
@@ -362,7 +367,8 @@ impl Loop<'_> {
             Ok(reloaded) => {
                 let effects = reload::apply(self.state, &mut self.looks, &self.settings, &reloaded);
                 self.settings = reloaded.loaded.settings;
-                self.pace = FrameClock::new(self.looks.frames_per_second);
+                self.pace =
+                    FrameClock::new(self.looks.frames_per_second, self.looks.capability.remote);
                 for effect in effects {
                     self.carry_out(effect);
                 }
@@ -435,17 +441,26 @@ impl Loop<'_> {
 
     fn paint(&mut self) {
         self.state.settle();
+        // What opens a line of text shows whole; from its first letter on the letters come first.
+        let field = self.state.overlays.last_mut().and_then(Overlay::field);
+        let has_line = matches!(field, Some(Field::Line(_)));
+        let typing = std::mem::replace(&mut self.has_line, has_line) && has_line;
         let look = self.looks.look(self.state);
         let state = &*self.state;
         // A slow terminal shows what has come, rather than nothing before the end of the frame.
         self.screen
             .synchronize(self.looks.extras.sync && !self.pace.is_slow());
-        let (geometry, bytes) = self.screen.frame(|buf| draw(state, &look, buf));
-        if let Some(bytes) = bytes {
-            self.pace.drawn(Instant::now(), self.keyed, bytes.len());
-            self.writer.write(bytes);
-        }
+        let now = Instant::now();
+        let budget = self.pace.budget(now, typing);
+        let (geometry, frame) = self.screen.frame(budget, |buf| draw(state, &look, buf));
         self.dirty = Dirty::Nothing;
+        if let Some(frame) = frame {
+            self.pace.drawn(now, self.keyed, typing, frame.bytes.len());
+            self.writer.write(frame.bytes);
+            if frame.rows_left {
+                self.dirty = Dirty::Frame;
+            }
+        }
         self.keyed = false;
         self.apply(Message::Drawn(geometry));
     }

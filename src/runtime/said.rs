@@ -240,6 +240,7 @@ said! { "runtime":
     origin_and_regions(origin: Said, regions: Name) = "{origin} {regions}";
     password_of(user: Said) = "password of {user}";
     vnc_address() = "VNC address (15 s, once)";
+    journal_by_itself(time: Name, user: Name, host: Name, outcome: Said) = "{time} by cvmtop itself, as its time was over, while it ran for {user} on {host}: {outcome}";
     journal_by(time: Name, user: Name, host: Name, outcome: Said) = "{time} by {user} on {host}: {outcome}";
     journal_before(look: Said) = "before: {look}";
     journal_after(look: Said) = "after: {look}";

@@ -83,6 +83,8 @@ pub fn draw(state: &State, look: &Look, buf: &mut Buffer) -> Geometry {
         }
     }
     geometry.links = paint.links;
+    // What is typed last lies on top.
+    geometry.first.splice(0..0, paint.typed.into_iter().rev());
     geometry
 }
 

@@ -86,7 +86,7 @@ fn frames(bencher: Bencher<'_, '_>, fleet: usize, size: (u16, u16)) {
         at = (at + 1) % fleet;
         state.fleet.choose_at(at);
         state.settle();
-        let (geometry, bytes) = screen.frame(|buffer| draw(&state, &look, buffer));
+        let (geometry, bytes) = screen.frame(None, |buffer| draw(&state, &look, buffer));
         state.fleet.offset = geometry.list_offset;
         black_box(bytes)
     });

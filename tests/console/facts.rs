@@ -7,7 +7,7 @@ use crate::support::terminal::Terminal;
 use console::{diagnosed, listed, press, send};
 use cvmtop::action::handed::Handed;
 use cvmtop::app::effect::{Console, Effect, Record};
-use cvmtop::app::locale::Lang;
+use cvmtop::app::locale::{Lang, Texts};
 use cvmtop::app::message::{Message, Recorded};
 use cvmtop::app::overlay::{Overlay, Secret};
 use cvmtop::app::state::State;
@@ -48,25 +48,24 @@ fn a_fact_tells_source_age_and_what_it_moved_by_the_reports_own_terms() {
         .iter()
         .find(|term| term.evidence == "security-group")
         .expect("it moved the leading cause");
-    let line = format!(
-        "{:>+6.1} dB  Security group blocks the login port",
-        term.weight_db
-    );
-    assert!(text.contains(&line), "{line}\n{text}");
+    let factor = Texts::of(Lang::En).times_likelier(term.weight_db);
+    let moved = |line: &str| {
+        line.contains("Security group blocks the login port") && line.ends_with(&factor)
+    };
+    assert!(text.lines().any(moved), "{factor}\n{text}");
     assert!(
         text.contains(&format!("as {}.", term.observation)),
         "{text}"
     );
     // What it speaks for comes first, and of both the strongest.
     let figure = |line: &str| {
-        line.split_once(" dB  ")
-            .map(|(weight, _)| weight.trim().parse())
+        let (_, factor) = line.trim().rsplit_once(": ")?;
+        let (n, way) = factor.split_once("x ")?;
+        let n: f64 = n.parse().ok()?;
+        Some(if way == "likelier" { n } else { -n })
     };
-    let weights: Vec<f64> = text
-        .lines()
-        .filter_map(figure)
-        .map(Result::unwrap)
-        .collect();
+    let weights: Vec<f64> = text.lines().filter_map(figure).collect();
+    assert!(!weights.is_empty(), "{text}");
     let (up, down): (Vec<f64>, Vec<f64>) = weights.iter().partition(|weight| **weight > 0.0);
     assert_eq!([&up[..], &down[..]].concat(), weights);
     assert!(
@@ -87,7 +86,7 @@ fn what_has_no_value_weighs_nothing_and_says_what_it_takes() {
         text.contains("It takes: billing:DescribeAccountBalance."),
         "{text}"
     );
-    assert!(!text.contains(" dB"), "{text}");
+    assert!(!text.contains("likelier"), "{text}");
 }
 
 #[test]
@@ -192,7 +191,7 @@ fn with_real_keys_a_raw_answer_the_calls_and_the_screen_are_at_hand() {
     let text = terminal.wait_for("Raw answer");
     assert!(text.contains("vpc:DescribeSecurityGroupPolicies"), "{text}");
     assert!(
-        text.contains("dB  Security group blocks the login port"),
+        text.contains("Security group blocks the login port") && text.contains("x likelier"),
         "{text}"
     );
     terminal.keys("/SecurityGroupPolicySet\r");

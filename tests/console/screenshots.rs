@@ -7,7 +7,7 @@ use crate::support::terminal;
 use std::time::Duration;
 
 use cvmtop::app::locale::{Lang, Texts};
-use terminal::Terminal;
+use terminal::{Terminal, recording};
 
 fn save(terminal: &Terminal, name: &str) {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/screenshots");
@@ -142,4 +142,67 @@ fn draw_the_walk() {
         t.keys("q");
         t.wait_exit();
     }
+}
+
+/// The README's walk as a picture that moves, in one file.
+#[test]
+#[ignore = "writes files; run it by name"]
+fn record_the_walk() {
+    let ui = &Texts::of(Lang::En).ui;
+    let mut t = Terminal::start(&["--demo", "--lang", "en"], 80, 24, WEIGHED);
+    let mut kept: Vec<(vt100::Screen, Duration)> = Vec::new();
+    let mut keep = |t: &Terminal, seconds: f32| {
+        kept.push((t.screen(), Duration::from_secs_f32(seconds)));
+    };
+    let quiet = |t: &Terminal| t.wait_quiet(Duration::from_secs(2));
+    t.wait("the list", |s| s.contains("analytics-01"));
+    quiet(&t);
+    keep(&t, 2.0);
+    for (typed, letter) in ["/", "s", "h", "o", "p", "-", "a", "p", "i"]
+        .iter()
+        .enumerate()
+    {
+        t.keys(letter);
+        let line = &"/shop-api"[..=typed];
+        t.wait("the letter", |s| s.contains(line));
+        t.wait_quiet(Duration::from_millis(300));
+        keep(&t, 0.25);
+    }
+    keep(&t, 1.0);
+    t.keys("\r");
+    t.wait("the filtered list", |s| s.contains("shop-api-01"));
+    t.wait_quiet(Duration::from_millis(400));
+    keep(&t, 1.0);
+    t.keys("\r");
+    t.wait("a diagnosis", |s| s.contains('%'));
+    keep(&t, 0.6);
+    quiet(&t);
+    keep(&t, 5.0);
+    t.keys("f");
+    t.wait("the question", |s| s.contains(&ui.user_source_title));
+    keep(&t, 1.0);
+    t.keys("127.0.0.1");
+    t.wait("the address", |s| s.contains("127.0.0.1"));
+    t.wait_quiet(Duration::from_millis(300));
+    keep(&t, 1.5);
+    t.keys("\r");
+    t.wait("the answer", |s| !s.contains(&ui.user_source_title));
+    quiet(&t);
+    keep(&t, 2.0);
+    t.keys("1");
+    t.wait("the preview", |s| s.contains(&ui.preview_title));
+    t.wait_quiet(Duration::from_millis(400));
+    keep(&t, 5.0);
+    t.keys("Y");
+    t.wait("the preview gone", |s| !s.contains(&ui.preview_title));
+    keep(&t, 1.5);
+    t.wait("the cure", |s| s.contains(&ui.job_restored));
+    quiet(&t);
+    keep(&t, 6.0);
+    let picture = recording(&kept);
+    assert!(picture.len() < 400 * 1024, "{} bytes", picture.len());
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/screenshots");
+    std::fs::write(format!("{folder}/walk.svg"), picture).expect("the picture is written");
+    t.keys("q");
+    t.wait_exit();
 }

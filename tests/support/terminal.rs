@@ -270,12 +270,13 @@ impl Terminal {
 
     /// The screen as a picture.
     pub fn svg(&self) -> String {
-        svg(self
-            .seen
-            .lock()
-            .expect("no reader panicked")
-            .parser
-            .screen())
+        svg(&self.screen())
+    }
+
+    /// What it shows, to be kept.
+    pub fn screen(&self) -> vt100::Screen {
+        let seen = self.seen.lock().expect("no reader panicked");
+        seen.parser.screen().clone()
     }
 }
 
@@ -347,80 +348,144 @@ fn style(cell: &vt100::Cell, fg: Option<String>) -> String {
 }
 
 fn svg(screen: &vt100::Screen) -> String {
+    let mut out = sheet(screen);
+    let rows = (0..screen.size().0.get()).map(|row| {
+        let y = 8.0 + f32::from(row) * CELL.1;
+        drawn(screen, row, y)
+    });
+    let (grounds, texts): (Vec<String>, Vec<String>) = rows.unzip();
+    out.push_str(&grounds.concat());
+    out.push_str(&texts.concat());
+    out.push_str("</svg>\n");
+    out
+}
+
+/// A picture that moves: each screen for its time, round and round. A row that several screens show is
+/// drawn once. Whatever moves nothing shows the last screen.
+pub fn recording(screens: &[(vt100::Screen, Duration)]) -> String {
     use std::fmt::Write as _;
+    let mut out = sheet(&screens[0].0);
+    let whole: f32 = screens.iter().map(|(_, time)| time.as_secs_f32()).sum();
+    let (mut drawings, mut frames, mut style) = (Vec::new(), String::new(), String::new());
+    let mut at = 0.0;
+    for (number, (screen, time)) in screens.iter().enumerate() {
+        let share = |seconds: f32| seconds / whole * 100.0;
+        let (from, to) = (share(at), share(at + time.as_secs_f32()));
+        at += time.as_secs_f32();
+        let last = if number + 1 == screens.len() {
+            "visible"
+        } else {
+            "hidden"
+        };
+        let _ = writeln!(
+            style,
+            "#f{number}{{visibility:{last};animation:f{number} {whole:.1}s step-end infinite}}\n\
+             @keyframes f{number}{{0%{{visibility:hidden}}{from:.2}%{{visibility:visible}}{to:.2}%,to{{visibility:{}}}}}",
+            if number + 1 == screens.len() {
+                "visible"
+            } else {
+                "hidden"
+            },
+        );
+        let _ = write!(frames, "<g id=\"f{number}\">");
+        for row in 0..screen.size().0.get() {
+            let (ground, text) = drawn(screen, row, 0.0);
+            let drawing = ground + &text;
+            if drawing.is_empty() {
+                continue;
+            }
+            let known = drawings.iter().position(|known| *known == drawing);
+            let index = known.unwrap_or_else(|| {
+                drawings.push(drawing);
+                drawings.len() - 1
+            });
+            let y = 8.0 + f32::from(row) * CELL.1;
+            let _ = write!(frames, "<use href=\"#r{index}\" y=\"{y:.0}\"/>");
+        }
+        frames.push_str("</g>\n");
+    }
+    let _ = writeln!(out, "<style>\n{style}</style>\n<defs>");
+    for (index, drawing) in drawings.iter().enumerate() {
+        let _ = writeln!(out, "<g id=\"r{index}\">\n{drawing}</g>");
+    }
+    out + "</defs>\n" + &frames + "</svg>\n"
+}
+
+/// The empty sheet under a screen.
+fn sheet(screen: &vt100::Screen) -> String {
     let (rows, columns) = (screen.size().0.get(), screen.size().1.get());
     let (w, h) = (
         f32::from(columns) * CELL.0 + 16.0,
         f32::from(rows) * CELL.1 + 16.0,
     );
-    let mut out = format!(
+    format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {w:.0} {h:.0}\" width=\"{w:.0}\" height=\"{h:.0}\" font-family=\"'DejaVu Sans Mono','Noto Sans Mono CJK SC',Menlo,Consolas,monospace\" font-size=\"14\">\n<rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{BACKGROUND}\"/>\n"
-    );
-    let mut texts = String::new();
-    for row in 0..rows {
-        let y = 8.0 + f32::from(row) * CELL.1;
-        let mut runs: Vec<Run> = Vec::new();
-        for column in 0..columns {
-            let Some(cell) = screen.cell(row, column) else {
-                continue;
-            };
-            if cell.is_wide_continuation() {
-                continue;
-            }
-            let x = 8.0 + f32::from(column) * CELL.0;
-            let width = if cell.is_wide() { 2.0 } else { 1.0 } * CELL.0;
-            let (mut fg, mut bg) = (colour(cell.fgcolor()), colour(cell.bgcolor()));
-            if cell.inverse() {
-                (fg, bg) = (
-                    Some(bg.unwrap_or_else(|| BACKGROUND.to_owned())),
-                    Some(fg.unwrap_or_else(|| FOREGROUND.to_owned())),
-                );
-            }
-            if let Some(bg) = bg {
-                let _ = writeln!(
-                    out,
-                    "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"{bg}\"/>",
-                    width + 0.3,
-                    CELL.1
-                );
-            }
-            let text = if cell.contents().is_empty() {
-                " "
-            } else {
-                cell.contents()
-            };
-            let style = style(cell, fg);
-            match runs.last_mut() {
-                // Only ASCII is sure to be as wide as its cell in every font.
-                Some(run) if run.style == style && text.is_ascii() && run.text.is_ascii() => {
-                    run.text.push_str(text);
-                    run.width += width;
-                }
-                _ => runs.push(Run {
-                    style,
-                    x,
-                    width,
-                    text: text.to_owned(),
-                }),
-            }
+    )
+}
+
+/// The grounds and the texts of one row.
+fn drawn(screen: &vt100::Screen, row: u16, y: f32) -> (String, String) {
+    use std::fmt::Write as _;
+    let (mut grounds, mut texts) = (String::new(), String::new());
+    let mut runs: Vec<Run> = Vec::new();
+    for column in 0..screen.size().1.get() {
+        let Some(cell) = screen.cell(row, column) else {
+            continue;
+        };
+        if cell.is_wide_continuation() {
+            continue;
         }
-        for run in runs.iter().filter(|run| !run.text.trim().is_empty()) {
-            let text = run
-                .text
-                .replace('&', "&amp;")
-                .replace('<', "&lt;")
-                .replace('>', "&gt;");
-            let _ = writeln!(
-                texts,
-                "<text x=\"{:.1}\" y=\"{:.1}\" textLength=\"{:.1}\" lengthAdjust=\"spacingAndGlyphs\" xml:space=\"preserve\" {}>{text}</text>",
-                run.x,
-                y + 13.5,
-                run.width,
-                run.style
+        let x = 8.0 + f32::from(column) * CELL.0;
+        let width = if cell.is_wide() { 2.0 } else { 1.0 } * CELL.0;
+        let (mut fg, mut bg) = (colour(cell.fgcolor()), colour(cell.bgcolor()));
+        if cell.inverse() {
+            (fg, bg) = (
+                Some(bg.unwrap_or_else(|| BACKGROUND.to_owned())),
+                Some(fg.unwrap_or_else(|| FOREGROUND.to_owned())),
             );
         }
+        if let Some(bg) = bg {
+            let _ = writeln!(
+                grounds,
+                "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"{bg}\"/>",
+                width + 0.3,
+                CELL.1
+            );
+        }
+        let text = if cell.contents().is_empty() {
+            " "
+        } else {
+            cell.contents()
+        };
+        let style = style(cell, fg);
+        match runs.last_mut() {
+            // Only ASCII is sure to be as wide as its cell in every font.
+            Some(run) if run.style == style && text.is_ascii() && run.text.is_ascii() => {
+                run.text.push_str(text);
+                run.width += width;
+            }
+            _ => runs.push(Run {
+                style,
+                x,
+                width,
+                text: text.to_owned(),
+            }),
+        }
     }
-    out.push_str(&texts);
-    out.push_str("</svg>\n");
-    out
+    for run in runs.iter().filter(|run| !run.text.trim().is_empty()) {
+        let text = run
+            .text
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;");
+        let _ = writeln!(
+            texts,
+            "<text x=\"{:.1}\" y=\"{:.1}\" textLength=\"{:.1}\" lengthAdjust=\"spacingAndGlyphs\" xml:space=\"preserve\" {}>{text}</text>",
+            run.x,
+            y + 13.5,
+            run.width,
+            run.style
+        );
+    }
+    (grounds, texts)
 }

@@ -5,6 +5,7 @@
 use super::Answer;
 use crate::action::parameters::one_address;
 use crate::app::batch::Choice;
+use crate::app::case::RunId;
 use crate::app::effect::Effect;
 use crate::app::keys;
 use crate::app::line_edit::LineEdit;
@@ -34,7 +35,8 @@ pub enum Then {
 
 impl Then {
     /// This host alone, named as such: it lets nobody else in.
-    fn for_this_host(mut self) -> Self {
+    #[must_use]
+    pub fn for_this_host(mut self) -> Self {
         let parameters = match &mut self {
             Self::One(action) => &mut action.parameters,
             Self::Several(choice, _) => &mut choice.parameters,
@@ -43,13 +45,13 @@ impl Then {
         self
     }
 
-    fn go_on(self, state: &mut State, effects: &mut Vec<Effect>) {
+    /// The run of the preview, where it is of one instance.
+    pub fn go_on(self, state: &mut State, effects: &mut Vec<Effect>) -> Option<RunId> {
         match self {
-            Self::One(action) => {
-                actions::prepare_ranked(state, *action, effects);
-            }
+            Self::One(action) => actions::prepare_ranked(state, *action, effects),
             Self::Several(choice, instances) => {
                 batch::prepare(state, choice, instances, effects);
+                None
             }
         }
     }
@@ -89,9 +91,15 @@ fn given(
     let ui = &state.texts.ui;
     let told = match (text, then) {
         // Without an address, rules are judged for this host.
-        ("" | "here", None) => {
+        ("", None) => {
             state.user_source = None;
+            state.user_is_here = false;
             ui.user_source_cleared.clone()
+        }
+        ("here", None) => {
+            state.user_source = None;
+            state.user_is_here = true;
+            fill(&ui.user_source_is_here, &[("host", &state.vantage)])
         }
         ("here", Some(then)) => {
             then.for_this_host().go_on(state, effects);
@@ -101,6 +109,7 @@ fn given(
             let address =
                 one_address(text).ok_or_else(|| fill(&ui.user_source_bad, &[("text", text)]))?;
             state.user_source = Some(address);
+            state.user_is_here = false;
             let told = fill(&ui.user_source_set, &[("address", &address.to_string())]);
             if let Some(then) = then {
                 state.tell(Severity::Good, told);

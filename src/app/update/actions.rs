@@ -84,8 +84,12 @@ pub fn prepare_ranked(
         .get("source")
         .is_some_and(|value| !value.is_null());
     if action.is_for_a_source() && !named && state.user_source.is_none() {
+        let then = Then::One(Box::new(ranked));
+        if state.user_is_here {
+            return then.for_this_host().go_on(state, effects);
+        }
         state.overlays.push(Overlay::UserSource(UserSource {
-            then: Some(Then::One(Box::new(ranked))),
+            then: Some(then),
             ..UserSource::default()
         }));
         return None;

@@ -37,8 +37,13 @@ pub fn prepare(
     let named = choice.parameters.contains_key("source");
     let needs_source = choice.action.is_for_a_source() && !named;
     if needs_source && state.user_source.is_none() {
+        let then = Then::Several(choice, instances);
+        if state.user_is_here {
+            then.for_this_host().go_on(state, effects);
+            return;
+        }
         state.overlays.push(Overlay::UserSource(UserSource {
-            then: Some(Then::Several(choice, instances)),
+            then: Some(then),
             ..UserSource::default()
         }));
         return;

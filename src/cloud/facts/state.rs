@@ -100,7 +100,15 @@ fn last_operation(gatherer: &Gatherer, since: Option<Timestamp>) -> Reading {
         ..
     } = operation;
     match state.as_str() {
-        "SUCCESS" => gatherer.observed(last_operation::SUCCEEDED, said::succeeded(action)),
+        "SUCCESS" => {
+            let keys = gatherer.instance.key_ids.join(", ");
+            let detail = if action == "AssociateInstancesKeyPairs" && !keys.is_empty() {
+                said::succeeded_and_bound(action, keys)
+            } else {
+                said::succeeded(action)
+            };
+            gatherer.observed(last_operation::SUCCEEDED, detail)
+        }
         "FAILED" => {
             let kind = if action == "ResetInstancesPassword" {
                 last_operation::FAILED_PASSWORD_RESET

@@ -329,10 +329,12 @@ fn entry_text(entry: &crate::store::journal::Entry, now: Timestamp, texts: &Text
     let outcome = entry.standing();
     let (user, host) = (&entry.author.user, &entry.author.host);
     let began = entry.began.strftime("%Y-%m-%d %H:%M:%SZ");
-    let mut lines = vec![
-        texts.said(&said::journal_by(began, user, host, outcome)),
-        texts.said(&entry.detail),
-    ];
+    let by = if entry.plan.unasked {
+        said::journal_by_itself(began, user, host, outcome)
+    } else {
+        said::journal_by(began, user, host, outcome)
+    };
+    let mut lines = vec![texts.said(&by), texts.said(&entry.detail)];
     lines.retain(|line| !line.is_empty());
     let before = entry.login_before.iter().map(said::journal_before);
     let after = entry.login_after.iter().map(said::journal_after);

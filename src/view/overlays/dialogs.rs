@@ -37,6 +37,7 @@ pub fn edit_line(paint: &mut Paint<'_>, x: u16, y: u16, width: u16, lead: &str, 
         Span::styled(after, theme.text),
     ]);
     paint.line(x, y, width, &line);
+    paint.typed.push(y);
 }
 
 /// What is asked.

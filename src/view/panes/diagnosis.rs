@@ -278,6 +278,7 @@ fn status(state: &State, case: Option<&Case>, look: &Look, cells: usize) -> Vec<
         let user = match state.user_source {
             Some(address) if !state.looks.privacy => address.to_string(),
             Some(_) => ui.masked.clone(),
+            None if state.user_is_here => ui.user_here.clone(),
             None => ui.user_unknown.clone(),
         };
         let text = fill(

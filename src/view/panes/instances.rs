@@ -47,6 +47,7 @@ pub fn draw(
     let mut body = inner;
     if let Some(filter) = filter_line(state, paint) {
         paint.line(body.x, body.y, body.width, &filter);
+        paint.typed.push(body.y);
         body = below(body);
     }
     let foot = foot(state, paint);
@@ -69,6 +70,9 @@ pub fn draw(
     for (line, row) in state.fleet.window(offset, rows).enumerate() {
         let y = body.y + line as u16;
         let selected = offset + line == state.fleet.selected_at();
+        if selected {
+            geometry.first.push(y);
+        }
         draw_row(
             state,
             paint,

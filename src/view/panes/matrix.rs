@@ -46,8 +46,16 @@ fn fitting(layers: &[&'static str], case: Option<&Case>, room: usize) -> Vec<&'s
     kept.into_iter().map(|index| layers[index]).collect()
 }
 
-/// Widths of columns that would like `needs`, the widest giving way first.
-fn shared(mut needs: Vec<usize>, room: usize) -> Vec<usize> {
+/// Widths of columns that would like `needs`: first heads give way that are wider than what stands under
+/// them (`least`), then the widest column.
+fn shared(mut needs: Vec<usize>, least: &[usize], room: usize) -> Vec<usize> {
+    while needs.iter().sum::<usize>() > room {
+        let spare = |at: &usize| needs[*at].saturating_sub(least[*at].max(4));
+        match (0..needs.len()).max_by_key(spare) {
+            Some(widest) if spare(&widest) > 0 => needs[widest] -= 1,
+            _ => break,
+        }
+    }
     while needs.iter().sum::<usize>() > room {
         match needs.iter_mut().max() {
             Some(widest) if *widest > 4 => *widest -= 1,
@@ -84,14 +92,14 @@ pub fn lines(
         Path::Private => &instance.private_addresses,
     };
     let paths = [Path::Public, Path::Private];
-    let need = |layer: &&str| {
+    let values = |layer: &&str| {
         let texts_of = paths
             .iter()
             .filter(|path| !addresses(**path).is_empty())
             .map(|path| width(&cell(layer, *path).0));
-        let widest = texts_of.chain([width(texts.layer(layer))]).max();
-        widest.unwrap_or_default() + 2
+        texts_of.max().unwrap_or_default()
     };
+    let need = |layer: &&str| values(layer).max(width(texts.layer(layer))) + 2;
     let read = |layer: &str| paths.iter().any(|path| is_read(case, layer, *path));
     let mut layers = layers;
     let mut needs: Vec<usize> = layers.iter().map(need).collect();
@@ -109,7 +117,8 @@ pub fn lines(
             *need -= 1;
         }
     }
-    let columns = shared(needs, room);
+    let least: Vec<usize> = layers.iter().map(|layer| values(layer) + 1).collect();
+    let columns = shared(needs, &least, room);
     let last = columns.len().saturating_sub(1);
     let fitted = |text: &str, at: usize, column: usize| {
         let space = if at == last { "" } else { " " };
@@ -203,7 +212,9 @@ fn history(row: Option<&Row>, path: Path, look: &Look, texts: &Texts) -> Option<
     if looks < 2 {
         return None;
     }
-    let mut spans = sparkline::looks(track, look);
+    let label = format!("{} ", texts.ui.looks_label);
+    let mut spans = vec![Span::styled(label, look.theme.dim)];
+    spans.extend(sparkline::looks(track, look));
     let mut figures = Vec::new();
     if let Some((least, most)) = track.latency() {
         let most_text = Figure::new(f64::from(most), 0, Unit::Milliseconds).text(texts.lang());

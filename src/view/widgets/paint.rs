@@ -19,6 +19,8 @@ pub struct Paint<'a> {
     pub look: &'a Look,
     /// What was drawn so far that leads somewhere.
     pub links: Vec<Link>,
+    /// Rows in which somebody types.
+    pub typed: Vec<u16>,
 }
 
 impl<'a> Paint<'a> {
@@ -28,6 +30,7 @@ impl<'a> Paint<'a> {
             buf,
             look,
             links: Vec::new(),
+            typed: Vec::new(),
         }
     }
 
