@@ -18,6 +18,7 @@ pub mod doctor;
 mod fault;
 pub mod fleet;
 pub mod guest_script;
+pub mod kit;
 pub mod guide;
 pub mod heal;
 pub mod help;
@@ -107,6 +108,7 @@ async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Some(Command::Check(args)) => Box::pin(check::run(args, global)).await,
         Some(Command::Diagnose(args)) => diagnose::run(args, global).await,
         Some(Command::GuestScript(args)) => guest_script::run(args, global).await,
+        Some(Command::Kit(args)) => kit::run(args, global).await,
         Some(Command::Act(args)) => Box::pin(act::run(args, global)).await,
         Some(Command::Heal(args)) => Box::pin(heal::run(args, global)).await,
         Some(Command::Guide(args)) => guide::run(args, global),

@@ -11,6 +11,7 @@ mod looks;
 pub(super) mod memory;
 mod movement;
 mod overlay_keys;
+pub(super) mod pasted;
 pub mod palette;
 pub(super) mod reader;
 pub(super) mod ticket;

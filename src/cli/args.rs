@@ -5,9 +5,11 @@
 
 mod check;
 mod guest_script;
+mod kit;
 
 pub use check::CheckArgs;
 pub use guest_script::{GuestScriptArgs, GuestSystem};
+pub use kit::{KitArgs, KitShell};
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -128,6 +130,8 @@ pub enum Command {
     Diagnose(DiagnoseArgs),
     /// Print the script that a look inside the guest would send
     GuestScript(GuestScriptArgs),
+    /// Print a short script for the failing user's own machine
+    Kit(KitArgs),
     /// Preview or run one action
     Act(ActArgs),
     /// Carry out the ranked repairs one by one, each verified, until login is back

@@ -28,6 +28,9 @@ const MAX_ACTIONS: usize = 5;
 pub fn text(report: &Report) -> String {
     let mut out = String::new();
     line(&mut out, 0, &headline(report));
+    if let Some(vantages) = display::vantages(report) {
+        line(&mut out, 0, &vantages);
+    }
     let share = Figure::new(report.coverage * 100.0, 0, Unit::Share);
     line(&mut out, 2, &said::read_share(share, &report.knowledge));
     if asks_for_way(report) {
