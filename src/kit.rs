@@ -45,8 +45,7 @@ pub fn without(text: &str) -> Cow<'_, str> {
 
 /// An answer that tells nothing, and why.
 fn unknown(why: Said) -> Told {
-    let reading =
-        Reading::without_state(group::REACH, Source::Operator, Status::NotAttempted, why);
+    let reading = Reading::without_state(group::REACH, Source::Operator, Status::NotAttempted, why);
     Told {
         readings: vec![reading.on_path(Path::User)],
         source: None,

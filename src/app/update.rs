@@ -11,8 +11,8 @@ mod looks;
 pub(super) mod memory;
 mod movement;
 mod overlay_keys;
-pub(super) mod pasted;
 pub mod palette;
+pub(super) mod pasted;
 pub(super) mod reader;
 pub(super) mod ticket;
 

@@ -12,8 +12,8 @@ use super::slot::{Likelihood, Slot};
 use crate::domain::evidence::Path;
 use crate::domain::instance::Os;
 
-/// How far a measurement counts that a person brings: nobody signs it.
-const USER_STATEMENT: f64 = 0.6;
+/// How far a measurement counts that a person brings: nobody signs it. As much as a pasted text.
+const USER_STATEMENT: f64 = 0.8;
 
 /// One way in which a cause shows itself.
 #[derive(Debug, Clone)]

@@ -165,7 +165,10 @@ fn vantage(value: &Value) -> Vantage {
             .and_then(Value::as_str)
             .map(clean)
             .filter(|s| !s.is_empty()),
-        user_way: value.get("user_way").and_then(Value::as_str).and_then(Path::parse_way),
+        user_way: value
+            .get("user_way")
+            .and_then(Value::as_str)
+            .and_then(Path::parse_way),
         account: value
             .get("account")
             .and_then(Value::as_str)

@@ -3,8 +3,8 @@
 //! Lives here: normalised fields of `DescribeInstances` and what follows from them alone.
 //! Must not live here: wire types, API calls, judgement about causes.
 
-use super::evidence::{Path, State};
 use super::evidence::state::instance_state;
+use super::evidence::{Path, State};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 

@@ -148,7 +148,10 @@ mod tests {
             whole.replace('\n', "\r\n"),
             whole.replace('\n', "   \n"),
             whole.lines().map(|line| format!("> > {line}\n")).collect(),
-            whole.lines().map(|line| format!("\t| {line} |\n")).collect(),
+            whole
+                .lines()
+                .map(|line| format!("\t| {line} |\n"))
+                .collect(),
             whole.replace('\n', " "),
             wrapped.join("\n"),
             format!("Here it is:\n\n```\n{whole}```\nThanks!"),

@@ -10,9 +10,7 @@ use super::{Told, said, unknown};
 use crate::domain::evidence::state::{
     banner, kex, name_resolution, path_mtu, rdp_negotiation, reach, text_target, user_proxy,
 };
-use crate::domain::evidence::{
-    Family, Path, Reading, Source, State, Status, group, state_at,
-};
+use crate::domain::evidence::{Family, Path, Reading, Source, State, Status, group, state_at};
 use crate::domain::report::InstanceSummary;
 use crate::domain::said::{Arg, Figure, Joint, List, Said, Table, Unit, Word};
 
@@ -36,9 +34,9 @@ pub(super) fn of(answer: &Answer, instance: &InstanceSummary) -> Told {
     }
     let from_there = |reading: Reading| reading.on_path(Path::User).in_family(Family::of(to));
     let mut readings = vec![from_there(reach(answer))];
-    let is_open = readings[0].seen().is_some_and(|state| {
-        matches!(state, reach::OPEN | reach::OPEN_LOGIN_ONLY | reach::FLAKY)
-    });
+    let is_open = readings[0]
+        .seen()
+        .is_some_and(|state| matches!(state, reach::OPEN | reach::OPEN_LOGIN_ONLY | reach::FLAKY));
     if is_open {
         let seen = [
             greeting(answer),
@@ -100,8 +98,7 @@ fn reach(answer: &Answer) -> Reading {
     let alive = neighbours
         .iter()
         .any(|(_, word)| matches!(word, Some("open" | "refused")));
-    let dead = !neighbours.is_empty()
-        && neighbours.iter().all(|(_, word)| *word == Some("silent"));
+    let dead = !neighbours.is_empty() && neighbours.iter().all(|(_, word)| *word == Some("silent"));
     let pings = pings(answer);
     let answers = pings.is_some_and(|(back, _)| back > 0);
     let state = match tries {
@@ -303,8 +300,11 @@ fn target(answer: &Answer, instance: &InstanceSummary, own: &[IpAddr]) -> Option
             (text_target::OTHER_ADDRESS, said::types_address(it))
         }
         (_, Some(port)) => (text_target::OTHER_PORT, said::types_port(port, wanted)),
-        (Some(it), None) => (text_target::SAME, said::types_address(it)),
-        (None, None) => return None,
+        // Behind a proxy the right address does not say that the right machine is reached.
+        (Some(it), None) if answer.get("command") != Some("yes") => {
+            (text_target::SAME, said::types_address(it))
+        }
+        _ => return None,
     };
     Some(seen(state, detail))
 }
@@ -357,7 +357,9 @@ fn source(answer: &Answer, to: IpAddr) -> Option<IpAddr> {
     let certain = match source {
         _ if source.is_loopback() || is_fake(source) => to.is_loopback(),
         IpAddr::V4(v4) if v4.is_private() => matches!(to, IpAddr::V4(to) if to.is_private()),
-        IpAddr::V4(v4) => !(v4.is_link_local() || v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64),
+        IpAddr::V4(v4) => {
+            !(v4.is_link_local() || v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64)
+        }
         IpAddr::V6(v6) => !(v6.is_unique_local() || v6.is_unicast_link_local()),
     };
     (certain && source.is_ipv4() == to.is_ipv4()).then_some(source)

@@ -101,7 +101,10 @@ fn is_plain(c: char) -> bool {
 /// A sentence without anything that a shell could take for more than words.
 fn as_comment(text: &str) -> String {
     text.chars()
-        .filter(|c| !c.is_control() && !"'\"`$\\{}\u{2018}\u{2019}\u{201a}\u{201b}\u{201c}\u{201d}\u{201e}".contains(*c))
+        .filter(|c| {
+            !c.is_control()
+                && !"'\"`$\\{}\u{2018}\u{2019}\u{201a}\u{201b}\u{201c}\u{201d}\u{201e}".contains(*c)
+        })
         .collect()
 }
 

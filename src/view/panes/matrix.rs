@@ -74,9 +74,7 @@ pub fn lines(
     let layers: Vec<&str> = layers(protocol).iter().map(|group| group.id).collect();
     let rows = rows(case);
     let names = rows.iter().map(|path| width(texts.path(*path)));
-    let label = (names.max().unwrap_or_default() + 2)
-        .min(cells / 4)
-        .max(4);
+    let label = (names.max().unwrap_or_default() + 2).min(cells / 4).max(4);
     // The last column needs no space behind it.
     let room = cells.saturating_sub(label) + 1;
     let layers = fitting(&layers, case, room / LEAST_COLUMN);
