@@ -12,8 +12,8 @@ said! { "diagnosis":
     needing(what: Said, needs: Said) = "{what}, needs {needs}";
     without_state(place: Said, status: Word) = "{place} is {status}";
     without_state_why(place: Said, status: Word, detail: Said) = "{place} is {status}: {detail}";
-    vantages(sound: Number, all: Number) = "the way in looks sound from {sound} of {all} vantages";
-    vantages_not(sound: Number, all: Number, bad: List) = "the way in looks sound from {sound} of {all} vantages, not from: {bad}";
+    vantages(sound: Number, all: Number) = "Sound from {sound} of {all} vantages";
+    vantages_not(sound: Number, all: Number, bad: List) = "Sound from {sound} of {all} vantages; not from: {bad}";
     the_public() = "this host to the public address";
     the_private() = "this host to the private address";
     the_user() = "the user's machine";

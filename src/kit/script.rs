@@ -95,7 +95,7 @@ pub fn script(
 }
 
 fn is_plain(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '-'
+    c.is_ascii_alphanumeric() || "-.:".contains(c)
 }
 
 /// A sentence without anything that a shell could take for more than words.
