@@ -58,7 +58,7 @@ try {
 } catch { Put 'src' '' }
 foreach ($Variable in 'http_proxy', 'https_proxy', 'all_proxy') {
     $Value = [Environment]::GetEnvironmentVariable($Variable)
-    if ($Value) { Put "env-$Variable" ((($Value -replace '^.*@', '') -replace '^[a-z0-9]+://', '') -replace '/.*$', '') }
+    if ($Value) { Put ('env-' + ($Variable -replace '_.*$', '')) ((($Value -replace '^.*@', '') -replace '^[a-z0-9]+://', '') -replace '/.*$', '') }
 }
 $System = Get-ItemProperty 'HKCU:\Software\Microsoft\Windows\CurrentVersion\Internet Settings' -ErrorAction SilentlyContinue
 if ($System -and $System.ProxyEnable) { Put 'env-system' (($System.ProxyServer -replace '^.*@', '') -replace '/.*$', '') }
@@ -107,11 +107,12 @@ $Ping = New-Object Net.NetworkInformation.Ping
 function Ping-Size($Size) {
     try {
         $Options = New-Object Net.NetworkInformation.PingOptions (64, $true)
-        switch ("$($Ping.Send($A, 2000, (New-Object byte[] $Size), $Options).Status)") { 'Success' { 'y' } 'PacketTooBig' { 'b' } default { 'n' } }
+        $Status = "$($Ping.Send($A, 2000, (New-Object byte[] $Size), $Options).Status)"
+        if ($Status -eq 'Success') { 'y' } elseif ($Status -eq 'PacketTooBig') { 'b' } else { 'n' }
     } catch { 'u' }
 }
 $Back = 0; $Sent = 0; $Known = $true
-foreach ($Try in 1..20) {
+for ($Try = 1; $Try -le 20; $Try++) {
     $Word = Ping-Size 32
     if ($Word -eq 'u') { $Known = $false; break }
     $Sent++

@@ -76,7 +76,7 @@ elif has route && has ifconfig; then
 fi
 for v in http_proxy https_proxy all_proxy HTTPS_PROXY ALL_PROXY; do
   eval "x=\${$v-}"; [ -n "$x" ] || continue
-  x=${x##*@}; x=${x#*://}; put "env-$v" "${x%%/*}"
+  x=${x##*@}; x=${x#*://}; put "env-${v%_*}" "${x%%/*}"
 done
 # {{say-name}}
 H=${N##* }; H=${H##*@}; g=

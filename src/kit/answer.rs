@@ -78,12 +78,24 @@ pub(super) fn find(text: &str) -> Option<Result<Answer, Said>> {
     })
 }
 
-/// The text without the lines from the first mark to the last.
+/// The text without the lines from the first mark to the last. Where the beginning is lost, the lines
+/// before the mark that end as fields do go with it.
 pub(super) fn cut_out(text: &str) -> Cow<'_, str> {
     let Some(first) = text.find(MARK) else {
         return Cow::Borrowed(text);
     };
-    let begin = text[..first].rfind(['\n', '\r']).map_or(0, |at| at + 1);
+    let line_of = |at: usize| text[..at].rfind(['\n', '\r']).map_or(0, |at| at + 1);
+    let mut begin = line_of(first);
+    while let Some(before) = text[..begin].strip_suffix(['\n', '\r']) {
+        let line = &before[line_of(before.len())..];
+        if !line
+            .trim_end_matches(|c| !ALPHABET.contains(c))
+            .ends_with(';')
+        {
+            break;
+        }
+        begin = line_of(before.len());
+    }
     // Without its end the rest of the text is the answer.
     let end = text.rfind(MARK).filter(|last| *last != first);
     let rest = end.map_or("", |last| {

@@ -346,7 +346,7 @@ fn setup(answer: &Answer, first: Said) -> List {
         _ => said::fact_no_rsa(),
     }));
     let variables = answer.starting("env-").filter(|(_, host)| !host.is_empty());
-    facts.extend(variables.map(|(name, host)| said::fact_variable(name, host)));
+    facts.extend(variables.map(|(name, host)| said::fact_proxy(name, host)));
     List::of(Joint::Names, facts.into_iter().map(Arg::from))
 }
 

@@ -40,7 +40,7 @@ said! { "kit":
     fact_proxy_works() = "through its proxy command the service greets";
     fact_proxy_fails() = "through its proxy command the service does not greet";
     fact_direct() = "no proxy command";
-    fact_variable(name: Name, host: Name) = "{name} is set to {host}";
+    fact_proxy(name: Name, host: Name) = "a proxy is set for {name}: {host}";
     what() = "Tells an operator how the login port looks from your machine. About a minute; it changes nothing.";
     safe() = "It needs no password and no key, and prints none: read it before you run it.";
     how_sh(command: Name) = "Run: {command}  (the last word is what you type after `ssh`, or the name or address you connect to)";

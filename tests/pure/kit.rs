@@ -193,7 +193,7 @@ fn a_proxy_is_told_by_what_greets_through_it() {
     }
     let detail = readings(
         Os::Linux,
-        "tcp=open command=no jump=no ver=OpenSSH-9.2p1 user=op keys=2 rsa=no env-https_proxy=proxy.corp:8080",
+        "tcp=open command=no jump=no ver=OpenSSH-9.2p1 user=op keys=2 rsa=no env-https=proxy.corp:8080",
     );
     let proxy = detail
         .iter()
