@@ -78,7 +78,7 @@ pub fn diagnose(knowledge: &Knowledge, case: &Case<'_>) -> Report {
         schema_version: SCHEMA_VERSION,
         verdict: verdict(&causes, weighed.len(), &case),
         also_broken,
-        coverage: next::coverage(model, weighed),
+        coverage: next::coverage(knowledge, model, weighed),
         next_evidence,
         actions,
         guides: Vec::new(),

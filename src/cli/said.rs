@@ -18,7 +18,7 @@ said! { "cli":
         "entry {entry} ({title}): {outcome}: {detail}";
     read_share(share: Figure, knowledge: Name) = "{share} of what could be known was read; knowledge {knowledge}";
     kit_no_address() = "it has no address that a user could come to";
-    kit_how(target: Raw, other: Name) = "send that to the user; what it prints goes to `cvmtop diagnose {target} --error-text FILE`, or into the console with `e` (another shell: --shell {other})";
+    kit_how(target: Raw, other: Name) = "send that to the user; what it prints goes to `cvmtop diagnose {target} --error-text FILE`, or into the console with `e` (for another shell: `--shell {other}`)";
     a_case() = "case";
     port(port: Number) = "port {port}";
     headline(name: Raw, about: List, verdict: Said) = "{name} ({about}): {verdict}";

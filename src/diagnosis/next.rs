@@ -247,8 +247,8 @@ pub(super) fn obtainable(case: &Case<'_>, group: &Evidence, path: Option<Path>) 
 
 /// Bits of the groups that were read over the bits of all groups, weighed before any evidence. A
 /// second vantage mostly repeats the first, and nothing is missing where nobody asked for it.
-pub(super) fn coverage(model: &Model, weighed: &[Weighed]) -> f64 {
-    let counts = |slot: &Slot| slot.path != Some(Path::User);
+pub(super) fn coverage(knowledge: &Knowledge, model: &Model, weighed: &[Weighed]) -> f64 {
+    let counts = |slot: &Slot| !of_the_kit(&knowledge.evidence[slot.group].id, slot.path);
     let own = model.slots.iter().filter(|slot| counts(slot));
     let total: f64 = own.map(|s| s.worth_bits).sum();
     let mut seen = vec![false; model.slots.len()];

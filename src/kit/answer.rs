@@ -58,8 +58,8 @@ impl Answer {
 /// The last answer in a text, or what is wrong with it; `None` where there is none.
 pub(super) fn find(text: &str) -> Option<Result<Answer, Said>> {
     let (from, _) = text.match_indices(MARK).find(|(at, _)| {
-        let rest: String = bare(&text[*at..]).take(BEGIN.len()).collect();
-        rest == BEGIN || rest.starts_with(END)
+        let rest: String = bare(&text[*at..]).take(END.len()).collect();
+        rest.starts_with(BEGIN) || rest == END
     })?;
     // What stands before the first mark may be as long as it likes.
     let all: String = bare(&text[from..]).take(4 * MOST).collect();
@@ -72,9 +72,10 @@ pub(super) fn find(text: &str) -> Option<Result<Answer, Said>> {
     };
     let (body, after) = (&rest[..end], &rest[end + END.len()..]);
     let given = after.split(';').next().unwrap_or_default();
-    Some(match body.len() <= MOST && given == sum(body) {
-        true => Ok(parted(body)),
-        false => Err(said::sum_differs()),
+    Some(if body.len() <= MOST && given == sum(body) {
+        Ok(parted(body))
+    } else {
+        Err(said::sum_differs())
     })
 }
 

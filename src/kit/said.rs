@@ -35,8 +35,8 @@ said! { "kit":
     fact_user(user: Name) = "user {user}";
     fact_keys(keys: Number) = "{keys:key file}";
     fact_only() = "no other keys";
-    fact_rsa() = "still offers ssh-rsa";
-    fact_no_rsa() = "no longer offers ssh-rsa";
+    fact_rsa() = "still offers `ssh-rsa`";
+    fact_no_rsa() = "no longer offers `ssh-rsa`";
     fact_proxy_works() = "through its proxy command the service greets";
     fact_proxy_fails() = "through its proxy command the service does not greet";
     fact_direct() = "no proxy command";
@@ -44,7 +44,7 @@ said! { "kit":
     what() = "Tells an operator how the login port looks from your machine. About a minute; it changes nothing.";
     safe() = "It needs no password and no key, and prints none: read it before you run it.";
     how_sh(command: Name) = "Run: {command}  (the last word is what you type after `ssh`, or the name or address you connect to)";
-    ask() = "What do you type after ssh, or which computer do you connect to? (Enter: nothing)";
+    ask() = "What do you type after `ssh`, or which computer do you connect to? (Enter: nothing)";
     say_way() = "Which way out, and the proxies that are set (host only)";
     say_name() = "What your client makes of the name";
     say_port() = "The login port, twice, and what answers there";

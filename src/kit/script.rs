@@ -3,6 +3,8 @@
 //!
 //! Must not live here: the scripts' own text (`assets/kit`).
 
+use std::net::IpAddr;
+
 use super::said;
 use crate::domain::instance::Os;
 use crate::domain::report::InstanceSummary;
@@ -57,8 +59,8 @@ pub fn script(
         .iter()
         .chain(&instance.private_addresses);
     // Nothing but an address can stand in a script.
-    let address = addresses.filter_map(|it| it.parse::<std::net::IpAddr>().ok());
-    let address = address.into_iter().next()?.to_string();
+    let mut addresses = addresses.filter_map(|it| it.parse::<IpAddr>().ok());
+    let address = addresses.next()?.to_string();
     let kind = match instance.os {
         Os::Windows => "rdp",
         Os::Linux | Os::Unknown => "ssh",

@@ -203,7 +203,7 @@ fn a_proxy_is_told_by_what_greets_through_it() {
         "OpenSSH-9.2p1",
         "2 key files",
         "proxy.corp:8080",
-        "no longer offers ssh-rsa",
+        "no longer offers `ssh-rsa`",
     ] {
         assert!(proxy.detail.contains(part), "{part}: {}", proxy.detail);
     }
