@@ -4,17 +4,22 @@
 # {{how}}
 A='{{address}}' P={{port}} K='{{kind}}' ID='{{id}}' W='{{neighbours}}'
 [ -z "${ZSH_VERSION-}" ] || emulate sh
+case $K in ssh) G=$P ;; *) G= ;; esac
 LC_ALL=C; export LC_ALL
 N=$*
 if [ -z "$N" ] && [ -t 0 ]; then printf '%s ' '{{ask}}' >&2; read -r N; fi
+T=$(mktemp) || exit 1
+trap 'rm -f "$T"' EXIT; trap 'exit 1' INT TERM
 has() { command -v "$1" >/dev/null 2>&1; }
-# A command for so many seconds at most; what it says, and whether it was ended.
+# A command for so many seconds at most; what it says, and whether it was ended. It goes through a
+# file, so that nothing that the command leaves behind can hold this up.
 within() {
   s=$1; shift
-  { "$@" 2>&1 & p=$!
+  { "$@" >"$T" 2>&1 & p=$!
     sh -c 'sleep $0; kill $1' "$s" "$p" >/dev/null 2>&1 & w=$!
-    wait "$p"; [ $? -le 128 ] || echo ' was ended'
+    wait "$p"; [ $? -le 128 ] || echo ' was ended' >>"$T"
     kill "$w"; } 2>/dev/null </dev/null
+  cat "$T"
 }
 # Milliseconds, shortened so that every shell can count them.
 now() {
@@ -47,7 +52,7 @@ tcp() {
   for by in bash nc curl python3 ssh; do
     has $by || continue
     case $by in
-      bash) o=$(within 5 bash -c 'exec 3<>"/dev/tcp/$0/$1" && echo " open" && [ "$1" = "$2" ] && head -n 1 <&3' "$A" "$1" "$P")
+      bash) o=$(within 5 bash -c 'exec 3<>"/dev/tcp/$0/$1" && echo " open" && [ "$1" = "$2" ] && exec head -n 1 <&3' "$A" "$1" "$G")
         case $o in *' open'*) ;; *' was ended'*) o='timed out' ;; esac ;;
       nc) o=$(within 5 nc -v -w 4 "$A" "$1")
         case $o in *sage:*) o=$(within 6 nc -w 4 "$A" "$1")
@@ -119,14 +124,17 @@ case $one$r in
     put hms $t
   else
     x='printf "\003\000\000\023\016\340\000\000\000\000\000\001\000\010\000\003\000\000\000"'
-    t=$(now); o=
-    if has bash; then o=$(within 8 bash -c "exec 3<>/dev/tcp/$A/$P; $x >&3; head -c 19 <&3 | od -An -v -tx1; echo end")
-    elif has nc; then o=$(within 8 sh -c "($x; sleep 3) | nc -w 4 $A $P | od -An -v -tx1; echo end")
-    elif has curl; then o=$(within 8 sh -c "($x; sleep 3) | curl -s -m 4 telnet://$A:$P | od -An -v -tx1; echo end"); fi
+    t=$(now); : >"$T"
+    if has bash; then within 6 bash -c "exec 3<>/dev/tcp/$A/$P; $x >&3; exec head -c 19 <&3"
+    elif has nc; then within 6 sh -c "($x; sleep 3) | nc -w 4 $A $P"
+    elif has curl; then within 6 sh -c "($x; sleep 3) | curl -s -m 4 telnet://$A:$P"; fi >/dev/null
     put hms $(($(now) - t))
-    case $o in
-      *03\ 00*) put x224 "$(printf %s "${o%end*}" | tr -d ' \n')" ;; *reset*) put x224 reset ;;
-      *"timed out"*|*' was ended'*) put x224 silent ;; *end*) put x224 closed ;; esac
+    x=$(od -An -v -tx1 "$T" | tr -d ' \n' | cut -c 1-38)
+    case $x in
+      0300*) put x224 "$x" ;;
+      '') put x224 closed ;;
+      *) if grep -q reset "$T"; then put x224 reset; elif grep -q 'was ended' "$T"; then put x224 silent; else put x224 "$x"; fi ;;
+    esac
   fi ;;
 esac
 if [ -n "${pc#none}" ] && has ssh; then

@@ -197,10 +197,13 @@ fn negotiation(answer: &Answer) -> Option<Reading> {
 }
 
 fn confirmed(hex: &str) -> State<'static> {
-    let byte = |at: usize| {
+    let digits_at = |at: usize| {
         let digits = hex.get(2 * at..2 * at + 2)?;
         u8::from_str_radix(digits, 16).ok()
     };
+    // What follows the packet is no part of it; its length stands in byte 3.
+    let length = digits_at(3).map_or(0, usize::from);
+    let byte = |at: usize| digits_at(at).filter(|_| at < length);
     if (byte(0), byte(5)) != (Some(3), Some(0xd0)) {
         return rdp_negotiation::WRONG_PROTOCOL;
     }

@@ -47,7 +47,7 @@ impl Kit {
     fn programs(&self, more: &[&str]) -> Option<PathBuf> {
         const ALWAYS: &[&str] = &[
             "sh", "sleep", "date", "tr", "cut", "sed", "awk", "head", "grep", "uname", "od", "ip",
-            "ping", "getent", "sort", "tail",
+            "ping", "getent", "sort", "tail", "mktemp", "rm", "cat",
         ];
         let folder = self.folder.path().join(format!("bin-{}", more.join("-")));
         std::fs::create_dir_all(&folder).unwrap();
