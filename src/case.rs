@@ -16,6 +16,7 @@ use crate::domain::evidence::{Reading, Source, Status, place, table::Group};
 use crate::domain::guide_step::TickedStep;
 use crate::domain::report::{InstanceSummary, Report, Vantage};
 use crate::guide::{self, Lang};
+use crate::kit;
 
 /// How long a reading counts that a later run could not take again. It keeps its own time, and
 /// what was done to the instance since then ends it at once.
@@ -75,7 +76,7 @@ pub fn report(known: &Known<'_>) -> Report {
         offer::hard_restart(&mut report.actions);
     }
     let wanted = guide::MatchInput {
-        pasted: known.pasted.to_owned(),
+        pasted: kit::without(known.pasted).into_owned(),
         ..guide::MatchInput::from_report(&report)
     };
     report.guides = guide::match_guides(guide::library(), &wanted, known.lang);

@@ -23,6 +23,7 @@ pub mod guide;
 pub mod heal;
 pub mod help;
 pub mod journal;
+pub mod kit;
 pub mod learned;
 pub mod list;
 pub mod log;
@@ -110,6 +111,7 @@ async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Some(Command::Check(args)) => Box::pin(check::run(args, global)).await,
         Some(Command::Diagnose(args)) => diagnose::run(args, global).await,
         Some(Command::GuestScript(args)) => guest_script::run(args, global).await,
+        Some(Command::Kit(args)) => kit::run(args, global).await,
         Some(Command::Act(args)) => Box::pin(act::run(args, global)).await,
         Some(Command::Heal(args)) => Box::pin(heal::run(args, global)).await,
         Some(Command::Guide(args)) => guide::run(args, global),

@@ -11,11 +11,12 @@ use std::ops::Range;
 use serde::Deserialize;
 
 use crate::domain::evidence::state::pasted_error;
-use crate::domain::evidence::{Reading, Source, State, group};
+use crate::domain::evidence::{Reading, Source, State, group, place};
 use crate::domain::instance::Os;
 use crate::domain::report::InstanceSummary;
 use crate::domain::said::{self as sentences, Said, Word};
 use crate::domain::text::sanitise;
+use crate::kit;
 
 mod lines;
 pub mod said;
@@ -247,11 +248,16 @@ fn hang(
     })
 }
 
-/// The readings that a pasted text gives, and where it aimed at against the instance;
-/// `observed_at` is left to the caller, who has a clock.
+/// The readings that a pasted text gives, where it aimed at against the instance, and what an answer
+/// of the kit in it says; `observed_at` is left to the caller, who has a clock.
 pub fn evidence(text: &str, instance: &InstanceSummary) -> Vec<Reading> {
-    let mut out = readings(text);
-    out.extend(target::reading(text, instance));
+    let told = kit::read(text, instance);
+    let text = kit::without(text);
+    let mut out = readings(&text);
+    out.extend(target::reading(&text, instance));
+    for reading in told.into_iter().flat_map(|told| told.readings) {
+        place(&mut out, reading);
+    }
     out
 }
 

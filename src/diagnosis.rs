@@ -31,7 +31,7 @@ pub use why_not::{Why, why_not};
 use std::collections::HashSet;
 
 use crate::domain::action::SpentAction;
-use crate::domain::evidence::{Reading, Source, State};
+use crate::domain::evidence::{Path, Reading, Source, State, Tone};
 use crate::domain::report::{
     AlsoBroken, CauseProbability, InstanceSummary, Report, SCHEMA_VERSION, Vantage, Verdict,
 };
@@ -78,7 +78,7 @@ pub fn diagnose(knowledge: &Knowledge, case: &Case<'_>) -> Report {
         schema_version: SCHEMA_VERSION,
         verdict: verdict(&causes, weighed.len(), &case),
         also_broken,
-        coverage: next::coverage(model, weighed),
+        coverage: next::coverage(knowledge, model, weighed),
         next_evidence,
         actions,
         guides: Vec::new(),
@@ -210,8 +210,9 @@ fn is_answer_of_the_service(reading: &Reading) -> bool {
     reading.source == Source::Probe && reading.seen().is_some_and(State::answers)
 }
 
-/// True if somebody's login is known to have failed: by what the client printed, or by the try
-/// that was made here.
+/// True if somebody's login is known to have failed: by what the client printed, by the try that
+/// was made here, or because the user's own machine does not come through.
 fn is_failure_of_a_login(reading: &Reading) -> bool {
-    reading.seen().and_then(State::works) == Some(false)
+    let fails_there = reading.path == Some(Path::User) && reading.tone() == Tone::Bad;
+    fails_there || reading.seen().and_then(State::works) == Some(false)
 }

@@ -7,6 +7,7 @@
 //! * [`probe`]: real TCP, ICMP, SSH and RDP handshakes; outcomes as readings.
 //! * [`diagnosis`]: weighs readings into probabilities of causes, explains and ranks (pure).
 //! * [`guest`]: read-only checks inside the guest and the reading of their answers (pure).
+//! * [`kit`]: the script for the failing user's machine, and its answer as readings (pure).
 //! * [`client_text`]: what login programs print, recognised (pure).
 //! * [`guide`]: known-issue guides, matching and rendering (pure).
 //! * [`action`]: plans, gate and undo of everything that changes the world (pure).
@@ -35,6 +36,7 @@ pub mod domain;
 pub mod guest;
 pub mod guide;
 pub mod input;
+pub mod kit;
 pub mod probe;
 pub mod runtime;
 pub mod store;

@@ -95,6 +95,7 @@ commands! {
     Session "session" Global Previewed;
     PasteError "paste-error" Global Safe;
     UserSource "user-source" Global Safe;
+    Kit "kit" Global Safe;
     Tell "tell" Global Safe;
     Guides "guides" Global Safe;
     WhyNot "why-not" Global Safe;
@@ -176,6 +177,7 @@ impl Command {
             | Self::UserSource
             | Self::Tell
             | Self::PasteError
+            | Self::Kit
             | Self::Copy
             | Self::SelfCheck
             | Self::Ports

@@ -116,16 +116,17 @@ impl Row {
         self.track_on(self.login_path())
     }
 
+    /// Looks along a path; this host keeps none of what others see, and users come by the public one.
     pub fn track_on(&self, path: Path) -> &Track {
         match path {
-            Path::Public => &self.public,
+            Path::Public | Path::User => &self.public,
             Path::Private => &self.private,
         }
     }
 
     pub fn track_on_mut(&mut self, path: Path) -> &mut Track {
         match path {
-            Path::Public => &mut self.public,
+            Path::Public | Path::User => &mut self.public,
             Path::Private => &mut self.private,
         }
     }

@@ -12,6 +12,7 @@ pub(super) mod memory;
 mod movement;
 mod overlay_keys;
 pub mod palette;
+pub(super) mod pasted;
 pub(super) mod reader;
 pub(super) mod ticket;
 

@@ -240,6 +240,7 @@ const WAYS: Words = &[
     ("paste", "Way::Paste"),
     ("tell", "Way::Tell"),
     ("user-source", "Way::UserSource"),
+    ("kit", "Way::Kit"),
 ];
 const PORTS: Words = &[
     ("this-path", "OpenPort::OnThisPath"),

@@ -5,10 +5,12 @@
 
 mod check;
 mod guest_script;
+mod kit;
 mod replay;
 
 pub use check::CheckArgs;
 pub use guest_script::{GuestScriptArgs, GuestSystem};
+pub use kit::{KitArgs, KitShell};
 pub use replay::ReplayArgs;
 
 use std::net::{IpAddr, SocketAddr};
@@ -130,6 +132,8 @@ pub enum Command {
     Diagnose(DiagnoseArgs),
     /// Print the script that a look inside the guest would send
     GuestScript(GuestScriptArgs),
+    /// Print a short script for the failing user's own machine
+    Kit(KitArgs),
     /// Preview or run one action
     Act(ActArgs),
     /// Carry out the ranked repairs one by one, each verified, until login is back

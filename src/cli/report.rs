@@ -152,6 +152,9 @@ fn head(page: &mut Page, report: &Report, all: bool) {
     };
     let mark = texts().labelled(&name, "");
     page.hang(0, &mark, Tone::Strong, tone, &text);
+    if let Some(vantages) = display::vantages(report) {
+        page.put(IN, Tone::Plain, &in_words(&vantages));
+    }
     let id = Some(i.id.clone()).filter(|id| !id.is_empty() && *id != name);
     let state = (!i.state.is_empty()).then(|| texts().instance_state(&i.state).to_owned());
     let port = format!("{} {}", ui.port, i.login_port);
@@ -351,7 +354,13 @@ fn got(report: &Report, wanted: &NextEvidence, shown: Shown<'_>) -> Got {
             .map(|state| state.id.to_owned())
             .collect()
     };
-    match group.way {
+    let way = match wanted.path {
+        Some(Path::User) => Way::Kit,
+        _ => group.way,
+    };
+    match way {
+        Way::Kit if shown.target.is_empty() => Got::Nothing,
+        Way::Kit => Got::Command(again::command(["kit", shown.target])),
         Way::Look => again(&[]),
         Way::Deep => again(&["--deep"]),
         Way::Paste => again(&["--error-text", "-"]),

@@ -17,6 +17,8 @@ said! { "cli":
     logins(looks: List) = "login: {looks}";
     entry_settled(entry: Name, title: Said, outcome: Said, detail: Said) =
         "entry {entry} ({title}): {outcome}: {detail}";
+    kit_no_address() = "it has no address that a user could come to";
+    kit_how(target: Raw, other: Name) = "send that to the user; what it prints goes to `cvmtop diagnose {target} --error-text FILE`, or into the console with `e` (for another shell: `--shell {other}`)";
     a_case() = "case";
     section(title: Said) = "{title}:";
     knowledge(hash: Name) = "knowledge {hash}";

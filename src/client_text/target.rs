@@ -9,6 +9,7 @@ use crate::domain::evidence::state::text_target;
 use crate::domain::evidence::{Reading, Source, State, group};
 use crate::domain::report::InstanceSummary;
 use crate::domain::said::Said;
+use crate::kit::is_fake;
 
 /// Group of the reading.
 pub const TEXT_TARGET: &str = group::TEXT_TARGET;
@@ -176,11 +177,6 @@ fn address_in(word: &str) -> Option<Aim> {
 fn digits(text: &str) -> Option<u16> {
     let end = text.bytes().take_while(u8::is_ascii_digit).count();
     text[..end].parse().ok()
-}
-
-/// Addresses that proxies with made-up answers of a name server hand out: RFC 2544.
-fn is_fake(address: IpAddr) -> bool {
-    matches!(address, IpAddr::V4(v4) if v4.octets()[0] == 198 && v4.octets()[1] & 0xfe == 18)
 }
 
 /// RFC 5737 and RFC 3849.

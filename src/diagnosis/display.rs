@@ -3,8 +3,8 @@
 //! Lives here: how sure a figure on a screen may look. Must not live here: the exact figures
 //! (`posterior`), sentences of a language (`app::locale`, `cli`).
 
-use super::explain;
-use crate::domain::evidence::Source;
+use super::{explain, said};
+use crate::domain::evidence::{Path, Source, Tone, group};
 use crate::domain::report::{CauseProbability, Report};
 use crate::domain::said::{Joint, List, Said};
 
@@ -112,6 +112,32 @@ pub fn surprising(report: &Report) -> List {
         reading.map_or_else(|| Said::raw(name), |r| explain::place(&r.id, r.path))
     });
     List::said(Joint::Commas, places)
+}
+
+/// From how many vantages the way in looks sound, and from which it does not; `None` where nobody but
+/// this host looked.
+pub fn vantages(report: &Report) -> Option<Said> {
+    let on = |path: Path| {
+        let seen = report.evidence.iter().filter(move |r| r.path == Some(path));
+        seen.filter(|r| r.observed_state().is_some())
+    };
+    on(Path::User).next()?;
+    let looked = Path::ALL
+        .into_iter()
+        .filter(|&path| on(path).any(|r| r.id == group::REACH));
+    let (sound, bad): (Vec<Path>, Vec<Path>) =
+        looked.partition(|path| on(*path).all(|r| r.tone() != Tone::Bad));
+    let (n, all) = (sound.len(), sound.len() + bad.len());
+    let named = bad.iter().map(|path| match path {
+        Path::Public => said::the_public(),
+        Path::Private => said::the_private(),
+        Path::User => said::the_user(),
+    });
+    Some(if bad.is_empty() {
+        said::vantages(n, all)
+    } else {
+        said::vantages_not(n, all, List::said(Joint::Names, named))
+    })
 }
 
 /// Whether nothing leads and nothing that could still be read would change that: the time for a

@@ -143,6 +143,9 @@ pub struct Evidence {
     pub default: BTreeMap<String, f64>,
     #[serde(default)]
     pub default_private: Option<BTreeMap<String, f64>>,
+    /// Set where the user's own machine can read the group, too.
+    #[serde(default)]
+    pub default_user: Option<BTreeMap<String, f64>>,
     // What is done with a state that was seen is code (`domain::evidence::table`); it weighs nothing.
     #[serde(default, rename = "tone")]
     _tone: IgnoredAny,
@@ -180,6 +183,17 @@ impl Evidence {
         };
         let fits = |state: &&String| !other.contains(state);
         self.states.iter().filter(fits).cloned().collect()
+    }
+
+    /// The paths on which the group exists.
+    pub fn on_paths(&self) -> impl Iterator<Item = Option<Path>> {
+        let own = if self.paths {
+            &[Some(Path::Public), Some(Path::Private)][..]
+        } else {
+            &[None]
+        };
+        let user = self.default_user.is_some().then_some(Some(Path::User));
+        own.iter().copied().chain(user)
     }
 
     /// Whether the group is read on a system.

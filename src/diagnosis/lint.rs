@@ -111,7 +111,7 @@ fn check_evidence(knowledge: &Knowledge, problems: &mut Vec<Said>) {
     let slots: usize = knowledge
         .evidence
         .iter()
-        .map(|e| if e.paths { 2 } else { 1 })
+        .map(|e| e.on_paths().count())
         .sum();
     if slots > MAX_SLOTS {
         problems.push(said::lint_at(
@@ -151,6 +151,9 @@ fn check_evidence(knowledge: &Knowledge, problems: &mut Vec<Said>) {
         check_distribution(group, &group.default, &said::lint_evidence(id), problems);
         if let Some(private) = &group.default_private {
             check_distribution(group, private, &said::lint_evidence_private(id), problems);
+        }
+        if let Some(user) = &group.default_user {
+            check_distribution(group, user, &said::lint_evidence_user(id), problems);
         }
     }
     for cluster in &knowledge.clusters {
@@ -209,7 +212,7 @@ fn check_row(knowledge: &Knowledge, row: &Row, problems: &mut Vec<Said>) {
     if row.ess <= 0.0 {
         problems.push(said::lint_at(what, said::lint_ess()));
     }
-    if row.path.is_some() && !group.paths {
+    if row.path.is_some() && !group.on_paths().any(|path| path == row.path) {
         problems.push(said::lint_at(what, said::lint_no_paths()));
     }
     if row.p.is_empty() {

@@ -12,6 +12,9 @@ use super::slot::{Likelihood, Slot};
 use crate::domain::evidence::{Path, Source, table::Group};
 use crate::domain::instance::Os;
 
+/// How far a measurement counts that a person brings: nobody signs it. As much as a pasted text.
+const USER_STATEMENT: f64 = 0.8;
+
 /// One way in which a cause shows itself.
 #[derive(Debug, Clone)]
 pub(super) struct Variant {
@@ -51,8 +54,9 @@ pub(super) struct Shares {
 struct Place {
     /// Index into `Knowledge::evidence`.
     group: usize,
-    /// Slot without path or public, and private; none where the system does not know the group.
-    slots: [Option<usize>; 2],
+    /// Slot without path or public, private, and the user's; none where the system does not know
+    /// the group, or nobody can read it there.
+    slots: [Option<usize>; 3],
 }
 
 /// Tables of one system.
@@ -95,20 +99,14 @@ impl Model {
         for (group, evidence) in knowledge.evidence.iter().enumerate() {
             let mut place = Place {
                 group,
-                slots: [None; 2],
+                slots: [None; 3],
             };
             if !evidence.applies_to(os) {
                 model.index.insert(evidence.id.clone(), place);
                 continue;
             }
-            let paths: &[Option<Path>] = if evidence.paths {
-                &[Some(Path::Public), Some(Path::Private)]
-            } else {
-                &[None]
-            };
-            for &path in paths {
-                let private = usize::from(path == Some(Path::Private));
-                place.slots[private] = Some(model.slots.len());
+            for path in evidence.on_paths() {
+                place.slots[place_of(path)] = Some(model.slots.len());
                 let default = default_row(knowledge, evidence, path, os);
                 model.slots.push(Slot {
                     group,
@@ -119,7 +117,7 @@ impl Model {
                         .as_deref()
                         .and_then(|n| evidence.state_index(n))
                         .or_else(|| usual_state(&default)),
-                    temper: trust(knowledge, evidence),
+                    temper: trust(knowledge, evidence, path),
                     worth_bits: 0.0,
                     row_of: Vec::new(),
                     touching: Vec::new(),
@@ -149,10 +147,12 @@ impl Model {
     /// The slot of a group on a path.
     ///
     /// A group with paths that is read without one is taken as public; a path on a group that
-    /// has none is ignored.
+    /// has none is ignored. What a user's machine says of a group that is not read there is no
+    /// word of this host's.
     pub fn slot(&self, id: &str, path: Option<Path>) -> Option<usize> {
-        let [first, private] = &self.index.get(id)?.slots;
+        let [first, private, user] = &self.index.get(id)?.slots;
         match path {
+            Some(Path::User) => *user,
             Some(Path::Private) if private.is_some() => *private,
             _ => *first,
         }
@@ -331,6 +331,15 @@ impl Model {
     }
 }
 
+/// Where a path's slot stands in `Place::slots`.
+fn place_of(path: Option<Path>) -> usize {
+    match path {
+        None | Some(Path::Public) => 0,
+        Some(Path::Private) => 1,
+        Some(Path::User) => 2,
+    }
+}
+
 fn prior_of(cause: &Cause, os: Os) -> f64 {
     match os {
         Os::Linux => cause.prior[0],
@@ -341,7 +350,9 @@ fn prior_of(cause: &Cause, os: Os) -> f64 {
 }
 
 /// The most specific row wins: variant before cause, then path, then system; among equals the
-/// later one, so that an override replaces a shipped row. `of_group` are the rows of the group.
+/// later one, so that an override replaces a shipped row. What the user sees follows the public
+/// rows where there are none of its own: that is the way by which users come. `of_group` are the
+/// rows of the group.
 fn find_row(
     knowledge: &Knowledge,
     of_group: &[usize],
@@ -354,15 +365,26 @@ fn find_row(
         let row = &knowledge.rows[index];
         row.cause.as_slice().iter().any(|c| c == cause)
             && row.variant.as_deref().is_none_or(|v| v == variant)
-            && row.path.is_none_or(|p| Some(p) == path)
+            && nearness(row.path, path).is_some()
             && row.os.is_none_or(|o| o == os)
     });
     fitting.max_by_key(|&index| {
         let row = &knowledge.rows[index];
-        u8::from(row.variant.is_some()) * 4
-            + u8::from(row.path.is_some()) * 2
-            + u8::from(row.os.is_some())
+        (
+            row.variant.is_some(),
+            nearness(row.path, path),
+            row.os.is_some(),
+        )
     })
+}
+
+/// How closely a row's path fits a slot's; `None` where it does not.
+fn nearness(row: Option<Path>, slot: Option<Path>) -> Option<u8> {
+    match (row, slot) {
+        (None, _) => Some(0),
+        (Some(Path::Public), Some(Path::User)) => Some(1),
+        (row, slot) => (row == slot).then_some(2),
+    }
 }
 
 fn likelihood(knowledge: &Knowledge, evidence: &Evidence, row: &Row, os: Os) -> Likelihood {
@@ -402,21 +424,23 @@ fn cures(knowledge: &Knowledge, causes: &[usize]) -> Vec<Vec<(usize, f64)>> {
 }
 
 /// How far a reading of the group is trusted, beside the exponent that all share.
-fn trust(knowledge: &Knowledge, evidence: &Evidence) -> f64 {
+fn trust(knowledge: &Knowledge, evidence: &Evidence, path: Option<Path>) -> f64 {
     let inside = Group::of(&evidence.id).is_some_and(|group| group.source == Source::Guest);
-    let further = if inside {
-        knowledge.settings.inside
-    } else {
-        1.0
+    let further = match path {
+        Some(Path::User) => USER_STATEMENT,
+        _ if inside => knowledge.settings.inside,
+        _ => 1.0,
     };
     evidence.temper * further
 }
 
 fn default_row(knowledge: &Knowledge, evidence: &Evidence, path: Option<Path>, os: Os) -> Vec<f64> {
-    let p = match (&evidence.default_private, path) {
-        (Some(private), Some(Path::Private)) => private,
-        _ => &evidence.default,
+    let own = match path {
+        Some(Path::Private) => evidence.default_private.as_ref(),
+        Some(Path::User) => evidence.default_user.as_ref(),
+        _ => None,
     };
+    let p = own.unwrap_or(&evidence.default);
     distribution(knowledge, evidence, p, os)
 }
 

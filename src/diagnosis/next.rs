@@ -7,9 +7,10 @@ use super::actions::FirstAction;
 use super::knowledge::{Evidence, Knowledge};
 use super::model::{Model, Shares};
 use super::posterior::{Posterior, Weighed};
+use super::slot::Slot;
 use super::{Case, NO_FAULT, said};
 use crate::domain::evidence::state::{agent, reach};
-use crate::domain::evidence::table::{Group, OpenPort, Protocol};
+use crate::domain::evidence::table::{Group, OpenPort, Protocol, Way};
 use crate::domain::evidence::{Path, Reading, Source, State, Status, group};
 use crate::domain::instance::Os;
 use crate::domain::report::{NextEvidence, RankedAction};
@@ -23,12 +24,15 @@ const MIN_BITS: f64 = 0.02;
 const MAX_ENTRIES: usize = 16;
 /// Opening a console session costs once; each further look at it is cheap.
 const NO_AGENT_S: f64 = 60.0;
+/// The user is sent a script, runs it, and sends back what it prints.
+const KIT_S: f64 = 60.0;
 /// From this lead on, only what may change the first action is worth getting.
 const NEARLY_DECIDED: f64 = 0.85;
 /// A change of the first action that is less probable than this is not worth a look.
 const MIN_CHANGE: f64 = 0.02;
 
-/// Readings worth getting, best per second first. Empty once nothing can change the next step:
+/// Readings worth getting, best per second first. What the user's own machine can tell comes with
+/// one answer, so the best of it stands for all. Empty once nothing can change the next step:
 /// the leading cause is all but certain, it holds 0.85 and its repair is cheap and reversible, or
 /// no reading could bring another action to the top.
 pub(super) fn rank(
@@ -65,7 +69,7 @@ pub(super) fn rank(
         {
             continue;
         }
-        let price = prices.price(group);
+        let price = prices.price(group, slot.path);
         entries.push((
             bits / (price.cost_s + price.consent_s),
             NextEvidence {
@@ -81,8 +85,19 @@ pub(super) fn rank(
         b.0.total_cmp(&a.0)
             .then_with(|| (&a.1.id, a.1.path).cmp(&(&b.1.id, b.1.path)))
     });
+    let mut asked = false;
+    entries.retain(|(_, entry)| {
+        let again = of_the_kit(&entry.id, entry.path) && asked;
+        asked |= of_the_kit(&entry.id, entry.path);
+        !again
+    });
     entries.truncate(MAX_ENTRIES);
     entries.into_iter().map(|(_, entry)| entry).collect()
+}
+
+/// True for what the user's own machine is asked about.
+fn of_the_kit(id: &str, path: Option<Path>) -> bool {
+    path == Some(Path::User) || Group::of(id).is_some_and(|group| group.way == Way::Kit)
 }
 
 /// What a reading costs here.
@@ -112,8 +127,15 @@ impl Prices {
         }
     }
 
-    /// Time, consent and needs of a group.
-    pub fn price(&self, group: &Evidence) -> Price {
+    /// Time, consent and needs of a group on a path.
+    pub fn price(&self, group: &Evidence, path: Option<Path>) -> Price {
+        if of_the_kit(&group.id, path) {
+            return Price {
+                cost_s: KIT_S,
+                consent_s: 0.0,
+                needs: said::the_kit(),
+            };
+        }
         let by_console =
             self.agent_gone && Group::of(&group.id).is_some_and(|it| it.source == Source::Guest);
         Price {
@@ -189,7 +211,7 @@ pub(super) fn obtainable(case: &Case<'_>, group: &Evidence, path: Option<Path>) 
             && matches!(r.status, Status::NotPermitted | Status::NotApplicable)
     });
     if refused
-        || (path.is_some()
+        || (path.is_some_and(|path| path != Path::User)
             && !case.vantage.paths.is_empty()
             && !case.vantage.paths.iter().any(|p| Some(*p) == path))
     {
@@ -223,9 +245,12 @@ pub(super) fn obtainable(case: &Case<'_>, group: &Evidence, path: Option<Path>) 
     }
 }
 
-/// Bits of the groups that were read over the bits of all groups, weighed before any evidence.
-pub(super) fn coverage(model: &Model, weighed: &[Weighed]) -> f64 {
-    let total: f64 = model.slots.iter().map(|s| s.worth_bits).sum();
+/// Bits of the groups that were read over the bits of all groups, weighed before any evidence. A
+/// second vantage mostly repeats the first, and nothing is missing where nobody asked for it.
+pub(super) fn coverage(knowledge: &Knowledge, model: &Model, weighed: &[Weighed]) -> f64 {
+    let counts = |slot: &Slot| !of_the_kit(&knowledge.evidence[slot.group].id, slot.path);
+    let own = model.slots.iter().filter(|slot| counts(slot));
+    let total: f64 = own.map(|s| s.worth_bits).sum();
     let mut seen = vec![false; model.slots.len()];
     for w in weighed {
         seen[w.slot] = true;
@@ -234,7 +259,7 @@ pub(super) fn coverage(model: &Model, weighed: &[Weighed]) -> f64 {
         .slots
         .iter()
         .zip(&seen)
-        .filter(|(_, seen)| **seen)
+        .filter(|(slot, seen)| **seen && counts(slot))
         .map(|(s, _)| s.worth_bits)
         .sum();
     if total > 0.0 {

@@ -158,27 +158,22 @@ fn vantage(value: &Value) -> Vantage {
         host: text(value, "host"),
         paths: texts(value, "paths")
             .iter()
-            .filter_map(|p| path(p))
+            .filter_map(|p| Path::parse_way(p))
             .collect(),
         user_source: value
             .get("user_source")
             .and_then(Value::as_str)
             .map(clean)
             .filter(|s| !s.is_empty()),
-        user_way: value.get("user_way").and_then(Value::as_str).and_then(path),
+        user_way: value
+            .get("user_way")
+            .and_then(Value::as_str)
+            .and_then(Path::parse_way),
         account: value
             .get("account")
             .and_then(Value::as_str)
             .map(clean)
             .filter(|account| is_login_name(account)),
-    }
-}
-
-fn path(text: &str) -> Option<Path> {
-    match text {
-        "public" => Some(Path::Public),
-        "private" => Some(Path::Private),
-        _ => None,
     }
 }
 
@@ -203,7 +198,7 @@ fn reading(row: &Value) -> Result<Reading, Said> {
     }
     let path = match row.get("path") {
         None | Some(Value::Null) => None,
-        Some(value) => match value.as_str().and_then(path) {
+        Some(value) => match value.as_str().and_then(Path::parse) {
             Some(path) => Some(path),
             None => {
                 return Err(said::row_path_unknown(id, value));

@@ -12,6 +12,12 @@ said! { "diagnosis":
     needing(what: Said, needs: Said) = "{what}, needs {needs}";
     without_state(place: Said, status: Word) = "{place} is {status}";
     without_state_why(place: Said, status: Word, detail: Said) = "{place} is {status}: {detail}";
+    vantages(sound: Number, all: Number) = "Sound from {sound} of {all} vantages";
+    vantages_not(sound: Number, all: Number, bad: List) = "Sound from {sound} of {all} vantages; not from: {bad}";
+    the_public() = "this host to the public address";
+    the_private() = "this host to the private address";
+    the_user() = "the user's machine";
+    the_kit() = "the answer of the script for the user's own machine (`cvmtop kit`)";
     through_the_console() = "a look through the VNC console";
     why_not(title: Word, share: Name, leader: Word) = "why not {title} ({share})? {leader} leads.";
     leads(title: Word, share: Name) = "{title} leads with {share}.";
@@ -51,6 +57,7 @@ said! { "diagnosis":
     lint_cause(id: Name) = "cause {id}";
     lint_evidence(id: Name) = "evidence {id}";
     lint_evidence_private(id: Name) = "evidence {id} (private)";
+    lint_evidence_user(id: Name) = "evidence {id} (user)";
     lint_cluster(id: Name) = "cluster {id}";
     lint_row(causes: List, on: Name) = "row {causes} on {on}";
     lint_action(id: Name, key: Name) = "action {id} {key}";

@@ -136,7 +136,7 @@ fn unread(
         if weight_db < WORTH_DB {
             continue;
         }
-        let price = prices.price(group);
+        let price = prices.price(group, slot.path);
         let refusal = case
             .readings
             .iter()

@@ -14,30 +14,39 @@ use super::path_series::Series;
 use super::said::Said;
 pub use table::{State, Tone, group, state, state_at};
 
-/// Which way to the instance a reading speaks of.
+/// From where, and which way to the instance, a reading speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Path {
-    /// Through the public address.
+    /// From this host, through the public address.
     Public,
-    /// Through the private (VPC) address.
+    /// From this host, through the private (VPC) address.
     Private,
+    /// From the failing user's own machine, as its answer to the kit says (`kit`).
+    User,
 }
 
 impl Path {
+    /// Every vantage, this host's first.
+    pub const ALL: [Self; 3] = [Self::Public, Self::Private, Self::User];
+
     /// The word used in the JSON contract.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Public => "public",
             Self::Private => "private",
+            Self::User => "user",
         }
     }
 
-    /// The way of that word.
+    /// The path of that word.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Public, Self::Private]
-            .into_iter()
-            .find(|path| path.as_str() == word)
+        Self::ALL.into_iter().find(|path| path.as_str() == word)
+    }
+
+    /// The same where a way to the instance is meant; from where somebody looks is none.
+    pub fn parse_way(word: &str) -> Option<Self> {
+        Self::parse(word).filter(|path| *path != Self::User)
     }
 }
 

@@ -3,8 +3,8 @@
 //! Lives here: normalised fields of `DescribeInstances` and what follows from them alone.
 //! Must not live here: wire types, API calls, judgement about causes.
 
-use super::evidence::State;
 use super::evidence::state::instance_state;
+use super::evidence::{Path, State};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -157,6 +157,15 @@ impl Instance {
             &self.id
         } else {
             &self.vpc_id
+        }
+    }
+
+    /// The addresses that this host reaches on a path; from where a user looks is none of them.
+    pub fn addresses_on(&self, path: Path) -> &[IpAddr] {
+        match path {
+            Path::Public => &self.public_addresses,
+            Path::Private => &self.private_addresses,
+            Path::User => &[],
         }
     }
 

@@ -156,8 +156,12 @@ pub struct BrokenLayer {
 }
 
 impl BrokenLayer {
-    /// What a reading says of a layer, if it says that it is broken.
+    /// What a reading says of a layer, if it says that it is broken. What the user's machine saw
+    /// cannot be looked at again from here, so nothing is judged by it.
     pub fn of(reading: &Reading) -> Option<Self> {
+        if reading.path == Some(Path::User) {
+            return None;
+        }
         let state = reading.observed_state()?;
         let found = State::new(&reading.id, state);
         let (layer, _) = BROKEN.iter().find(|(_, states)| states.contains(&found))?;

@@ -33,6 +33,7 @@ use crate::domain::report::{InstanceSummary, Vantage};
 use crate::domain::said::Said;
 use crate::domain::statement::Statements;
 use crate::guest;
+use crate::kit;
 use crate::probe::{self, budget};
 
 /// Readings under way between producers and collector.
@@ -126,6 +127,10 @@ pub async fn run(
     // The first of a process decides for all: the pace is one.
     budget::set_rate(session.settings.probe.rate);
     let user_source = options.user_source.or(session.settings.probe.user_source);
+    let user_source = user_source.or_else(|| {
+        let text = options.error_text.as_deref()?;
+        kit::read(text, &summary(instance))?.source
+    });
     let paths = prepare::paths(session, instance, options);
     let (queue, mut arriving) = mpsc::channel::<Reading>(QUEUE);
     let memory = options.memory.as_deref();

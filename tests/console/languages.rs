@@ -70,6 +70,7 @@ const TABLES: &[&[Row]] = &[
     cvmtop::guest::said::SAID,
     cvmtop::guide::said::SAID,
     cvmtop::input::said::SAID,
+    cvmtop::kit::said::SAID,
     cvmtop::probe::said::SAID,
     cvmtop::runtime::said::SAID,
     cvmtop::runtime::ticket::said::SAID,

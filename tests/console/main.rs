@@ -22,6 +22,7 @@ mod faults_console;
 #[cfg(target_os = "linux")]
 mod fleet_causes;
 mod guide_reader;
+mod kit;
 mod languages;
 mod list_keys;
 mod one_road;

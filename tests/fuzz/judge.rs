@@ -14,6 +14,7 @@ use cvmtop::cloud::wire;
 use cvmtop::config::{self, Environment, Overrides, Paths};
 use cvmtop::domain::api_call::ApiCall;
 use cvmtop::domain::instance::Os;
+use cvmtop::domain::report::InstanceSummary;
 use cvmtop::domain::text::is_unsafe;
 use cvmtop::guest::{self, GuestQuestion};
 use cvmtop::guide::{library, markdown};
@@ -238,8 +239,14 @@ pub fn client_error(bytes: &[u8]) {
     for one in &found {
         assert!(text.get(one.span.clone()).is_some(), "{one:?} of {text:?}");
     }
-    for reading in client_text::readings(&text) {
+    let instance = InstanceSummary {
+        login_port: 22,
+        public_addresses: vec!["203.0.113.9".into()],
+        ..InstanceSummary::default()
+    };
+    for reading in client_text::evidence(&text, &instance) {
         assert_safe(&reading.detail);
+        assert!(reading.detail.len() < 4_000, "{}", reading.detail.len());
     }
 }
 

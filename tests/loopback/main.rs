@@ -14,6 +14,7 @@ mod support;
 mod act_real;
 mod diagnose_real;
 mod independent;
+mod kit;
 mod netns_loss;
 mod netns_reach;
 mod patience;

@@ -410,3 +410,61 @@ fn what_is_broken_too_new_or_writes_is_refused() {
         );
     }
 }
+
+/// What the script for the user's machine may call: it reads, connects and prints.
+const OF_THE_KIT: &[&str] = &[
+    "ForEach-Object",
+    "Get-Command",
+    "Get-Date",
+    "Get-ItemProperty",
+    "New-Object",
+    "Open-Port",
+    "Ping-Size",
+    "Put",
+    "Read-Host",
+    "Select-Object",
+    "Where-Object",
+    "Write-Host",
+    "ssh",
+];
+
+#[test]
+fn the_script_for_the_user_is_powershell_of_version_4_in_each_language() {
+    use cvmtop::app::locale::{Lang, Texts};
+    let instance = cvmtop::domain::report::InstanceSummary {
+        public_addresses: vec!["203.0.113.9".into()],
+        login_port: 3389,
+        ..Default::default()
+    };
+    for lang in [Lang::En, Lang::Ko, Lang::Zh] {
+        let texts = Texts::of(lang);
+        let say = |sentence: &cvmtop::domain::said::Said| texts.said(sentence);
+        let shell = cvmtop::kit::Shell::PowerShell;
+        let text = cvmtop::kit::script(&instance, shell, &say).unwrap();
+        let tree = parse(&text);
+        assert!(
+            !tree.root_node().has_error(),
+            "{lang:?}: no valid PowerShell"
+        );
+        let mut nodes = vec![tree.root_node()];
+        while let Some(node) = nodes.pop() {
+            let newer = NEWER.contains(&node.kind());
+            assert!(!newer, "{}", &text[node.byte_range()]);
+            if node.kind() == "command_name" {
+                let name = &text[node.byte_range()];
+                assert!(OF_THE_KIT.contains(&name), "{name}");
+            }
+            nodes.extend(children(node));
+        }
+        // A reader that takes the file for another encoding may swallow the byte after a letter
+        // that is not ASCII: no line and no string may end with one.
+        for line in text.lines().filter(|line| !line.is_ascii()) {
+            let ends = line.chars().last().is_some_and(|c| c.is_ascii());
+            let quoted = line.split('\'').next_back().is_some();
+            assert!(ends && quoted, "{line}");
+            for part in line.split('\'').filter(|part| !part.is_ascii()) {
+                assert!(part.ends_with(' ') || part.ends_with('#'), "{part}");
+            }
+        }
+    }
+}

@@ -24,6 +24,7 @@ mod guest_powershell;
 mod guest_shapes;
 mod guide_match;
 mod guides;
+mod kit;
 mod recipes;
 mod scenario_dump;
 mod scenario_suite;

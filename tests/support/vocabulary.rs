@@ -749,6 +749,20 @@ pub const GROUPS: &[Group] = &[
         ],
     ),
     g(
+        "name-resolution",
+        false,
+        Operator,
+        Both,
+        &["same", "other-address", "fake-address", "failed"],
+    ),
+    g(
+        "user-proxy",
+        false,
+        Operator,
+        Both,
+        &["none", "works", "fails"],
+    ),
+    g(
         "user-path",
         false,
         Operator,
@@ -787,7 +801,11 @@ pub const CAUSES: &[(&str, Systems, &[&str])] = &[
     ("route-misconfigured", Both, &["route"]),
     ("path-mtu-black-hole", Both, &["path-mtu", "kex"]),
     ("packet-loss", Both, &["path-quality"]),
-    ("client-network-fault", Both, &["user-path", "pasted-error"]),
+    (
+        "client-network-fault",
+        Both,
+        &["user-path", "pasted-error", "name-resolution"],
+    ),
     ("instance-not-running", Both, &["instance-state"]),
     ("instance-in-rescue-mode", Both, &["instance-state"]),
     ("platform-fault", Both, &["platform-event"]),
@@ -884,9 +902,13 @@ pub const CAUSES: &[(&str, Systems, &[&str])] = &[
     (
         "client-program-or-proxy",
         Both,
-        &["pasted-error", "text-target", "user-path"],
+        &["pasted-error", "text-target", "user-path", "user-proxy"],
     ),
-    ("wrong-target", Both, &["text-target", "pasted-error"]),
+    (
+        "wrong-target",
+        Both,
+        &["text-target", "pasted-error", "name-resolution"],
+    ),
     ("path-alters-traffic", Both, &["pasted-error", "user-path"]),
     (
         "password-expired",

@@ -25,7 +25,7 @@ macro_rules! rooms {
 rooms! {
     "action", "app", "check", "cli", "cloud", "config", "diagnosis", "doctor", "domain", "firewall", "guest", "guide",
     "input",
-    "knowledge", "probe", "recogniser", "runtime", "sshd", "store", "ticket", "triage", "view",
+    "kit", "knowledge", "probe", "recogniser", "runtime", "sshd", "store", "ticket", "triage", "view",
 }
 
 /// The room whose sentences are those of the knowledge files, by the whole of their English.

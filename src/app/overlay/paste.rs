@@ -8,7 +8,7 @@ use super::Answer;
 use crate::app::effect::Effect;
 use crate::app::keys;
 use crate::app::state::State;
-use crate::app::update::commands;
+use crate::app::update::pasted;
 use crate::input::chord::Chord;
 
 /// Changes that can be taken back.
@@ -45,7 +45,7 @@ impl Paste {
         match state.keys.of::<keys::Paste>(chord)? {
             keys::Paste::Close => return Some(Answer::Close),
             keys::Paste::Accept => {
-                commands::take_pasted(state, &editor.lines().join("\n"), effects);
+                pasted::take(state, &editor.lines().join("\n"), effects);
                 return Some(Answer::Close);
             }
             keys::Paste::NewLine => editor.insert_newline(),

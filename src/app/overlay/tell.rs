@@ -124,7 +124,7 @@ fn toggle(state: &mut State, group: &str, answer: &str, effects: &mut Vec<Effect
     };
     if group == WAY {
         let network = instance.network().to_owned();
-        let way = Path::parse(answer).filter(|_| !given);
+        let way = Path::parse_way(answer).filter(|_| !given);
         match way {
             Some(way) => state.ways.insert(network.clone(), way),
             None => state.ways.remove(&network),

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Dirty, actions, list, movement, reader, ticket};
+use super::{Dirty, actions, list, movement, pasted, reader, ticket};
 use crate::app::checkup;
 use crate::app::command::{Command, Why};
 use crate::app::effect::{Console, Effect, Record};
@@ -22,11 +22,8 @@ use crate::app::port_view;
 use crate::app::reading::{LineLook, TextLine};
 use crate::app::rhythm;
 use crate::app::state::{Pane, State};
-use crate::client_text;
-use crate::domain::evidence::Reading;
 use crate::domain::evidence::state::{agent, instance_state};
 use crate::domain::instance::Instance;
-use crate::domain::report::InstanceSummary;
 use crate::domain::said::{Figure, Unit};
 
 /// Runs a command, or says why it is not available.
@@ -102,6 +99,7 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
             title: state.texts.command("calls").to_owned(),
         })),
         Command::Ticket => ticket::ask(state),
+        Command::Kit => pasted::open_kit(state),
         Command::SelfCheck => checkup::open(state, effects),
         Command::Ports => port_view::open(state, effects),
         other => open_overlay(state, other),
@@ -256,32 +254,6 @@ pub fn try_login(state: &mut State, user: &str, effects: &mut Vec<Effect>) {
     case.try_login = Some(user.to_owned());
     let deep = case.deep;
     triage(state, deep, effects);
-}
-
-/// Takes the pasted error text as evidence, at once and for every later triage.
-pub fn take_pasted(state: &mut State, text: &str, effects: &mut Vec<Effect>) {
-    let now = state.now;
-    let Some(instance) = state.selected_instance().map(InstanceSummary::of) else {
-        return;
-    };
-    let readings: Vec<Reading> = client_text::evidence(text, &instance)
-        .into_iter()
-        .map(|reading| reading.at(now, 0))
-        .collect();
-    let is_known = |r: &&Reading| r.state.as_deref() != Some(client_text::UNRECOGNISED);
-    let known = readings.iter().filter(is_known).count();
-    let told = fill(&state.texts.ui.paste_taken, &[("n", &known.to_string())]);
-    let Some(case) = state.selected_case_mut() else {
-        return;
-    };
-    case.replace_pasted(text, readings);
-    let fresh = case.report.is_none() && case.run.is_none();
-    state.tell(Severity::Info, told);
-    if fresh {
-        triage(state, false, effects);
-    } else {
-        super::arrivals::weigh_selected(state);
-    }
 }
 
 /// Freezes the display, or lets in what arrived meanwhile.

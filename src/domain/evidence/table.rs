@@ -164,6 +164,8 @@ pub enum Way {
     Tell,
     /// The address that the failing user comes from.
     UserSource,
+    /// The script for the user's own machine.
+    Kit,
 }
 
 /// Which login port has to be open before a reading is worth asking for.

@@ -47,10 +47,6 @@ pub(super) fn probe_plan(
     options: &TriageOptions,
     paths: &[Path],
 ) -> ProbePlan {
-    let addresses = |path: Path| match path {
-        Path::Public => &instance.public_addresses,
-        Path::Private => &instance.private_addresses,
-    };
     let user = login_user(instance, options);
     let settings = &session.settings.probe;
     ProbePlan {
@@ -58,7 +54,8 @@ pub(super) fn probe_plan(
         targets: paths
             .iter()
             .flat_map(|&path| {
-                addresses(path)
+                instance
+                    .addresses_on(path)
                     .iter()
                     .take(MAX_ADDRESSES)
                     .map(move |&address| ProbeTarget {

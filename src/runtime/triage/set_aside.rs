@@ -126,10 +126,7 @@ pub(super) fn answered_by_this_machine(
     let mut changed = Vec::new();
     let mut aside = 0;
     for (&path, obstacle) in probed.iter().zip(found) {
-        let addresses = match path {
-            Path::Public => &instance.public_addresses,
-            Path::Private => &instance.private_addresses,
-        };
+        let addresses = instance.addresses_on(path);
         if !addresses.iter().all(|&address| is_own(address)) {
             continue;
         }

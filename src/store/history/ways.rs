@@ -48,7 +48,7 @@ impl History {
             let mut statement = self.connection.prepare("SELECT network, way FROM ways")?;
             let rows = statement.query_map([], |row| {
                 let way: String = row.get(1)?;
-                Ok((row.get(0)?, Path::parse(&way)))
+                Ok((row.get(0)?, Path::parse_way(&way)))
             })?;
             // A word of a later version is left alone.
             let known =

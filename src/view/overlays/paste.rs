@@ -9,6 +9,7 @@ use super::hints::{self, hint};
 use crate::app::keys::Paste;
 use crate::app::state::State;
 use crate::client_text;
+use crate::domain::report::InstanceSummary;
 use crate::view::layout::centred;
 use crate::view::text::wrap;
 use crate::view::widgets::paint::Paint;
@@ -26,7 +27,8 @@ pub fn draw(state: &State, editor: &TextArea<'static>, paint: &mut Paint<'_>, sc
     let cells = usize::from(inner.width);
     let mut foot: Vec<Line<'static>> = Vec::new();
     let text = editor.lines().join("\n");
-    let mut found = client_text::readings(&text);
+    let instance = state.selected_instance().map(InstanceSummary::of);
+    let mut found = client_text::evidence(&text, &instance.unwrap_or_default());
     found.retain(|reading| reading.state.as_deref() != Some(client_text::UNRECOGNISED));
     if text.trim().is_empty() {
         for line in wrap(&ui.paste_hint, cells) {
@@ -38,14 +40,21 @@ pub fn draw(state: &State, editor: &TextArea<'static>, paint: &mut Paint<'_>, sc
         }
     }
     for reading in found.iter().take(4) {
-        let state_word = reading.state.as_deref().unwrap_or_default();
+        let detail = state.texts.said(&reading.detail);
+        let Some(state_word) = reading.observed_state() else {
+            // What could not be taken of an answer of the kit, and why.
+            for line in wrap(&format!("{} {detail}", paint.look.glyphs.unknown), cells) {
+                foot.push(Line::from(Span::styled(line, theme.warn)));
+            }
+            continue;
+        };
         foot.push(Line::from(vec![
             Span::styled(format!("{} ", paint.look.glyphs.good), theme.good),
             Span::styled(
                 state.texts.state(&reading.id, state_word).to_owned(),
                 theme.title,
             ),
-            Span::styled(format!("  {}", reading.detail), theme.dim),
+            Span::styled(format!("  {detail}"), theme.dim),
         ]));
     }
     let keys = [hint(Paste::Accept), hint(Paste::Close)];

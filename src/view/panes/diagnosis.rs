@@ -16,6 +16,7 @@ use crate::app::state::State;
 use crate::diagnosis::asks_for_way;
 use crate::diagnosis::display;
 use crate::diagnosis::display::{abstains, percent};
+use crate::domain::evidence::Path;
 use crate::domain::evidence::table::{Group, Way};
 use crate::domain::instance::Instance;
 use crate::domain::report::{Report, Verdict};
@@ -268,6 +269,10 @@ fn status(state: &State, case: Option<&Case>, look: &Look, cells: usize) -> Vec<
     }
     if let Some(report) = &case.report {
         lines.extend(verdict(state, report, look, cells));
+        if let Some(vantages) = display::vantages(report) {
+            let text = state.texts.said(&vantages);
+            lines.extend(wrapped(&text, cells, theme.text));
+        }
         lines.extend(last_step(state, look, cells));
         lines.extend(first_step(state, report, look, cells));
         lines.extend(history::onset(state, case, look, cells));
@@ -438,7 +443,7 @@ fn next_evidence(state: &State, report: &Report, look: &Look, cells: usize) -> V
         if !next.needs.is_empty() {
             text = texts.and_also(&text, &texts.said(&next.needs));
         }
-        let key = state.keys.chords(way_to(&next.id)).first();
+        let key = state.keys.chords(way_to(&next.id, next.path)).first();
         let key = key.map_or_else(
             || look.glyphs.bullet.to_owned(),
             |key| chord_label(&key.to_string()),
@@ -452,8 +457,11 @@ fn next_evidence(state: &State, report: &Report, look: &Look, cells: usize) -> V
     lines
 }
 
-/// The command that gets a piece of evidence.
-pub(super) fn way_to(evidence: &str) -> Command {
+/// The command that gets a piece of evidence on a path.
+pub(super) fn way_to(evidence: &str, path: Option<Path>) -> Command {
+    if path == Some(Path::User) {
+        return Command::Kit;
+    }
     match Group::of(evidence).map_or(Way::Look, |group| group.way) {
         Way::Look => Command::Triage,
         Way::Deep => Command::DeepCheck,
@@ -461,5 +469,6 @@ pub(super) fn way_to(evidence: &str) -> Command {
         Way::Paste => Command::PasteError,
         Way::Tell => Command::Tell,
         Way::UserSource => Command::UserSource,
+        Way::Kit => Command::Kit,
     }
 }

@@ -288,7 +288,7 @@ pub(super) fn unknowns(
 fn by_key(state: &State, readings: &[&Reading], look: &Look, cells: usize) -> Vec<Line<'static>> {
     let mut by_command: Vec<(Command, Vec<&str>)> = Vec::new();
     for reading in readings {
-        let command = way_to(&reading.id);
+        let command = way_to(&reading.id, reading.path);
         let name = state.texts.evidence(&reading.id);
         match by_command.iter_mut().find(|(it, _)| *it == command) {
             Some((_, names)) => names.push(name),

@@ -1,4 +1,5 @@
-//! The path x layer matrix: what each way to the instance gave at each layer of a login.
+//! The vantage x layer matrix: what each way from here to the instance gave at each layer of a
+//! login, and beneath it what the user's own machine saw.
 //!
 //! Must not live here: causes. A cell without a reading says why there is none.
 
@@ -79,28 +80,24 @@ pub fn lines(
         Os::Linux | Os::Unknown => Protocol::Ssh,
     };
     let layers: Vec<&str> = layers(protocol).iter().map(|group| group.id).collect();
-    let names = [Path::Public, Path::Private].map(|path| width(texts.path(path)));
-    let label = (names.into_iter().max().unwrap_or_default() + 2)
-        .min(cells / 4)
-        .max(4);
+    let rows = rows(case);
+    let names = rows.iter().map(|path| width(texts.path(*path)));
+    let label = (names.max().unwrap_or_default() + 2).min(cells / 4).max(4);
     // The last column needs no space behind it.
     let room = cells.saturating_sub(label) + 1;
     let layers = fitting(&layers, case, room / LEAST_COLUMN);
     let cell = |layer: &str, path: Path| cell(case, layer, path, texts, look);
-    let addresses = |path: Path| match path {
-        Path::Public => &instance.public_addresses,
-        Path::Private => &instance.private_addresses,
-    };
-    let paths = [Path::Public, Path::Private];
+    let addresses = |path: Path| instance.addresses_on(path);
+    let has_row = |path: Path| path == Path::User || !addresses(path).is_empty();
     let values = |layer: &&str| {
-        let texts_of = paths
+        let texts_of = rows
             .iter()
-            .filter(|path| !addresses(**path).is_empty())
+            .filter(|path| has_row(**path))
             .map(|path| width(&cell(layer, *path).0));
         texts_of.max().unwrap_or_default()
     };
     let need = |layer: &&str| values(layer).max(width(texts.layer(layer))) + 2;
-    let read = |layer: &str| paths.iter().any(|path| is_read(case, layer, *path));
+    let read = |layer: &str| rows.iter().any(|path| is_read(case, layer, *path));
     let mut layers = layers;
     let mut needs: Vec<usize> = layers.iter().map(need).collect();
     // A column that nothing was read for makes room for those that say something.
@@ -132,10 +129,10 @@ pub fn lines(
         ));
     }
     let mut lines = vec![Line::from(head)];
-    for path in paths {
+    for path in rows {
         let name = fit(texts.path(path), label, look.glyphs.ellipsis);
         let mut spans = vec![Span::styled(name, look.theme.title)];
-        if addresses(path).is_empty() {
+        if !has_row(path) {
             spans.push(Span::styled(
                 format!("{} {}", look.glyphs.absent, texts.ui.no_address),
                 look.theme.dim,
@@ -148,12 +145,23 @@ pub fn lines(
             spans.push(Span::styled(fitted(&text, at, *column), style));
         }
         lines.push(Line::from(spans));
-        if let Some(mut history) = history(state.selected_row(), path, look, texts) {
+        if path != Path::User
+            && let Some(mut history) = history(state.selected_row(), path, look, texts)
+        {
             history.spans.insert(0, Span::raw(" ".repeat(label)));
             lines.push(history);
         }
     }
     lines
+}
+
+/// This host's ways, and the user's machine once it has told something.
+fn rows(case: Option<&Case>) -> Vec<Path> {
+    let told = |path: &Path| {
+        let mut readings = case.into_iter().flat_map(|case| &case.readings);
+        *path != Path::User || readings.any(|r| r.path == Some(Path::User))
+    };
+    Path::ALL.into_iter().filter(told).collect()
 }
 
 fn is_read(case: Option<&Case>, layer: &str, path: Path) -> bool {
@@ -162,8 +170,9 @@ fn is_read(case: Option<&Case>, layer: &str, path: Path) -> bool {
 }
 
 fn find<'a>(case: &'a Case, layer: &str, path: Path) -> Option<&'a Reading> {
-    case.reading(layer, Some(path))
-        .or_else(|| case.reading(layer, None))
+    let own = case.reading(layer, Some(path));
+    // What was read on no path was read from here.
+    own.or_else(|| case.reading(layer, None).filter(|_| path != Path::User))
 }
 
 fn cell(

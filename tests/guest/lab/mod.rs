@@ -6,6 +6,7 @@
 
 mod desktop;
 mod path;
+mod user;
 
 use crate::support::gateway;
 use crate::support::netns;
