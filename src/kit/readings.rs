@@ -247,7 +247,7 @@ fn size(answer: &Answer) -> Option<Reading> {
     }
     // Who answers no ping at all tells nothing of large ones.
     let lost = tries.iter().take_while(|(_, it)| *it == "n").last()?;
-    if !pings(answer).is_some_and(|(back, _)| back > 0) {
+    if pings(answer).is_none_or(|(back, _)| back == 0) {
         return None;
     }
     if answer.get("kex") == Some("common") {

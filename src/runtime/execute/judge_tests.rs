@@ -25,7 +25,7 @@ fn look(path: Path, layers: &[(Layer, &'static str)], rank: u8) -> LoginLook {
     LoginLook {
         path,
         address: match path {
-            Path::Public => [203, 0, 113, 9].into(),
+            Path::Public | Path::User => [203, 0, 113, 9].into(),
             Path::Private => [127, 0, 0, 9].into(),
             Path::User => panic!("verification looks from this host only"),
         },
