@@ -156,15 +156,16 @@ mod tests {
             .chunks(17)
             .map(|part| String::from_utf8_lossy(part).into_owned())
             .collect();
+        let each = |before: &str, after: &str| {
+            let lines = whole.lines().map(|line| [before, line, after].concat());
+            lines.collect::<String>()
+        };
         for text in [
             whole.clone(),
             whole.replace('\n', "\r\n"),
             whole.replace('\n', "   \n"),
-            whole.lines().map(|line| format!("> > {line}\n")).collect(),
-            whole
-                .lines()
-                .map(|line| format!("\t| {line} |\n"))
-                .collect(),
+            each("> > ", "\n"),
+            each("\t| ", " |\n"),
             whole.replace('\n', " "),
             wrapped.join("\n"),
             format!("Here it is:\n\n```\n{whole}```\nThanks!"),

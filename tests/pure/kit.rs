@@ -13,7 +13,7 @@ const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123
 fn block(fields: &str) -> String {
     let body: String = fields
         .split_whitespace()
-        .map(|it| format!("{it};\n"))
+        .flat_map(|it| [it, ";\n"])
         .collect();
     let (mut a, mut b) = (0_usize, 0_usize);
     for c in body.chars().filter(|c| *c != '\n') {
@@ -282,7 +282,8 @@ fn hostile_values_stay_small_and_plain() {
     for reading in client_text::evidence(&block(&fields), &instance(Os::Linux)) {
         assert!(reading.detail.chars().count() < 600, "{}", reading.detail);
     }
-    let many: String = (0..900).map(|n| format!("n{n}=open ")).collect();
+    let many: Vec<String> = (0..900).map(|n| format!("n{n}=open")).collect();
+    let many = many.join(" ");
     let found = client_text::evidence(
         &block(&format!("to=203.0.113.9 {many}")),
         &instance(Os::Linux),

@@ -27,7 +27,6 @@ fn look(path: Path, layers: &[(Layer, &'static str)], rank: u8) -> LoginLook {
         address: match path {
             Path::Public | Path::User => [203, 0, 113, 9].into(),
             Path::Private => [127, 0, 0, 9].into(),
-            Path::User => panic!("verification looks from this host only"),
         },
         port: 22,
         health: "answers",
