@@ -1,9 +1,7 @@
 //! Message in, state and effects out: the rules of the console without a terminal.
 
 use crate::support::console;
-use console::{
-    at, blocked_readings, diagnosed, end_triage, instance, listed, press, send, triage_run,
-};
+use console::{at, diagnosed, instance, listed, press, send, triage_run};
 use cvmtop::action::batch::Batch;
 use cvmtop::action::context::PlanContext;
 use cvmtop::action::parameters::Parameters;
@@ -19,7 +17,7 @@ use cvmtop::app::overlay::{LoginConsent, Overlay, PickCause, UserSource};
 use cvmtop::app::rhythm::Intervals;
 use cvmtop::app::state::{Pane, State};
 use cvmtop::app::update::{next_wake, update};
-use cvmtop::domain::action::{ActionId, SpentAction};
+use cvmtop::domain::action::ActionId;
 use cvmtop::domain::evidence::table::LoginWord;
 use cvmtop::domain::evidence::{self, Path, Reading, Source};
 use cvmtop::domain::history::Onset;
@@ -842,47 +840,6 @@ fn a_batch_is_planned_shown_and_confirmed_with_its_phrase() {
     let why = preview.refused.as_ref().expect("a reason").to_string();
     assert!(why.contains("still under way"), "{why}");
     assert_eq!(state.jobs.running().count(), 2);
-}
-
-#[test]
-fn what_failed_on_each_marked_instance_is_not_picked_for_all_again() {
-    let mut state = diagnosed(Lang::En, (120, 40));
-    let can_restart = |state: &State| {
-        let choices = cvmtop::app::batch::choices(state);
-        choices.iter().any(|c| c.action == ActionId::Restart)
-    };
-    state.fleet.marks = ["ins-shop".to_owned()].into();
-    assert!(can_restart(&state));
-    let run = triage_run(&press(&mut state, "esc enter"));
-    // A restart that did not bring login back, as the journal knows it and a new look reads.
-    send(
-        &mut state,
-        Message::Found(Found::Tried {
-            instance: "ins-shop".into(),
-            tried: vec!["restart".into()],
-            spent: vec![SpentAction {
-                action: "restart".into(),
-                parameters: serde_json::Map::new(),
-            }],
-        }),
-    );
-    for reading in blocked_readings() {
-        let reading = Box::new(reading);
-        let instance = "ins-shop".into();
-        send(
-            &mut state,
-            Message::Found(Found::Read {
-                run,
-                instance,
-                reading,
-            }),
-        );
-    }
-    end_triage(&mut state, run);
-    assert!(!can_restart(&state));
-    // It may still help the other one.
-    state.fleet.marks.insert("ins-db".to_owned());
-    assert!(can_restart(&state));
 }
 
 #[test]
