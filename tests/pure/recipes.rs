@@ -122,7 +122,11 @@ fn every_link_of_the_pages_leads_somewhere() {
                 continue;
             }
             let (path, heading) = link.split_once('#').unwrap_or((link, ""));
-            let file = folder.join(path);
+            let file = if path.is_empty() {
+                folder.join(Path::new(name).file_name().expect("a page is a file"))
+            } else {
+                folder.join(path)
+            };
             let there = match heading {
                 "" => file.exists(),
                 _ => {

@@ -186,6 +186,8 @@ fn printed(home: &Path, lang: &str, arguments: &[&str]) -> String {
         .env_clear()
         .env("HOME", home)
         .env("CVMTOP_CVM_ROLE", "false")
+        // Commands to copy stay on one line, so that they are known for what they are.
+        .env("COLUMNS", "400")
         .env("CVMTOP_STATE_DIR", home.join(format!("state-{lang}")))
         .output()
         .unwrap();
