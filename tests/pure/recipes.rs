@@ -133,7 +133,13 @@ fn every_link_of_the_pages_leads_somewhere() {
                     let text = fs::read_to_string(&file).unwrap_or_default();
                     let anchor = |line: &str| {
                         let title = line.trim_start_matches('#').trim().to_lowercase();
-                        title.replace(' ', "-")
+                        // Punctuation is left out of an anchor.
+                        let kept = |c: &char| c.is_alphanumeric() || " -_".contains(*c);
+                        title
+                            .chars()
+                            .filter(kept)
+                            .collect::<String>()
+                            .replace(' ', "-")
                     };
                     let mut titles = text.lines().filter(|line| line.starts_with('#'));
                     titles.any(|line| anchor(line) == heading)
