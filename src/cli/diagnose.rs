@@ -3,7 +3,7 @@
 //! Must not live here: collecting (`runtime::triage`) or weighing (`diagnosis`).
 
 use std::cmp::Reverse;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Read as _;
 use std::net::IpAddr;
 use std::path::Path as FilePath;
@@ -269,6 +269,7 @@ pub fn options(
         unasked: None,
         pool: None,
         self_check: false,
+        own_calls: BTreeMap::new(),
     })
 }
 
@@ -416,8 +417,13 @@ pub(super) async fn weigh(
 ) -> Report {
     // Nobody watches the readings arrive: the receiver is dropped at once.
     let (sink, _) = mpsc::channel(1);
-    let triage = triage::run(session, instance, options, sink).await;
-    diagnose::report(session, instance, &triage, &past(session, loaded, instance))
+    let past = past(session, loaded, instance);
+    let options = TriageOptions {
+        own_calls: past.own_calls.clone(),
+        ..options.clone()
+    };
+    let triage = triage::run(session, instance, &options, sink).await;
+    diagnose::report(session, instance, &triage, &past)
 }
 
 /// What earlier actions and cases say about a diagnosis of now.

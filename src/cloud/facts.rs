@@ -89,6 +89,15 @@ pub enum RunInGuest {
     GuestCheck,
 }
 
+/// A call that this program made, as its journal has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwnCall {
+    /// Id of the journal's entry.
+    pub entry: String,
+    /// What was done, by whom and why it was.
+    pub what: Said,
+}
+
 /// What to look for, and how far to go.
 #[derive(Debug, Clone)]
 pub struct FactRequest {
@@ -100,6 +109,8 @@ pub struct FactRequest {
     pub login_port: Option<u16>,
     /// Since when login fails.
     pub onset: Option<Timestamp>,
+    /// What this program did itself, by request id: the audit log knows it by the call alone.
+    pub own_calls: BTreeMap<String, OwnCall>,
     /// Since when the instance has been seen in a transitional state.
     pub transitional_since: Option<Timestamp>,
     /// What is run in the guest, and by whom.
@@ -120,6 +131,7 @@ impl Default for FactRequest {
             own_sources: Vec::new(),
             login_port: None,
             onset: None,
+            own_calls: BTreeMap::new(),
             transitional_since: None,
             run_in_guest: RunInGuest::Nothing,
             instance_is_fresh: false,

@@ -201,6 +201,7 @@ said! { "cloud":
     bundle_unread(why: Raw) = "{why}; check cloud.ca_bundle";
     bundle_no_pem(why: Raw) = "not a list of PEM certificates ({why})";
     bundle_empty() = "holds no PEM certificate";
+    change_own(what: Said, entry: Name, time: Name) = "{what} (by cvmtop, entry {entry}, at {time})";
     change_by(call: Name, who: Raw, address: Name, time: Name) = "{call} by {who} from {address} at {time}";
     needs_an_id() = "it needs an id that is not there";
     net_json(why: Raw) = "invalid JSON ({why})";

@@ -244,6 +244,7 @@ mod tests {
                     action: "DeleteSecurityGroupPolicies".to_owned(),
                     by: "operator".to_owned(),
                     from: "198.51.100.7".to_owned(),
+                    entry: None,
                 })),
                 ..reading
             });

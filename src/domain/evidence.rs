@@ -142,6 +142,9 @@ pub struct Change {
     pub by: String,
     /// The address that the call came from.
     pub from: String,
+    /// The journal's entry where this program made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
 }
 
 /// One reading of one evidence group (`assets/knowledge/evidence.toml` lists groups and states).

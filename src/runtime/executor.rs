@@ -501,6 +501,10 @@ async fn triage_one(
         spent: past.spent,
     });
     let _ = out.send(message).await;
+    let options = TriageOptions {
+        own_calls: past.own_calls,
+        ..options
+    };
     let (sink, mut readings) = mpsc::channel(QUEUE);
     let working = triage::run(session, &instance, &options, sink);
     let passing = async {

@@ -3,15 +3,18 @@
 //! Read from journal and history; what cannot be read says nothing. Must not live here: how it is
 //! weighed (`diagnosis`).
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::execute::{failed_cures, soft_failed, spent};
+use crate::cloud::facts::OwnCall;
 use crate::config::Loaded;
 use crate::diagnosis::Knowledge;
 use crate::diagnosis::learn::confirmed_lately;
 use crate::domain::action::SpentAction;
 use crate::store::history::History;
-use crate::store::journal::Journal;
+use crate::store::journal::{CallResult, Contents, Journal};
 
 /// Past cases that are looked at.
 const CASES: u32 = 20;
@@ -27,6 +30,25 @@ pub struct Past {
     pub soft_restart_failed: bool,
     /// Cause that a cure confirmed in the last weeks.
     pub recent_cause: Option<String>,
+    /// Calls of the last hours by request id, so that the audit log's word for them is known.
+    pub own_calls: BTreeMap<String, OwnCall>,
+}
+
+/// What each answered call of some entries was for.
+fn own_calls(contents: &Contents) -> BTreeMap<String, OwnCall> {
+    let mut calls = BTreeMap::new();
+    for entry in &contents.entries {
+        for call in &entry.calls {
+            if let Some(CallResult::Answered { request_id, .. }) = &call.result {
+                let own = OwnCall {
+                    entry: entry.id.clone(),
+                    what: entry.plan.title.clone(),
+                };
+                calls.insert(request_id.clone(), own);
+            }
+        }
+    }
+    calls
 }
 
 impl Past {
@@ -46,6 +68,7 @@ impl Past {
                 past.tried = failed_cures(&contents, instance, at);
                 past.spent = spent(&contents, instance, at);
                 past.soft_restart_failed = soft_failed(&lately, instance).is_some();
+                past.own_calls = own_calls(&lately);
             }
             Err(error) => tracing::warn!(%error, "failed cures are not counted"),
         }

@@ -10,6 +10,7 @@ mod prepare;
 pub mod said;
 mod set_aside;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use tokio::task::JoinSet;
 use super::session::Session;
 use crate::case;
 use crate::client_text;
-use crate::cloud::facts::{self, CloudFacts};
+use crate::cloud::facts::{self, CloudFacts, OwnCall};
 use crate::cloud::tap::{RawAnswer, Tap};
 use crate::cloud::{CloudError, Pool};
 use crate::config::VantageSetting;
@@ -56,6 +57,8 @@ pub struct TriageOptions {
     pub user_source: Option<IpAddr>,
     /// Since when login fails, where it is known.
     pub onset: Option<Timestamp>,
+    /// What this program did to the instance in the last hours, by request id.
+    pub own_calls: BTreeMap<String, OwnCall>,
     /// What the user's client printed.
     pub error_text: Option<String>,
     /// The port that the login is expected on, in place of what the instance says.

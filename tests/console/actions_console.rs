@@ -413,6 +413,45 @@ fn a_batch_that_shuts_down_looks_at_each_instance_first_and_keeps_what_it_saw() 
     assert_eq!(saved.count(), 2);
 }
 
+#[test]
+fn a_batch_learns_the_cause_that_it_cured() {
+    let lab = Lab::new();
+    let mut terminal = console(&lab, "store-01", &[]);
+    // Both are looked at, so that there is a diagnosis that a cure can confirm.
+    terminal.wait_for("Security group blocks the login port (");
+    for name in ["store-02", "store-01"] {
+        terminal.keys(&format!("/\u{15}name:{name}\r"));
+        terminal.wait_for("Instances 1/");
+        terminal.keys("\r");
+        terminal.wait("the diagnosis", |screen| {
+            screen.contains("Security group blocks the login port (")
+                && screen.contains(&format!("││{name}"))
+                && !screen.contains("Looking")
+        });
+    }
+    terminal.keys("/\u{15}name:store-01 | name:store-02\r");
+    terminal.wait_for("Instances 2/");
+    terminal.keys("*b");
+    let screen = terminal.wait_for("Which action?");
+    let line = |text: &str| screen.lines().position(|line| line.contains(text));
+    let first = line("Which action?").expect("a question") + 1;
+    let at = screen.lines().skip(first);
+    let at = at.take_while(|line| !line.contains("Open the login port for one source"));
+    terminal.keys(&"j".repeat(at.count().saturating_sub(1)));
+    terminal.keys("\r");
+    terminal.wait_for("Where does the failing user come from?");
+    terminal.keys("\u{15}here\r");
+    terminal.wait_for("Y run");
+    terminal.keys("Y");
+    terminal.wait_for("1 of 1 carried out");
+    let outcomes = lab.state.path().join("state/outcomes.jsonl");
+    let kept = std::fs::read_to_string(outcomes).expect("the cause was kept");
+    assert!(kept.contains("security-group-blocks-port"), "{kept}");
+    assert!(kept.contains("\"verified\""), "{kept}");
+    terminal.keys("q");
+    assert_eq!(terminal.wait_exit().exit_code(), 0);
+}
+
 /// One of each class: one call, two calls, followed by a task, a command in the guest.
 const CRASHES: &[(&[&str], &str, Moment, &str)] = &[
     (

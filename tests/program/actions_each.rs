@@ -262,7 +262,7 @@ fn the_cause_that_a_cure_confirms_is_learnt_and_evidence_is_saved_before_a_resta
         "--wait",
     ]);
     assert!(
-        said.contains("confirmed cause: security-group-blocks-port"),
+        said.contains("confirmed cause: Security group blocks the login port"),
         "{said}"
     );
     let outcomes = std::fs::read_to_string(lab.state.path().join("state/outcomes.jsonl"));
@@ -387,6 +387,26 @@ fn a_time_boxed_rule_that_is_kept_stays() {
             "CreateSecurityGroupPolicies",
             "DeleteSecurityGroupPolicies"
         ]
+    );
+    // The audit log knows it as a call of the operator's key; the journal knows what it was.
+    let entries = lab.entries();
+    let [.., opened, taken_back] = &entries[..] else {
+        panic!("{entries:?}");
+    };
+    let (opened, taken_back) = (opened["id"].as_str(), taken_back["id"].as_str());
+    let diagnosed = lab.run(&["diagnose", "report-01", "--format", "json"]);
+    let told: Value = serde_json::from_slice(&diagnosed.stdout).expect("JSON");
+    let evidence = told["evidence"].as_array().expect("evidence");
+    let change = evidence.iter().find(|r| r["id"] == "recent-change");
+    let change = change.expect("the audit log was read");
+    let detail = change["detail"].as_str().expect("a sentence");
+    let what = format!("is over: what entry {} did is taken back", opened.unwrap());
+    assert!(detail.contains(&what), "{detail}");
+    assert_eq!(change["change"]["entry"].as_str(), taken_back, "{change}");
+    let journal = lab.ok(&["journal"]);
+    assert!(
+        journal.contains("by cvmtop itself, as its time was over"),
+        "{journal}"
     );
 }
 

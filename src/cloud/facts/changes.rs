@@ -243,7 +243,11 @@ fn judge(
         .filter_map(|event| Some((event.time()?, event)))
         .collect();
     relevant.sort_by_key(|(time, _)| *time);
-    let relevant: Vec<Change> = relevant.into_iter().map(change_of).collect();
+    let relevant: Vec<Change> = relevant
+        .into_iter()
+        .map(|(at, event)| change_of(gatherer, at, event))
+        .collect();
+    let said_of = |change: &Change| said_of(gatherer, change);
     let Some(last) = relevant.last() else {
         if unseen.is_empty() {
             return gatherer.observed(recent_change::NONE, said::no_change());
@@ -283,15 +287,21 @@ fn only_looked(event: &AuditEvent) -> bool {
             .any(|name| event.mentions(name))
 }
 
-fn change_of((at, event): (Timestamp, &AuditEvent)) -> Change {
+fn change_of(gatherer: &Gatherer, at: Timestamp, event: &AuditEvent) -> Change {
+    let own = gatherer.request.own_calls.get(&event.request_id);
     Change {
         at,
         action: sanitise(&event.event_name, 60),
         by: sanitise(&event.username, 60),
         from: sanitise(&event.source_ip_address, 60),
+        entry: own.map(|own| own.entry.clone()),
     }
 }
 
-fn said_of(change: &Change) -> Said {
+fn said_of(gatherer: &Gatherer, change: &Change) -> Said {
+    let mut own = gatherer.request.own_calls.values();
+    if let Some(own) = own.find(|own| Some(&own.entry) == change.entry.as_ref()) {
+        return said::change_own(&own.what, &own.entry, change.at);
+    }
     said::change_by(&change.action, &change.by, &change.from, change.at)
 }

@@ -113,6 +113,7 @@ pub(super) fn fact_request(
         own_sources: own_sources(instance),
         instance_is_fresh: options.instance_is_fresh,
         onset: options.onset,
+        own_calls: options.own_calls.clone(),
         self_check: options.self_check,
         run_in_guest: if looks_inside(session, options) {
             RunInGuest::GuestCheck
