@@ -102,6 +102,8 @@ impl FrameClock {
     pub fn budget(&self, now: Instant, typing: bool) -> Option<usize> {
         let paused = || self.answered.is_some_and(|at| at + TYPING <= now);
         let rate = match self.rate {
+            // A terminal on this machine that stops is busy, not far away: its frames go whole.
+            Some(_) if !self.remote => return None,
             Some(rate) => rate,
             None if self.remote && typing && !paused() => MODEST,
             None => return None,
@@ -125,6 +127,8 @@ impl FrameClock {
                 && within <= MEASURED
             {
                 let rate = (taken + bytes) as f64 / within.max(BLOCKED).as_secs_f64();
+                // What did not fit into the queue went while this one waited.
+                let rate = rate.max((bytes as f64 - QUEUE) / took.as_secs_f64());
                 let trusted = self.rate.unwrap_or(FAST) > rate * SHARE;
                 self.hope = match self.hope {
                     Some(hope) if trusted => Some((hope * 2).min(DOUBT)),
@@ -207,7 +211,7 @@ mod tests {
 
     #[test]
     fn over_a_link_that_lags_a_frame_goes_in_pieces_that_leave_a_key_its_way() {
-        let mut clock = FrameClock::new(20, false);
+        let mut clock = FrameClock::new(20, true);
         let now = Instant::now();
         let after = |ms| now + Duration::from_millis(ms);
         clock.drawn(now, false, false, 6_000);
