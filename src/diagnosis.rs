@@ -31,7 +31,8 @@ pub use why_not::{Why, why_not};
 use std::collections::HashSet;
 
 use crate::domain::action::SpentAction;
-use crate::domain::evidence::{Path, Reading, Source, State, Tone};
+use crate::domain::evidence::state::{name_resolution, text_target};
+use crate::domain::evidence::{Path, Reading, Source, State, Tone, group};
 use crate::domain::report::{
     AlsoBroken, CauseProbability, InstanceSummary, Report, SCHEMA_VERSION, Vantage, Verdict,
 };
@@ -195,7 +196,8 @@ fn verdict(causes: &[CauseProbability], weighed: usize, case: &Case<'_>) -> Verd
         NO_FAULT
             if first.probability >= 2.0 * second
                 && readings.iter().any(is_answer_of_the_service)
-                && !readings.iter().any(is_failure_of_a_login) =>
+                && !readings.iter().any(is_failure_of_a_login)
+                && !is_elsewhere(readings) =>
         {
             Verdict::Healthy
         }
@@ -208,6 +210,18 @@ fn verdict(causes: &[CauseProbability], weighed: usize, case: &Case<'_>) -> Verd
 /// True if the login service itself said something: an open port is the kernel's word only.
 fn is_answer_of_the_service(reading: &Reading) -> bool {
     reading.source == Source::Probe && reading.seen().is_some_and(State::answers)
+}
+
+/// True if the user's client talks to something else, and nobody saw a login go through: what this
+/// host sees is then not what the user meets.
+fn is_elsewhere(readings: &[Reading]) -> bool {
+    let elsewhere = |reading: &Reading| match reading.id.as_str() {
+        group::TEXT_TARGET => reading.seen().is_some_and(|it| it != text_target::SAME),
+        group::NAME_RESOLUTION => reading.seen().is_some_and(|it| it != name_resolution::SAME),
+        _ => false,
+    };
+    let works = |reading: &Reading| reading.seen().and_then(State::works) == Some(true);
+    readings.iter().any(elsewhere) && !readings.iter().any(works)
 }
 
 /// True if somebody's login is known to have failed: by what the client printed, by the try that

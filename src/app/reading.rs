@@ -164,6 +164,11 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// A script as it stands, shown to be copied.
+    pub fn is_script(&self) -> bool {
+        !self.body.is_empty() && self.body.iter().all(|line| line.look == LineLook::Code)
+    }
+
     /// A plain text: `# ` before a heading, four spaces before code.
     pub fn new(title: impl Into<String>, body: &str) -> Self {
         let line = |line: &str| {

@@ -150,26 +150,8 @@ async fn nothing_is_begun_that_could_not_end_in_time() {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_millis(12_500)).await;
-                let mut payload = vec![20];
-                payload.extend_from_slice(&[9; 16]);
-                for list in [
-                    "curve25519-sha256",
-                    "ssh-ed25519",
-                    "aes128-ctr",
-                    "aes128-ctr",
-                    "hmac-sha2-256",
-                    "hmac-sha2-256",
-                    "none",
-                    "none",
-                    "",
-                    "",
-                ] {
-                    payload.extend_from_slice(&(list.len() as u32).to_be_bytes());
-                    payload.extend_from_slice(list.as_bytes());
-                }
-                payload.extend_from_slice(&[0; 5]);
                 let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.9\r\n").await;
-                let _ = stream.write_all(&probe::ssh::frame(&payload)).await;
+                let _ = stream.write_all(&support::current_kexinit()).await;
                 let mut sink = [0; 4096];
                 while stream.read(&mut sink).await.is_ok_and(|n| n > 0) {}
             });

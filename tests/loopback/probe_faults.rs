@@ -367,20 +367,6 @@ async fn a_slow_greeting_is_slow_and_nothing_hostile_gets_through() {
     );
 }
 
-/// A KEXINIT packet with one list for everything of a kind.
-fn kexinit(kex: &str, host_key: &str, cipher: &str, mac: &str) -> Vec<u8> {
-    let mut payload = vec![20];
-    payload.extend_from_slice(&[9; 16]);
-    for list in [
-        kex, host_key, cipher, cipher, mac, mac, "none", "none", "", "",
-    ] {
-        payload.extend_from_slice(&(list.len() as u32).to_be_bytes());
-        payload.extend_from_slice(list.as_bytes());
-    }
-    payload.extend_from_slice(&[0; 5]);
-    probe::ssh::frame(&payload)
-}
-
 async fn kex_server(after_hello: Vec<u8>, close: bool) -> SocketAddr {
     server(move |mut stream, _| {
         let after_hello = after_hello.clone();
@@ -402,25 +388,25 @@ async fn kex_server(after_hello: Vec<u8>, close: bool) -> SocketAddr {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_end_of_a_key_exchange() {
-    let current = kexinit(
+    let current = support::kexinit(
         "curve25519-sha256",
         "ssh-ed25519",
         "aes128-ctr",
         "hmac-sha2-256",
     );
-    let legacy = kexinit(
+    let legacy = support::kexinit(
         "diffie-hellman-group1-sha1",
         "ssh-rsa",
         "3des-cbc",
         "hmac-md5",
     );
-    let none = kexinit(
+    let none = support::kexinit(
         "kex-of-nobody",
         "ssh-ed25519",
         "aes128-ctr",
         "hmac-sha2-256",
     );
-    let keyless = kexinit("curve25519-sha256", "", "aes128-ctr", "hmac-sha2-256");
+    let keyless = support::kexinit("curve25519-sha256", "", "aes128-ctr", "hmac-sha2-256");
     let mut disconnect = vec![1, 0, 0, 0, 3];
     disconnect.extend_from_slice(&16u32.to_be_bytes());
     disconnect.extend_from_slice(b"no hostkey alg!!");
@@ -590,7 +576,7 @@ async fn a_handshake_that_never_ends_tells_nothing_of_the_certificate() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_healthy_host_is_done_in_about_a_second() {
-    let current = kexinit(
+    let current = support::kexinit(
         "curve25519-sha256",
         "ssh-ed25519",
         "aes128-ctr",

@@ -244,7 +244,7 @@ fn slow(lab: &Lab, at: Ipv4Addr) -> Option<Host> {
     listens(lab, SocketAddr::new(at.into(), 22), |_, stream| {
         std::thread::sleep(Duration::from_secs(5));
         let _ = stream.write_all(HELLO);
-        let _ = stream.write_all(&lists());
+        let _ = stream.write_all(&servers::current_kexinit());
     })
 }
 
@@ -267,29 +267,6 @@ fn tls_hangs(lab: &Lab, at: Ipv4Addr) -> Option<Host> {
         ];
         let _ = stream.write_all(&confirm);
     })
-}
-
-/// A proposal that current clients take.
-fn lists() -> Vec<u8> {
-    let mut payload = vec![20];
-    payload.extend_from_slice(&[9; 16]);
-    for list in [
-        "curve25519-sha256",
-        "ssh-ed25519",
-        "aes128-ctr",
-        "aes128-ctr",
-        "hmac-sha2-256",
-        "hmac-sha2-256",
-        "none",
-        "none",
-        "",
-        "",
-    ] {
-        payload.extend_from_slice(&(list.len() as u32).to_be_bytes());
-        payload.extend_from_slice(list.as_bytes());
-    }
-    payload.extend_from_slice(&[0; 5]);
-    cvmtop::probe::ssh::frame(&payload)
 }
 
 /// What the program says of a kind, and how many milliseconds it took.

@@ -27,6 +27,15 @@ fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
 }
 
+/// What is said of every instance of the demo, looked into.
+async fn diagnosed(cloud: &DemoCloud, home: &Path, format: &str) -> String {
+    let mut arguments = words(&["diagnose", "--deep", "--format", format]);
+    arguments.extend(words(&["--user-source", "198.51.100.77"]));
+    arguments.extend(cloud.script().into_iter().map(|(_, id, _)| id));
+    let output = run(cloud, home, &arguments).await;
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// What a person has to choose, because no fact tells it: it is asked for by its name.
 const CHOSEN_BY_A_PERSON: [(&str, &str); 2] = [
     ("bind-key-pair", "key="),
@@ -63,13 +72,10 @@ impl Offer {
 async fn each_kind_of_offer_is_planned_as_it_is_made() {
     let cloud = demo::start(DemoOptions::default()).await.unwrap();
     let home = tempfile::tempdir().unwrap();
-    let mut arguments = words(&["diagnose", "--deep", "--format", "json"]);
-    arguments.extend(words(&["--user-source", "198.51.100.77"]));
-    arguments.extend(cloud.script().into_iter().map(|(_, id, _)| id));
-    let output = run(&cloud, home.path(), &arguments).await;
+    let text = diagnosed(&cloud, home.path(), "json").await;
     // One of each action, system, set of parameters and leading place.
     let mut offers = BTreeMap::new();
-    for line in String::from_utf8(output.stdout).unwrap().lines() {
+    for line in text.lines() {
         let report: Value = serde_json::from_str(line).unwrap();
         for (place, action) in report["actions"].as_array().unwrap().iter().enumerate() {
             let names = action["parameters"].as_object().into_iter().flatten();
@@ -138,10 +144,7 @@ fn commands(text: &str) -> Vec<String> {
 async fn each_command_of_the_text_is_taken_when_it_is_pasted() {
     let cloud = demo::start(DemoOptions::default()).await.unwrap();
     let home = tempfile::tempdir().unwrap();
-    let mut arguments = words(&["diagnose", "--deep", "--user-source", "198.51.100.77"]);
-    arguments.extend(cloud.script().into_iter().map(|(_, id, _)| id));
-    let output = run(&cloud, home.path(), &arguments).await;
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = diagnosed(&cloud, home.path(), "text").await;
     let mut seen = std::collections::BTreeSet::new();
     let mut kinds = std::collections::BTreeSet::new();
     let mut pasted = Vec::new();

@@ -363,6 +363,29 @@ fn p23_a_sound_path_is_healthy_without_a_list_of_warnings() {
 }
 
 #[test]
+fn a_sound_path_that_the_user_does_not_take_is_not_called_healthy() {
+    let sound = format!(
+        "reach/public=open banner/public=fast kex/public=common auth-methods=password-and-key \
+         security-group=allow cpu=normal memory=normal disk=normal {CLEAR}"
+    );
+    assert_eq!(linux(&sound).verdict, Verdict::Healthy);
+    let told = |what: &str| linux(&format!("{sound} {what}"));
+    assert_eq!(told("text-target=same").verdict, Verdict::Healthy);
+    for elsewhere in [
+        "text-target=other-port",
+        "text-target=own-machine",
+        "name-resolution=other-address",
+        "name-resolution=failed",
+    ] {
+        let r = told(elsewhere);
+        assert_ne!(r.verdict, Verdict::Healthy, "{elsewhere}: {}", show(&r));
+    }
+    // A login that went through is one, by whatever way it came.
+    let through = told("text-target=local-proxy pasted-error=login-works");
+    assert_eq!(through.verdict, Verdict::Healthy, "{}", show(&through));
+}
+
+#[test]
 fn p24_a_failed_repair_lowers_its_cause_and_does_not_clear_it() {
     let text = "reach/public=refused guest-service=stopped guest-listener=none";
     let before = linux(text);

@@ -298,3 +298,27 @@ pub async fn expect(plan: &ProbePlan, want: &[(&str, &str)]) -> Vec<Reading> {
     }
     all
 }
+
+/// A KEXINIT packet with one list for everything of a kind.
+pub fn kexinit(kex: &str, host_key: &str, cipher: &str, mac: &str) -> Vec<u8> {
+    let mut payload = vec![20];
+    payload.extend_from_slice(&[9; 16]);
+    for list in [
+        kex, host_key, cipher, cipher, mac, mac, "none", "none", "", "",
+    ] {
+        payload.extend_from_slice(&(list.len() as u32).to_be_bytes());
+        payload.extend_from_slice(list.as_bytes());
+    }
+    payload.extend_from_slice(&[0; 5]);
+    cvmtop::probe::ssh::frame(&payload)
+}
+
+/// A proposal that current clients take.
+pub fn current_kexinit() -> Vec<u8> {
+    kexinit(
+        "curve25519-sha256",
+        "ssh-ed25519",
+        "aes128-ctr",
+        "hmac-sha2-256",
+    )
+}

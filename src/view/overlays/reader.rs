@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::dialogs::edit_line;
-use super::hints::{self, hint};
+use super::hints::{self, Hint, hint};
 use crate::app::command::Command;
 use crate::app::geometry::{Link, Scrolled};
 use crate::app::keys::{Bound, Reader};
@@ -43,7 +43,8 @@ pub fn draw(state: &State, reading: &Reading, paint: &mut Paint<'_>, screen: Rec
         return Scrolled::default();
     }
     let search = reading.typing.is_some() || !reading.search.is_empty();
-    let foot = u16::from(search) + u16::from(reading.guide.is_some() && inner.height > 4);
+    let keys = foot_keys(reading).filter(|_| inner.height > 4);
+    let foot = u16::from(search) + u16::from(keys.is_some());
     let text_rows = usize::from(inner.height.saturating_sub(foot));
     let cells = usize::from(inner.width.saturating_sub(1));
     let mut lines: Vec<Row> = Vec::new();
@@ -86,9 +87,10 @@ pub fn draw(state: &State, reading: &Reading, paint: &mut Paint<'_>, screen: Rec
         None => {}
     }
     y += u16::from(search);
-    if y < inner.bottom() {
+    if let Some(keys) = keys {
         let cells = usize::from(inner.width);
-        let keys = hints::row(state, &paint.look.theme, &KEYS.map(hint), cells);
+        let keys: Vec<Hint<'_>> = keys.iter().copied().map(hint).collect();
+        let keys = hints::row(state, &paint.look.theme, &keys, cells);
         paint.line(inner.x, y, inner.width, &keys);
     }
     Scrolled {
@@ -100,8 +102,8 @@ pub fn draw(state: &State, reading: &Reading, paint: &mut Paint<'_>, screen: Rec
 /// Rows of the box: those of the whole text, where the screen has them.
 fn height(state: &State, reading: &Reading, look: &Look, screen: Rect) -> u16 {
     let cells = usize::from(screen.width.min(100).saturating_sub(3));
-    // Frame, search, and the keys of a guide.
-    let around = 3 + u16::from(reading.guide.is_some());
+    // Frame, search, and the row of keys.
+    let around = 3 + u16::from(foot_keys(reading).is_some());
     let most = usize::from(screen.height.saturating_sub(around));
     let mut text = 0;
     for line in &reading.body {
@@ -142,7 +144,23 @@ fn is_ticked(state: &State, guide: &GuideAt, step: usize) -> bool {
 }
 
 /// The keys that act on the step at hand.
-const KEYS: [Bound; 7] = [
+/// The keys beneath a text that asks for something: a guide is walked, a script is copied.
+fn foot_keys(reading: &Reading) -> Option<&'static [Bound]> {
+    match &reading.guide {
+        _ if reading.bare => None,
+        Some(_) => Some(&GUIDE_KEYS),
+        None if reading.is_script() => Some(&SCRIPT_KEYS),
+        None => None,
+    }
+}
+
+const SCRIPT_KEYS: [Bound; 3] = [
+    Bound::Reader(Reader::Close),
+    Bound::Pane(Command::Copy),
+    Bound::Reader(Reader::Search),
+];
+
+const GUIDE_KEYS: [Bound; 7] = [
     Bound::Reader(Reader::Close),
     Bound::Reader(Reader::StepNext),
     Bound::Reader(Reader::StepDo),
