@@ -236,8 +236,11 @@ fn judge(
     unseen: Vec<Said>,
     onset: Option<Timestamp>,
 ) -> Reading {
+    // The log tells whole seconds and lists the newest first, so that of two changes of one second
+    // the one listed first is the later one: reversed, the stable sort keeps it last.
     let mut relevant: Vec<(Timestamp, &AuditEvent)> = events
         .iter()
+        .rev()
         .filter(|event| RELEVANT.contains(&event.event_name.as_str()))
         .filter(|event| !event.was_refused() && !only_looked(event))
         .filter_map(|event| Some((event.time()?, event)))
