@@ -179,7 +179,10 @@ const OWN_WORDS: &[&str] = &[
     "Load key ",
     "Warning: ",
     "Enter passphrase",
+    RAW_MODE,
 ];
+/// How the client complains of its own terminal, when that is gone before the client is.
+const RAW_MODE: &str = "tcsetattr: ";
 /// The client's words for a terminal that the server does not give.
 pub const NO_TERMINAL: &str = "PTY allocation request failed";
 /// What sshd sends for a session that it may not begin: a nologin file, or PAM's session rules.
@@ -480,6 +483,7 @@ impl Transcript {
                 && !text.starts_with("Bytes per second")
                 && !text.is_empty()
                 && !text.starts_with("OpenSSH_")
+                && !text.starts_with(RAW_MODE)
                 && !text.starts_with("Last login: ")
                 && !(text.starts_with("Connection to ") && text.ends_with(" closed."))
         };

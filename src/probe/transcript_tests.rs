@@ -209,3 +209,15 @@ fn a_login_that_hangs_or_never_began_is_told_apart() {
     );
     assert!(matches!(bad.login(), Err(NoAttempt::Configuration(_))));
 }
+
+/// The client's terminal is closed as soon as the server gives none: what the client then says of
+/// that terminal explains nothing.
+#[test]
+fn the_clients_word_on_its_own_terminal_is_not_its_reason() {
+    let refused = "PTY allocation request failed on channel 0";
+    let told = reached(&format!(
+        "Authenticated to 192.0.2.1 ([192.0.2.1]:22) using \"publickey\".\n{refused}\ntcsetattr: Input/output error\n"
+    ));
+    assert_eq!(told.login(), Ok(Login::NoTerminal));
+    assert_eq!(told.last_words(), refused);
+}
