@@ -167,6 +167,25 @@ pub fn abstains(report: &Report) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnosis::{Case, Knowledge, diagnose};
+    use crate::domain::evidence::state::login_attempt;
+    use crate::domain::said::Said;
+
+    #[test]
+    fn a_bound_key_leaves_the_sign_in_open_until_a_login_went_through() {
+        let mut report = diagnose(Knowledge::shipped(), &Case::default());
+        report.verdict = Verdict::Healthy;
+        assert_eq!(unproven_keys(&report), None);
+        report.instance.os = Os::Linux;
+        report.instance.key_pairs = vec!["skey-1".into(), "skey-2".into()];
+        assert_eq!(unproven_keys(&report).as_deref(), Some("skey-1 skey-2"));
+        let went = Reading::observed(login_attempt::ACCEPTED, Source::Probe, Said::raw(""));
+        report.evidence.push(went);
+        assert_eq!(unproven_keys(&report), None);
+        report.evidence.clear();
+        report.verdict = Verdict::Faulty;
+        assert_eq!(unproven_keys(&report), None);
+    }
 
     #[test]
     fn figures_are_rounded_and_never_certain() {

@@ -305,3 +305,39 @@ pub(super) fn coverage(knowledge: &Knowledge, model: &Model, weighed: &[Weighed]
         0.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::evidence::state::{banner, rdp_negotiation};
+
+    fn seen(state: State<'static>, path: Path) -> Reading {
+        Reading::observed(state, Source::Probe, Said::raw("")).on_path(path)
+    }
+
+    #[test]
+    fn nothing_is_asked_for_behind_the_point_at_which_a_login_fails() {
+        let public = Some(Path::Public);
+        let cut = |readings: &[Reading], id| is_cut_off(readings, id, public);
+        assert!(!cut(&[], group::KEX));
+        assert!(cut(&[seen(reach::REFUSED, Path::Public)], group::BANNER));
+        assert!(!cut(&[seen(reach::REFUSED, Path::Private)], group::BANNER));
+        let reset = [
+            seen(reach::OPEN, Path::Public),
+            seen(banner::RESET, Path::Public),
+        ];
+        assert!(cut(&reset, group::KEX) && !cut(&reset, group::PATH_QUALITY));
+        assert!(!cut(&[seen(banner::SLOW, Path::Public)], group::KEX));
+        let no_tls = [seen(rdp_negotiation::FAILURE_2, Path::Public)];
+        assert!(cut(&no_tls, group::RDP_TLS));
+        // The certificate is read over either path.
+        let either = |private| {
+            let both = [
+                seen(rdp_negotiation::FAILURE_2, Path::Public),
+                seen(private, Path::Private),
+            ];
+            is_cut_off(&both, group::RDP_CERTIFICATE, None)
+        };
+        assert!(!either(rdp_negotiation::NLA) && either(rdp_negotiation::CLOSED));
+    }
+}

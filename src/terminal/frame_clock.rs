@@ -234,8 +234,8 @@ mod tests {
         let mut clock = FrameClock::new(20, true);
         let now = Instant::now();
         let after = |ms| now + Duration::from_millis(ms);
-        clock.drawn(now, false, false, 6_000);
         assert_eq!(clock.budget(now, false, false), None);
+        clock.drawn(now, false, false, 6_000);
         // The queue is full, or this host was busy.
         clock.taken(after(2_000), 6_000, Duration::from_secs(2));
         assert!(!clock.is_slow());
