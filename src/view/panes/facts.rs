@@ -341,7 +341,7 @@ fn by_key(
     let (cut_off, within): (Vec<&Reading>, Vec<&Reading>) = readings
         .iter()
         .partition(|reading| is_cut_off(&case.readings, &reading.id, reading.path));
-    for reading in within {
+    for reading in &within {
         let command = way_to(&reading.id, reading.path);
         let name = state.texts.evidence(&reading.id);
         match by_command.iter_mut().find(|(it, _)| *it == command) {
@@ -366,11 +366,10 @@ fn by_key(
         lines.extend(block);
     }
     // No key reads what comes after the point at which the login fails.
-    let names: Vec<&str> = cut_off.iter().map(|it| it.id.as_str()).collect();
-    let mut names: Vec<&str> = names
-        .into_iter()
-        .map(|id| state.texts.evidence(id))
-        .collect();
+    let only = cut_off
+        .iter()
+        .filter(|it| within.iter().all(|other| other.id != it.id));
+    let mut names: Vec<&str> = only.map(|it| state.texts.evidence(&it.id)).collect();
     names.sort_unstable();
     names.dedup();
     if !names.is_empty() {
