@@ -25,6 +25,7 @@ pub mod why_not;
 
 pub use explain::{Explanation, Reason, explain};
 pub use knowledge::{Knowledge, KnowledgeError, check_file};
+pub use next::is_cut_off;
 pub use way_in::asks_for_way;
 pub use why_not::{Why, why_not};
 

@@ -10,6 +10,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::locale::{Texts, fill};
 use super::reading::{LineLook, Part, PartLook, Reading, TableRow, TextLine};
 use super::state::State;
+use crate::diagnosis::display::{capped, percent};
 use crate::domain::instance::Os;
 use crate::domain::report::{GuideMatch, Report};
 use crate::domain::said::Arg;
@@ -43,6 +44,23 @@ pub fn open(state: &State, slug: &str) -> Option<Reading> {
     };
     let instance = state.fleet.selected_id().unwrap_or_default();
     Some(reading.with_steps(slug, instance, &document))
+}
+
+/// What each step of a guide begins with, for the selected instance.
+pub fn steps(state: &State, slug: &str) -> Vec<String> {
+    let Some(guide) = library().get(slug) else {
+        return Vec::new();
+    };
+    let document = &guide.text(state.texts.lang()).document;
+    let document = document.fill(&values(state));
+    let first = |step: &Step| {
+        let spans = step.blocks.iter().find_map(|block| match block {
+            Block::Paragraph(spans) => Some(spans),
+            _ => None,
+        })?;
+        Some(spans.iter().map(Span::text).collect())
+    };
+    document.steps().filter_map(first).collect()
 }
 
 /// Why the guide is here, and where it comes from.
@@ -87,23 +105,27 @@ fn about(state: &State, guide: &Guide) -> Vec<TextLine> {
 
 /// Why a guide fits, in words of the language; with a report, how probable the cause is.
 pub fn reason(texts: &Texts, report: Option<&Report>, found: &GuideMatch) -> String {
-    let known = report.into_iter().flat_map(|report| &report.causes);
-    let probability = |id: &str| known.clone().find(|c| c.id == id).map(|c| c.probability);
-    match found.cause() {
-        Some(id) => {
-            let title = texts.cause(id, id);
-            probability(id).map_or_else(
-                || title.to_owned(),
-                |p| {
-                    let share = format!("{:.0}%", p * 100.0);
-                    fill(
-                        &texts.ui.reason_cause,
-                        &[("cause", title), ("share", &share)],
-                    )
-                },
-            )
+    if let Some(id) = found.cause() {
+        let title = texts.cause(id, id);
+        let share = report.and_then(|report| {
+            let cause = report.causes.iter().find(|cause| cause.id == id)?;
+            Some(percent(capped(report, cause)))
+        });
+        return share.map_or_else(
+            || title.to_owned(),
+            |share| {
+                let values = [("cause", title), ("share", share.as_str())];
+                fill(&texts.ui.reason_cause, &values)
+            },
+        );
+    }
+    // The English of a sentence has the ids of the knowledge; a person reads words.
+    match (found.reason.arg("group"), found.reason.arg("state")) {
+        (Some(Arg::Word(group)), Some(Arg::Word(state))) => {
+            let state = state.key.split_once('.').map_or("", |(_, state)| state);
+            texts.reading(&group.key, None, state)
         }
-        None => texts.said(&found.reason),
+        _ => texts.said(&found.reason),
     }
 }
 

@@ -140,7 +140,9 @@ fn head(page: &mut Page, report: &Report, all: bool) {
     let name = [&i.name, &i.id].into_iter().find(|name| !name.is_empty());
     let name = name.cloned().unwrap_or_else(|| in_words(&said::a_case()));
     let first = report.causes.first().filter(|c| c.probability >= NAMED);
+    let keys = display::unproven_keys(report);
     let (tone, text) = match (report.verdict, first) {
+        (Verdict::Healthy, _) if keys.is_some() => (Tone::Good, ui.verdict_healthy_so_far.clone()),
         (Verdict::Healthy, _) => (Tone::Good, ui.verdict_healthy.clone()),
         (Verdict::Inconclusive, _) => (Tone::Warn, ui.verdict_inconclusive.clone()),
         (Verdict::Faulty, Some(cause)) => {
@@ -152,6 +154,14 @@ fn head(page: &mut Page, report: &Report, all: bool) {
     };
     let mark = texts().labelled(&name, "");
     page.hang(0, &mark, Tone::Strong, tone, &text);
+    if let Some(keys) = &keys {
+        let values = [
+            ("keys", keys.as_str()),
+            ("login", "--try-login"),
+            ("paste", "--error-text"),
+        ];
+        page.put(IN, Tone::Warn, &fill(&ui.key_unproven, &values));
+    }
     if let Some(vantages) = display::vantages(report) {
         page.put(IN, Tone::Plain, &in_words(&vantages));
     }
@@ -185,14 +195,8 @@ fn doubts(page: &mut Page, report: &Report) {
         let what = if conflict.surprising.is_empty() {
             said::disagrees()
         } else {
-            let named = conflict.surprising.iter().map(|name| {
-                let mut readings = report.evidence.iter();
-                let reading = readings.find(|r| match r.path {
-                    Some(path) => *name == format!("{} ({path})", r.id),
-                    None => *name == r.id,
-                });
-                reading.map_or_else(|| name.clone(), |r| texts().evidence_on(&r.id, r.path))
-            });
+            let places = display::surprising(report).into_iter();
+            let named = places.map(|(id, path)| texts().evidence_on(id, path));
             said::disagrees_at(List::names(named.collect::<Vec<_>>()))
         };
         page.put(IN, Tone::Warn, &in_words(&what));

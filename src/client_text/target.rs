@@ -204,6 +204,7 @@ mod tests {
             private_addresses: vec!["10.0.1.5".to_owned()],
             login_port: 22,
             bandwidth_mbps: None,
+            key_pairs: Vec::new(),
         }
     }
 

@@ -75,6 +75,7 @@ said! { "cloud":
     no_figure_monitoring(what: Said) = "no figure for {what}: the monitoring agent is silent";
     not_asked() = "not asked for";
     cloud_no_disk() = "the cloud has no disk figures";
+    no_bandwidth() = "with an outbound cap of 0 no traffic can fill it";
     no_bandwidth_cap() = "no bandwidth cap is known to compare the traffic with";
     cloud_no_traffic() = "the cloud has no traffic figures";
     host_configuration_no() = "this host is from the configuration and has no cloud behind it";

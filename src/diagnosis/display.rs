@@ -3,9 +3,10 @@
 //! Lives here: how sure a figure on a screen may look. Must not live here: the exact figures
 //! (`posterior`), sentences of a language (`app::locale`, `cli`).
 
-use super::{explain, said};
-use crate::domain::evidence::{Path, Source, Tone, group};
-use crate::domain::report::{CauseProbability, Report};
+use super::said;
+use crate::domain::evidence::{Path, Reading, Source, State, Tone, group};
+use crate::domain::instance::Os;
+use crate::domain::report::{CauseProbability, Report, Verdict};
 use crate::domain::said::{Joint, List, Said};
 
 /// Most that is shown while only symptoms speak for a cause.
@@ -97,8 +98,8 @@ pub fn with_range(report: &Report, cause: &CauseProbability) -> String {
     }
 }
 
-/// What does not fit the rest, as places: `surprising` of a conflict names them by id and path.
-pub fn surprising(report: &Report) -> List {
+/// What does not fit the rest: `surprising` of a conflict names it by id and path.
+pub fn surprising(report: &Report) -> Vec<(&str, Option<Path>)> {
     let named = report
         .conflict
         .iter()
@@ -109,9 +110,9 @@ pub fn surprising(report: &Report) -> List {
             Some(path) => *name == format!("{} ({path})", r.id),
             None => *name == r.id,
         });
-        reading.map_or_else(|| Said::raw(name), |r| explain::place(&r.id, r.path))
+        reading.map_or((name.as_str(), None), |r| (r.id.as_str(), r.path))
     });
-    List::said(Joint::Commas, places)
+    places.collect()
 }
 
 /// From how many vantages the way in looks sound, and from which it does not; `None` where nobody but
@@ -140,6 +141,18 @@ pub fn vantages(report: &Report) -> Option<Said> {
     })
 }
 
+/// The key pairs that are bound to an instance whose way in is healthy, where nobody saw a login go
+/// through: which key the user holds, the cloud cannot tell.
+pub fn unproven_keys(report: &Report) -> Option<String> {
+    let keys = &report.instance.key_pairs;
+    let went_through = |r: &Reading| r.seen().and_then(State::works) == Some(true);
+    let open = report.verdict == Verdict::Healthy
+        && report.instance.os != Os::Windows
+        && !keys.is_empty()
+        && !report.evidence.iter().any(went_through);
+    open.then(|| keys.join(" "))
+}
+
 /// Whether nothing leads and nothing that could still be read would change that: the time for a
 /// ticket with all findings.
 pub fn abstains(report: &Report) -> bool {
@@ -154,6 +167,25 @@ pub fn abstains(report: &Report) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnosis::{Case, Knowledge, diagnose};
+    use crate::domain::evidence::state::login_attempt;
+    use crate::domain::said::Said;
+
+    #[test]
+    fn a_bound_key_leaves_the_sign_in_open_until_a_login_went_through() {
+        let mut report = diagnose(Knowledge::shipped(), &Case::default());
+        report.verdict = Verdict::Healthy;
+        assert_eq!(unproven_keys(&report), None);
+        report.instance.os = Os::Linux;
+        report.instance.key_pairs = vec!["skey-1".into(), "skey-2".into()];
+        assert_eq!(unproven_keys(&report).as_deref(), Some("skey-1 skey-2"));
+        let went = Reading::observed(login_attempt::ACCEPTED, Source::Probe, Said::raw(""));
+        report.evidence.push(went);
+        assert_eq!(unproven_keys(&report), None);
+        report.evidence.clear();
+        report.verdict = Verdict::Faulty;
+        assert_eq!(unproven_keys(&report), None);
+    }
 
     #[test]
     fn figures_are_rounded_and_never_certain() {

@@ -10,7 +10,7 @@ use super::posterior::{Posterior, Weighed};
 use super::slot::Slot;
 use super::{Case, NO_FAULT, said};
 use crate::domain::evidence::state::{agent, reach};
-use crate::domain::evidence::table::{Group, OpenPort, Protocol, Way};
+use crate::domain::evidence::table::{Group, OpenPort, Protocol, Tone, Way};
 use crate::domain::evidence::{Path, Reading, Source, State, Status, group};
 use crate::domain::instance::Os;
 use crate::domain::report::{NextEvidence, RankedAction};
@@ -229,8 +229,45 @@ pub(super) fn obtainable(case: &Case<'_>, group: &Evidence, path: Option<Path>) 
     if table.protocol == Some(Protocol::Ssh) && !speaks_ssh {
         return false;
     }
+    !is_shut_off(case.readings, table, path) && !is_behind_a_fault(case.readings, table.id, path)
+}
+
+/// True for what no look can read while things stand as they do: the login port is shut, or the
+/// conversation ends before it comes to that.
+pub fn is_cut_off(readings: &[Reading], id: &str, path: Option<Path>) -> bool {
+    Group::of(id).is_some_and(|table| is_shut_off(readings, table, path))
+        || is_behind_a_fault(readings, id, path)
+}
+
+/// What one side says first decides whether there is a next: no key exchange after a greeting that is
+/// none, no TLS that was not agreed to.
+const CONVERSATIONS: [&[&str]; 2] = [
+    &[group::BANNER, group::KEX],
+    &[
+        group::RDP_NEGOTIATION,
+        group::RDP_TLS,
+        group::RDP_CERTIFICATE,
+    ],
+];
+
+fn is_behind_a_fault(readings: &[Reading], id: &str, path: Option<Path>) -> bool {
+    let before = CONVERSATIONS.iter().find_map(|talk| {
+        let place = talk.iter().position(|it| *it == id)?;
+        Some(&talk[..place])
+    });
+    before.into_iter().flatten().any(|earlier| {
+        let mut heard = readings
+            .iter()
+            .filter(|r| r.id == *earlier && (path.is_none() || r.path == path))
+            .filter(|r| r.path != Some(Path::User) && r.seen().is_some())
+            .peekable();
+        heard.peek().is_some() && heard.all(|r| r.tone() == Tone::Bad)
+    })
+}
+
+fn is_shut_off(readings: &[Reading], table: &Group, path: Option<Path>) -> bool {
     let open = |p: Option<Path>| {
-        let state = observed(case.readings, group::REACH, p);
+        let state = observed(readings, group::REACH, p);
         state.is_none_or(|state| {
             matches!(
                 State::new(group::REACH, state),
@@ -239,9 +276,9 @@ pub(super) fn obtainable(case: &Case<'_>, group: &Evidence, path: Option<Path>) 
         })
     };
     match table.open_port {
-        Some(OpenPort::OnThisPath) => open(path),
-        Some(OpenPort::OnAnyPath) => open(Some(Path::Public)) || open(Some(Path::Private)),
-        None => true,
+        Some(OpenPort::OnThisPath) => !open(path),
+        Some(OpenPort::OnAnyPath) => !open(Some(Path::Public)) && !open(Some(Path::Private)),
+        None => false,
     }
 }
 
@@ -266,5 +303,41 @@ pub(super) fn coverage(knowledge: &Knowledge, model: &Model, weighed: &[Weighed]
         (got / total).clamp(0.0, 1.0)
     } else {
         0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::evidence::state::{banner, rdp_negotiation};
+
+    fn seen(state: State<'static>, path: Path) -> Reading {
+        Reading::observed(state, Source::Probe, Said::raw("")).on_path(path)
+    }
+
+    #[test]
+    fn nothing_is_asked_for_behind_the_point_at_which_a_login_fails() {
+        let public = Some(Path::Public);
+        let cut = |readings: &[Reading], id| is_cut_off(readings, id, public);
+        assert!(!cut(&[], group::KEX));
+        assert!(cut(&[seen(reach::REFUSED, Path::Public)], group::BANNER));
+        assert!(!cut(&[seen(reach::REFUSED, Path::Private)], group::BANNER));
+        let reset = [
+            seen(reach::OPEN, Path::Public),
+            seen(banner::RESET, Path::Public),
+        ];
+        assert!(cut(&reset, group::KEX) && !cut(&reset, group::PATH_QUALITY));
+        assert!(!cut(&[seen(banner::SLOW, Path::Public)], group::KEX));
+        let no_tls = [seen(rdp_negotiation::FAILURE_2, Path::Public)];
+        assert!(cut(&no_tls, group::RDP_TLS));
+        // The certificate is read over either path.
+        let either = |private| {
+            let both = [
+                seen(rdp_negotiation::FAILURE_2, Path::Public),
+                seen(private, Path::Private),
+            ];
+            is_cut_off(&both, group::RDP_CERTIFICATE, None)
+        };
+        assert!(!either(rdp_negotiation::NLA) && either(rdp_negotiation::CLOSED));
     }
 }

@@ -150,6 +150,7 @@ fn instance(value: &Value, warnings: &mut Vec<Said>) -> InstanceSummary {
             .and_then(|p| u16::try_from(p).ok())
             .unwrap_or_else(|| os.default_login_port()),
         bandwidth_mbps: value.get("bandwidth_mbps").and_then(Value::as_u64),
+        key_pairs: texts(value, "key_pairs"),
     }
 }
 

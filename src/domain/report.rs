@@ -78,6 +78,9 @@ pub struct InstanceSummary {
     /// Cap of the public bandwidth, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth_mbps: Option<u64>,
+    /// Key pairs that are bound to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub key_pairs: Vec<String>,
 }
 
 impl InstanceSummary {
@@ -95,6 +98,7 @@ impl InstanceSummary {
             private_addresses: text(&instance.private_addresses),
             login_port: instance.login_port(),
             bandwidth_mbps: instance.bandwidth_out_mbps,
+            key_pairs: instance.key_ids.clone(),
         }
     }
 }

@@ -441,17 +441,24 @@ impl Loop<'_> {
 
     fn paint(&mut self) {
         self.state.settle();
-        // What opens a line of text shows whole; from its first letter on the letters come first.
-        let field = self.state.overlays.last_mut().and_then(Overlay::field);
+        // A dialog with a line of text shows whole; from its first letter on the letters come first. The
+        // filter has no dialog: its line is there at once, and the list that it moves down follows.
+        let overlay = self.state.overlays.last_mut();
+        let is_filter = matches!(overlay, Some(Overlay::Filter(_)));
+        let field = overlay.and_then(Overlay::field);
         let has_line = matches!(field, Some(Field::Line(_)));
-        let typing = std::mem::replace(&mut self.has_line, has_line) && has_line;
+        let typing = (std::mem::replace(&mut self.has_line, has_line) || is_filter) && has_line;
         let look = self.looks.look(self.state);
         let state = &*self.state;
         // A slow terminal shows what has come, rather than nothing before the end of the frame.
         self.screen
             .synchronize(self.looks.extras.sync && !self.pace.is_slow());
         let now = Instant::now();
-        let budget = self.pace.budget(now, typing);
+        let budget = match self.pace.budget(now, self.keyed, typing) {
+            // What is drawn from nothing is not left half empty, unless the link is known to lag.
+            Some(_) if self.screen.is_blank() && !self.pace.is_slow() => None,
+            budget => budget,
+        };
         let (geometry, frame) = self.screen.frame(budget, |buf| draw(state, &look, buf));
         self.dirty = Dirty::Nothing;
         if let Some(frame) = frame {

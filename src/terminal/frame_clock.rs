@@ -13,10 +13,15 @@ const QUEUE: f64 = 16.0 * 1024.0;
 const PIECE: f64 = 0.1;
 /// The part of a slow link that is used: one in so many. The rest is room for a rate that is taken too high.
 const SHARE: f64 = 1.5;
-/// Bytes a second that a link from afar is trusted with, as long as nothing is known of it, and how many
-/// at once beyond that. A terminal's queue tells nothing before it is full.
+/// Bytes a second that a link from afar is trusted with, as long as nothing is known of it. A terminal's
+/// queue tells nothing before it is full.
 const MODEST: f64 = 2.0 * 1024.0;
-const AT_ONCE: f64 = 4.0 * 1024.0;
+/// Bytes that may be on their way beyond that: while the first picture comes, and later, when a key
+/// would have to wait for them.
+const FIRST: usize = 4 * 1024;
+const LATER: usize = 128;
+/// What one piece of a picture may hold that no key asked for.
+const UNASKED: usize = 384;
 /// So long after a key its consequences are waited for, and nothing is held back.
 const AWAITED: Duration = Duration::from_secs(10);
 /// So long after a key in a line of text the next one is expected.
@@ -50,6 +55,8 @@ pub struct FrameClock {
     /// When what was sent leaves the link free.
     free: Option<Instant>,
     last: Option<Instant>,
+    /// Bytes of all frames.
+    sent: usize,
     /// The last frame that answered a key.
     answered: Option<Instant>,
     /// That one showed a line of text being typed.
@@ -68,6 +75,7 @@ impl FrameClock {
             hope: None,
             free: None,
             last: None,
+            sent: 0,
             answered: None,
             typed: false,
         }
@@ -94,18 +102,29 @@ impl FrameClock {
             // While somebody types, the list waits for the letters, but not for longer than a pause.
             Some(at) if self.typed => Some(free.min(at + TYPING)),
             Some(at) if self.last.is_some_and(|last| last < at + AWAITED) => None,
-            _ => free.checked_sub(Duration::from_secs_f64(AT_ONCE / MODEST)),
+            _ => {
+                let ahead = if self.is_first() { FIRST } else { LATER };
+                free.checked_sub(Duration::from_secs_f64(ahead as f64 / MODEST))
+            }
         }
     }
 
+    /// True as long as the first picture was not begun.
+    fn is_first(&self) -> bool {
+        self.sent < FIRST
+    }
+
     /// How many bytes of a frame may be sent now; `None` for all. The rows that come first always go.
-    pub fn budget(&self, now: Instant, typing: bool) -> Option<usize> {
+    /// `key` for the answer to a key, `typing` where that is a letter in a line of text.
+    pub fn budget(&self, now: Instant, key: bool, typing: bool) -> Option<usize> {
+        let asked = key || self.answered.is_some_and(|at| now < at + AWAITED);
         let paused = || self.answered.is_some_and(|at| at + TYPING <= now);
         let rate = match self.rate {
             // A terminal on this machine that stops is busy, not far away: its frames go whole.
             Some(_) if !self.remote => return None,
             Some(rate) => rate,
             None if self.remote && typing && !paused() => MODEST,
+            None if self.remote && !asked && !self.is_first() => return Some(UNASKED),
             None => return None,
         };
         let busy = self.free.is_some_and(|free| free > now);
@@ -156,6 +175,7 @@ impl FrameClock {
     /// A frame of so many bytes was drawn; `typing` when it holds a line of text being typed.
     pub fn drawn(&mut self, now: Instant, key: bool, typing: bool, bytes: usize) {
         self.last = Some(now);
+        self.sent = self.sent.saturating_add(bytes);
         self.typed = typing;
         if key {
             self.answered = Some(now);
@@ -214,8 +234,8 @@ mod tests {
         let mut clock = FrameClock::new(20, true);
         let now = Instant::now();
         let after = |ms| now + Duration::from_millis(ms);
+        assert_eq!(clock.budget(now, false, false), None);
         clock.drawn(now, false, false, 6_000);
-        assert_eq!(clock.budget(now, false), None);
         // The queue is full, or this host was busy.
         clock.taken(after(2_000), 6_000, Duration::from_secs(2));
         assert!(!clock.is_slow());
@@ -226,10 +246,10 @@ mod tests {
         // What is queued is waited for; only the first rows of the answer to a key are sent meanwhile.
         assert_eq!(clock.due(after(4_001), false), Some(after(4_000) + LONGEST));
         assert_eq!(clock.due(after(4_001), true), None);
-        assert_eq!(clock.budget(after(4_001), false), Some(0));
+        assert_eq!(clock.budget(after(4_001), false, false), Some(0));
         // Then a tenth of a second of it at once, one after the other.
         assert_eq!(clock.due(after(12_001), false), None);
-        assert_eq!(clock.budget(after(12_001), false), Some(200));
+        assert_eq!(clock.budget(after(12_001), false, false), Some(200));
         clock.drawn(after(12_001), false, false, 200);
         let due = clock.due(after(12_002), false).expect("a wait");
         assert_eq!((due - after(12_001)).as_millis(), 150);
@@ -270,7 +290,7 @@ mod tests {
         clock.taken(after(11), 900, Duration::ZERO);
         clock.taken(after(60), 900, Duration::from_secs(30));
         assert!(!clock.is_slow());
-        assert_eq!(clock.budget(after(60), false), None);
+        assert_eq!(clock.budget(after(60), false, false), None);
     }
 
     #[test]
@@ -279,9 +299,15 @@ mod tests {
         let now = Instant::now();
         let after = |ms| now + Duration::from_millis(ms);
         // A screenful goes at once; what follows by itself waits until as much may have arrived.
-        clock.drawn(now, false, false, 8_192);
-        assert_eq!(clock.due(after(60), false), Some(after(2_000)));
-        assert_eq!(clock.budget(after(2_000), false), None);
+        clock.drawn(now, false, false, 2_048);
+        assert_eq!(clock.due(after(60), false), None);
+        assert_eq!(clock.budget(after(60), false, false), None);
+        clock.drawn(after(60), false, false, 6_144);
+        // Then a key would have to wait for it: in pieces, of which a fifth of a second is on its way.
+        let due = clock.due(after(70), false).expect("a wait");
+        assert_eq!((due - now).as_micros(), 4_000_000 - 62_500);
+        assert_eq!(clock.budget(after(4_000), false, false), Some(UNASKED));
+        assert_eq!(clock.budget(after(4_000), true, false), None);
         // What a key brought about is not held back.
         clock.drawn(after(100), true, false, 8_192);
         clock.drawn(after(2_000), false, false, 8_192);
@@ -297,18 +323,18 @@ mod tests {
         clock.drawn(now, false, false, 8_192);
         // A letter does not wait for that, and takes no other row along.
         assert_eq!(clock.due(after(500), true), None);
-        assert_eq!(clock.budget(after(500), true), Some(0));
+        assert_eq!(clock.budget(after(500), true, true), Some(0));
         clock.drawn(after(500), true, true, 40);
         // The list follows, whole, when the letters pause.
         assert_eq!(clock.due(after(600), false), Some(after(1_500)));
-        assert_eq!(clock.budget(after(1_500), true), None);
+        assert_eq!(clock.budget(after(1_500), true, true), None);
         // On a link at rest it follows in pieces at once.
         let mut clock = FrameClock::new(20, true);
         clock.drawn(now, true, true, 2_048);
         assert_eq!(clock.due(now, false), Some(after(1_000)));
         let mut clock = FrameClock::new(20, true);
         clock.drawn(now, true, true, 204);
-        assert_eq!(clock.budget(after(100), true), Some(204));
-        assert_eq!(clock.budget(after(1_000), true), None);
+        assert_eq!(clock.budget(after(100), true, true), Some(204));
+        assert_eq!(clock.budget(after(1_000), true, true), None);
     }
 }

@@ -78,6 +78,11 @@ impl Screen {
         self.repaint = true;
     }
 
+    /// True where everything is drawn with the next frame.
+    pub fn is_blank(&self) -> bool {
+        self.repaint
+    }
+
     /// Draws a frame and gives the bytes for the terminal, or `None` when nothing changed. With a budget,
     /// only the rows that come first and as many others as fit, or one: the rest differs from what the
     /// terminal shows as before, and goes with a later frame.

@@ -58,7 +58,7 @@ pub fn divide(width: u16, height: u16, focus: Pane, zoomed: bool) -> Layout {
             (width * 34 / 100, width * 28 / 100)
         };
         let left = left.clamp(36, 76);
-        let right = right.clamp(34, 60);
+        let right = right.clamp(34, 50);
         let middle = width - left - right;
         vec![
             (Pane::Instances, body(0, left)),

@@ -94,7 +94,8 @@ fn draw_the_checks() {
         t.wait_quiet(Duration::from_millis(800));
         save(&t, &format!("ports-{columns}x{rows}-{lang}"));
         t.keys("\u{1b}");
-        t.wait("the panes", |s| !s.contains("3389"));
+        let (ports, _) = ui.ports_title.split_once('{').expect("a name");
+        t.wait("the panes", |s| !s.contains(ports));
         t.keys("c");
         let (title, _) = ui.check_title.split_once('{').expect("a name");
         t.wait("the report", |s| {

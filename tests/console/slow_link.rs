@@ -118,8 +118,7 @@ fn what_is_typed_shows_within_a_second_while_a_sweep_runs() {
     assert!(swept.contains("not checked"), "the sweep ended:\n{swept}");
     let _ = child.kill();
     let _ = child.wait();
-    took.sort_unstable();
     println!("from a key to its letter: {took:?}");
-    let middle = took[took.len() / 2];
-    assert!(middle <= BORNE, "{took:?}");
+    // Also of the first letters, before anything is known of the link.
+    assert!(took.iter().all(|took| *took <= BORNE), "{took:?}");
 }

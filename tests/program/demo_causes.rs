@@ -108,20 +108,8 @@ async fn look(api: &Api, instance: &Instance) -> Report {
     readings.extend(facts);
     let guest = inside(api, instance, &readings).await;
     readings.extend(guest);
-    let texts = |list: &[std::net::IpAddr]| list.iter().map(ToString::to_string).collect();
     let case = Case {
-        instance: InstanceSummary {
-            id: instance.id.clone(),
-            name: instance.name.clone(),
-            region: instance.region.clone(),
-            zone: instance.zone.clone(),
-            os: instance.os,
-            state: instance.state.clone(),
-            public_addresses: texts(&instance.public_addresses),
-            private_addresses: texts(&instance.private_addresses),
-            login_port: instance.login_port(),
-            bandwidth_mbps: instance.bandwidth_out_mbps,
-        },
+        instance: InstanceSummary::of(instance),
         vantage: Vantage::default(),
         readings: &readings,
         ..Case::default()

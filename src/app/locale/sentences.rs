@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::{Lang, Texts};
+use crate::app::command::Command;
 use crate::diagnosis::display::Likelihood;
 use crate::domain::report::RankedAction;
 use crate::domain::said::{Said, Speech, Table, Word};
@@ -62,6 +63,14 @@ impl Texts {
     /// A text of the knowledge files in the catalogue's language; its English where there is none.
     pub fn known<'t>(&'t self, english: &'t str) -> &'t str {
         Speech::known(self, english).unwrap_or(english)
+    }
+
+    /// What a command does, as a title.
+    pub fn titled(&self, command: Command) -> String {
+        let text = self.command(command.as_str());
+        let mut letters = text.chars();
+        let first = letters.next().into_iter().flat_map(char::to_uppercase);
+        first.chain(letters).collect()
     }
 
     /// The title of an action as a diagnosis offers it.

@@ -93,10 +93,10 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
             state.overlays.push(Overlay::Keep(pick));
         }
         Command::Journal => effects.push(Effect::Record(Record::ReadJournal {
-            title: state.texts.command("journal").to_owned(),
+            title: state.texts.titled(Command::Journal),
         })),
         Command::Calls => effects.push(Effect::Record(Record::ReadCalls {
-            title: state.texts.command("calls").to_owned(),
+            title: state.texts.titled(Command::Calls),
         })),
         Command::Ticket => ticket::ask(state),
         Command::Kit => pasted::open_kit(state),

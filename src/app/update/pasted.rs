@@ -27,7 +27,7 @@ pub fn open_kit(state: &mut State) {
         state.tell(Severity::Warning, texts.why(Why::NoAddress).to_owned());
         return;
     };
-    let mut shown = ReadingOverlay::new(texts.command(Command::Kit.as_str()), "");
+    let mut shown = ReadingOverlay::new(texts.titled(Command::Kit), "");
     let line = |line: &str| TextLine::new(LineLook::Code, 0, line);
     shown.body = script.lines().map(line).collect();
     state.overlays.push(Overlay::Reader(shown));

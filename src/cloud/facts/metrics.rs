@@ -461,7 +461,11 @@ fn judge_bandwidth(gatherer: &Gatherer, metrics: &Metrics, addresses: &Addresses
         if let Some(error) = &addresses.failure {
             return gatherer.failed(id, error);
         }
-        let why = said::no_bandwidth_cap();
+        let why = if caps.is_empty() {
+            said::no_bandwidth_cap()
+        } else {
+            said::no_bandwidth()
+        };
         return gatherer.without_state(id, Status::ProbeFailed, why);
     };
     let mut shares = Vec::new();

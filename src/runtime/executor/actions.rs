@@ -315,6 +315,9 @@ pub async fn read_journal(backend: &Backend, title: String, out: &mpsc::Sender<M
                 body.push_str(&texts.said(&said::journal_damaged(contents.skipped)));
                 body.push('\n');
             }
+            if body.is_empty() {
+                body.clone_from(&texts.ui.journal_none);
+            }
             Message::Recorded(Recorded::Fetched { title, body })
         }
         Err(error) => Message::Told {

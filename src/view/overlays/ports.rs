@@ -17,6 +17,7 @@ use crate::app::port_view::PortView;
 use crate::app::state::State;
 use crate::domain::action::ActionId;
 use crate::domain::evidence::{Reading, group};
+use crate::domain::instance::Instance;
 use crate::domain::port_check::Answer;
 use crate::domain::port_report::{PortReport, Row, said};
 use crate::domain::ports::Direction;
@@ -161,7 +162,10 @@ fn rows(state: &State, report: &PortReport, selected: usize, paint: &mut Paint<'
                     line.push_str("  ");
                 }
                 line.push_str(&words[4]);
-                (line, style_of(&theme, of.judged.answer()))
+                (
+                    line,
+                    style_of(&theme, of.judged.answer(), is_login(state, of)),
+                )
             }
             _ => (state.texts.ui.ports_common.clone(), theme.text),
         };
@@ -202,8 +206,16 @@ fn columns(state: &State, row: &Row) -> [String; 5] {
     ]
 }
 
-fn style_of(theme: &Theme, answer: Answer) -> Style {
+/// The port that the users log in at.
+fn is_login(state: &State, row: &Row) -> bool {
+    let port = state.selected_instance().map(Instance::login_port);
+    row.tuple.direction == Direction::In && row.tuple.ports == port.map(|port| (port, port))
+}
+
+/// That a port is shut which nobody logs in at is no fault.
+fn style_of(theme: &Theme, answer: Answer, login: bool) -> Style {
     match answer {
+        Answer::Closed if !login => theme.text,
         Answer::Open => theme.good,
         Answer::Partly => theme.warn,
         Answer::Closed => theme.bad,

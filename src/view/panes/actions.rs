@@ -18,7 +18,7 @@ use crate::domain::action::{ActionId, Risk};
 use crate::domain::outcome::Outcome;
 use crate::domain::report::{GuideMatch, RankedAction, Report, Verdict};
 use crate::view::frame::Look;
-use crate::view::panes::diagnosis::{heading, without_end};
+use crate::view::panes::diagnosis::{hanging, heading, without_end};
 use crate::view::text::{width, wrap};
 use crate::view::widgets::paint::Paint;
 
@@ -38,7 +38,13 @@ pub fn draw(state: &State, paint: &mut Paint<'_>, area: Rect, focused: bool) -> 
         width: inner.width.saturating_sub(1),
         ..inner
     };
-    let (lines, selected) = content(state, paint.look, usize::from(text.width), focused);
+    let (mut lines, mut selected) = (Vec::new(), None);
+    for room in Room::MOST_FIRST {
+        (lines, selected) = content(state, paint.look, usize::from(text.width), focused, room);
+        if lines.len() <= usize::from(text.height) {
+            break;
+        }
+    }
     let offset = match selected {
         Some(line) if focused => keep_visible(
             state.actions_offset,
@@ -51,11 +57,35 @@ pub fn draw(state: &State, paint: &mut Paint<'_>, area: Rect, focused: bool) -> 
     paint.scrolled(text, &lines, offset)
 }
 
+/// What is told without being asked for, where there is room.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    /// So many of the advices in full.
+    advices: usize,
+    /// The steps of the best guide.
+    steps: bool,
+}
+
+impl Room {
+    const MOST_FIRST: [Self; 5] = [
+        Self::of(3, true),
+        Self::of(1, true),
+        Self::of(3, false),
+        Self::of(1, false),
+        Self::of(0, false),
+    ];
+
+    const fn of(advices: usize, steps: bool) -> Self {
+        Self { advices, steps }
+    }
+}
+
 fn content(
     state: &State,
     look: &Look,
     cells: usize,
     focused: bool,
+    room: Room,
 ) -> (Vec<Line<'static>>, Option<usize>) {
     let theme = &look.theme;
     let ui = &state.texts.ui;
@@ -107,6 +137,9 @@ fn content(
             selected = Some(lines.len());
         }
         lines.extend(action_lines(state, index, action, here, look, cells));
+        if index < room.advices {
+            lines.extend(advice_lines(state, action, look, cells));
+        }
     }
     lines.push(Line::default());
     lines.push(Line::from(Span::styled(ui.guides.clone(), theme.title)));
@@ -120,6 +153,12 @@ fn content(
         }
         let here = focused && place == at;
         lines.extend(guide_lines(state, report, guide, here, look, cells));
+        if index == 0 && room.steps && report.verdict != Verdict::Healthy {
+            let steps = guide_text::steps(state, &guide.slug);
+            lines.extend(steps.iter().enumerate().flat_map(|(at, step)| {
+                hanging(&format!("    {} ", at + 1), step, cells, theme.dim)
+            }));
+        }
     }
     (lines, selected)
 }
@@ -208,6 +247,20 @@ fn action_lines(
         lines.push(without_end(line, &separator));
     }
     lines
+}
+
+/// What a person is asked to do.
+fn advice_lines(
+    state: &State,
+    action: &RankedAction,
+    look: &Look,
+    cells: usize,
+) -> Vec<Line<'static>> {
+    let text = action.parameters.get("text").and_then(|text| text.as_str());
+    let known = text.map(|text| state.texts.known(text));
+    known.map_or_else(Vec::new, |text| {
+        hanging("    ", text, cells, look.theme.dim)
+    })
 }
 
 /// Parameters as `port 22, source 203.0.113.7/32`.

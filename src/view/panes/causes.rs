@@ -16,11 +16,12 @@ use crate::view::widgets::probability_bar::filled;
 /// Cells of how much a reading weighs.
 const WEIGHT_CELLS: usize = 15;
 
-/// Lines of the breakdown; the second value is the line of the selected cause.
+/// Lines of the breakdown, with so many reasons for the first cause as were not asked for; the second value is the line of the selected cause.
 pub fn lines(
     state: &State,
     report: &Report,
     unfolded: &[String],
+    unasked: usize,
     focused: bool,
     look: &Look,
     cells: usize,
@@ -35,7 +36,8 @@ pub fn lines(
         if index == selected {
             selected_line = lines.len();
         }
-        let open = unfolded.contains(&cause.id);
+        let asked = unfolded.contains(&cause.id);
+        let open = asked || index == 0 && unasked > 0;
         lines.extend(bar_lines(
             state,
             cause,
@@ -58,7 +60,8 @@ pub fn lines(
             ]));
         }
         if open {
-            lines.extend(reasons(state, cause, look, cells));
+            let most = if asked { usize::MAX } else { unasked };
+            lines.extend(reasons(state, cause, most, look, cells));
         }
     }
     let rest = report.causes.len() - shown.len();
@@ -152,6 +155,7 @@ fn bar_lines(
 fn reasons(
     state: &State,
     cause: &CauseProbability,
+    most: usize,
     look: &Look,
     cells: usize,
 ) -> Vec<Line<'static>> {
@@ -159,7 +163,8 @@ fn reasons(
     let mut terms: Vec<&Contribution> = cause.contributions.iter().collect();
     terms.sort_by(|a, b| b.weight_db.abs().total_cmp(&a.weight_db.abs()));
     let mut lines = Vec::new();
-    for term in terms.iter().filter(|t| t.weight_db.abs() >= 0.5) {
+    let worth = terms.iter().filter(|t| t.weight_db.abs() >= 0.5);
+    for term in worth.take(most) {
         let style = if term.weight_db >= 0.0 {
             theme.good
         } else {
@@ -174,11 +179,15 @@ fn reasons(
         let fill = " ".repeat(WEIGHT_CELLS.saturating_sub(width(&weight)));
         let weight = format!("{weight}{fill} ");
         let room = cells.saturating_sub(4 + width(&weight));
-        lines.push(Line::from(vec![
-            Span::raw("    "),
-            Span::styled(weight, style),
-            Span::styled(fit(&what, room, look.glyphs.ellipsis), theme.text),
-        ]));
+        let further = " ".repeat(width(&weight));
+        for (row, part) in wrap(&what, room).into_iter().enumerate() {
+            let lead = if row == 0 { &weight } else { &further };
+            lines.push(Line::from(vec![
+                Span::raw("    "),
+                Span::styled(lead.clone(), style),
+                Span::styled(part, theme.text),
+            ]));
+        }
     }
     lines
 }

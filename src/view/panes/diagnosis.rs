@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::facts::Told;
 use super::{actions, causes, facts, history, matrix};
 use crate::app::case::Case;
 use crate::app::command::Command;
@@ -41,12 +42,10 @@ pub fn draw(state: &State, paint: &mut Paint<'_>, area: Rect, focused: bool) -> 
     let rows = usize::from(inner.height);
     let half = cells.saturating_sub(GUTTER) / 2;
     if half >= HALF {
-        let all = Room {
-            reasons: true,
-            facts: true,
-        };
-        let [left, right] = halves(state, paint.look, half, focused, all);
-        if left.len() <= rows && right.len() <= rows && !right.is_empty() {
+        let left = why(state, paint.look, half, focused, usize::MAX);
+        let right = what_was_read(state, paint.look, half, Some(rows + 1));
+        // The blank above what was read is not drawn at the top of a column.
+        if left.len() <= rows && right.len() <= rows + 1 && !right.is_empty() {
             let column = |x: usize| Rect {
                 x: inner.x + x as u16,
                 width: half as u16,
@@ -61,10 +60,12 @@ pub fn draw(state: &State, paint: &mut Paint<'_>, area: Rect, focused: bool) -> 
         width: inner.width.saturating_sub(1),
         ..inner
     };
-    // Reasons first, then all facts: as much as there is room for.
+    // Reasons first, then facts: as much as there is room for.
     let mut lines = Vec::new();
-    for room in Room::MOST_FIRST {
-        lines = halves(state, paint.look, cells, focused, room).concat();
+    for reasons in [usize::MAX, STRONGEST, 0] {
+        lines = why(state, paint.look, cells, focused, reasons);
+        let room = rows.saturating_sub(lines.len());
+        lines.extend(what_was_read(state, paint.look, cells, Some(room)));
         if lines.len() <= rows {
             break;
         }
@@ -72,35 +73,11 @@ pub fn draw(state: &State, paint: &mut Paint<'_>, area: Rect, focused: bool) -> 
     paint.scrolled(text, &lines, state.diagnosis_offset)
 }
 
+/// Reasons that are worth more than facts that are as they should be.
+const STRONGEST: usize = 3;
 /// Cells of half a pane from which its facts stand beside its causes, and those between them.
 const HALF: usize = 50;
 const GUTTER: usize = 3;
-
-/// What is shown without being asked for.
-#[derive(Debug, Clone, Copy, Default)]
-struct Room {
-    /// The reasons for the leading cause.
-    reasons: bool,
-    /// Every fact with its details, not only what is out of order.
-    facts: bool,
-}
-
-impl Room {
-    const MOST_FIRST: [Self; 3] = [
-        Self {
-            reasons: true,
-            facts: true,
-        },
-        Self {
-            reasons: true,
-            facts: false,
-        },
-        Self {
-            reasons: false,
-            facts: false,
-        },
-    ];
-}
 
 fn without_first_blank(mut lines: Vec<Line<'static>>) -> Vec<Line<'static>> {
     if lines.first().is_some_and(|line| line.width() == 0) {
@@ -109,45 +86,41 @@ fn without_first_blank(mut lines: Vec<Line<'static>>) -> Vec<Line<'static>> {
     lines
 }
 
-/// All lines of the pane: what is wrong and why, then what it was read from.
-fn halves(
+/// What is wrong and why, with so many reasons for the leading cause.
+fn why(
     state: &State,
     look: &Look,
     cells: usize,
     focused: bool,
-    room: Room,
-) -> [Vec<Line<'static>>; 2] {
+    reasons: usize,
+) -> Vec<Line<'static>> {
     let theme = &look.theme;
     let ui = &state.texts.ui;
     let Some(instance) = state.selected_instance() else {
-        return [wrapped(&ui.nothing_selected, cells, theme.dim), Vec::new()];
+        return wrapped(&ui.nothing_selected, cells, theme.dim);
     };
     let case = state.selected_case();
     let mut lines = identity(state, instance, look, cells);
     lines.extend(status(state, case, look, cells));
     lines.push(Line::default());
     lines.extend(matrix::lines(state, case, instance, look, cells));
-    let Some(case) = case else {
-        return [lines, Vec::new()];
-    };
-    if let Some(report) = &case.report {
+    if let Some(report) = case.and_then(|case| case.report.as_ref()) {
         lines.push(Line::default());
         lines.push(heading(
             &ui.why,
             &fill(&ui.coverage, &[("share", &whole_percent(report.coverage))]),
             look,
         ));
-        let first = report.causes.first().filter(|_| room.reasons);
-        let unfolded: Vec<String> = case
-            .unfolded
-            .iter()
-            .cloned()
-            .chain(first.map(|cause| cause.id.clone()))
-            .collect();
-        let (bars, _) = causes::lines(state, report, &unfolded, focused, look, cells);
+        let unfolded = case.map_or(&[][..], |case| &case.unfolded);
+        let (bars, _) = causes::lines(state, report, unfolded, reasons, focused, look, cells);
         lines.extend(bars);
         if report.conflict.is_some() {
-            let what = display::surprising(report).in_words(state.texts);
+            let places = display::surprising(report);
+            let names: Vec<String> = places
+                .iter()
+                .map(|(id, path)| state.texts.evidence_on(id, *path))
+                .collect();
+            let what = state.texts.listed(&names);
             let text = fill(&ui.conflict, &[("what", &what)]);
             lines.extend(wrapped(
                 &format!("{} {text}", look.glyphs.warn),
@@ -157,11 +130,30 @@ fn halves(
         }
         lines.extend(next_evidence(state, report, look, cells));
     }
+    lines
+}
+
+/// What it was read from, in `room` rows where they are all that there is.
+fn what_was_read(
+    state: &State,
+    look: &Look,
+    cells: usize,
+    room: Option<usize>,
+) -> Vec<Line<'static>> {
+    let Some(case) = state.selected_case() else {
+        return Vec::new();
+    };
     let mut read = history::past(state, case, look, cells);
-    let all = state.zoomed || room.facts;
-    read.extend(facts::lines(state, case, look, cells, all));
-    read.extend(facts::unknowns(state, case, look, cells));
-    [lines, read]
+    let unknown = facts::unknowns(state, case, look, cells);
+    let told = match room {
+        Some(room) if !state.zoomed => {
+            Told::Within(room.saturating_sub(read.len() + unknown.len()))
+        }
+        _ => Told::All,
+    };
+    read.extend(facts::lines(state, case, look, cells, told));
+    read.extend(unknown);
+    read
 }
 
 pub fn wrapped(text: &str, cells: usize, style: ratatui::style::Style) -> Vec<Line<'static>> {
@@ -312,7 +304,11 @@ fn verdict(state: &State, report: &Report, look: &Look, cells: usize) -> Vec<Lin
         .causes
         .first()
         .filter(|cause| report.verdict == Verdict::Faulty && cause.probability >= NAMED);
+    let keys = display::unproven_keys(report);
     let (glyph, style, text) = match (report.verdict, named) {
+        (Verdict::Healthy, _) if keys.is_some() => {
+            (glyphs.good, theme.good, ui.verdict_healthy_so_far.clone())
+        }
         (Verdict::Healthy, _) => (glyphs.good, theme.good, ui.verdict_healthy.clone()),
         (Verdict::Faulty, None) => (glyphs.bad, theme.bad, ui.verdict_faulty.clone()),
         (Verdict::Faulty, Some(cause)) => {
@@ -326,21 +322,37 @@ fn verdict(state: &State, report: &Report, look: &Look, cells: usize) -> Vec<Lin
             (glyphs.bad, theme.bad, text)
         }
         (Verdict::Inconclusive, _) if asks_for_way(report) => {
-            let key = state.keys.chords(Command::Tell).first();
-            let key = key.map_or_else(String::new, |key| chord_label(&key.to_string()));
+            let key = key_of(state, Command::Tell);
             let text = fill(&ui.verdict_way_open, &[("key", &key)]);
             (glyphs.unknown, theme.warn, text)
         }
         (Verdict::Inconclusive, _) => (glyphs.unknown, theme.warn, ui.verdict_inconclusive.clone()),
     };
     let mut lines = hanging(&format!("{glyph} "), &text, cells, style);
+    if let Some(keys) = keys {
+        let keys = if state.looks.privacy {
+            &ui.masked
+        } else {
+            &keys
+        };
+        let values = [
+            ("keys", keys.as_str()),
+            ("login", &key_of(state, Command::TryLogin)),
+            ("paste", &key_of(state, Command::PasteError)),
+        ];
+        lines.extend(wrapped(&fill(&ui.key_unproven, &values), cells, theme.warn));
+    }
     if abstains(report) && report.verdict != Verdict::Healthy {
-        let key = state.keys.chords(Command::Ticket).first();
-        let key = key.map_or_else(String::new, |key| chord_label(&key.to_string()));
+        let key = key_of(state, Command::Ticket);
         let text = fill(&ui.abstains, &[("key", &key)]);
         lines.extend(wrapped(&text, cells, theme.accent));
     }
     lines
+}
+
+fn key_of(state: &State, command: Command) -> String {
+    let key = state.keys.chords(command).first();
+    key.map_or_else(String::new, |key| chord_label(&key.to_string()))
 }
 
 fn actions_are_hidden(state: &State) -> bool {

@@ -12,11 +12,20 @@ use crate::app::case::Case;
 use crate::app::command::Command;
 use crate::app::locale::fill;
 use crate::app::state::State;
+use crate::diagnosis::is_cut_off;
 use crate::domain::evidence::table::Tone;
 use crate::domain::evidence::{Path, Reading, Source, Status, group};
 use crate::domain::report::Verdict;
 use crate::view::frame::{Look, chord_label};
 use crate::view::text::wrap;
+
+/// How much of the facts is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    All,
+    /// What is out of order, and of the rest what fits into so many rows.
+    Within(usize),
+}
 
 /// What the cloud, the guest and the operator say, worst first, as sentences.
 pub(super) fn lines(
@@ -24,8 +33,9 @@ pub(super) fn lines(
     case: &Case,
     look: &Look,
     cells: usize,
-    all: bool,
+    told: Told,
 ) -> Vec<Line<'static>> {
+    let all = told == Told::All;
     let mut readings: Vec<&Reading> = case
         .readings
         .iter()
@@ -46,16 +56,7 @@ pub(super) fn lines(
     };
     readings.sort_by_key(|r| rank(r));
     let ui = &state.texts.ui;
-    let aside = if all {
-        String::new()
-    } else {
-        let key = state.keys.chords(Command::Zoom).first();
-        key.map_or_else(String::new, |key| {
-            fill(&ui.facts_more, &[("key", &chord_label(&key.to_string()))])
-        })
-    };
-    let mut lines = vec![Line::default(), heading(&ui.facts, &aside, look)];
-    lines.extend(history::load(state, case, look, cells));
+    let mut lines = history::load(state, case, look, cells);
     let tells = |reading: &&Reading| matches!(reading.tone(), Tone::Bad | Tone::Warn);
     let (first, rest): (Vec<&Reading>, Vec<&Reading>) = readings
         .into_iter()
@@ -63,14 +64,58 @@ pub(super) fn lines(
     for alike in alike(state, &first, all) {
         lines.extend(fact(state, case, &alike, look, cells));
     }
-    // What is as it should be is worth its name, not a line of its own.
+    let rest = alike(state, &rest, all);
+    let mut spelled = Vec::new();
+    let mut named = folded(state, case, &rest, look, cells);
+    if let Told::Within(rows) = told {
+        // Two rows are the heading's.
+        let room = rows.saturating_sub(lines.len() + 2);
+        let mut more = Vec::new();
+        for (place, alike) in rest.iter().enumerate() {
+            more.extend(fact(state, case, alike, look, cells));
+            if more.len() > room {
+                break;
+            }
+            let left = folded(state, case, &rest[place + 1..], look, cells);
+            if more.len() + left.len() <= room {
+                spelled.clone_from(&more);
+                named = left;
+            }
+        }
+    }
+    let aside = if named.is_empty() {
+        String::new()
+    } else {
+        let key = state.keys.chords(Command::Zoom).first();
+        key.map_or_else(String::new, |key| {
+            fill(&ui.facts_more, &[("key", &chord_label(&key.to_string()))])
+        })
+    };
+    let head = [Line::default(), heading(&ui.facts, &aside, look)];
+    head.into_iter()
+        .chain(lines)
+        .chain(spelled)
+        .chain(named)
+        .collect()
+}
+
+/// What is as it should be is worth its name where there is no room for a line of its own.
+fn folded(
+    state: &State,
+    case: &Case,
+    rest: &[Vec<&Reading>],
+    look: &Look,
+    cells: usize,
+) -> Vec<Line<'static>> {
+    let ui = &state.texts.ui;
+    let mut lines = Vec::new();
     for wanted in [Tone::Good, Tone::Neutral, Tone::Unknown] {
         let (glyph, style, text) = match wanted {
             Tone::Good => (look.glyphs.good, look.theme.good, &ui.facts_good),
             Tone::Neutral => (look.glyphs.bullet, look.theme.text, &ui.facts_neutral),
             _ => (look.glyphs.unknown, look.theme.dim, &ui.facts_stale),
         };
-        let names = names(state, case, rest.iter().copied(), wanted);
+        let names = names(state, case, rest.iter().flatten().copied(), wanted);
         if names.is_empty() {
             continue;
         }
@@ -268,7 +313,7 @@ pub(super) fn unknowns(
         lines.push(Line::default());
         lines.push(heading(title, "", look));
         if status == Status::NotAttempted {
-            lines.extend(by_key(state, &readings, look, cells));
+            lines.extend(by_key(state, case, &readings, look, cells));
             continue;
         }
         for reading in readings {
@@ -285,9 +330,18 @@ pub(super) fn unknowns(
 }
 
 /// What was not looked at, beneath the key that gets it.
-fn by_key(state: &State, readings: &[&Reading], look: &Look, cells: usize) -> Vec<Line<'static>> {
+fn by_key(
+    state: &State,
+    case: &Case,
+    readings: &[&Reading],
+    look: &Look,
+    cells: usize,
+) -> Vec<Line<'static>> {
     let mut by_command: Vec<(Command, Vec<&str>)> = Vec::new();
-    for reading in readings {
+    let (cut_off, within): (Vec<&Reading>, Vec<&Reading>) = readings
+        .iter()
+        .partition(|reading| is_cut_off(&case.readings, &reading.id, reading.path));
+    for reading in &within {
         let command = way_to(&reading.id, reading.path);
         let name = state.texts.evidence(&reading.id);
         match by_command.iter_mut().find(|(it, _)| *it == command) {
@@ -310,6 +364,19 @@ fn by_key(state: &State, readings: &[&Reading], look: &Look, cells: usize) -> Ve
             span.style = look.theme.key;
         }
         lines.extend(block);
+    }
+    // No key reads what comes after the point at which the login fails.
+    let only = cut_off
+        .iter()
+        .filter(|it| within.iter().all(|other| other.id != it.id));
+    let mut names: Vec<&str> = only.map(|it| state.texts.evidence(&it.id)).collect();
+    names.sort_unstable();
+    names.dedup();
+    if !names.is_empty() {
+        let names = state.texts.listed(&names);
+        let text = fill(&state.texts.ui.cut_off, &[("names", &names)]);
+        let sign = format!("{} ", look.glyphs.absent);
+        lines.extend(hanging(&sign, &text, cells, look.theme.dim));
     }
     lines
 }
