@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::neighbours;
 use super::session::Session;
 use crate::case;
 use crate::client_text;
@@ -194,6 +195,10 @@ pub async fn run(
         user_source: user_source.map(|a| a.to_string()),
         user_way: options.statements.way,
         account: Some(prepare::login_user(instance, options)),
+        neighbours: facts.map_or_else(Vec::new, |facts| {
+            let now = facts.instance.as_ref().unwrap_or(instance);
+            neighbours::names(session, now, facts)
+        }),
     };
     triage.elapsed = started.elapsed();
     triage.pasted = options.error_text.clone().unwrap_or_default();
