@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::args::{
     DiagnoseArgs, GlobalArgs, Scope, TextOrJson, TriageArgs, UserPath, UserWay, VantageChoice,
 };
+use super::neighbours::Asked;
 use super::output::Fault;
 use super::page::Page;
 use super::report::Shown;
@@ -78,11 +79,17 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
     .await
     .unwrap_or_else(|late| unanswered(&args.targets, &options, &output::sentence(&late)));
     let progress = Progress::of(args.targets.len());
-    let work = aims.into_iter().map(|aimed| {
+    let told = again::of_triage(&args.triage);
+    let work = aims.into_iter().zip(&args.targets).map(|(aimed, target)| {
         let (session, loaded, progress) = (&session, &loaded, &progress);
+        let asked = named.map(|named| Asked {
+            named,
+            target,
+            told: &told,
+        });
         async move {
             let report = match aimed {
-                Ok(aimed) => within(args.triage.timeout, one(session, loaded, aimed, named)).await,
+                Ok(aimed) => within(args.triage.timeout, one(session, loaded, aimed, asked)).await,
                 Err(error) => Err(error.into()),
             };
             progress.one_more();
@@ -413,18 +420,18 @@ fn as_asked(mut instance: Instance, options: TriageOptions) -> Aimed {
     Aimed { instance, options }
 }
 
-/// Triages and weighs one target; with `named`, other instances look, too.
+/// Triages and weighs one target; with `asked`, other instances look, too.
 async fn one(
     session: &Session,
     loaded: &Loaded,
     aimed: Aimed,
-    named: Option<&[String]>,
+    asked: Option<Asked<'_>>,
 ) -> anyhow::Result<Report> {
-    let Some(named) = named else {
+    let Some(asked) = asked else {
         return Ok(weigh(session, loaded, &aimed.instance, &aimed.options).await);
     };
     let (mut triage, past) = look(session, loaded, &aimed.instance, &aimed.options).await;
-    neighbours::join(session, loaded, &aimed.instance, &mut triage, named).await;
+    neighbours::join(session, loaded, &aimed.instance, &mut triage, asked).await;
     Ok(diagnose::report(session, &aimed.instance, &triage, &past))
 }
 

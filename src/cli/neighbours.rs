@@ -12,14 +12,25 @@ use crate::runtime::neighbours::{ask, choose};
 use crate::runtime::session::Session;
 use crate::runtime::triage::Triage;
 
+/// What the command line says of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Who was named; empty to be told who could look.
+    pub named: &'a [String],
+    /// The instance as it was typed, and the options of this run that hold for the next.
+    pub target: &'a str,
+    pub told: &'a [String],
+}
+
 /// Adds what they saw to a triage, or says whom to name.
 pub async fn join(
     session: &Session,
     loaded: &Loaded,
     instance: &Instance,
     triage: &mut Triage,
-    named: &[String],
+    asked: Asked<'_>,
 ) {
+    let named = asked.named;
     let facts = triage.facts.as_ref();
     let now = facts.and_then(|facts| facts.instance.as_ref());
     let now = now.unwrap_or(instance).clone();
@@ -36,7 +47,9 @@ pub async fn join(
     if named.is_empty() {
         let ids = choice.neighbours.iter().map(|it| it.instance.id.as_str());
         let option = format!("--from-neighbours={}", ids.collect::<Vec<_>>().join(","));
-        let words = again::command(["diagnose", &instance.id, &option]);
+        let told = asked.told.iter().map(String::as_str);
+        let words = ["diagnose", asked.target].into_iter().chain(told);
+        let words = again::command(words.chain([option.as_str()]));
         let command = words.iter().map(|word| again::quoted(word));
         let command = command.collect::<Vec<_>>().join(" ");
         output::warn(&said::neighbours_could(

@@ -7,6 +7,8 @@
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 
+use jiff::Timestamp;
+
 use super::world::{Face, World};
 
 const SCRIPT: &str = include_str!("../../assets/kit/neighbour.sh");
@@ -69,6 +71,7 @@ pub fn answer(world: &World, from: usize, asked: &Asked) -> String {
         put("to", &to.to_string());
         put("port", &asked.port.to_string());
         put("kind", &asked.kind);
+        put("clock", &format!("{:.0}", Timestamp::now()));
         let face = world.face_from(from, *to, asked.port);
         put("tcp", word(face));
         put("by", "bash");

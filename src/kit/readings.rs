@@ -116,7 +116,9 @@ impl From<'_> {
             Some(word) => said::port_seen(port, Word::new(Table::Login, word)),
             None => said::port_unknown(port),
         };
-        let ports = tries.map(|word| port_seen(port, word)).into_iter();
+        let made = tries.into_iter().enumerate();
+        let made = made.filter(|(n, word)| *n == 0 || word.is_some());
+        let ports = made.map(|(_, word)| port_seen(port, word));
         let others = neighbours.iter().map(|(port, word)| port_seen(port, *word));
         let ports = List::said(Joint::Names, ports.chain(others));
         let pings = pings.map_or_else(said::pings_unknown, |(back, sent)| said::pings(back, sent));
