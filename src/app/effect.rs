@@ -19,6 +19,7 @@ use crate::domain::evidence::Path;
 use crate::domain::history::{LoginSpan, PastCase};
 use crate::domain::report::Report;
 use crate::domain::statement::Statements;
+use crate::kit::neighbour::Neighbour;
 
 /// One thing to do outside of the state.
 #[derive(Debug)]
@@ -60,6 +61,13 @@ pub enum Observe {
         instance: String,
         deep: bool,
         user_source: Option<IpAddr>,
+    },
+    /// Find out which instances could look at the login port of this one.
+    ChooseNeighbours { instance: String },
+    /// Make those look that the operator agreed to.
+    AskNeighbours {
+        instance: String,
+        chosen: Vec<Neighbour>,
     },
     /// Verify the ports of an instance.
     Ports {

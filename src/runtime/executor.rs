@@ -9,6 +9,7 @@ mod case_file;
 mod duties;
 mod looks;
 mod memory;
+mod neighbours;
 mod shown;
 
 use std::collections::HashMap;
@@ -120,6 +121,16 @@ impl Executor {
             } => {
                 self.spawn("ports", Some(run), async move {
                     looks::ports(&backend, run, instance, user_source, &out).await;
+                });
+            }
+            Observe::ChooseNeighbours { instance } => {
+                self.spawn("neighbours", None, async move {
+                    neighbours::choose(&backend, &instance, &out).await;
+                });
+            }
+            Observe::AskNeighbours { instance, chosen } => {
+                self.spawn("neighbours", None, async move {
+                    neighbours::ask(&backend, instance, &chosen, &out).await;
                 });
             }
             Observe::Triage(triage) => self.triage(*triage, None),

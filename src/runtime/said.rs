@@ -256,5 +256,7 @@ said! { "runtime":
     neighbour_repeats(name: Name) = "{name} would see what another of them sees, or is one too many";
     neighbour_not_run(status: Name, why: Raw) = "the command did not run ({status}): {why}";
     neighbour_late(status: Name) = "the command did not end in time ({status})";
+    neighbours_question(who: List, target: Name, price: Said) = "One script would run on {who}, through the automation agent (`tat` RunCommand, as root). It only looks from there at the login port of {target}: connections, the first line of the server, pings. {price}. It leaves a line in the journal, in the agent's log and in the cloud's audit log.";
+    neighbours_looked(who: List) = "looked: {who}";
     neighbours_price(n: Number, calls: Number, seconds: Number, most: Number) = "{n:command}, nothing is changed or installed; about {calls} calls of the API and {seconds} s, {most} s at most";
 }

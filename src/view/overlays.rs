@@ -57,6 +57,10 @@ pub fn draw(
             dialogs::deep_consent(state, paint, screen);
             None
         }
+        Overlay::Neighbours(question) => {
+            dialogs::neighbours(state, question, paint, screen);
+            None
+        }
         Overlay::LoginConsent(question) => {
             dialogs::login_consent(state, question, paint, screen);
             None

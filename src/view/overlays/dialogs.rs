@@ -12,7 +12,9 @@ use crate::app::keys;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
 use crate::app::overlay::pick_cause::choices;
-use crate::app::overlay::{AskCause, LoginConsent, PickCause, TicketQuestion, UserSource};
+use crate::app::overlay::{
+    AskCause, LoginConsent, NeighbourConsent, PickCause, TicketQuestion, UserSource,
+};
 use crate::app::state::State;
 use crate::diagnosis::Knowledge;
 use crate::diagnosis::display::percent;
@@ -143,6 +145,22 @@ pub fn deep_consent(state: &State, paint: &mut Paint<'_>, screen: Rect) {
     }
     let ask = Ask {
         title: &ui.deep_title,
+        text: &text,
+        keys: &[
+            hint(keys::Consent::Confirm),
+            hint(keys::Consent::Script),
+            hint(keys::Consent::Close),
+        ],
+    };
+    message(state, paint, screen, &ask, 0);
+}
+
+/// Who would look, by what, and for what price.
+pub fn neighbours(state: &State, question: &NeighbourConsent, paint: &mut Paint<'_>, screen: Rect) {
+    let theme = &paint.look.theme;
+    let text = [(state.texts.said(&question.question), theme.text)];
+    let ask = Ask {
+        title: &state.texts.ui.neighbours_title,
         text: &text,
         keys: &[
             hint(keys::Consent::Confirm),

@@ -461,7 +461,7 @@ fn next_evidence(state: &State, report: &Report, look: &Look, cells: usize) -> V
 pub(super) fn way_to(evidence: &str, path: Option<Path>) -> Command {
     match path {
         Some(Path::User) => return Command::Kit,
-        Some(path) if path.is_neighbours() => return Command::DeepCheck,
+        Some(path) if path.is_neighbours() => return Command::Neighbours,
         _ => {}
     }
     match Group::of(evidence).map_or(Way::Look, |group| group.way) {
