@@ -62,18 +62,25 @@ pub enum Observe {
         deep: bool,
         user_source: Option<IpAddr>,
     },
-    /// Find out which instances could look at the login port of this one.
-    ChooseNeighbours { instance: String },
-    /// Make those look that the operator agreed to.
-    AskNeighbours {
-        instance: String,
-        chosen: Vec<Neighbour>,
-    },
+    /// Other instances that look at the login port of one.
+    Neighbours(Neighbours),
     /// Verify the ports of an instance.
     Ports {
         run: RunId,
         instance: String,
         user_source: Option<IpAddr>,
+    },
+}
+
+/// What is wanted of other instances.
+#[derive(Debug)]
+pub enum Neighbours {
+    /// Find out which could look.
+    Choose { instance: String },
+    /// Make those look that the operator agreed to.
+    Ask {
+        instance: String,
+        chosen: Vec<Neighbour>,
     },
 }
 

@@ -4,7 +4,6 @@
 //! Must not live here: choosing and asking (`runtime::neighbours`).
 
 use super::{again, output, said};
-use crate::case;
 use crate::config::Loaded;
 use crate::domain::evidence::place;
 use crate::domain::instance::Instance;
@@ -65,5 +64,4 @@ pub async fn join(
     for reading in seen {
         place(&mut triage.readings, reading);
     }
-    case::number(&mut triage.readings);
 }

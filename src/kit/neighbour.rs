@@ -9,7 +9,8 @@ use std::net::IpAddr;
 
 use super::answer;
 use super::readings::From;
-use super::{said, script};
+use super::said;
+use super::script::from_elsewhere;
 use crate::domain::evidence::state::{instance_state, reach};
 use crate::domain::evidence::{Family, Path, Reading, Source, Status, group};
 use crate::domain::instance::{Instance, Os};
@@ -96,7 +97,7 @@ impl Neighbour {
     /// The script that it would run.
     pub fn script(&self, target: &Instance) -> String {
         let addresses: Vec<IpAddr> = self.looks(target).into_iter().map(|it| it.1).collect();
-        script::from_elsewhere(&InstanceSummary::of(target), &addresses)
+        from_elsewhere(&InstanceSummary::of(target), &addresses)
     }
 
     /// What it printed, as readings; one for each address even where nothing was told of it.
@@ -129,6 +130,17 @@ impl Neighbour {
             .map(|(path, _)| unread(status, self.who_on(path).and(why)).on_path(path))
             .collect()
     }
+}
+
+/// The script of a neighbour that looks at each address, to read before one agrees.
+pub fn script(target: &Instance) -> String {
+    let public = v4(&target.public_addresses).into_iter().take(1);
+    let addresses: Vec<IpAddr> = v4(&target.private_addresses)
+        .into_iter()
+        .take(1)
+        .chain(public)
+        .collect();
+    from_elsewhere(&InstanceSummary::of(target), &addresses)
 }
 
 fn unread(status: Status, why: Said) -> Reading {

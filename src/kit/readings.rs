@@ -39,7 +39,7 @@ pub(super) fn of(answer: &Answer, instance: &InstanceSummary) -> Told {
         source: Source::Operator,
     };
     let mut readings: Vec<Reading> = from.login(answer).into_iter().map(from_there).collect();
-    if readings.len() > 1 {
+    if readings.iter().any(is_open) {
         let seen = [exchange(answer), quality(answer), size(answer)];
         readings.extend(seen.into_iter().flatten().map(from_there));
     }
@@ -60,6 +60,12 @@ fn addresses(instance: &InstanceSummary) -> Vec<IpAddr> {
     all.filter_map(|it| it.parse().ok()).collect()
 }
 
+/// True if the login port took a connection.
+fn is_open(reading: &Reading) -> bool {
+    let open = [reach::OPEN, reach::OPEN_LOGIN_ONLY, reach::FLAKY];
+    reading.seen().is_some_and(|it| open.contains(&it))
+}
+
 /// Who looked, and whose word it is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct From<'a> {
@@ -71,8 +77,7 @@ impl From<'_> {
     /// What is reached, and where the login port is open how the service answers.
     pub fn login(self, answer: &Answer) -> Vec<Reading> {
         let mut readings = vec![self.reach(answer)];
-        let open = [reach::OPEN, reach::OPEN_LOGIN_ONLY, reach::FLAKY];
-        if readings[0].seen().is_some_and(|it| open.contains(&it)) {
+        if readings.iter().any(is_open) {
             let seen = [self.greeting(answer), self.negotiation(answer)];
             readings.extend(seen.into_iter().flatten());
         }

@@ -123,16 +123,9 @@ impl Executor {
                     looks::ports(&backend, run, instance, user_source, &out).await;
                 });
             }
-            Observe::ChooseNeighbours { instance } => {
-                self.spawn("neighbours", None, async move {
-                    neighbours::choose(&backend, &instance, &out).await;
-                });
-            }
-            Observe::AskNeighbours { instance, chosen } => {
-                self.spawn("neighbours", None, async move {
-                    neighbours::ask(&backend, instance, &chosen, &out).await;
-                });
-            }
+            Observe::Neighbours(what) => self.spawn("neighbours", None, async move {
+                neighbours::carry_out(&backend, what, &out).await;
+            }),
             Observe::Triage(triage) => self.triage(*triage, None),
             Observe::Weigh(triages) => {
                 let pool = Pool::of(triages.len());

@@ -2,7 +2,7 @@
 
 use crate::support::console;
 use console::{diagnosed, neighbour_consent, press, send};
-use cvmtop::app::effect::{Effect, Observe};
+use cvmtop::app::effect::{Effect, Neighbours, Observe};
 use cvmtop::app::locale::Lang;
 use cvmtop::app::message::{Found, Message};
 use cvmtop::app::overlay::Overlay;
@@ -14,7 +14,12 @@ use cvmtop::domain::said::Said;
 const SIZE: (u16, u16) = (120, 40);
 
 fn asked(effects: &[Effect]) -> bool {
-    let ask = |it: &Effect| matches!(it, Effect::Observe(Observe::AskNeighbours { .. }));
+    let ask = |it: &Effect| {
+        matches!(
+            it,
+            Effect::Observe(Observe::Neighbours(Neighbours::Ask { .. }))
+        )
+    };
     effects.iter().any(ask)
 }
 
@@ -22,7 +27,7 @@ fn asked(effects: &[Effect]) -> bool {
 fn asking() -> State {
     let mut state = diagnosed(Lang::En, SIZE);
     let effects = press(&mut state, "@");
-    let choose = |it: &Effect| matches!(it, Effect::Observe(Observe::ChooseNeighbours { instance }) if instance == "ins-shop");
+    let choose = |it: &Effect| matches!(it, Effect::Observe(Observe::Neighbours(Neighbours::Choose { instance })) if instance == "ins-shop");
     assert!(effects.iter().any(choose) && !asked(&effects));
     assert!(state.overlays.is_empty());
     let consent = neighbour_consent(&state);

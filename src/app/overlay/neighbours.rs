@@ -3,7 +3,7 @@
 //! Must not live here: choosing and asking them (`runtime::neighbours`).
 
 use super::{Answer, Overlay, Reading};
-use crate::app::effect::{Effect, Observe};
+use crate::app::effect::{Effect, Neighbours, Observe};
 use crate::app::keys::Consent;
 use crate::app::reading::{LineLook, TextLine};
 use crate::app::state::State;
@@ -32,10 +32,10 @@ impl NeighbourConsent {
     ) -> Option<Answer> {
         Some(match state.keys.of::<Consent>(chord)? {
             Consent::Confirm => {
-                effects.push(Effect::Observe(Observe::AskNeighbours {
+                effects.push(Effect::Observe(Observe::Neighbours(Neighbours::Ask {
                     instance: self.instance.clone(),
                     chosen: std::mem::take(&mut self.chosen),
-                }));
+                })));
                 Answer::Close
             }
             Consent::Script => {

@@ -3,7 +3,7 @@
 //! Must not live here: consent (`overlay::neighbours`), asking them (`runtime::neighbours`).
 
 use super::arrivals;
-use crate::app::effect::{Effect, Observe};
+use crate::app::effect::{Effect, Neighbours, Observe};
 use crate::app::notices::Severity;
 use crate::app::overlay::{NeighbourConsent, Overlay};
 use crate::app::state::State;
@@ -14,7 +14,9 @@ pub fn choose(state: &mut State, effects: &mut Vec<Effect>) {
     if let Some(instance) = state.fleet.selected_id().map(str::to_owned) {
         let told = state.texts.ui.neighbours_choosing.clone();
         state.tell(Severity::Info, told);
-        effects.push(Effect::Observe(Observe::ChooseNeighbours { instance }));
+        effects.push(Effect::Observe(Observe::Neighbours(Neighbours::Choose {
+            instance,
+        })));
     }
 }
 

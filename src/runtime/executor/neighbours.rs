@@ -5,6 +5,7 @@
 use tokio::sync::mpsc;
 
 use crate::action::gate::Access;
+use crate::app::effect::Neighbours;
 use crate::app::message::{Found, Message};
 use crate::app::notices::Severity;
 use crate::app::overlay::NeighbourConsent;
@@ -15,8 +16,16 @@ use crate::runtime::backend::Backend;
 use crate::runtime::triage::Triage;
 use crate::runtime::{neighbours, said};
 
+/// Asks who could look, or those who were agreed to.
+pub async fn carry_out(backend: &Backend, what: Neighbours, out: &mpsc::Sender<Message>) {
+    match what {
+        Neighbours::Choose { instance } => choose(backend, &instance, out).await,
+        Neighbours::Ask { instance, chosen } => ask(backend, instance, &chosen, out).await,
+    }
+}
+
 /// Finds out who could look, and puts the question.
-pub async fn choose(backend: &Backend, id: &str, out: &mpsc::Sender<Message>) {
+async fn choose(backend: &Backend, id: &str, out: &mpsc::Sender<Message>) {
     let message = match question(backend, id).await {
         Ok(consent) => Message::Found(Found::NeighboursChosen(Box::new(consent))),
         Err(text) => Message::Told {
@@ -64,7 +73,7 @@ async fn question(backend: &Backend, id: &str) -> Result<NeighbourConsent, Said>
 }
 
 /// Makes those look that the operator agreed to.
-pub async fn ask(backend: &Backend, id: String, chosen: &[Neighbour], out: &mpsc::Sender<Message>) {
+async fn ask(backend: &Backend, id: String, chosen: &[Neighbour], out: &mpsc::Sender<Message>) {
     let told = |severity, text| Message::Told { severity, text };
     if is_shut(backend) {
         let text = said::neighbours_read_only();
