@@ -68,6 +68,7 @@ impl Path {
     }
 
     /// The address that is meant, whoever looks.
+    #[must_use]
     pub fn address_side(self) -> Self {
         match self {
             Self::Public | Self::User | Self::Elsewhere => Self::Public,

@@ -189,7 +189,21 @@ pub async fn run(
     }
     case::number(&mut triage.readings);
     triage.raw = tap.take();
-    triage.vantage = Vantage {
+    triage.vantage = vantage(session, instance, options, paths, user_source, facts);
+    triage.elapsed = started.elapsed();
+    triage.pasted = options.error_text.clone().unwrap_or_default();
+    triage
+}
+
+fn vantage(
+    session: &Session,
+    instance: &Instance,
+    options: &TriageOptions,
+    paths: Vec<Path>,
+    user_source: Option<IpAddr>,
+    facts: Option<&CloudFacts>,
+) -> Vantage {
+    Vantage {
         host: session.host.clone(),
         paths,
         user_source: user_source.map(|a| a.to_string()),
@@ -199,10 +213,7 @@ pub async fn run(
             let now = facts.instance.as_ref().unwrap_or(instance);
             neighbours::names(session, now, facts)
         }),
-    };
-    triage.elapsed = started.elapsed();
-    triage.pasted = options.error_text.clone().unwrap_or_default();
-    triage
+    }
 }
 
 /// What a producer gives beside its readings.

@@ -3,6 +3,7 @@
 //! Answers of an older run or generation are dropped. Must not live here: keys.
 
 use super::{Dirty, actions, batch, commands, looks, memory, neighbours, reader, ticket};
+use crate::app::case::RunId;
 use crate::app::checkup;
 use crate::app::effect::{self, Effect, Memory, Observe, Triage};
 use crate::app::health::Login;
@@ -126,14 +127,7 @@ pub fn found(state: &mut State, found: Found, effects: &mut Vec<Effect>) -> Dirt
             Dirty::when(changed)
         }
         Found::SweepEnded { run } => {
-            if state.sweep.is_some_and(|sweep| sweep.run == run) {
-                state.sweep = None;
-                state.weighing.touch();
-                state.fleet.nothing_checking();
-                let now = state.now;
-                state.rhythm.swept(now);
-                rhythm::keep_turned(state, effects);
-            }
+            sweep_ended(state, run, effects);
             Dirty::Frame
         }
         Found::Looked {
@@ -152,6 +146,17 @@ pub fn found(state: &mut State, found: Found, effects: &mut Vec<Effect>) -> Dirt
             state.weighing.touch();
             Dirty::when(!looks.is_empty())
         }
+    }
+}
+
+fn sweep_ended(state: &mut State, run: RunId, effects: &mut Vec<Effect>) {
+    if state.sweep.is_some_and(|sweep| sweep.run == run) {
+        state.sweep = None;
+        state.weighing.touch();
+        state.fleet.nothing_checking();
+        let now = state.now;
+        state.rhythm.swept(now);
+        rhythm::keep_turned(state, effects);
     }
 }
 
