@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::action::offer;
 use crate::diagnosis::{self, Knowledge};
 use crate::domain::action::SpentAction;
-use crate::domain::evidence::{Reading, Source, Status, place, table::Group};
+use crate::domain::evidence::{Path, Reading, Source, Status, place, table::Group};
 use crate::domain::guide_step::TickedStep;
 use crate::domain::report::{InstanceSummary, Report, Vantage};
 use crate::guide::{self, Lang};
@@ -107,13 +107,17 @@ pub fn renewed(
             match new {
                 Some(new) if was_not_read(new) => *new = old,
                 Some(_) => {}
-                // The guest says nothing at all where nobody was let in to ask it.
-                None if old.source == Source::Guest => readings.push(old),
+                // The guest and other instances say nothing at all where nobody was let in to ask.
+                None if old.source == Source::Guest || of_neighbour(&old) => readings.push(old),
                 None => {}
             }
         }
     }
     readings
+}
+
+fn of_neighbour(reading: &Reading) -> bool {
+    reading.path.is_some_and(Path::is_neighbours)
 }
 
 /// True if the run wanted the reading and came away without it.
@@ -137,7 +141,7 @@ fn counts(reading: &Reading, now: Timestamp, changed_at: Option<Timestamp>) -> b
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::evidence::{Path, State};
+    use crate::domain::evidence::State;
     use crate::domain::said::Said;
 
     fn second(second: i64) -> Timestamp {

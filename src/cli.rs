@@ -30,6 +30,7 @@ pub mod log;
 pub mod man;
 pub mod manual;
 pub mod moment;
+pub mod neighbours;
 pub mod open;
 pub mod ordered;
 pub mod output;

@@ -5,6 +5,7 @@
 
 pub mod guest;
 mod hosts;
+mod neighbour;
 mod server;
 mod world;
 

@@ -1,11 +1,13 @@
-//! A short script for the failing user's own machine, and the reading of what it prints: the same
-//! questions as the probe's, asked from where they matter (pure).
+//! A short script for another machine, and the reading of what it prints: the same questions as the
+//! probe's, asked from where they matter (pure). Another machine is the failing user's own, or
+//! another instance that is asked to look (`neighbour`).
 //!
 //! Nobody signs the answer: it is a person's statement, bounded and cleaned, and weighed as one.
 //! What it says goes to the path `user`, beside what this host sees and never in its place. Must
 //! not live here: what a state is worth (`diagnosis`), the client's own words (`client_text`).
 
 mod answer;
+pub mod neighbour;
 mod readings;
 pub mod said;
 mod script;

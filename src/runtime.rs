@@ -12,6 +12,7 @@ pub mod diagnose;
 pub mod event_loop;
 pub mod execute;
 pub mod executor;
+pub mod neighbours;
 pub mod own_guides;
 pub mod past;
 pub mod ports;

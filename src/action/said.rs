@@ -502,6 +502,7 @@ said! { "action":
     title_acl() = "Allow the login port in the subnet's ACL";
     title_route() = "Restore the subnet's route to the user";
     session_opened(target: Name) = "Opened a session at {target}";
+    neighbour_looked(from: Name, to: Name) = "Looked from {from} at the login port of {to}";
     session_unknown() = "what is done in a session is not known here";
     title_unblock() = "Lift the block after an attack";
     hard_restart_now() = "Restart the instance by cutting its power, as the soft restart did not get through";

@@ -96,6 +96,7 @@ commands! {
     PasteError "paste-error" Global Safe;
     UserSource "user-source" Global Safe;
     Kit "kit" Global Safe;
+    Neighbours "neighbours" Global Previewed;
     Tell "tell" Global Safe;
     Guides "guides" Global Safe;
     WhyNot "why-not" Global Safe;
@@ -201,8 +202,11 @@ impl Command {
             Self::Keep if state.read_only => Err(Why::ReadOnly),
             Self::Keep => only(!state.timed.is_empty(), Why::NothingTimed),
             Self::TryLogin => only(is_served_by_ssh(instance?), Why::NoSsh),
-            Self::DeepCheck if state.read_only && !state.read_only_deep => Err(Why::ReadOnly),
-            Self::DeepCheck | Self::AnyAction => {
+            Self::DeepCheck | Self::Neighbours if state.read_only && !state.read_only_deep => {
+                Err(Why::ReadOnly)
+            }
+            Self::Neighbours if report.is_err() => Err(Why::NoReport),
+            Self::DeepCheck | Self::Neighbours | Self::AnyAction => {
                 let instance = instance?;
                 if instance.is_static {
                     return Err(Why::Unavailable);

@@ -19,6 +19,7 @@ use crate::domain::evidence::Path;
 use crate::domain::history::{LoginSpan, PastCase};
 use crate::domain::report::Report;
 use crate::domain::statement::Statements;
+use crate::kit::neighbour::Neighbour;
 
 /// One thing to do outside of the state.
 #[derive(Debug)]
@@ -61,11 +62,25 @@ pub enum Observe {
         deep: bool,
         user_source: Option<IpAddr>,
     },
+    /// Other instances that look at the login port of one.
+    Neighbours(Neighbours),
     /// Verify the ports of an instance.
     Ports {
         run: RunId,
         instance: String,
         user_source: Option<IpAddr>,
+    },
+}
+
+/// What is wanted of other instances.
+#[derive(Debug)]
+pub enum Neighbours {
+    /// Find out which could look.
+    Choose { instance: String },
+    /// Make those look that the operator agreed to.
+    Ask {
+        instance: String,
+        chosen: Vec<Neighbour>,
     },
 }
 

@@ -116,18 +116,18 @@ impl Row {
         self.track_on(self.login_path())
     }
 
-    /// Looks along a path; this host keeps none of what others see, and users come by the public one.
+    /// Looks along a path, or from here to the address that others look at.
     pub fn track_on(&self, path: Path) -> &Track {
-        match path {
-            Path::Public | Path::User => &self.public,
+        match path.address_side() {
             Path::Private => &self.private,
+            _ => &self.public,
         }
     }
 
     pub fn track_on_mut(&mut self, path: Path) -> &mut Track {
-        match path {
-            Path::Public | Path::User => &mut self.public,
+        match path.address_side() {
             Path::Private => &mut self.private,
+            _ => &mut self.public,
         }
     }
 

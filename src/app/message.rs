@@ -16,6 +16,7 @@ use super::health::Login;
 use super::jobs::Executed;
 use super::missing::Missing;
 use super::notices::Severity;
+use super::overlay::NeighbourConsent;
 use super::port_view::Verified;
 use super::timed::Timed;
 use super::typed::Line;
@@ -107,6 +108,13 @@ pub enum Found {
     Checked(Box<Checked>),
     /// The end of a port verification.
     Verified(Box<Verified>),
+    /// Who could look at the login port of an instance.
+    NeighboursChosen(Box<NeighbourConsent>),
+    /// What they saw.
+    NeighboursSaw {
+        instance: String,
+        readings: Vec<Reading>,
+    },
     /// How many logins were tried at once, where that was fewer than wanted.
     SweepHeld(Option<usize>),
     SweepEnded {

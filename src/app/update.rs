@@ -10,6 +10,7 @@ mod list;
 mod looks;
 pub(super) mod memory;
 mod movement;
+mod neighbours;
 mod overlay_keys;
 pub mod palette;
 pub(super) mod pasted;

@@ -254,6 +254,10 @@ pub struct DiagnoseArgs {
     /// Every fact, cause, reason, action and guide, not only what matters most (text only)
     #[arg(long)]
     pub all: bool,
+    /// Have these other instances, two at most, look at the login port by one read-only command each;
+    /// without names say which could, and run nothing
+    #[arg(long, value_name = "NAME,NAME", num_args = 0..=1, require_equals = true, value_delimiter = ',')]
+    pub from_neighbours: Option<Vec<String>>,
     #[command(flatten)]
     pub triage: TriageArgs,
 }

@@ -16,11 +16,15 @@ use tokio::sync::mpsc;
 use super::args::{
     DiagnoseArgs, GlobalArgs, Scope, TextOrJson, TriageArgs, UserPath, UserWay, VantageChoice,
 };
+use super::neighbours::Asked;
 use super::output::Fault;
 use super::page::Page;
 use super::report::Shown;
 use super::said;
-use super::{EXIT_FAULT, EXIT_INCONCLUSIVE, EXIT_NOTHING, EXIT_USAGE, again, open, output, report};
+use super::{
+    EXIT_FAULT, EXIT_INCONCLUSIVE, EXIT_NOTHING, EXIT_USAGE, again, neighbours, open, output,
+    report,
+};
 use crate::cloud::{CloudError, Pool};
 use crate::config::{Loaded, VantageSetting};
 use crate::diagnosis::Knowledge;
@@ -31,10 +35,11 @@ use crate::domain::report::{Report, Verdict};
 use crate::domain::said::{Figure, List, Said, Unit};
 use crate::domain::statement::{self, Statements};
 use crate::domain::text::sanitise;
+use crate::kit::neighbour::MOST;
 use crate::runtime::past::Past;
 use crate::runtime::session::{Session, SessionError};
 use crate::runtime::targets::TargetError;
-use crate::runtime::triage::{self, TriageOptions};
+use crate::runtime::triage::{self, Triage, TriageOptions};
 use crate::runtime::{diagnose, targets};
 use crate::store::guide_steps::GuideSteps;
 
@@ -57,6 +62,12 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
         output::warn(&why);
         return Ok(EXIT_USAGE);
     }
+    let named = args.from_neighbours.as_deref();
+    if named.is_some_and(|named| named.len() > MOST || !named.is_empty() && args.targets.len() > 1)
+    {
+        output::warn(&said::neighbours_form(MOST));
+        return Ok(EXIT_USAGE);
+    }
     let mut options = options(&args.triage, &session.knowledge, &loaded)?;
     let several = args.targets.len() > 1;
     if several {
@@ -68,11 +79,17 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
     .await
     .unwrap_or_else(|late| unanswered(&args.targets, &options, &output::sentence(&late)));
     let progress = Progress::of(args.targets.len());
-    let work = aims.into_iter().map(|aimed| {
+    let told = again::of_triage(&args.triage);
+    let work = aims.into_iter().zip(&args.targets).map(|(aimed, target)| {
         let (session, loaded, progress) = (&session, &loaded, &progress);
+        let asked = named.map(|named| Asked {
+            named,
+            target,
+            told: &told,
+        });
         async move {
             let report = match aimed {
-                Ok(aimed) => within(args.triage.timeout, one(session, loaded, aimed)).await,
+                Ok(aimed) => within(args.triage.timeout, one(session, loaded, aimed, asked)).await,
                 Err(error) => Err(error.into()),
             };
             progress.one_more();
@@ -403,9 +420,19 @@ fn as_asked(mut instance: Instance, options: TriageOptions) -> Aimed {
     Aimed { instance, options }
 }
 
-/// Triages and weighs one target.
-async fn one(session: &Session, loaded: &Loaded, aimed: Aimed) -> anyhow::Result<Report> {
-    Ok(weigh(session, loaded, &aimed.instance, &aimed.options).await)
+/// Triages and weighs one target; with `asked`, other instances look, too.
+async fn one(
+    session: &Session,
+    loaded: &Loaded,
+    aimed: Aimed,
+    asked: Option<Asked<'_>>,
+) -> anyhow::Result<Report> {
+    let Some(asked) = asked else {
+        return Ok(weigh(session, loaded, &aimed.instance, &aimed.options).await);
+    };
+    let (mut triage, past) = look(session, loaded, &aimed.instance, &aimed.options).await;
+    neighbours::join(session, loaded, &aimed.instance, &mut triage, asked).await;
+    Ok(diagnose::report(session, &aimed.instance, &triage, &past))
 }
 
 /// Triages and weighs an instance.
@@ -415,6 +442,16 @@ pub(super) async fn weigh(
     instance: &Instance,
     options: &TriageOptions,
 ) -> Report {
+    let (triage, past) = look(session, loaded, instance, options).await;
+    diagnose::report(session, instance, &triage, &past)
+}
+
+async fn look(
+    session: &Session,
+    loaded: &Loaded,
+    instance: &Instance,
+    options: &TriageOptions,
+) -> (Triage, Past) {
     // Nobody watches the readings arrive: the receiver is dropped at once.
     let (sink, _) = mpsc::channel(1);
     let past = past(session, loaded, instance);
@@ -422,8 +459,7 @@ pub(super) async fn weigh(
         own_calls: past.own_calls.clone(),
         ..options.clone()
     };
-    let triage = triage::run(session, instance, &options, sink).await;
-    diagnose::report(session, instance, &triage, &past)
+    (triage::run(session, instance, &options, sink).await, past)
 }
 
 /// What earlier actions and cases say about a diagnosis of now.

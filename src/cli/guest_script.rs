@@ -5,6 +5,7 @@
 use super::args::{GlobalArgs, GuestScriptArgs, GuestSystem};
 use super::{EXIT_NOTHING, open, output};
 use crate::guest::{LINUX_SCRIPT, WINDOWS_SCRIPT};
+use crate::kit;
 use crate::runtime::targets;
 use crate::runtime::triage::{self, TriageOptions};
 
@@ -27,6 +28,10 @@ pub async fn run(args: &GuestScriptArgs, global: &GlobalArgs) -> anyhow::Result<
             return Ok(EXIT_NOTHING);
         }
     };
+    if args.from_neighbours {
+        output::print(&kit::neighbour::script(&instance))?;
+        return Ok(0);
+    }
     let options = TriageOptions {
         user: args.user.clone(),
         user_source: args.user_source.or(session.settings.probe.user_source),

@@ -29,6 +29,8 @@ const MAX_ENCODED: usize = 96 * 1024;
 /// digits, `_`, `-` and `.` only, 60 bytes at most (TAT `RunCommand.CommandName`).
 pub const GUEST_CHECK: &str = "cvmtop-guest-check";
 pub const AGENT_CHECK: &str = "cvmtop-agent-check";
+pub const NEIGHBOUR_LOOK: &str = "cvmtop-neighbour-look";
+pub const ONLY_LOOK: [&str; 3] = [GUEST_CHECK, AGENT_CHECK, NEIGHBOUR_LOOK];
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,21 +103,39 @@ pub async fn run(
     script: &str,
     timeout: Duration,
 ) -> Result<Run, CloudError> {
-    let answer = client
-        .call(&run_call(instance, name, script, timeout))
-        .await?;
+    let call = run_call(instance, name, script, timeout);
+    run_asking(client, &call, timeout, POLL).await
+}
+
+/// Sends a call of [`run_call`], once, and asks every `pause` whether the script has ended.
+///
+/// # Errors
+/// Those of [`run`].
+pub async fn run_asking(
+    client: &Client,
+    call: &ApiCall,
+    timeout: Duration,
+    pause: Duration,
+) -> Result<Run, CloudError> {
+    let answer = client.call(call).await?;
     let invocation_id = answer.response["InvocationId"]
         .as_str()
         .unwrap_or_default()
         .to_owned();
-    follow(
-        client,
-        &instance.region,
-        &invocation_id,
-        FETCHED_WITHIN.min(timeout),
-        timeout + REPORTED_WITHIN,
-    )
-    .await
+    let patience = Patience {
+        fetched: FETCHED_WITHIN.min(timeout),
+        ended: timeout + REPORTED_WITHIN,
+        pause,
+    };
+    follow_for(client, &call.region, &invocation_id, patience).await
+}
+
+/// How long an invocation is waited for, and how often it is asked about.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    fetched: Duration,
+    ended: Duration,
+    pause: Duration,
 }
 
 /// Waits for the end of an invocation; for one that no agent has fetched, only for `fetched`.
@@ -125,6 +145,20 @@ pub async fn follow(
     invocation_id: &str,
     fetched: Duration,
     patience: Duration,
+) -> Result<Run, CloudError> {
+    let patience = Patience {
+        fetched,
+        ended: patience,
+        pause: POLL,
+    };
+    follow_for(client, region, invocation_id, patience).await
+}
+
+async fn follow_for(
+    client: &Client,
+    region: &str,
+    invocation_id: &str,
+    patience: Patience,
 ) -> Result<Run, CloudError> {
     let call = ApiCall::new(
         "tat",
@@ -146,9 +180,9 @@ pub async fn follow(
         let waits = ["PENDING", "DELIVERING", "DELIVER_DELAYED"].contains(&status.as_str());
         if started.elapsed()
             >= if waits {
-                fetched.min(patience)
+                patience.fetched.min(patience.ended)
             } else {
-                patience
+                patience.ended
             }
         {
             return Ok(Run {
@@ -158,7 +192,7 @@ pub async fn follow(
                 invocation_id: invocation_id.to_owned(),
             });
         }
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(patience.pause).await;
     }
 }
 

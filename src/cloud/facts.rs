@@ -163,6 +163,8 @@ pub struct CloudFacts {
     pub route_is_ours: bool,
     /// Other instances that tell more by being reachable or not.
     pub peers: Vec<PeerInstance>,
+    /// Every running instance that was found in its subnet or with one of its groups.
+    pub around: Vec<Instance>,
     /// Repair tasks that are not ended.
     pub repair_tasks: Vec<RepairTaskItem>,
     /// Time series by metric.
@@ -321,7 +323,7 @@ impl Gatherer {
         let neighbourhood = async {
             let (groups, peers) = tokio::join!(groups, peers::read(this));
             early(Neighbourhood {
-                peers: peers.clone(),
+                peers: peers.chosen.clone(),
                 groups: groups.rules.clone().unwrap_or_default(),
             });
             (groups, peers)
@@ -369,7 +371,8 @@ impl Gatherer {
         facts.route_is_ours = subnet.route_is_ours;
         facts.repair_tasks = events.open_tasks;
         facts.metrics = metrics.series;
-        facts.peers = peers;
+        facts.peers = peers.chosen;
+        facts.around = peers.all;
         facts
     }
 

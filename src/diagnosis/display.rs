@@ -122,7 +122,8 @@ pub fn vantages(report: &Report) -> Option<Said> {
         let seen = report.evidence.iter().filter(move |r| r.path == Some(path));
         seen.filter(|r| r.observed_state().is_some())
     };
-    on(Path::User).next()?;
+    let mut others = Path::ALL.into_iter().filter(|path| !path.is_own());
+    others.find(|&path| on(path).next().is_some())?;
     let looked = Path::ALL
         .into_iter()
         .filter(|&path| on(path).any(|r| r.id == group::REACH));
@@ -133,6 +134,9 @@ pub fn vantages(report: &Report) -> Option<Said> {
         Path::Public => said::the_public(),
         Path::Private => said::the_private(),
         Path::User => said::the_user(),
+        Path::Subnet => said::the_subnet(),
+        Path::Vpc => said::the_vpc(),
+        Path::Elsewhere => said::elsewhere(),
     });
     Some(if bad.is_empty() {
         said::vantages(n, all)

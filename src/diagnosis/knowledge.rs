@@ -146,6 +146,9 @@ pub struct Evidence {
     /// Set where the user's own machine can read the group, too.
     #[serde(default)]
     pub default_user: Option<BTreeMap<String, f64>>,
+    /// Set where other instances can read the group, too.
+    #[serde(default)]
+    pub default_neighbour: Option<BTreeMap<String, f64>>,
     // What is done with a state that was seen is code (`domain::evidence::table`); it weighs nothing.
     #[serde(default, rename = "tone")]
     _tone: IgnoredAny,
@@ -193,7 +196,9 @@ impl Evidence {
             &[None]
         };
         let user = self.default_user.is_some().then_some(Some(Path::User));
-        own.iter().copied().chain(user)
+        let neighbours = Path::NEIGHBOURS.map(Some).into_iter();
+        let neighbours = neighbours.filter(|_| self.default_neighbour.is_some());
+        own.iter().copied().chain(user).chain(neighbours)
     }
 
     /// Whether the group is read on a system.

@@ -155,6 +155,10 @@ fn check_evidence(knowledge: &Knowledge, problems: &mut Vec<Said>) {
         if let Some(user) = &group.default_user {
             check_distribution(group, user, &said::lint_evidence_user(id), problems);
         }
+        if let Some(neighbour) = &group.default_neighbour {
+            let place = said::lint_evidence_neighbour(id);
+            check_distribution(group, neighbour, &place, problems);
+        }
     }
     for cluster in &knowledge.clusters {
         for (member, states) in &cluster.members {

@@ -15,6 +15,11 @@ use crate::domain::instance::Os;
 /// How far a measurement counts that a person brings: nobody signs it. As much as a pasted text.
 const USER_STATEMENT: f64 = 0.8;
 
+/// How far a look of another instance counts: it shares most of the way with this host's own. To the
+/// public address it may be short-cut inside the cloud, past caps and blocks.
+const NEIGHBOUR: f64 = 0.8;
+const NEIGHBOUR_PUBLIC: f64 = 0.5;
+
 /// One way in which a cause shows itself.
 #[derive(Debug, Clone)]
 pub(super) struct Variant {
@@ -54,9 +59,8 @@ pub(super) struct Shares {
 struct Place {
     /// Index into `Knowledge::evidence`.
     group: usize,
-    /// Slot without path or public, private, and the user's; none where the system does not know
-    /// the group, or nobody can read it there.
-    slots: [Option<usize>; 3],
+    /// By [`place_of`]; none where the system does not know the group, or nobody can read it there.
+    slots: [Option<usize>; Path::ALL.len()],
 }
 
 /// Tables of one system.
@@ -99,7 +103,7 @@ impl Model {
         for (group, evidence) in knowledge.evidence.iter().enumerate() {
             let mut place = Place {
                 group,
-                slots: [None; 3],
+                slots: [None; Path::ALL.len()],
             };
             if !evidence.applies_to(os) {
                 model.index.insert(evidence.id.clone(), place);
@@ -147,14 +151,15 @@ impl Model {
     /// The slot of a group on a path.
     ///
     /// A group with paths that is read without one is taken as public; a path on a group that
-    /// has none is ignored. What a user's machine says of a group that is not read there is no
-    /// word of this host's.
+    /// has none is ignored. What another machine says of a group that is not read there is no word
+    /// of this host's.
     pub fn slot(&self, id: &str, path: Option<Path>) -> Option<usize> {
-        let [first, private, user] = &self.index.get(id)?.slots;
-        match path {
-            Some(Path::User) => *user,
-            Some(Path::Private) if private.is_some() => *private,
-            _ => *first,
+        let slots = &self.index.get(id)?.slots;
+        let own = slots[place_of(path)];
+        if path.is_none_or(Path::is_own) {
+            own.or(slots[place_of(None)])
+        } else {
+            own
         }
     }
 
@@ -331,13 +336,9 @@ impl Model {
     }
 }
 
-/// Where a path's slot stands in `Place::slots`.
+/// Where a path's slot stands in `Place::slots`; what has no path stands where the public one would.
 fn place_of(path: Option<Path>) -> usize {
-    match path {
-        None | Some(Path::Public) => 0,
-        Some(Path::Private) => 1,
-        Some(Path::User) => 2,
-    }
+    path.map_or(0, |path| path as usize)
 }
 
 fn prior_of(cause: &Cause, os: Os) -> f64 {
@@ -350,9 +351,9 @@ fn prior_of(cause: &Cause, os: Os) -> f64 {
 }
 
 /// The most specific row wins: variant before cause, then path, then system; among equals the
-/// later one, so that an override replaces a shipped row. What the user sees follows the public
-/// rows where there are none of its own: that is the way by which users come. `of_group` are the
-/// rows of the group.
+/// later one, so that an override replaces a shipped row. What another machine sees follows, where
+/// there are no rows of its own, those of the address that it looks at. `of_group` are the rows of
+/// the group.
 fn find_row(
     knowledge: &Knowledge,
     of_group: &[usize],
@@ -382,8 +383,9 @@ fn find_row(
 fn nearness(row: Option<Path>, slot: Option<Path>) -> Option<u8> {
     match (row, slot) {
         (None, _) => Some(0),
-        (Some(Path::Public), Some(Path::User)) => Some(1),
-        (row, slot) => (row == slot).then_some(2),
+        (row, slot) if row == slot => Some(2),
+        (row, Some(slot)) => (row == Some(slot.address_side())).then_some(1),
+        _ => None,
     }
 }
 
@@ -428,6 +430,8 @@ fn trust(knowledge: &Knowledge, evidence: &Evidence, path: Option<Path>) -> f64 
     let inside = Group::of(&evidence.id).is_some_and(|group| group.source == Source::Guest);
     let further = match path {
         Some(Path::User) => USER_STATEMENT,
+        Some(Path::Subnet | Path::Vpc) => NEIGHBOUR,
+        Some(Path::Elsewhere) => NEIGHBOUR_PUBLIC,
         _ if inside => knowledge.settings.inside,
         _ => 1.0,
     };
@@ -438,6 +442,7 @@ fn default_row(knowledge: &Knowledge, evidence: &Evidence, path: Option<Path>, o
     let own = match path {
         Some(Path::Private) => evidence.default_private.as_ref(),
         Some(Path::User) => evidence.default_user.as_ref(),
+        Some(path) if path.is_neighbours() => evidence.default_neighbour.as_ref(),
         _ => None,
     };
     let p = own.unwrap_or(&evidence.default);

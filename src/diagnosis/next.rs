@@ -14,7 +14,7 @@ use crate::domain::evidence::table::{Group, OpenPort, Protocol, Tone, Way};
 use crate::domain::evidence::{Path, Reading, Source, State, Status, group};
 use crate::domain::instance::Os;
 use crate::domain::report::{NextEvidence, RankedAction};
-use crate::domain::said::Said;
+use crate::domain::said::{List, Said};
 
 /// Seconds that asking for consent, or leaving a line in a log, is worth.
 const CONSENT_S: f64 = 15.0;
@@ -26,13 +26,15 @@ const MAX_ENTRIES: usize = 16;
 const NO_AGENT_S: f64 = 60.0;
 /// The user is sent a script, runs it, and sends back what it prints.
 const KIT_S: f64 = 60.0;
+/// Other instances are asked to look, once.
+const NEIGHBOURS_S: f64 = 12.0;
 /// From this lead on, only what may change the first action is worth getting.
 const NEARLY_DECIDED: f64 = 0.85;
 /// A change of the first action that is less probable than this is not worth a look.
 const MIN_CHANGE: f64 = 0.02;
 
-/// Readings worth getting, best per second first. What the user's own machine can tell comes with
-/// one answer, so the best of it stands for all. Empty once nothing can change the next step:
+/// Readings worth getting, best per second first. What another machine can tell comes with one
+/// answer, so the best of it stands for all. Empty once nothing can change the next step:
 /// the leading cause is all but certain, it holds 0.85 and its repair is cheap and reversible, or
 /// no reading could bring another action to the top.
 pub(super) fn rank(
@@ -85,19 +87,34 @@ pub(super) fn rank(
         b.0.total_cmp(&a.0)
             .then_with(|| (&a.1.id, a.1.path).cmp(&(&b.1.id, b.1.path)))
     });
-    let mut asked = false;
+    let mut asked = Vec::new();
     entries.retain(|(_, entry)| {
-        let again = of_the_kit(&entry.id, entry.path) && asked;
-        asked |= of_the_kit(&entry.id, entry.path);
+        let from = from_elsewhere(&entry.id, entry.path);
+        let again = from.is_some() && asked.contains(&from);
+        asked.push(from);
         !again
     });
     entries.truncate(MAX_ENTRIES);
     entries.into_iter().map(|(_, entry)| entry).collect()
 }
 
-/// True for what the user's own machine is asked about.
-fn of_the_kit(id: &str, path: Option<Path>) -> bool {
-    path == Some(Path::User) || Group::of(id).is_some_and(|group| group.way == Way::Kit)
+/// A machine that is not this host, and is asked everything at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Other {
+    User,
+    Neighbours,
+}
+
+/// Who has to be asked, where it is not this host.
+fn from_elsewhere(id: &str, path: Option<Path>) -> Option<Other> {
+    match path {
+        Some(Path::User) => Some(Other::User),
+        Some(path) if path.is_neighbours() => Some(Other::Neighbours),
+        _ => {
+            let of_the_kit = Group::of(id).is_some_and(|group| group.way == Way::Kit);
+            of_the_kit.then_some(Other::User)
+        }
+    }
 }
 
 /// What a reading costs here.
@@ -113,6 +130,8 @@ pub(super) struct Price {
 pub(super) struct Prices {
     agent_gone: bool,
     consent_given: bool,
+    /// Other instances that could be asked.
+    neighbours: Vec<String>,
 }
 
 impl Prices {
@@ -124,17 +143,33 @@ impl Prices {
                 .readings
                 .iter()
                 .any(|r| r.source == Source::Guest && r.status == Status::Observed),
+            neighbours: case
+                .vantage
+                .neighbours
+                .iter()
+                .map(|it| it.name.clone())
+                .collect(),
         }
     }
 
     /// Time, consent and needs of a group on a path.
     pub fn price(&self, group: &Evidence, path: Option<Path>) -> Price {
-        if of_the_kit(&group.id, path) {
-            return Price {
-                cost_s: KIT_S,
-                consent_s: 0.0,
-                needs: said::the_kit(),
-            };
+        match from_elsewhere(&group.id, path) {
+            Some(Other::User) => {
+                return Price {
+                    cost_s: KIT_S,
+                    consent_s: 0.0,
+                    needs: said::the_kit(),
+                };
+            }
+            Some(Other::Neighbours) => {
+                return Price {
+                    cost_s: NEIGHBOURS_S,
+                    consent_s: CONSENT_S,
+                    needs: said::the_neighbours(List::names(&self.neighbours)),
+                };
+            }
+            None => {}
         }
         let by_console =
             self.agent_gone && Group::of(&group.id).is_some_and(|it| it.source == Source::Guest);
@@ -210,6 +245,11 @@ pub(super) fn obtainable(case: &Case<'_>, group: &Evidence, path: Option<Path>) 
             && r.path == path
             && matches!(r.status, Status::NotPermitted | Status::NotApplicable)
     });
+    if let Some(path) = path.filter(|path| path.is_neighbours()) {
+        // All else comes with what is reached.
+        let could_look = case.vantage.neighbours.iter().any(|it| it.path == path);
+        return could_look && !refused && group.id == group::REACH;
+    }
     if refused
         || (path.is_some_and(|path| path != Path::User)
             && !case.vantage.paths.is_empty()
@@ -285,7 +325,8 @@ fn is_shut_off(readings: &[Reading], table: &Group, path: Option<Path>) -> bool 
 /// Bits of the groups that were read over the bits of all groups, weighed before any evidence. A
 /// second vantage mostly repeats the first, and nothing is missing where nobody asked for it.
 pub(super) fn coverage(knowledge: &Knowledge, model: &Model, weighed: &[Weighed]) -> f64 {
-    let counts = |slot: &Slot| !of_the_kit(&knowledge.evidence[slot.group].id, slot.path);
+    let counts =
+        |slot: &Slot| from_elsewhere(&knowledge.evidence[slot.group].id, slot.path).is_none();
     let own = model.slots.iter().filter(|slot| counts(slot));
     let total: f64 = own.map(|s| s.worth_bits).sum();
     let mut seen = vec![false; model.slots.len()];

@@ -213,9 +213,10 @@ fn temper_repeats(knowledge: &Knowledge, model: &Model, weighed: &mut [Weighed])
     }
 }
 
-/// Where the rules do not let this host in, its own silence says next to nothing about the user.
+/// Where the rules do not let this host in, its own silence says next to nothing about the user;
+/// nor does another instance's.
 fn temper_blind_paths(knowledge: &Knowledge, model: &Model, weighed: &mut [Weighed]) {
-    for path in [Path::Public, Path::Private] {
+    for path in Path::ALL {
         let (Some(probed), Some(here)) = (
             model.slot(group::REACH, Some(path)),
             model.slot(group::SECURITY_GROUP_HERE, Some(path)),
@@ -228,7 +229,7 @@ fn temper_blind_paths(knowledge: &Knowledge, model: &Model, weighed: &mut [Weigh
                 State::new(&group.id, &group.states[w.state])
             })
         };
-        let denied = state_of(here).is_some_and(|state| state.shuts(path));
+        let denied = state_of(here).is_some_and(|state| state.shuts(path.address_side()));
         let silent = matches!(
             state_of(probed),
             Some(reach::SILENT_HOST_ALIVE | reach::SILENT_ICMP_ONLY | reach::ALL_SILENT)
@@ -237,7 +238,7 @@ fn temper_blind_paths(knowledge: &Knowledge, model: &Model, weighed: &mut [Weigh
             .slot(group::SECURITY_GROUP, None)
             .and_then(state_of)
             .is_some_and(|state| state == security_group::ALLOW);
-        if denied && silent && user_allowed {
+        if denied && silent && (user_allowed || path.is_neighbours()) {
             for w in weighed
                 .iter_mut()
                 .filter(|w| w.slot == probed || w.slot == here)

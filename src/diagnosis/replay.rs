@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 use super::{Case, Knowledge, diagnose, said};
 use crate::domain::evidence::{Family, Path, Reading, Source, Status, table::Group};
 use crate::domain::instance::{Os, is_login_name};
-use crate::domain::report::{InstanceSummary, Report, Vantage};
+use crate::domain::report::{InstanceSummary, NeighbourName, Report, Vantage};
 use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 
 /// Longest text taken over from a case.
 const MAX_TEXT: usize = 2000;
 /// Most readings taken over from a case.
+const MOST_NEIGHBOURS: usize = 8;
 const MAX_READINGS: usize = 5000;
 
 /// A case as saved.
@@ -175,7 +176,21 @@ fn vantage(value: &Value) -> Vantage {
             .and_then(Value::as_str)
             .map(clean)
             .filter(|account| is_login_name(account)),
+        neighbours: neighbours(value),
     }
+}
+
+fn neighbours(value: &Value) -> Vec<NeighbourName> {
+    let list = value.get("neighbours").and_then(Value::as_array);
+    let of = |one: &Value| {
+        Some(NeighbourName {
+            path: Path::parse(&text(one, "path")).filter(|path| path.is_neighbours())?,
+            id: text(one, "id"),
+            name: text(one, "name"),
+        })
+    };
+    let list = list.into_iter().flatten().take(MOST_NEIGHBOURS);
+    list.filter_map(of).collect()
 }
 
 /// Reads one row; the error is the warning to show.

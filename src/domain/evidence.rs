@@ -24,11 +24,26 @@ pub enum Path {
     Private,
     /// From the failing user's own machine, as its answer to the kit says (`kit`).
     User,
+    /// From another instance of its subnet, to the private address.
+    Subnet,
+    /// From another instance of its VPC, in another subnet, to the private address.
+    Vpc,
+    /// From another instance, to the public address.
+    Elsewhere,
 }
 
 impl Path {
     /// Every vantage, this host's first.
-    pub const ALL: [Self; 3] = [Self::Public, Self::Private, Self::User];
+    pub const ALL: [Self; 6] = [
+        Self::Public,
+        Self::Private,
+        Self::User,
+        Self::Subnet,
+        Self::Vpc,
+        Self::Elsewhere,
+    ];
+    /// Those of other instances that were asked to look (`kit::neighbour`).
+    pub const NEIGHBOURS: [Self; 3] = [Self::Subnet, Self::Vpc, Self::Elsewhere];
 
     /// The word used in the JSON contract.
     pub fn as_str(self) -> &'static str {
@@ -36,6 +51,28 @@ impl Path {
             Self::Public => "public",
             Self::Private => "private",
             Self::User => "user",
+            Self::Subnet => "subnet",
+            Self::Vpc => "vpc",
+            Self::Elsewhere => "elsewhere",
+        }
+    }
+
+    /// True for what this host sees itself.
+    pub fn is_own(self) -> bool {
+        matches!(self, Self::Public | Self::Private)
+    }
+
+    /// True for what another instance saw.
+    pub fn is_neighbours(self) -> bool {
+        Self::NEIGHBOURS.contains(&self)
+    }
+
+    /// The address that is meant, whoever looks.
+    #[must_use]
+    pub fn address_side(self) -> Self {
+        match self {
+            Self::Public | Self::User | Self::Elsewhere => Self::Public,
+            Self::Private | Self::Subnet | Self::Vpc => Self::Private,
         }
     }
 
@@ -46,7 +83,7 @@ impl Path {
 
     /// The same where a way to the instance is meant; from where somebody looks is none.
     pub fn parse_way(word: &str) -> Option<Self> {
-        Self::parse(word).filter(|path| *path != Self::User)
+        Self::parse(word).filter(|path| path.is_own())
     }
 }
 

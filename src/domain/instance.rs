@@ -165,7 +165,7 @@ impl Instance {
         match path {
             Path::Public => &self.public_addresses,
             Path::Private => &self.private_addresses,
-            Path::User => &[],
+            _ => &[],
         }
     }
 

@@ -156,10 +156,10 @@ pub struct BrokenLayer {
 }
 
 impl BrokenLayer {
-    /// What a reading says of a layer, if it says that it is broken. What the user's machine saw
-    /// cannot be looked at again from here, so nothing is judged by it.
+    /// What a reading says of a layer, if it says that it is broken. What another machine saw cannot
+    /// be looked at again from here, so nothing is judged by it.
     pub fn of(reading: &Reading) -> Option<Self> {
-        if reading.path == Some(Path::User) {
+        if reading.path.is_some_and(|path| !path.is_own()) {
             return None;
         }
         let state = reading.observed_state()?;

@@ -115,6 +115,17 @@ pub struct Vantage {
     /// The account that fails to log in; the system's usual one where nobody named another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
+    /// Other instances that could be asked to look, the best on each path first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub neighbours: Vec<NeighbourName>,
+}
+
+/// Another instance, and the path that it would look along.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeighbourName {
+    pub path: Path,
+    pub id: String,
+    pub name: String,
 }
 
 /// A cause with its share of the probability and the reasons.

@@ -79,6 +79,16 @@ pub(super) fn find(text: &str) -> Option<Result<Answer, Said>> {
     })
 }
 
+/// Every answer in a text that is no person's, in its order; what is not whole is left out.
+pub(super) fn all(text: &str) -> Vec<Answer> {
+    let text: String = bare(text).take(4 * MOST).collect();
+    let parts = text
+        .split(BEGIN)
+        .skip(1)
+        .map(|part| format!("{BEGIN}{part}"));
+    parts.filter_map(|part| find(&part)?.ok()).collect()
+}
+
 /// The text without the lines from the first mark to the last. Where the beginning is lost, the lines
 /// before the mark that end as fields do go with it.
 pub(super) fn cut_out(text: &str) -> Cow<'_, str> {

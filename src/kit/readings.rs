@@ -33,18 +33,14 @@ pub(super) fn of(answer: &Answer, instance: &InstanceSummary) -> Told {
         return unknown(said::other_instance(to));
     }
     let from_there = |reading: Reading| reading.on_path(Path::User).in_family(Family::of(to));
-    let mut readings = vec![from_there(reach(answer))];
-    let is_open = readings[0]
-        .seen()
-        .is_some_and(|state| matches!(state, reach::OPEN | reach::OPEN_LOGIN_ONLY | reach::FLAKY));
-    if is_open {
-        let seen = [
-            greeting(answer),
-            exchange(answer),
-            negotiation(answer),
-            quality(answer),
-            size(answer),
-        ];
+    let who = said::the_user();
+    let from = From {
+        who: &who,
+        source: Source::Operator,
+    };
+    let mut readings: Vec<Reading> = from.login(answer).into_iter().map(from_there).collect();
+    if readings.iter().any(is_open) {
+        let seen = [exchange(answer), quality(answer), size(answer)];
         readings.extend(seen.into_iter().flatten().map(from_there));
     }
     readings.extend(name(answer, &own));
@@ -62,6 +58,132 @@ fn addresses(instance: &InstanceSummary) -> Vec<IpAddr> {
         .iter()
         .chain(&instance.private_addresses);
     all.filter_map(|it| it.parse().ok()).collect()
+}
+
+/// True if the login port took a connection.
+fn is_open(reading: &Reading) -> bool {
+    let open = [reach::OPEN, reach::OPEN_LOGIN_ONLY, reach::FLAKY];
+    reading.seen().is_some_and(|it| open.contains(&it))
+}
+
+/// Who looked, and whose word it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct From<'a> {
+    pub who: &'a Said,
+    pub source: Source,
+}
+
+impl From<'_> {
+    /// What is reached, and where the login port is open how the service answers.
+    pub fn login(self, answer: &Answer) -> Vec<Reading> {
+        let mut readings = vec![self.reach(answer)];
+        if readings.iter().any(is_open) {
+            let seen = [self.greeting(answer), self.negotiation(answer)];
+            readings.extend(seen.into_iter().flatten());
+        }
+        readings
+    }
+
+    /// The login port, its neighbours and the pings, as one state.
+    fn reach(self, answer: &Answer) -> Reading {
+        let port = answer.get("port").unwrap_or("?");
+        let tries = ["tcp", "tcp2"].map(|key| answer.get(key).and_then(outcome));
+        let neighbours: Vec<(&str, Option<&str>)> = answer
+            .starting("n")
+            .filter(|(port, _)| port.parse::<u16>().is_ok())
+            .map(|(port, word)| (port, outcome(word)))
+            .collect();
+        let alive = neighbours
+            .iter()
+            .any(|(_, word)| matches!(word, Some("open" | "refused")));
+        let dead =
+            !neighbours.is_empty() && neighbours.iter().all(|(_, word)| *word == Some("silent"));
+        let pings = pings(answer);
+        let answers = pings.is_some_and(|(back, _)| back > 0);
+        let state = match tries {
+            [Some(one), Some(other)] if one != other => Some(reach::FLAKY),
+            [Some("open"), _] if dead && pings.is_some() && !answers => {
+                Some(reach::OPEN_LOGIN_ONLY)
+            }
+            [Some("open"), _] => Some(reach::OPEN),
+            [Some("refused"), _] => Some(reach::REFUSED),
+            [Some("prohibited"), _] => Some(reach::ADMIN_PROHIBITED),
+            [Some("silent"), _] if alive => Some(reach::SILENT_HOST_ALIVE),
+            [Some("silent"), _] if answers => Some(reach::SILENT_ICMP_ONLY),
+            [Some("silent"), _] => Some(reach::ALL_SILENT),
+            _ => None,
+        };
+        let Some(state) = state else {
+            let (status, why) = (Status::NotAttempted, said::no_tool(self.who));
+            return Reading::without_state(group::REACH, self.source, status, why);
+        };
+        let port_seen = |port: &str, word: Option<&'static str>| match word {
+            Some(word) => said::port_seen(port, Word::new(Table::Login, word)),
+            None => said::port_unknown(port),
+        };
+        let made = tries.into_iter().enumerate();
+        let made = made.filter(|(n, word)| *n == 0 || word.is_some());
+        let ports = made.map(|(_, word)| port_seen(port, word));
+        let others = neighbours.iter().map(|(port, word)| port_seen(port, *word));
+        let ports = List::said(Joint::Names, ports.chain(others));
+        let pings = pings.map_or_else(said::pings_unknown, |(back, sent)| said::pings(back, sent));
+        let (by, clock) = (answer.get("by"), answer.get("clock"));
+        let detail = said::from_there(
+            self.who,
+            by.unwrap_or("?"),
+            ports,
+            pings,
+            clock.unwrap_or("?"),
+        );
+        Reading::observed(state, self.source, detail)
+    }
+
+    /// The identification of an SSH server.
+    fn greeting(self, answer: &Answer) -> Option<Reading> {
+        if answer.get("kind") != Some("ssh") {
+            return None;
+        }
+        let (ms, time) = waited(answer);
+        let hello = answer.get("hello")?;
+        let state = match hello {
+            "closed" => banner::CLOSED,
+            "reset" => banner::RESET,
+            "silent" => banner::SILENT,
+            "throttled" => banner::THROTTLE_NOTICE,
+            "other" => banner::WRONG_PROTOCOL,
+            // The time holds the exchange, too, and where that hangs it says nothing of the greeting.
+            _ if answer.get("kex") == Some("hang") || ms < SLOW_MS => banner::FAST,
+            _ => banner::SLOW,
+        };
+        let detail = match state {
+            banner::FAST | banner::SLOW => said::greeted(self.who, hello, time),
+            _ => said::not_greeted(self.who, time),
+        };
+        Some(Reading::observed(state, self.source, detail))
+    }
+
+    /// The answer to an X.224 connection request (MS-RDPBCGR 2.2.1.2): its type stands in byte 11, the
+    /// protocol or the code of the failure from byte 15 on.
+    fn negotiation(self, answer: &Answer) -> Option<Reading> {
+        if answer.get("kind") != Some("rdp") {
+            return None;
+        }
+        let word = answer.get("x224")?;
+        let (ms, time) = waited(answer);
+        let state = match word {
+            "closed" => rdp_negotiation::CLOSED,
+            "reset" => rdp_negotiation::RESET,
+            "silent" => rdp_negotiation::SILENT,
+            hex => match confirmed(hex) {
+                rdp_negotiation::NLA | rdp_negotiation::TLS if ms >= SLOW_MS => {
+                    rdp_negotiation::SLOW
+                }
+                state => state,
+            },
+        };
+        let detail = said::negotiated(self.who, word, time);
+        Some(Reading::observed(state, self.source, detail))
+    }
 }
 
 fn seen(state: State<'_>, detail: Said) -> Reading {
@@ -86,76 +208,9 @@ fn pings(answer: &Answer) -> Option<(u32, u32)> {
     (sent > 0 && back <= sent).then_some((back, sent))
 }
 
-/// The login port, its neighbours and the pings, as one state.
-fn reach(answer: &Answer) -> Reading {
-    let port = answer.get("port").unwrap_or("?");
-    let tries = ["tcp", "tcp2"].map(|key| answer.get(key).and_then(outcome));
-    let neighbours: Vec<(&str, Option<&str>)> = answer
-        .starting("n")
-        .filter(|(port, _)| port.parse::<u16>().is_ok())
-        .map(|(port, word)| (port, outcome(word)))
-        .collect();
-    let alive = neighbours
-        .iter()
-        .any(|(_, word)| matches!(word, Some("open" | "refused")));
-    let dead = !neighbours.is_empty() && neighbours.iter().all(|(_, word)| *word == Some("silent"));
-    let pings = pings(answer);
-    let answers = pings.is_some_and(|(back, _)| back > 0);
-    let state = match tries {
-        [Some(one), Some(other)] if one != other => Some(reach::FLAKY),
-        [Some("open"), _] if dead && pings.is_some() && !answers => Some(reach::OPEN_LOGIN_ONLY),
-        [Some("open"), _] => Some(reach::OPEN),
-        [Some("refused"), _] => Some(reach::REFUSED),
-        [Some("prohibited"), _] => Some(reach::ADMIN_PROHIBITED),
-        [Some("silent"), _] if alive => Some(reach::SILENT_HOST_ALIVE),
-        [Some("silent"), _] if answers => Some(reach::SILENT_ICMP_ONLY),
-        [Some("silent"), _] => Some(reach::ALL_SILENT),
-        _ => None,
-    };
-    let Some(state) = state else {
-        let status = Status::NotAttempted;
-        return Reading::without_state(group::REACH, Source::Operator, status, said::no_tool());
-    };
-    let port_seen = |port: &str, word: Option<&'static str>| match word {
-        Some(word) => said::port_seen(port, Word::new(Table::Login, word)),
-        None => said::port_unknown(port),
-    };
-    let ports = tries.map(|word| port_seen(port, word)).into_iter();
-    let others = neighbours.iter().map(|(port, word)| port_seen(port, *word));
-    let ports = List::said(Joint::Names, ports.chain(others));
-    let pings = pings.map_or_else(said::pings_unknown, |(back, sent)| said::pings(back, sent));
-    let (by, clock) = (answer.get("by"), answer.get("clock"));
-    let detail = said::from_there(by.unwrap_or("?"), ports, pings, clock.unwrap_or("?"));
-    seen(state, detail)
-}
-
 fn waited(answer: &Answer) -> (u32, Figure) {
     let ms = answer.number("hms").unwrap_or_default();
     (ms, Figure::new(f64::from(ms), 0, Unit::Milliseconds))
-}
-
-/// The identification of an SSH server.
-fn greeting(answer: &Answer) -> Option<Reading> {
-    if answer.get("kind") != Some("ssh") {
-        return None;
-    }
-    let (ms, time) = waited(answer);
-    let hello = answer.get("hello")?;
-    let state = match hello {
-        "closed" => banner::CLOSED,
-        "reset" => banner::RESET,
-        "silent" => banner::SILENT,
-        "throttled" => banner::THROTTLE_NOTICE,
-        "other" => banner::WRONG_PROTOCOL,
-        // The time holds the exchange, too, and where that hangs it says nothing of the greeting.
-        _ if answer.get("kex") == Some("hang") || ms < SLOW_MS => banner::FAST,
-        _ => banner::SLOW,
-    };
-    let detail = match state {
-        banner::FAST | banner::SLOW => said::greeted(hello, time),
-        _ => said::not_greeted(time),
-    };
-    Some(seen(state, detail))
 }
 
 fn exchange(answer: &Answer) -> Option<Reading> {
@@ -174,26 +229,6 @@ fn exchange(answer: &Answer) -> Option<Reading> {
             said::not_exchanged()
         },
     ))
-}
-
-/// The answer to an X.224 connection request (MS-RDPBCGR 2.2.1.2): its type stands in byte 11, the
-/// protocol or the code of the failure from byte 15 on.
-fn negotiation(answer: &Answer) -> Option<Reading> {
-    if answer.get("kind") != Some("rdp") {
-        return None;
-    }
-    let word = answer.get("x224")?;
-    let (ms, time) = waited(answer);
-    let state = match word {
-        "closed" => rdp_negotiation::CLOSED,
-        "reset" => rdp_negotiation::RESET,
-        "silent" => rdp_negotiation::SILENT,
-        hex => match confirmed(hex) {
-            rdp_negotiation::NLA | rdp_negotiation::TLS if ms >= SLOW_MS => rdp_negotiation::SLOW,
-            state => state,
-        },
-    };
-    Some(seen(state, said::negotiated(word, time)))
 }
 
 fn confirmed(hex: &str) -> State<'static> {

@@ -29,10 +29,10 @@ impl Shell {
         }
     }
 
-    fn text(self) -> &'static str {
+    fn text(self) -> String {
         match self {
-            Self::Sh => include_str!("../../assets/kit/user.sh"),
-            Self::PowerShell => include_str!("../../assets/kit/user.ps1"),
+            Self::Sh => whole(include_str!("../../assets/kit/user.sh")),
+            Self::PowerShell => include_str!("../../assets/kit/user.ps1").to_owned(),
         }
     }
 
@@ -43,6 +43,11 @@ impl Shell {
             Self::PowerShell => "powershell -ExecutionPolicy Bypass -File kit.ps1 user@name",
         }
     }
+}
+
+/// A script for a POSIX shell with the parts that all of them share.
+fn whole(text: &str) -> String {
+    text.replace("{{common}}", include_str!("../../assets/kit/common.sh"))
 }
 
 /// Other ports that are tried: services of the web, where a rule of their own lets everybody in.
@@ -61,23 +66,7 @@ pub fn script(
     // Nothing but an address can stand in a script.
     let mut addresses = addresses.filter_map(|it| it.parse::<IpAddr>().ok());
     let address = addresses.next()?.to_string();
-    let kind = match instance.os {
-        Os::Windows => "rdp",
-        Os::Linux | Os::Unknown => "ssh",
-    };
-    let ports = NEIGHBOURS.iter().filter(|it| **it != instance.login_port);
-    let ports: Vec<String> = ports.take(2).map(ToString::to_string).collect();
-    let id: String = instance.id.chars().filter(|c| is_plain(*c)).collect();
-    let mut text = shell.text().to_owned();
-    for (name, value) in [
-        ("address", address.as_str()),
-        ("port", &instance.login_port.to_string()),
-        ("kind", kind),
-        ("neighbours", &ports.join(" ")),
-        ("id", &id),
-    ] {
-        text = text.replace(&format!("{{{{{name}}}}}"), value);
-    }
+    let mut text = about(shell.text(), instance).replace("{{address}}", &address);
     let words = [
         ("what", said::what()),
         ("safe", said::safe()),
@@ -94,6 +83,35 @@ pub fn script(
         text = text.replace(&format!("{{{{{name}}}}}"), &as_comment(&say(&sentence)));
     }
     Some(text)
+}
+
+/// The script for another instance, which looks at these addresses of this one.
+pub(super) fn from_elsewhere(instance: &InstanceSummary, addresses: &[IpAddr]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let text = whole(include_str!("../../assets/kit/neighbour.sh"));
+    let text = about(text, instance).replace("{{addresses}}", &addresses.join(" "));
+    text.replace("{{say-sum}}", said::say_sum().as_str())
+}
+
+/// The text with what it has to know of the instance.
+fn about(text: String, instance: &InstanceSummary) -> String {
+    let kind = match instance.os {
+        Os::Windows => "rdp",
+        Os::Linux | Os::Unknown => "ssh",
+    };
+    let ports = NEIGHBOURS.iter().filter(|it| **it != instance.login_port);
+    let ports: Vec<String> = ports.take(2).map(ToString::to_string).collect();
+    let id: String = instance.id.chars().filter(|c| is_plain(*c)).collect();
+    let values = [
+        ("port", instance.login_port.to_string()),
+        ("kind", kind.to_owned()),
+        ("neighbours", ports.join(" ")),
+        ("id", id),
+    ];
+    let with = |text: String, (name, value): (&str, String)| {
+        text.replace(&format!("{{{{{name}}}}}"), &value)
+    };
+    values.into_iter().fold(text, with)
 }
 
 fn is_plain(c: char) -> bool {

@@ -9,6 +9,7 @@ mod case_file;
 mod duties;
 mod looks;
 mod memory;
+mod neighbours;
 mod shown;
 
 use std::collections::HashMap;
@@ -122,6 +123,9 @@ impl Executor {
                     looks::ports(&backend, run, instance, user_source, &out).await;
                 });
             }
+            Observe::Neighbours(what) => self.spawn("neighbours", None, async move {
+                neighbours::carry_out(&backend, what, &out).await;
+            }),
             Observe::Triage(triage) => self.triage(*triage, None),
             Observe::Weigh(triages) => {
                 let pool = Pool::of(triages.len());

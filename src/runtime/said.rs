@@ -249,4 +249,14 @@ said! { "runtime":
     journal_undo(entry: Name) = "to take it back: cvmtop journal --undo {entry}";
     journal_before_these(n: Number) = "{n:entry:entries} before these: `cvmtop journal` shows them";
     journal_damaged(n: Number) = "left out as damaged: {n:line} of the journal";
+    neighbours_read_only() = "read-only: no command is run on another instance (`read_only_deep` would allow it)";
+    no_neighbour() = "no running Linux instance was found in its subnet, its VPC or with one of its groups";
+    no_neighbour_online() = "no instance around it has an automation agent that is online";
+    neighbour_offline(name: Name) = "the automation agent of {name} is not online";
+    neighbour_repeats(name: Name) = "{name} would see what another of them sees, or is one too many";
+    neighbour_not_run(status: Name, why: Raw) = "the command did not run ({status}): {why}";
+    neighbour_late(status: Name) = "the command did not end in time ({status})";
+    neighbours_question(who: List, target: Name, price: Said) = "One script would run on {who}, through the automation agent (`tat` RunCommand, as root). It only looks from there at the login port of {target}: connections, the first line of the server, pings. {price}. It leaves a line in the journal, in the agent's log and in the cloud's audit log.";
+    neighbours_looked(who: List) = "looked: {who}";
+    neighbours_price(n: Number, calls: Number, seconds: Number, most: Number) = "{n:command}, nothing is changed or installed; about {calls} calls of the API and {seconds} s, {most} s at most";
 }

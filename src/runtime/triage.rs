@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::neighbours;
 use super::session::Session;
 use crate::case;
 use crate::client_text;
@@ -188,16 +189,31 @@ pub async fn run(
     }
     case::number(&mut triage.readings);
     triage.raw = tap.take();
-    triage.vantage = Vantage {
+    triage.vantage = vantage(session, instance, options, paths, user_source, facts);
+    triage.elapsed = started.elapsed();
+    triage.pasted = options.error_text.clone().unwrap_or_default();
+    triage
+}
+
+fn vantage(
+    session: &Session,
+    instance: &Instance,
+    options: &TriageOptions,
+    paths: Vec<Path>,
+    user_source: Option<IpAddr>,
+    facts: Option<&CloudFacts>,
+) -> Vantage {
+    Vantage {
         host: session.host.clone(),
         paths,
         user_source: user_source.map(|a| a.to_string()),
         user_way: options.statements.way,
         account: Some(prepare::login_user(instance, options)),
-    };
-    triage.elapsed = started.elapsed();
-    triage.pasted = options.error_text.clone().unwrap_or_default();
-    triage
+        neighbours: facts.map_or_else(Vec::new, |facts| {
+            let now = facts.instance.as_ref().unwrap_or(instance);
+            neighbours::names(session, now, facts)
+        }),
+    }
 }
 
 /// What a producer gives beside its readings.

@@ -53,12 +53,8 @@ pub fn draw(
             dialogs::user_source(state, question, paint, screen);
             None
         }
-        Overlay::DeepConsent => {
-            dialogs::deep_consent(state, paint, screen);
-            None
-        }
-        Overlay::LoginConsent(question) => {
-            dialogs::login_consent(state, question, paint, screen);
+        Overlay::DeepConsent | Overlay::Neighbours(_) | Overlay::LoginConsent(_) => {
+            dialogs::consent(state, overlay, paint, screen);
             None
         }
         Overlay::PickCause(pick) => {

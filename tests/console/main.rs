@@ -25,6 +25,7 @@ mod guide_reader;
 mod kit;
 mod languages;
 mod list_keys;
+mod neighbours;
 mod one_road;
 mod overlays;
 #[cfg(target_os = "linux")]

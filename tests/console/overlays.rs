@@ -14,7 +14,7 @@ use cvmtop::app::geometry::Scrolled;
 use cvmtop::app::jobs::JobState;
 use cvmtop::app::keys::{Bound, Context, Edit, Keys, Registry, shipped_keys};
 use cvmtop::app::locale::{Lang, Texts};
-use cvmtop::app::message::{Acted, Message};
+use cvmtop::app::message::{Acted, Found, Message};
 use cvmtop::app::overlay::{Field, Help, Overlay, Secret};
 use cvmtop::app::state::{Pane, State};
 use cvmtop::app::timed::Timed;
@@ -51,7 +51,7 @@ fn diagnosed(lang: Lang, size: (u16, u16)) -> State {
 }
 
 /// Every overlay that can be on the screen, and the parts of those that have several.
-const OVERLAYS: [&str; 29] = [
+const OVERLAYS: [&str; 30] = [
     "help",
     "log",
     "palette",
@@ -60,6 +60,7 @@ const OVERLAYS: [&str; 29] = [
     "paste",
     "deep",
     "login",
+    "neighbours",
     "cause",
     "why-not",
     "facts",
@@ -94,6 +95,7 @@ fn kind(overlay: &Overlay) -> &'static str {
         Overlay::Paste(_) => "paste",
         Overlay::DeepConsent => "deep",
         Overlay::LoginConsent(_) => "login",
+        Overlay::Neighbours(_) => "neighbours",
         Overlay::PickCause(_) => "cause",
         Overlay::PickFact(_) => "facts",
         Overlay::FleetCauses(_) => "fleet causes",
@@ -183,6 +185,12 @@ fn opened(name: &str, lang: Lang, size: (u16, u16)) -> State {
         "preview" => previewed(&mut state, "1", Confirmation::Key),
         "preview by name" => previewed(&mut state, "1", Confirmation::TypedName),
         "batch" => batch_previewed(&mut state),
+        "neighbours" => {
+            press(&mut state, "@");
+            let consent = console::neighbour_consent(&state);
+            let found = Found::NeighboursChosen(Box::new(consent));
+            send(&mut state, Message::Found(found));
+        }
         "secret" => state.overlays.push(Overlay::Secret(Secret(Handed {
             what: Said::raw("password"),
             value: "s3cret".to_owned().into(),

@@ -15,6 +15,7 @@ mod act_real;
 mod diagnose_real;
 mod independent;
 mod kit;
+mod neighbour;
 mod netns_loss;
 mod netns_reach;
 mod patience;

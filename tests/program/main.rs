@@ -37,6 +37,7 @@ mod faults;
 mod faults_state;
 mod heal;
 mod manual;
+mod neighbours;
 mod offers;
 mod offers_back;
 mod operator_ssh;

@@ -25,6 +25,7 @@ mod guest_shapes;
 mod guide_match;
 mod guides;
 mod kit;
+mod neighbours;
 mod recipes;
 mod scenario_dump;
 mod scenario_suite;

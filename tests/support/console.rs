@@ -361,3 +361,24 @@ pub fn verified() -> cvmtop::domain::port_report::PortReport {
         rows: rows.collect(),
     }
 }
+
+#[allow(dead_code)] // each test file uses a part
+/// The question whether a neighbour of the selected instance may look at it.
+pub fn neighbour_consent(state: &State) -> cvmtop::app::overlay::NeighbourConsent {
+    use cvmtop::kit::neighbour::Neighbour;
+    let target = state.selected_instance().expect("one is selected").clone();
+    let other = Instance {
+        subnet_id: target.subnet_id.clone(),
+        vpc_id: target.vpc_id.clone(),
+        ..instance("ins-near", "near-01", 99)
+    };
+    let near = Neighbour::of(&target, &other).expect("it can look");
+    let who = List::said(cvmtop::domain::said::Joint::Names, [near.who()]);
+    let price = cvmtop::runtime::said::neighbours_price(1, 7, 8, 25);
+    cvmtop::app::overlay::NeighbourConsent {
+        instance: target.id.clone(),
+        question: cvmtop::runtime::said::neighbours_question(who, target.label(), price),
+        scripts: near.script(&target),
+        chosen: vec![near],
+    }
+}

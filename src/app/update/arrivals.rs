@@ -2,7 +2,8 @@
 //!
 //! Answers of an older run or generation are dropped. Must not live here: keys.
 
-use super::{Dirty, actions, batch, commands, looks, memory, reader, ticket};
+use super::{Dirty, actions, batch, commands, looks, memory, neighbours, reader, ticket};
+use crate::app::case::RunId;
 use crate::app::checkup;
 use crate::app::effect::{self, Effect, Memory, Observe, Triage};
 use crate::app::health::Login;
@@ -34,7 +35,11 @@ pub fn can_wait(message: &Message) -> bool {
             | Found::SweepEnded { .. }
             | Found::SweepHeld(_)
             | Found::Looked { .. } => true,
-            Found::Tried { .. } | Found::Checked(_) | Found::Verified(_) => false,
+            Found::Tried { .. }
+            | Found::Checked(_)
+            | Found::Verified(_)
+            | Found::NeighboursChosen(_)
+            | Found::NeighboursSaw { .. } => false,
         },
         Message::Acted(acted) => match acted {
             Acted::Progressed { .. } => true,
@@ -112,20 +117,17 @@ pub fn found(state: &mut State, found: Found, effects: &mut Vec<Effect>) -> Dirt
         }
         Found::Checked(done) => Dirty::when(checkup::checked(state, *done)),
         Found::Verified(done) => Dirty::when(port_view::verified(state, *done)),
+        Found::NeighboursChosen(consent) => Dirty::when(neighbours::chosen(state, *consent)),
+        Found::NeighboursSaw { instance, readings } => {
+            Dirty::when(neighbours::saw(state, &instance, readings))
+        }
         Found::SweepHeld(at_once) => {
             let changed = state.sweep_held != at_once;
             state.sweep_held = at_once;
             Dirty::when(changed)
         }
         Found::SweepEnded { run } => {
-            if state.sweep.is_some_and(|sweep| sweep.run == run) {
-                state.sweep = None;
-                state.weighing.touch();
-                state.fleet.nothing_checking();
-                let now = state.now;
-                state.rhythm.swept(now);
-                rhythm::keep_turned(state, effects);
-            }
+            sweep_ended(state, run, effects);
             Dirty::Frame
         }
         Found::Looked {
@@ -144,6 +146,17 @@ pub fn found(state: &mut State, found: Found, effects: &mut Vec<Effect>) -> Dirt
             state.weighing.touch();
             Dirty::when(!looks.is_empty())
         }
+    }
+}
+
+fn sweep_ended(state: &mut State, run: RunId, effects: &mut Vec<Effect>) {
+    if state.sweep.is_some_and(|sweep| sweep.run == run) {
+        state.sweep = None;
+        state.weighing.touch();
+        state.fleet.nothing_checking();
+        let now = state.now;
+        state.rhythm.swept(now);
+        rhythm::keep_turned(state, effects);
     }
 }
 
@@ -475,7 +488,7 @@ pub fn weigh_selected(state: &mut State) {
 }
 
 /// Weighs a case with what is known so far and carries the result into the list.
-fn weigh(state: &mut State, instance: &str) {
+pub fn weigh(state: &mut State, instance: &str) {
     let (Some(case), Some(row), Some(knowledge)) = (
         state.cases.get(instance),
         state.fleet.get(instance),

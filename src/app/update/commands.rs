@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Dirty, actions, list, movement, pasted, reader, ticket};
+use super::{Dirty, actions, list, movement, neighbours, pasted, reader, ticket};
 use crate::app::checkup;
 use crate::app::command::{Command, Why};
 use crate::app::effect::{Console, Effect, Record};
@@ -100,6 +100,7 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         })),
         Command::Ticket => ticket::ask(state),
         Command::Kit => pasted::open_kit(state),
+        Command::Neighbours => neighbours::choose(state, effects),
         Command::SelfCheck => checkup::open(state, effects),
         Command::Ports => port_view::open(state, effects),
         other => open_overlay(state, other),

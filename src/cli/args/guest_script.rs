@@ -25,4 +25,7 @@ pub struct GuestScriptArgs {
     /// Address that the failing user comes from
     #[arg(long, value_name = "ADDR", conflicts_with = "os")]
     pub user_source: Option<IpAddr>,
+    /// Print what another instance would run to look at the login port of the target
+    #[arg(long, requires = "target", conflicts_with_all = ["user", "user_source"])]
+    pub from_neighbours: bool,
 }

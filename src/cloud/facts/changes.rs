@@ -285,7 +285,7 @@ fn judge(
 /// A check of this program's own ran in the guest and changed nothing.
 fn only_looked(event: &AuditEvent) -> bool {
     event.event_name == "RunCommand"
-        && [automation::GUEST_CHECK, automation::AGENT_CHECK]
+        && automation::ONLY_LOOK
             .iter()
             .any(|name| event.mentions(name))
 }

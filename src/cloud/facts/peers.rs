@@ -23,9 +23,18 @@ pub struct PeerInstance {
     pub same_group: bool,
 }
 
-/// Running peers: up to three of the subnet, those with other groups first, and up to three of
-/// the groups, those of other subnets first. Without permission there are none.
-pub(super) async fn read(gatherer: &Gatherer) -> Vec<PeerInstance> {
+/// What was found of the instances around one.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    /// Up to three of the subnet, those with other groups first, and up to three of the groups,
+    /// those of other subnets first.
+    pub chosen: Vec<PeerInstance>,
+    /// All of them, each once.
+    pub all: Vec<Instance>,
+}
+
+/// Running peers. Without permission there are none.
+pub(super) async fn read(gatherer: &Gatherer) -> Peers {
     let instance = &gatherer.instance;
     let group = instance.security_group_ids.first();
     let (subnet, group) = tokio::join!(
@@ -33,6 +42,12 @@ pub(super) async fn read(gatherer: &Gatherer) -> Vec<PeerInstance> {
         query(gatherer, "security-group-id", group),
     );
     let mut seen = HashSet::new();
+    let both = subnet.iter().chain(&group).map(|peer| &peer.instance);
+    let all: Vec<Instance> = both
+        .filter(|it| seen.insert(it.id.clone()))
+        .cloned()
+        .collect();
+    seen.clear();
     let mut peers = Vec::new();
     let mut candidates: Vec<PeerInstance> = subnet;
     candidates.sort_by_key(|peer| peer.same_group);
@@ -51,7 +66,7 @@ pub(super) async fn read(gatherer: &Gatherer) -> Vec<PeerInstance> {
             peers.push(peer);
         }
     }
-    peers
+    Peers { chosen: peers, all }
 }
 
 async fn query(gatherer: &Gatherer, filter: &str, value: Option<&String>) -> Vec<PeerInstance> {

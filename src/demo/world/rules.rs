@@ -40,14 +40,20 @@ pub(crate) struct Group {
 }
 
 impl World {
-    /// Whether the bound groups let TCP from `source` to `port` in: first match in binding order.
-    pub fn groups_allow(&self, groups: &[String], source: Ipv4Addr, port: u16) -> bool {
+    /// Whether the bound groups let a protocol from `source` to `port` in: first match in binding order.
+    pub fn groups_allow(
+        &self,
+        groups: &[String],
+        source: Ipv4Addr,
+        protocol: &str,
+        port: u16,
+    ) -> bool {
         for id in groups {
             let Some(group) = self.group(id) else {
                 continue;
             };
             for rule in &group.ingress {
-                if self.matches(rule, source, port) {
+                if self.matches(rule, source, protocol, port) {
                     return rule.action == "ACCEPT";
                 }
             }
@@ -55,8 +61,8 @@ impl World {
         false
     }
 
-    fn matches(&self, rule: &Rule, source: Ipv4Addr, port: u16) -> bool {
-        self.source_matches(rule, source) && self.service_matches(rule, port)
+    fn matches(&self, rule: &Rule, source: Ipv4Addr, protocol: &str, port: u16) -> bool {
+        self.source_matches(rule, source) && self.service_matches(rule, protocol, port)
     }
 
     fn source_matches(&self, rule: &Rule, source: Ipv4Addr) -> bool {
@@ -80,9 +86,10 @@ impl World {
         cidr_matches(&rule.cidr, source)
     }
 
-    fn service_matches(&self, rule: &Rule, port: u16) -> bool {
+    fn service_matches(&self, rule: &Rule, wanted: &str, port: u16) -> bool {
+        let port_matches = |ports: &str| wanted == "icmp" || port_matches(ports, port);
         if rule.service_template.is_empty() {
-            return protocol_matches(&rule.protocol) && port_matches(&rule.port, port);
+            return protocol_matches(&rule.protocol, wanted) && port_matches(&rule.port);
         }
         self.service_templates
             .iter()
@@ -90,7 +97,7 @@ impl World {
             .flat_map(|t| &t.members)
             .any(|member| {
                 let (protocol, ports) = member.split_once(':').unwrap_or((member, "all"));
-                protocol_matches(protocol) && port_matches(ports, port)
+                protocol_matches(protocol, wanted) && port_matches(ports)
             })
     }
 }
@@ -115,8 +122,8 @@ pub(crate) fn cidr_matches(cidr: &str, source: Ipv4Addr) -> bool {
     }
 }
 
-fn protocol_matches(protocol: &str) -> bool {
-    protocol.eq_ignore_ascii_case("tcp") || protocol.eq_ignore_ascii_case("all")
+fn protocol_matches(protocol: &str, wanted: &str) -> bool {
+    protocol.eq_ignore_ascii_case(wanted) || protocol.eq_ignore_ascii_case("all")
 }
 
 /// `22`, `80,443`, `8000-8010`, `ALL`.

@@ -24,9 +24,9 @@ fn plan_of(action: ActionId) -> Plan {
 fn look(path: Path, layers: &[(Layer, &'static str)], rank: u8) -> LoginLook {
     LoginLook {
         path,
-        address: match path {
-            Path::Public | Path::User => [203, 0, 113, 9].into(),
+        address: match path.address_side() {
             Path::Private => [127, 0, 0, 9].into(),
+            _ => [203, 0, 113, 9].into(),
         },
         port: 22,
         health: "answers",

@@ -12,7 +12,9 @@ use crate::app::keys;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
 use crate::app::overlay::pick_cause::choices;
-use crate::app::overlay::{AskCause, LoginConsent, PickCause, TicketQuestion, UserSource};
+use crate::app::overlay::{
+    AskCause, LoginConsent, NeighbourConsent, Overlay, PickCause, TicketQuestion, UserSource,
+};
 use crate::app::state::State;
 use crate::diagnosis::Knowledge;
 use crate::diagnosis::display::percent;
@@ -117,7 +119,16 @@ pub fn user_source(state: &State, question: &UserSource, paint: &mut Paint<'_>, 
     ask_line(state, paint, screen, &ask, &question.edit);
 }
 
-pub fn deep_consent(state: &State, paint: &mut Paint<'_>, screen: Rect) {
+/// A question with a yes: what would be run, where, and at what price.
+pub fn consent(state: &State, overlay: &Overlay, paint: &mut Paint<'_>, screen: Rect) {
+    match overlay {
+        Overlay::Neighbours(question) => neighbours(state, question, paint, screen),
+        Overlay::LoginConsent(question) => login_consent(state, question, paint, screen),
+        _ => deep_consent(state, paint, screen),
+    }
+}
+
+fn deep_consent(state: &State, paint: &mut Paint<'_>, screen: Rect) {
     let ui = &state.texts.ui;
     let name = state
         .selected_instance()
@@ -153,6 +164,22 @@ pub fn deep_consent(state: &State, paint: &mut Paint<'_>, screen: Rect) {
     message(state, paint, screen, &ask, 0);
 }
 
+/// Who would look, by what, and for what price.
+fn neighbours(state: &State, question: &NeighbourConsent, paint: &mut Paint<'_>, screen: Rect) {
+    let theme = &paint.look.theme;
+    let text = [(state.texts.said(&question.question), theme.text)];
+    let ask = Ask {
+        title: &state.texts.ui.neighbours_title,
+        text: &text,
+        keys: &[
+            hint(keys::Consent::Confirm),
+            hint(keys::Consent::Script),
+            hint(keys::Consent::Close),
+        ],
+    };
+    message(state, paint, screen, &ask, 0);
+}
+
 /// What the knowledge reckons for a look inside.
 fn seconds_inside(state: &State) -> f64 {
     let shipped = Knowledge::shipped();
@@ -162,7 +189,7 @@ fn seconds_inside(state: &State) -> f64 {
 }
 
 /// What a login attempt does and costs, and as whom it is made.
-pub fn login_consent(state: &State, question: &LoginConsent, paint: &mut Paint<'_>, screen: Rect) {
+fn login_consent(state: &State, question: &LoginConsent, paint: &mut Paint<'_>, screen: Rect) {
     let theme = &paint.look.theme;
     let ui = &state.texts.ui;
     let name = state

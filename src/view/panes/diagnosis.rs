@@ -471,8 +471,10 @@ fn next_evidence(state: &State, report: &Report, look: &Look, cells: usize) -> V
 
 /// The command that gets a piece of evidence on a path.
 pub(super) fn way_to(evidence: &str, path: Option<Path>) -> Command {
-    if path == Some(Path::User) {
-        return Command::Kit;
+    match path {
+        Some(Path::User) => return Command::Kit,
+        Some(path) if path.is_neighbours() => return Command::Neighbours,
+        _ => {}
     }
     match Group::of(evidence).map_or(Way::Look, |group| group.way) {
         Way::Look => Command::Triage,

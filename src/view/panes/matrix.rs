@@ -1,5 +1,5 @@
 //! The vantage x layer matrix: what each way from here to the instance gave at each layer of a
-//! login, and beneath it what the user's own machine saw.
+//! login, and beneath it what the user's own machine and other instances saw.
 //!
 //! Must not live here: causes. A cell without a reading says why there is none.
 
@@ -88,7 +88,7 @@ pub fn lines(
     let layers = fitting(&layers, case, room / LEAST_COLUMN);
     let cell = |layer: &str, path: Path| cell(case, layer, path, texts, look);
     let addresses = |path: Path| instance.addresses_on(path);
-    let has_row = |path: Path| path == Path::User || !addresses(path).is_empty();
+    let has_row = |path: Path| !path.is_own() || !addresses(path).is_empty();
     let values = |layer: &&str| {
         let texts_of = rows
             .iter()
@@ -145,7 +145,7 @@ pub fn lines(
             spans.push(Span::styled(fitted(&text, at, *column), style));
         }
         lines.push(Line::from(spans));
-        if path != Path::User
+        if path.is_own()
             && let Some(mut history) = history(state.selected_row(), path, look, texts)
         {
             history.spans.insert(0, Span::raw(" ".repeat(label)));
@@ -155,11 +155,11 @@ pub fn lines(
     lines
 }
 
-/// This host's ways, and the user's machine once it has told something.
+/// This host's ways, and other machines once they have told something.
 fn rows(case: Option<&Case>) -> Vec<Path> {
     let told = |path: &Path| {
         let mut readings = case.into_iter().flat_map(|case| &case.readings);
-        *path != Path::User || readings.any(|r| r.path == Some(Path::User))
+        path.is_own() || readings.any(|r| r.path == Some(*path))
     };
     Path::ALL.into_iter().filter(told).collect()
 }
@@ -172,7 +172,7 @@ fn is_read(case: Option<&Case>, layer: &str, path: Path) -> bool {
 fn find<'a>(case: &'a Case, layer: &str, path: Path) -> Option<&'a Reading> {
     let own = case.reading(layer, Some(path));
     // What was read on no path was read from here.
-    own.or_else(|| case.reading(layer, None).filter(|_| path != Path::User))
+    own.or_else(|| case.reading(layer, None).filter(|_| path.is_own()))
 }
 
 fn cell(

@@ -5,6 +5,7 @@
 //! missing (with `CI` set nothing may be). Must not live here: single probes (`netns_reach`).
 
 mod desktop;
+mod neighbour;
 mod path;
 mod user;
 
