@@ -176,7 +176,7 @@ const FAULTS: [Fault; 7] = [
             net.guest(&format!(
                 "ip saddr != {} tcp dport 22 drop",
                 net.address("client")
-            ))
+            ));
         },
         causes: &["host-firewall-blocks-port"],
     },
