@@ -39,6 +39,7 @@ pub async fn run(args: &JournalArgs, global: &GlobalArgs) -> anyhow::Result<u8> 
             execute::close(&journal, &execute::author(), id, why)
         }));
     }
+    acting::exchange(&loaded).await;
     let mut pending = journal.pending()?;
     let may_act = access == Access::ReadWrite;
     let mut now = jiff::Timestamp::now();

@@ -12,6 +12,7 @@ use super::said;
 use super::settings::{
     AmbiguousWidth, Glyphs, Lang, OnOff, ProbeSettings, Settings, SiteSetting, VantageSetting,
 };
+use super::shared_store::Address;
 use super::value::{Raw, show_duration};
 use crate::domain::column::Column;
 use crate::domain::port_check::Tuple;
@@ -191,6 +192,27 @@ pub static ENTRIES: &[Entry] = &[
         help: "operators share the state directory and believe each other's journal lines",
         set: setter!(shared_state, boolean),
         show: |s| s.shared_state.to_string(),
+    },
+    Entry {
+        key: "shared_store",
+        variable: "CVMTOP_SHARED_STORE",
+        kind: Kind::Text,
+        help: "PostgreSQL database in which operators on several hosts see each other's actions",
+        set: |s, raw, _| {
+            let url = raw.text()?;
+            Address::read(&url)?;
+            s.shared_store = Some(url);
+            Ok(())
+        },
+        show: |s| optional(s.shared_store.as_ref()),
+    },
+    Entry {
+        key: "shared_store_password_env",
+        variable: "CVMTOP_SHARED_STORE_PASSWORD_ENV",
+        kind: Kind::Text,
+        help: "variable that holds the password of the shared store, in place of PGPASSWORD",
+        set: setter!(shared_store_password_env, optional_text),
+        show: |s| optional(s.shared_store_password_env.as_ref()),
     },
     Entry {
         key: "ssh_config",
