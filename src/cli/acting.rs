@@ -78,6 +78,9 @@ pub async fn start_up(session: &Session, loaded: &Loaded) {
             return;
         }
     };
+    if !news.is_empty() {
+        exchange(loaded).await;
+    }
     for one in news {
         let outcome = one.outcome.map_or_else(said::open, Outcome::said);
         output::warn(&said::entry_settled(

@@ -62,36 +62,6 @@ pub fn is_about_read_only(key: &str) -> bool {
         || suggestion(key).is_some_and(|near| plain(near).contains("readonly"))
 }
 
-/// Reads a variable's text the way its kind is written in the file.
-pub fn from_text(kind: Kind, text: &str) -> Raw {
-    let word = text.trim();
-    let list = |item: fn(&str) -> Raw| {
-        Raw::List(
-            word.split(',')
-                .map(str::trim)
-                .filter(|part| !part.is_empty())
-                .map(item)
-                .collect(),
-        )
-    };
-    match kind {
-        Kind::Bool => match word.to_ascii_lowercase().as_str() {
-            "1" | "true" | "yes" | "on" => Raw::Bool(true),
-            "0" | "false" | "no" | "off" => Raw::Bool(false),
-            _ => Raw::Text(word.to_owned()),
-        },
-        Kind::Integer => number(word),
-        Kind::Texts => list(|part| Raw::Text(part.to_owned())),
-        Kind::Ports => list(number),
-        Kind::Text | Kind::Choice(_) => Raw::Text(word.to_owned()),
-    }
-}
-
-fn number(text: &str) -> Raw {
-    text.parse()
-        .map_or_else(|_| Raw::Text(text.to_owned()), Raw::Integer)
-}
-
 fn choice<T>(raw: &Raw, words: &[&str], parse: fn(&str) -> Option<T>) -> Result<T, Said> {
     let text = match raw {
         // `ambiguous_width = 1` is as good as `"1"`.

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
 use session::{Claim, Failure, Session};
@@ -24,6 +24,7 @@ use super::said;
 use crate::action::plan::Plan;
 use crate::config::Loaded;
 use crate::config::shared_store::Address;
+use crate::domain::action::Risk;
 use crate::domain::said::Said;
 use crate::store::StoreError;
 use crate::store::journal::{Author, Exchange, Journal};
@@ -107,7 +108,8 @@ impl Shared {
         if failed.is_some_and(|at| at.elapsed() < LEFT_ALONE) {
             return;
         }
-        let done = self.try_exchange().await;
+        // The futures of a connection are large.
+        let done = Box::pin(self.try_exchange()).await;
         self.note(done);
     }
 
@@ -116,8 +118,8 @@ impl Shared {
     /// # Errors
     /// The sentence for a person.
     pub async fn check(&self) -> Result<String, Said> {
-        let done = self.try_exchange().await;
-        done.map_err(|failure| self.down(failure))?;
+        let done = Box::pin(self.try_exchange()).await;
+        done.map_err(|failure| self.down(&failure))?;
         Ok(self.address.name())
     }
 
@@ -159,9 +161,11 @@ impl Shared {
         let of = Held {
             instance: plan.target.id.clone(),
             entry: plan.entry.clone(),
+            // What changes nothing is in nobody's way.
+            claims: plan.risk != Risk::None,
         };
-        match self.try_claim(&of).await {
-            Ok(Claim::Ours) => self.note(Ok(())),
+        match Box::pin(self.try_claim(&of)).await {
+            Ok(Claim::Ours) => self.note_claim(&of),
             Ok(Claim::Theirs { author, entry }) => {
                 self.note(Ok(()));
                 let target = plan.target.label();
@@ -172,16 +176,21 @@ impl Shared {
             Err(failure) => self.note(Err(failure)),
         }
         let written = Arc::new(Notify::new());
-        let beat = Box::pin(self.clone().beat(of.clone(), written.clone()));
+        let (ends, ended) = oneshot::channel();
+        let beat = Box::pin(self.clone().beat(of.clone(), written.clone(), ended));
         Ok(Hold {
             shared: self.clone(),
             of,
             written,
+            ends,
             beat: tokio::spawn(beat),
         })
     }
 
     async fn try_claim(&self, of: &Held) -> Result<Claim, Failure> {
+        if !of.claims {
+            return Ok(Claim::Ours);
+        }
         let mut session = self.open().await?;
         let host = self.host().await?;
         let author = format!("{}@{}", self.author.user, self.author.host);
@@ -191,15 +200,36 @@ impl Shared {
     }
 
     /// Renews a hold and passes on what was written, until it is let go.
-    async fn beat(self: Arc<Self>, of: Held, written: Arc<Notify>) {
+    async fn beat(
+        self: Arc<Self>,
+        of: Held,
+        written: Arc<Notify>,
+        mut ended: oneshot::Receiver<()>,
+    ) {
         loop {
             // News of the own work goes out at once, everything else at the pace of the beat.
-            let _ = tokio::time::timeout(BEAT, written.notified()).await;
+            tokio::select! {
+                biased;
+                _ = &mut ended => return,
+                () = written.notified() => {}
+                () = tokio::time::sleep(BEAT) => {}
+            }
             // What has been sent is followed to its end, whoever holds the instance by now.
-            let renewed = self.try_claim(&of).await;
-            self.note(renewed.map(drop));
+            match Box::pin(self.try_claim(&of)).await {
+                Ok(_) => self.note_claim(&of),
+                Err(failure) => self.note(Err(failure)),
+            }
             self.exchange().await;
         }
+    }
+
+    async fn try_release(&self, of: &Held) -> Result<(), Failure> {
+        if !of.claims {
+            return Ok(());
+        }
+        let mut session = self.open().await?;
+        let host = self.host().await?;
+        session.release(&host, &of.entry).await
     }
 
     async fn open(&self) -> Result<Session, Failure> {
@@ -231,6 +261,13 @@ impl Shared {
         Ok(exchange.cursor.host)
     }
 
+    /// Without a claim, nothing was asked of the store.
+    fn note_claim(&self, of: &Held) {
+        if of.claims {
+            self.note(Ok(()));
+        }
+    }
+
     fn note(&self, done: Result<(), Failure>) {
         let news = match done {
             // Another program of this host exchanges: what it does serves us as well.
@@ -243,7 +280,7 @@ impl Shared {
                 let before = self.state().failed.replace(Instant::now());
                 before.is_none().then(|| News {
                     is_good: false,
-                    text: self.down(failure),
+                    text: self.down(&failure),
                 })
             }
         };
@@ -254,7 +291,7 @@ impl Shared {
         }
     }
 
-    fn down(&self, failure: Failure) -> Said {
+    fn down(&self, failure: &Failure) -> Said {
         said::shared_down(self.address.name(), failure.said())
     }
 
@@ -267,6 +304,7 @@ impl Shared {
 struct Held {
     instance: String,
     entry: String,
+    claims: bool,
 }
 
 /// An instance that this host is at work on. Without a beat it ends by itself.
@@ -275,6 +313,8 @@ pub struct Hold {
     shared: Arc<Shared>,
     of: Held,
     written: Arc<Notify>,
+    /// Without it, the beat ends.
+    ends: oneshot::Sender<()>,
     beat: JoinHandle<()>,
 }
 
@@ -286,24 +326,15 @@ impl Hold {
 
     /// Passes on the end, then lets the instance go: who comes next knows what was done.
     pub async fn release(self) {
-        self.beat.abort();
-        self.shared.exchange().await;
-        if self.shared.state().failed.is_none() {
-            let released = self.try_release().await;
-            self.shared.note(released);
+        drop(self.ends);
+        // A beat that is under way would renew what is let go here.
+        let _ = self.beat.await;
+        let shared = self.shared;
+        shared.exchange().await;
+        match Box::pin(shared.try_release(&self.of)).await {
+            Ok(()) => shared.note_claim(&self.of),
+            Err(failure) => shared.note(Err(failure)),
         }
-    }
-
-    async fn try_release(&self) -> Result<(), Failure> {
-        let mut session = self.shared.open().await?;
-        let host = self.shared.host().await?;
-        session.release(&host, &self.of.entry).await
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.beat.abort();
     }
 }
 
