@@ -6,6 +6,7 @@
 pub mod hosts;
 pub mod paths;
 pub mod settings;
+pub mod shared_store;
 pub mod ssh_config;
 pub mod ssh_names;
 

@@ -20,6 +20,7 @@ pub mod prepared;
 pub mod reload;
 pub mod said;
 pub mod session;
+pub mod shared;
 pub mod targets;
 pub mod ticket;
 pub mod triage;

@@ -44,6 +44,12 @@ pub enum StoreError {
     NewerHistory { path: PathBuf, schema: i64 },
     /// No journal entry of that id.
     NoEntry(String),
+    /// Another host made that entry.
+    Elsewhere {
+        entry: String,
+        user: String,
+        host: String,
+    },
     /// Several journal entries begin or end so.
     Ambiguous { given: String, matches: String },
 }
@@ -62,6 +68,7 @@ impl StoreError {
             Self::History { path, reason } => said::history(path.display(), reason),
             Self::NewerHistory { path, schema } => said::newer_history(path.display(), *schema),
             Self::NoEntry(id) => said::no_entry(id),
+            Self::Elsewhere { entry, user, host } => said::entry_of_host(entry, user, host),
             Self::Ambiguous { given, matches } => said::ambiguous(given, matches),
         }
     }

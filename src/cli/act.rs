@@ -70,6 +70,8 @@ pub async fn run(args: &ActArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let session = if args.dry_run {
         let session = open::cloud(&loaded, &mut |warning| output::warn(&warning)).await?;
         acting::left_alone(&loaded, Some(&session)).await;
+        // A preview warns of what others are at, wherever they sit.
+        acting::exchange(&loaded).await;
         session
     } else {
         open::on(&loaded).await?

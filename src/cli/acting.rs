@@ -3,6 +3,7 @@
 //! Must not live here: plans (`action`) and their execution (`runtime::execute`).
 
 use std::io::{IsTerminal, Write};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::page::Page;
@@ -15,6 +16,7 @@ use crate::domain::outcome::Outcome;
 use crate::domain::said::{Figure, Joint, List, Said, Unit};
 use crate::runtime::execute::{self, Desk, Execution, LoginLook, LoginNow, Progress};
 use crate::runtime::session::Session;
+use crate::runtime::shared::Shared;
 use crate::store::journal::{Contents, Journal};
 
 /// Whether this run may change anything, and who said so if not.
@@ -29,7 +31,26 @@ pub fn access(loaded: &Loaded) -> Access {
 
 /// The journal of this user's state directory.
 pub fn journal(loaded: &Loaded) -> Journal {
+    if let Some(shared) = shared(loaded) {
+        return shared.journal();
+    }
     Journal::in_directory(&loaded.paths.state_dir).shared(loaded.settings.shared_state)
+}
+
+/// The store of several hosts, where the settings name one: the same for the whole command, so that
+/// it is told once that it does not answer.
+pub fn shared(loaded: &Loaded) -> Option<Arc<Shared>> {
+    static SHARED: OnceLock<Option<Arc<Shared>>> = OnceLock::new();
+    loaded.settings.shared_store.as_ref()?;
+    let of = || Shared::of(loaded, Some(output::warn));
+    SHARED.get_or_init(of).clone()
+}
+
+/// Passes on what was done here and takes what was done on other hosts.
+pub async fn exchange(loaded: &Loaded) {
+    if let Some(shared) = shared(loaded) {
+        shared.exchange().await;
+    }
 }
 
 /// A desk on the session's cloud; an error when there is none.
@@ -37,12 +58,13 @@ pub fn desk(session: &Session, loaded: &Loaded) -> anyhow::Result<Desk> {
     let Some(cloud) = &session.cloud else {
         return Err(output::Fault(crate::runtime::said::no_credentials()).into());
     };
-    Ok(Desk::new(cloud.client.clone(), journal(loaded)))
+    Ok(Desk::new(cloud.client.clone(), journal(loaded)).among(shared(loaded)))
 }
 
 /// Settles what an earlier run left in flight and takes back what is due; says so. Every command
 /// that talks to the cloud does this first; a read-only one says what it leaves alone.
 pub async fn start_up(session: &Session, loaded: &Loaded) {
+    exchange(loaded).await;
     let access = access(loaded);
     // Without a cloud nothing can be settled; what is in flight stays in the journal.
     let (Access::ReadWrite, Ok(desk)) = (&access, desk(session, loaded)) else {
@@ -56,6 +78,9 @@ pub async fn start_up(session: &Session, loaded: &Loaded) {
             return;
         }
     };
+    if !news.is_empty() {
+        exchange(loaded).await;
+    }
     for one in news {
         let outcome = one.outcome.map_or_else(said::open, Outcome::said);
         output::warn(&said::entry_settled(

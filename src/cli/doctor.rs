@@ -99,6 +99,7 @@ pub async fn run(args: &DoctorArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     // It only reads, whatever is due.
     acting::left_alone(&loaded, None).await;
     let mut checks = local_checks(&loaded);
+    checks.extend(local::shared_store(&loaded).await);
     checks.extend(api::checks(&loaded).await);
     report(&checks, args.all, args.format)
 }
@@ -218,6 +219,7 @@ fn subject(id: &str) -> String {
         "clock" => said::subject_clock(),
         "state" => said::subject_state(),
         "log" => said::subject_log(),
+        "shared-store" => said::subject_shared_store(),
         "terminal" => said::subject_terminal(),
         "locale" => said::subject_locale(),
         "knowledge" => said::subject_knowledge(),

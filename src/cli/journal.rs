@@ -33,12 +33,17 @@ pub async fn run(args: &JournalArgs, global: &GlobalArgs) -> anyhow::Result<u8> 
             return act::refuse(EXIT_NOTHING, why);
         }
         let why = args.why.as_deref().unwrap_or_default();
-        return Ok(told(if args.keep.is_some() {
+        let written = if args.keep.is_some() {
             execute::keep(&journal, id)
         } else {
             execute::close(&journal, &execute::author(), id, why)
-        }));
+        };
+        if matches!(written, Ok(Ok(_))) {
+            acting::exchange(&loaded).await;
+        }
+        return Ok(told(written));
     }
+    acting::exchange(&loaded).await;
     let mut pending = journal.pending()?;
     let may_act = access == Access::ReadWrite;
     let mut now = jiff::Timestamp::now();

@@ -12,6 +12,7 @@ use super::said;
 use super::settings::{
     AmbiguousWidth, Glyphs, Lang, OnOff, ProbeSettings, Settings, SiteSetting, VantageSetting,
 };
+use super::shared_store::Address;
 use super::value::{Raw, show_duration};
 use crate::domain::column::Column;
 use crate::domain::port_check::Tuple;
@@ -59,36 +60,6 @@ pub fn is_about_read_only(key: &str) -> bool {
     let last = key.rsplit('.').next().unwrap_or_default();
     plain(last).contains("readonly")
         || suggestion(key).is_some_and(|near| plain(near).contains("readonly"))
-}
-
-/// Reads a variable's text the way its kind is written in the file.
-pub fn from_text(kind: Kind, text: &str) -> Raw {
-    let word = text.trim();
-    let list = |item: fn(&str) -> Raw| {
-        Raw::List(
-            word.split(',')
-                .map(str::trim)
-                .filter(|part| !part.is_empty())
-                .map(item)
-                .collect(),
-        )
-    };
-    match kind {
-        Kind::Bool => match word.to_ascii_lowercase().as_str() {
-            "1" | "true" | "yes" | "on" => Raw::Bool(true),
-            "0" | "false" | "no" | "off" => Raw::Bool(false),
-            _ => Raw::Text(word.to_owned()),
-        },
-        Kind::Integer => number(word),
-        Kind::Texts => list(|part| Raw::Text(part.to_owned())),
-        Kind::Ports => list(number),
-        Kind::Text | Kind::Choice(_) => Raw::Text(word.to_owned()),
-    }
-}
-
-fn number(text: &str) -> Raw {
-    text.parse()
-        .map_or_else(|_| Raw::Text(text.to_owned()), Raw::Integer)
 }
 
 fn choice<T>(raw: &Raw, words: &[&str], parse: fn(&str) -> Option<T>) -> Result<T, Said> {
@@ -191,6 +162,27 @@ pub static ENTRIES: &[Entry] = &[
         help: "operators share the state directory and believe each other's journal lines",
         set: setter!(shared_state, boolean),
         show: |s| s.shared_state.to_string(),
+    },
+    Entry {
+        key: "shared_store",
+        variable: "CVMTOP_SHARED_STORE",
+        kind: Kind::Text,
+        help: "PostgreSQL database in which operators on several hosts see each other's actions",
+        set: |s, raw, _| {
+            let url = raw.text()?;
+            Address::read(&url)?;
+            s.shared_store = Some(url);
+            Ok(())
+        },
+        show: |s| optional(s.shared_store.as_ref()),
+    },
+    Entry {
+        key: "shared_store_password_env",
+        variable: "CVMTOP_SHARED_STORE_PASSWORD_ENV",
+        kind: Kind::Text,
+        help: "variable that holds the password of the shared store, in place of PGPASSWORD",
+        set: setter!(shared_store_password_env, optional_text),
+        show: |s| optional(s.shared_store_password_env.as_ref()),
     },
     Entry {
         key: "ssh_config",

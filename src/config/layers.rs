@@ -9,12 +9,12 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 use super::file::{self, Parsed};
-use super::keys::{self, Context, ENTRIES, from_text};
+use super::keys::{self, Context, ENTRIES};
 use super::paths::Paths;
 use super::problem::{Problem, Severity};
 use super::said;
 use super::settings::{KeyBinding, Lang, Settings};
-use super::value::Raw;
+use super::value::{Raw, from_text};
 use super::{ConfigError, hosts, ssh_config};
 use crate::domain::said::Said;
 use crate::domain::text::sanitise;

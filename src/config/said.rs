@@ -67,5 +67,9 @@ said! { "config":
     ssh_not_started(why: Raw) = "ssh could not be started: {why}";
     ssh_slow() = "ssh -G took longer than three seconds";
     ssh_mute() = "ssh -G gave no answer";
+    store_url() = "must be the URL of a PostgreSQL database, such as `postgresql://user@host/database`";
+    store_password() = "holds a password, which is no part of a config: take it out of the URL, and put it into ~/.pgpass, PGPASSWORD, or the variable that shared_store_password_env names";
+    store_hosts() = "must name one host, or one directory with a socket";
+    store_sslmode() = "takes `sslmode=disable` or `sslmode=verify-full`; there is no encryption without a look at the certificate";
     no_address_to_ask() = "there is no address to ask about";
 }

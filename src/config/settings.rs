@@ -95,6 +95,10 @@ pub struct Settings {
     pub read_only_sessions: bool,
     /// The state directory is shared with other operators, who are believed.
     pub shared_state: bool,
+    /// URL of the database that operators on several hosts share; without a password.
+    pub shared_store: Option<String>,
+    /// Variable that holds its password.
+    pub shared_store_password_env: Option<String>,
     pub cloud: CloudSettings,
     pub probe: ProbeSettings,
     pub ui: UiSettings,
@@ -265,6 +269,8 @@ impl Default for Settings {
             read_only_deep: false,
             read_only_sessions: true,
             shared_state: false,
+            shared_store: None,
+            shared_store_password_env: None,
             cloud: CloudSettings {
                 profile: None,
                 profile_is_forced: false,

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::keys::Kind as KeyKind;
 use super::said;
 use crate::domain::said::Said;
 
@@ -126,6 +127,36 @@ impl Raw {
             other => Err(said::no_ports(other.kind())),
         }
     }
+}
+
+/// Reads a variable's text the way its kind is written in the file.
+pub fn from_text(kind: KeyKind, text: &str) -> Raw {
+    let word = text.trim();
+    let list = |item: fn(&str) -> Raw| {
+        Raw::List(
+            word.split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty())
+                .map(item)
+                .collect(),
+        )
+    };
+    match kind {
+        KeyKind::Bool => match word.to_ascii_lowercase().as_str() {
+            "1" | "true" | "yes" | "on" => Raw::Bool(true),
+            "0" | "false" | "no" | "off" => Raw::Bool(false),
+            _ => Raw::Text(word.to_owned()),
+        },
+        KeyKind::Integer => number(word),
+        KeyKind::Texts => list(|part| Raw::Text(part.to_owned())),
+        KeyKind::Ports => list(number),
+        KeyKind::Text | KeyKind::Choice(_) => Raw::Text(word.to_owned()),
+    }
+}
+
+fn number(text: &str) -> Raw {
+    text.parse()
+        .map_or_else(|_| Raw::Text(text.to_owned()), Raw::Integer)
 }
 
 /// `500ms`, `30s`, `2m`, `1h`; a bare number means seconds.

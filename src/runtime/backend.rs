@@ -17,6 +17,7 @@ use tokio::sync::OnceCell;
 use super::execute::Desk;
 use super::said;
 use super::session::{Session, SessionError};
+use super::shared::Shared;
 use super::triage::Triage;
 use crate::action::gate::Access;
 use crate::config::Loaded;
@@ -49,6 +50,7 @@ impl fmt::Debug for Way {
 pub struct Backend {
     pub loaded: Loaded,
     journal: Journal,
+    shared: Option<Arc<Shared>>,
     way: Way,
     session: OnceCell<Session>,
     known: Mutex<HashMap<String, Arc<Instance>>>,
@@ -71,10 +73,13 @@ impl Backend {
 
     /// A backend that opens its session when it is first needed.
     pub fn new(loaded: Loaded) -> Self {
+        let shared = Shared::of(&loaded, None);
+        let own =
+            || Journal::in_directory(&loaded.paths.state_dir).shared(loaded.settings.shared_state);
         Self {
             read_only: AtomicBool::new(loaded.settings.read_only),
-            journal: Journal::in_directory(&loaded.paths.state_dir)
-                .shared(loaded.settings.shared_state),
+            journal: shared.as_ref().map_or_else(own, |shared| shared.journal()),
+            shared,
             loaded,
             way: Way(None),
             session: OnceCell::new(),
@@ -120,7 +125,7 @@ impl Backend {
     pub async fn desk(&self) -> Result<Desk, Said> {
         let session = self.session().await.map_err(|error| error.said())?;
         let cloud = session.cloud.as_ref().ok_or_else(said::no_desk)?;
-        Ok(Desk::new(cloud.client.clone(), self.journal()))
+        Ok(Desk::new(cloud.client.clone(), self.journal()).among(self.shared.clone()))
     }
 
     /// What the cloud's clock is ahead of this machine's, as far as it is known by now.
@@ -171,6 +176,11 @@ impl Backend {
     /// The journal of the state directory.
     pub fn journal(&self) -> Journal {
         self.journal.clone()
+    }
+
+    /// The store of several hosts, where there is one.
+    pub fn shared(&self) -> Option<&Shared> {
+        self.shared.as_deref()
     }
 
     /// Keeps listed instances, so that effects can name them by id.

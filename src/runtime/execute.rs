@@ -24,6 +24,7 @@ pub use identity::{author, new_entry_id};
 pub use judge::LoginNow;
 pub use neighbours::{failed_cures, soft_failed, spent};
 pub use prepare::{PrepareOptions, Prepared, prepare, prepare_plan};
+pub(super) use secret::random_bytes;
 pub use settle::{Settled, settle};
 pub use start_up::{close, has_duties, keep, next_due, overdue, start_up, timed_changes};
 pub use undo::prepare_undo;
@@ -40,6 +41,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use run::Run;
 
 use super::said;
+use super::shared::{Hold, Shared};
 use super::triage::Triage;
 use crate::action::gate::ApprovedPlan;
 use crate::action::handed::Handed;
@@ -66,6 +68,8 @@ pub struct Desk {
     /// Pause between two looks at an operation.
     pub poll: Duration,
     place: Arc<OnceCell<Place>>,
+    /// What operators on several hosts see of each other.
+    shared: Option<Arc<Shared>>,
 }
 
 impl Desk {
@@ -77,7 +81,14 @@ impl Desk {
             author: author(),
             poll: Duration::from_secs(1),
             place: Arc::default(),
+            shared: None,
         }
+    }
+
+    /// The same, among other hosts.
+    #[must_use]
+    pub fn among(self, shared: Option<Arc<Shared>>) -> Self {
+        Self { shared, ..self }
     }
 
     /// The cloud and the account that this desk works on, asked for once.
@@ -230,19 +241,38 @@ impl ExecuteError {
 ///
 /// # Errors
 /// Only when nothing was sent; everything later is an outcome.
-#[allow(
-    clippy::too_many_lines,
-    reason = "the order of journal and network, in one place"
-)]
 pub async fn execute(
     desk: &Desk,
     around: Around<'_>,
     approved: ApprovedPlan,
     sink: &UnboundedSender<Progress>,
 ) -> Result<Execution, ExecuteError> {
-    let instance = around.instance;
     let plan = approved.into_plan();
     let _locks = claim(desk, &plan)?;
+    let hold = match &desk.shared {
+        Some(shared) => Some(shared.claim(&plan).await?),
+        None => None,
+    };
+    // The future of an execution is large.
+    let done = Box::pin(carry_out(desk, around, &plan, sink, hold.as_ref())).await;
+    if let Some(hold) = hold {
+        hold.release().await;
+    }
+    done
+}
+
+#[allow(
+    clippy::too_many_lines,
+    reason = "the order of journal and network, in one place"
+)]
+async fn carry_out(
+    desk: &Desk,
+    around: Around<'_>,
+    plan: &Plan,
+    sink: &UnboundedSender<Progress>,
+    hold: Option<&Hold>,
+) -> Result<Execution, ExecuteError> {
+    let instance = around.instance;
     let login = around
         .login
         .filter(|_| plan.verification == Verification::Login);
@@ -251,14 +281,14 @@ pub async fn execute(
         None => Vec::new(),
     };
     let broken = match login {
-        Some(_) if plan.reverses.is_none() => verify::broken_before(&plan, around.report, &before),
+        Some(_) if plan.reverses.is_none() => verify::broken_before(plan, around.report, &before),
         _ => Vec::new(),
     };
     let evidence = match around.report.filter(|_| plan.saves_readings.is_some()) {
-        Some(report) => Some(save_evidence(desk, &plan, report)?),
+        Some(report) => Some(save_evidence(desk, plan, report)?),
         None => None,
     };
-    let before_request = last_request(desk, instance, &plan).await;
+    let before_request = last_request(desk, instance, plan).await;
     desk.write(
         &plan.entry,
         Event::Intent {
@@ -276,9 +306,12 @@ pub async fn execute(
             entry: plan.entry.clone(),
         },
     );
+    if let Some(hold) = hold {
+        hold.tell();
+    }
     let mut run = Run {
         desk,
-        plan: &plan,
+        plan,
         sink,
         kept: KeptAnswers::new(),
         handed: Vec::new(),

@@ -219,6 +219,11 @@ said! { "runtime":
     already_undone(entry: Name, by: Name) = "entry {entry} was already taken back by {by}";
     being_carried_out(entry: Name, user: Name, host: Name) = "entry {entry} is still being carried out by {user} on {host}; wait for its end";
     held_elsewhere(entry: Name) = "entry {entry} is being carried out or taken back by another program";
+    held_on_host(target: Name, who: Raw, entry: Name) = "{target}: {who} is at work on it from another host (entry {entry}); nothing was sent, try again when that has ended (`cvmtop journal`)";
+    shared_down(store: Name, why: Said) = "the shared store {store} cannot be used: {why}; work goes on here, but what is done on other hosts is not seen, and they are told later";
+    shared_again(store: Name) = "the shared store {store} answers again; what was done here in between follows now";
+    shared_slow() = "it does not answer within 2 s";
+    shared_newer(version: Number) = "its tables were made by a newer version of cvmtop (schema {version})";
     evidence_unwritable(why: Raw) = "the evidence cannot be written: {why}";
     hosts_only(why: Said) = "only the hosts of the config can be seen: {why}";
     addresses_only(why: Said) = "only addresses can be looked at: {why}";

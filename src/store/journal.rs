@@ -6,11 +6,13 @@
 //! an index is held; entries are read when they are asked for.
 //! Must not live here: sending, and what to do about an entry in flight (`runtime::execute`).
 
+mod colleagues;
 mod entry;
 mod files;
 mod index;
 mod record;
 
+pub use colleagues::{Exchange, LONGEST_SHARED, OwnLine};
 pub use entry::{CallState, Entry, EntryState};
 pub use record::{Author, CallResult, Event, Place, Record, VERSION};
 
@@ -45,6 +47,8 @@ pub struct Journal {
     index: Arc<Mutex<index::Index>>,
     /// Other operators' lines are believed, and they may write theirs.
     shared: bool,
+    /// What other hosts did, where there is a shared store.
+    colleagues: Option<Arc<colleagues::Colleagues>>,
 }
 
 /// Held by the program that carries an entry out; the kernel lets go of it when that ends.
@@ -79,6 +83,7 @@ impl Journal {
             directory: directory.into(),
             index: Arc::default(),
             shared: false,
+            colleagues: None,
         }
     }
 
@@ -182,8 +187,9 @@ impl Journal {
     }
 
     /// What asks for something: entries in flight, of unknown end, or with a time box in force.
+    /// Those of other hosts ask for nothing here.
     pub fn pending(&self) -> Result<Contents, StoreError> {
-        self.choose(Head::is_pending)
+        self.look(|index, file| chosen(index, file, &Head::is_pending))
     }
 
     /// What was done on the instance within hours of `at`, and all that is in flight anywhere.
@@ -210,20 +216,30 @@ impl Journal {
         mut each: impl FnMut(&Entry) -> ControlFlow<B>,
     ) -> Result<ControlFlow<B, Contents>, StoreError> {
         self.look(|index, file| {
-            let earlier = index.heads().len().saturating_sub(most);
-            for place in earlier..index.heads().len() {
-                if let Some(entry) = file.map_or(Ok(None), |file| index.entry(file, place))?
-                    && let ControlFlow::Break(with) = each(&entry)
-                {
-                    return Ok(ControlFlow::Break(with));
+            let look = |others: &index::Index, their_file: Option<&File>| {
+                let order = order(index, others);
+                let earlier = order.len().saturating_sub(most);
+                for &(_, elsewhere, place) in order.iter().skip(earlier) {
+                    let (index, file) = if elsewhere {
+                        (others, their_file)
+                    } else {
+                        (index, file)
+                    };
+                    let read = file.map_or(Ok(None), |file| index.entry(file, place))?;
+                    if let Some(entry) = read.map(|entry| Entry { elsewhere, ..entry })
+                        && let ControlFlow::Break(with) = each(&entry)
+                    {
+                        return Ok(ControlFlow::Break(with));
+                    }
                 }
-            }
-            Ok(ControlFlow::Continue(Contents {
-                entries: Vec::new(),
-                skipped: index.skipped(),
-                earlier,
-            }))
-        })
+                Ok(ControlFlow::Continue(Contents {
+                    entries: Vec::new(),
+                    skipped: index.skipped() + others.skipped(),
+                    earlier,
+                }))
+            };
+            Ok(self.look_elsewhere(look))
+        })?
     }
 
     /// The entry of this id, or the only one whose id begins or ends with the text.
@@ -232,12 +248,32 @@ impl Journal {
             let found = index.find(id);
             Ok(found.map(|place| file.map_or(Ok(None), |file| index.entry(file, place))))
         })?;
+        if let Err(StoreError::NoEntry(_)) = &found {
+            self.refuse_elsewhere(id)?;
+        }
         let read = found?.map_err(|source| StoreError::Read {
             path: self.path(),
             source,
         })?;
         // It was there when its lines were counted.
         read.ok_or_else(|| StoreError::NoEntry(crate::domain::text::sanitise(id, 60)))
+    }
+
+    /// An entry of another host is taken back, kept or closed there.
+    fn refuse_elsewhere(&self, id: &str) -> Result<(), StoreError> {
+        let found = self.look_elsewhere(|others, file| {
+            let place = others.find(id).ok();
+            let entry = place.zip(file);
+            entry.map_or(Ok(None), |(place, file)| others.entry(file, place))
+        })?;
+        match found {
+            Some(entry) => Err(StoreError::Elsewhere {
+                user: crate::domain::text::sanitise(&entry.author.user, 100),
+                host: crate::domain::text::sanitise(&entry.author.host, 64),
+                entry: entry.id,
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Ids of the youngest entries that were taken back.
@@ -251,14 +287,20 @@ impl Journal {
 
     fn choose(&self, wanted: impl Fn(&Head) -> bool) -> Result<Contents, StoreError> {
         self.look(|index, file| {
-            let heads = index.heads().iter().enumerate();
-            let places = heads.filter(|(_, head)| wanted(head)).map(|(at, _)| at);
-            Ok(Contents {
-                entries: read_all(index, file, places)?,
-                skipped: index.skipped(),
-                earlier: 0,
-            })
-        })
+            let mut contents = chosen(index, file, &wanted)?;
+            let theirs = |head: &Head| wanted(head) && !index.has(head.id());
+            Ok(self.look_elsewhere(|others, file| {
+                let theirs = chosen(others, file, &theirs)?;
+                let entries = theirs.entries.into_iter().map(|entry| Entry {
+                    elsewhere: true,
+                    ..entry
+                });
+                contents.entries.extend(entries);
+                contents.entries.sort_by_key(|entry| entry.began);
+                contents.skipped += theirs.skipped;
+                Ok(contents)
+            }))
+        })?
     }
 
     /// Brings the index up to date and looks into it. A journal that does not exist yet is empty.
@@ -267,7 +309,29 @@ impl Journal {
         &self,
         look: impl FnOnce(&index::Index, Option<&File>) -> std::io::Result<T>,
     ) -> Result<T, StoreError> {
-        let path = self.path();
+        self.look_at(self.path(), &self.index, look)
+    }
+
+    /// The same for what other hosts did; nothing where there is no shared store.
+    fn look_elsewhere<T>(
+        &self,
+        look: impl FnOnce(&index::Index, Option<&File>) -> std::io::Result<T>,
+    ) -> Result<T, StoreError> {
+        match &self.colleagues {
+            Some(others) => self.look_at(self.colleagues_path(), &others.index, look),
+            None => look(&index::Index::default(), None).map_err(|source| StoreError::Read {
+                path: self.colleagues_path(),
+                source,
+            }),
+        }
+    }
+
+    fn look_at<T>(
+        &self,
+        path: PathBuf,
+        index: &Mutex<index::Index>,
+        look: impl FnOnce(&index::Index, Option<&File>) -> std::io::Result<T>,
+    ) -> Result<T, StoreError> {
         let file = match File::open(&path) {
             Ok(file) => Some(file),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
@@ -276,7 +340,7 @@ impl Journal {
         if let Some(file) = &file {
             files::trusted(file, &path, self.shared)?;
         }
-        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
         let read = || {
             match &file {
                 Some(file) => {
@@ -312,6 +376,14 @@ impl Journal {
             Err(source) => return Err(StoreError::Read { path, source }),
         };
         Ok(flock(&file, FlockOperation::NonBlockingLockShared).is_err())
+    }
+
+    /// True while somebody is at work on it, here or on another host.
+    pub fn is_under_way(&self, entry: &Entry) -> Result<bool, StoreError> {
+        match &self.colleagues {
+            Some(others) if entry.elsewhere => Ok(others.is_held(&entry.id)),
+            _ => self.is_held(&entry.id),
+        }
     }
 
     fn lock_path(&self, entry: &str) -> PathBuf {
@@ -406,6 +478,40 @@ fn forget_oldest(folder: &Path) {
         // Only tidiness.
         let _ = std::fs::remove_file(file);
     }
+}
+
+fn chosen(
+    index: &index::Index,
+    file: Option<&File>,
+    wanted: &dyn Fn(&Head) -> bool,
+) -> std::io::Result<Contents> {
+    let heads = index.heads().iter().enumerate();
+    let places = heads.filter(|(_, head)| wanted(head)).map(|(at, _)| at);
+    Ok(Contents {
+        entries: read_all(index, file, places)?,
+        skipped: index.skipped(),
+        earlier: 0,
+    })
+}
+
+/// Own entries and those of other hosts by the time they began: which, and its place. An own one
+/// keeps its place among its neighbours, whatever the clock did.
+fn order(own: &index::Index, others: &index::Index) -> Vec<(i64, bool, usize)> {
+    let mut latest = i64::MIN;
+    let mut order: Vec<_> = own
+        .heads()
+        .iter()
+        .enumerate()
+        .map(|(place, head)| {
+            latest = latest.max(head.began());
+            (latest, false, place)
+        })
+        .collect();
+    let others = others.heads().iter().enumerate();
+    let others = others.filter(|(_, head)| !own.has(head.id()));
+    order.extend(others.map(|(place, head)| (head.began(), true, place)));
+    order.sort_unstable();
+    order
 }
 
 fn read_all(

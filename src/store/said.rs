@@ -12,6 +12,7 @@ said! { "store":
     history(path: Name, why: Raw) = "the history {path} cannot be used: {why}; everything but past cases and learning goes on";
     newer_history(path: Name, schema: Number) = "the history {path} was written by a newer version of cvmtop (schema {schema}); use that version, or move the file away";
     no_entry(id: Raw) = "there is no journal entry `{id}`; `cvmtop journal` lists them";
+    entry_of_host(entry: Name, user: Raw, host: Raw) = "entry {entry} was made by {user} on another host ({host}): it can be taken back, kept or closed only there";
     ambiguous(id: Raw, matches: Name) = "`{id}` fits several journal entries ({matches}); give more of the id";
     outcome_done() = "done";
     outcome_restored() = "restored";

@@ -357,23 +357,23 @@ fn a_time_boxed_rule_shows_its_countdown_and_is_kept_by_key_and_by_command() {
     terminal.wait("the countdown", |screen| {
         screen.contains("undone in 30") || screen.contains("undone in 29")
     });
-    terminal.wait_for("K keeps it.");
+    terminal.wait_for("K keeps");
     terminal.keys("J");
     terminal.wait_for("unless it is kept: :keep");
     terminal.keys("K");
     terminal.wait_for("Let a change stay");
     terminal.keys("\r");
     terminal.wait_for("stays until");
-    terminal.wait("no countdown", |screen| !screen.contains("K keeps it."));
+    terminal.wait("no countdown", |screen| !screen.contains("K keeps"));
     terminal.keys("K");
     terminal.wait_for("nothing has a time limit");
     // What another program opens meanwhile is seen, too.
     open("198.51.100.9");
-    terminal.wait_for("K keeps it.");
+    terminal.wait_for("K keeps");
     terminal.keys(":keep\r");
     terminal.wait_for("Let a change stay");
     terminal.keys("\r");
-    terminal.wait("no countdown", |screen| !screen.contains("K keeps it."));
+    terminal.wait("no countdown", |screen| !screen.contains("K keeps"));
     terminal.keys("q");
     assert_eq!(terminal.wait_exit().exit_code(), 0);
     lab.an_hour_passes();
@@ -503,11 +503,11 @@ fn what_a_crash_left_in_flight_is_settled_and_told_by_the_next_console() {
         };
         terminal.wait_for(told);
         terminal.keys("J");
-        let screen = terminal.wait_for("what was done, when, with what result");
+        let screen = terminal.wait_for("What was done, when, with what result");
         let id = end["entry"].as_str().expect("an id");
         assert!(screen.contains(id), "{screen}");
         terminal.keys("\u{1b}");
-        terminal.wait("the list", |screen| !screen.contains("what was done, when"));
+        terminal.wait("the list", |screen| !screen.contains("What was done, when"));
         terminal.keys("q");
         assert_eq!(terminal.wait_exit().exit_code(), 0, "{words:?}");
         assert_eq!(lab.gateway.writes()[sent..], [*call], "{words:?}");

@@ -69,7 +69,7 @@ fn neither_the_cloud_nor_a_paste_gets_a_byte_of_its_own_to_the_terminal() {
     terminal.wait_for("connection timed out");
 
     for (key, shown) in [
-        ("J", "what was done"),
+        ("J", "What was done"),
         ("L", "newest first"),
         ("?", "Everywhere"),
     ] {

@@ -45,4 +45,6 @@ mod overview;
 mod ports;
 mod replay;
 mod self_check;
+#[cfg(target_os = "linux")]
+mod shared_store;
 mod upgrade;

@@ -15,6 +15,7 @@ pub mod gateway;
 pub mod hostile;
 pub mod lab;
 pub mod netns;
+pub mod postgres;
 pub mod probe;
 pub mod program;
 pub mod python;

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 
 use super::{Check, Level, said};
+use crate::cli::acting;
 use crate::config::{Loaded, Severity};
 use crate::domain::said::Said;
 
@@ -60,6 +61,15 @@ fn writable(subject: &str, directory: &Path) -> Check {
     } else {
         Check::new(Level::Fail, subject, said::not_writable(shown)).remedy(said::set_state_dir())
     }
+}
+
+/// Whether the store of several hosts answers; nothing where the settings name none.
+pub(super) async fn shared_store(loaded: &Loaded) -> Option<Check> {
+    let shared = acting::shared(loaded)?;
+    Some(match shared.check().await {
+        Ok(store) => Check::new(Level::Ok, "shared-store", said::shared_store_works(store)),
+        Err(why) => Check::new(Level::Warn, "shared-store", why).remedy(said::look_at_store()),
+    })
 }
 
 pub(super) fn icmp() -> Check {

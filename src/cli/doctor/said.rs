@@ -14,6 +14,7 @@ said! { "doctor":
     subject_clock() = "clock";
     subject_state() = "state";
     subject_log() = "log";
+    subject_shared_store() = "shared store";
     subject_terminal() = "terminal";
     subject_locale() = "locale";
     subject_knowledge() = "knowledge";
@@ -60,6 +61,8 @@ said! { "doctor":
     read_only() = "no action is available; that is set on purpose";
     writable(path: Name) = "{path} can be written";
     not_writable(path: Name) = "{path} cannot be written, so nothing can be journalled";
+    shared_store_works(store: Name) = "{store} answers; other hosts see what is done here";
+    look_at_store() = "see that the server runs and lets this user in (`psql` with the URL of shared_store); a password belongs in ~/.pgpass or PGPASSWORD";
     set_state_dir() = "set CVMTOP_STATE_DIR to a directory of your own, or correct its permissions";
     echo_permitted() = "echo requests are permitted";
     echo_not_permitted(why: Raw) = "echo requests are not permitted ({why}); those readings stay unknown";

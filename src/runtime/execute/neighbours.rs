@@ -45,7 +45,8 @@ fn shares_group(entry: &Entry, instance: &Instance) -> bool {
 
 fn note(desk: &Desk, entry: &Entry, now: Timestamp) -> Option<Said> {
     let author = &entry.author;
-    let own = author.pid == desk.author.pid && author.host == desk.author.host;
+    let same = author.pid == desk.author.pid && author.host == desk.author.host;
+    let own = same && !entry.elsewhere;
     let who = if own {
         said::this_console()
     } else {
@@ -55,7 +56,7 @@ fn note(desk: &Desk, entry: &Entry, now: Timestamp) -> Option<Said> {
     let what = said::action_on(action, entry.plan.target.label());
     if entry.state == EntryState::InFlight {
         // A lock that cannot be asked for is taken for held: better one warning too many.
-        let held = desk.journal.is_held(&entry.id).unwrap_or(true);
+        let held = desk.journal.is_under_way(entry).unwrap_or(true);
         return Some(if held {
             said::under_way_by(who, what, &entry.id)
         } else {

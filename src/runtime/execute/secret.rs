@@ -15,7 +15,7 @@ const DIGITS: &[u8] = b"23456789";
 const SIGNS: &[u8] = b"-_+=.:";
 
 /// Random bytes of the operating system.
-pub(super) fn random_bytes<const N: usize>() -> Result<[u8; N], String> {
+pub(in crate::runtime) fn random_bytes<const N: usize>() -> Result<[u8; N], String> {
     let mut bytes = [0; N];
     ring::default_provider()
         .secure_random

@@ -80,6 +80,7 @@ pub async fn keep_settled(backend: &Backend, out: &mpsc::Sender<Message>) {
     let mut due = None;
     let mut shouted = HashMap::new();
     loop {
+        exchange(backend, out).await;
         let journal = backend.journal();
         // A journal that has not changed has nothing new, unless an entry of it is still in
         // flight or a change is due by now.
@@ -111,6 +112,23 @@ pub async fn keep_settled(backend: &Backend, out: &mpsc::Sender<Message>) {
             left.min(LOOK_AT_JOURNAL)
         })
         .await;
+    }
+}
+
+/// Passes on what was done here and takes what was done on other hosts.
+async fn exchange(backend: &Backend, out: &mpsc::Sender<Message>) {
+    let Some(shared) = backend.shared() else {
+        return;
+    };
+    shared.exchange().await;
+    for news in shared.take_news() {
+        let severity = if news.is_good {
+            Severity::Good
+        } else {
+            Severity::Warning
+        };
+        let text = news.text;
+        let _ = out.send(Message::Told { severity, text }).await;
     }
 }
 

@@ -45,6 +45,9 @@ pub struct Entry {
     pub expires_at: Option<Timestamp>,
     /// Entry that took this one back.
     pub undone_by: Option<String>,
+    /// Another host did it: nothing is done about it here.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
 }
 
 /// Where an entry stands.
@@ -96,7 +99,7 @@ impl Entry {
         }
     }
 
-    /// True when it changed something that has not been taken back.
+    /// True when it changed something that has not been taken back, and can be from here.
     pub fn can_be_undone(&self) -> bool {
         let sent = self.calls.iter().any(|call| {
             !matches!(
@@ -104,7 +107,8 @@ impl Entry {
                 Some(CallResult::Failed { .. } | CallResult::Settled { arrived: false, .. })
             )
         });
-        sent && self.undone_by.is_none()
+        sent && !self.elsewhere
+            && self.undone_by.is_none()
             && !matches!(self.plan.undo, crate::action::plan::Undo::None { .. })
     }
 
@@ -195,6 +199,7 @@ impl Entry {
             ended: None,
             expires_at: None,
             undone_by: None,
+            elsewhere: false,
         })
     }
 

@@ -79,6 +79,11 @@ impl Head {
     pub fn id(&self) -> &str {
         &self.id
     }
+
+    /// Seconds since 1970.
+    pub fn began(&self) -> i64 {
+        self.began
+    }
 }
 
 /// The heads of a journal, oldest first.
@@ -228,6 +233,11 @@ impl Index {
         let place = *self.places.get(&hash(id))?;
         let head = self.heads.get(place as usize)?;
         (*head.id == *id).then_some(place)
+    }
+
+    /// Whether there is an entry of exactly this id.
+    pub fn has(&self, id: &str) -> bool {
+        self.place(id).is_some()
     }
 
     /// The entry at a place of `heads`, as its lines and its undo leave it.
