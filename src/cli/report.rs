@@ -28,9 +28,6 @@ const MAX_GUIDES: usize = 1;
 const WORTH_SHOWING: f64 = 0.05;
 /// Share from which the first cause is named in the verdict.
 const NAMED: f64 = 0.4;
-/// Bits from which more evidence tells much, and something.
-const MUCH: f64 = 0.5;
-const SOME: f64 = 0.15;
 /// How far a text below a heading is set in, and what belongs to it.
 const IN: usize = 2;
 const FURTHER: usize = 5;
@@ -297,17 +294,8 @@ fn next(page: &mut Page, report: &Report, shown: Shown<'_>) {
             .map(|one| texts().evidence_on(&one.id, one.path))
             .collect();
         let best = evidence.iter().map(|one| one.bits).fold(0.0, f64::max);
-        let worth = match best {
-            bits if bits >= MUCH => &ui.tells_much,
-            bits if bits >= SOME => &ui.tells_some,
-            _ => &ui.tells_little,
-        };
         let cost = evidence.iter().map(|one| one.cost_s).fold(0.0, f64::max);
-        let seconds = format!("{cost:.0}");
-        let price = fill(
-            &ui.evidence_price,
-            &[("worth", worth), ("seconds", &seconds)],
-        );
+        let price = texts().price(best, cost);
         let text = texts().noted(&texts().listed(&names), &price);
         page.hang(IN, "-  ", Tone::Strong, Tone::Plain, &text);
         if let Some(needs) = evidence.first().filter(|one| !one.needs.is_empty()) {

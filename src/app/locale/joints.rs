@@ -3,9 +3,13 @@
 //! Chinese takes full-width marks, Korean sets no blank before a bracket. Must not live here: words
 //! (the catalogues), sentences (`sentences`).
 
-use super::{Lang, Texts};
+use super::{Lang, Texts, fill};
 use crate::domain::evidence::Path;
 use crate::domain::said::Joint;
+
+/// Bits from which more evidence tells much, and something.
+const MUCH: f64 = 0.5;
+const SOME: f64 = 0.15;
 
 impl Texts {
     /// `what: value`.
@@ -43,6 +47,23 @@ impl Texts {
     pub fn evidence_on(&self, id: &str, path: Option<Path>) -> String {
         let name = self.evidence(id);
         path.map_or_else(|| name.to_owned(), |path| self.noted(name, self.path(path)))
+    }
+
+    /// What a look is worth and how long it takes: the most bits and the most seconds of what it
+    /// reads.
+    pub fn price(&self, bits: f64, seconds: f64) -> String {
+        let worth = if bits >= MUCH {
+            &self.ui.tells_much
+        } else if bits >= SOME {
+            &self.ui.tells_some
+        } else {
+            &self.ui.tells_little
+        };
+        let seconds = format!("{seconds:.0}");
+        fill(
+            &self.ui.evidence_price,
+            &[("worth", worth), ("seconds", &seconds)],
+        )
     }
 
     /// An evidence group and its state.

@@ -13,7 +13,7 @@ use crate::app::geometry::Scrolled;
 use crate::app::locale::fill;
 use crate::app::overlay::Preview;
 use crate::app::state::State;
-use crate::view::text::wrap_hanging;
+use crate::view::text::{width, wrap_hanging};
 use crate::view::widgets::paint::Paint;
 
 pub fn draw(state: &State, preview: &Preview, paint: &mut Paint<'_>, screen: Rect) -> Scrolled {
@@ -66,11 +66,35 @@ pub fn plan_lines(
         let hang = if index == 0 {
             0
         } else {
-            (indent + 13).min(cells / 3)
+            value_column(line).unwrap_or(indent + 2).min(cells / 3)
         };
         for part in wrap_hanging(line, cells, hang) {
             out.push(Line::from(Span::styled(part, style)));
         }
     }
     out
+}
+
+/// The column of the value that stands after a label and two blanks or more.
+fn value_column(line: &str) -> Option<usize> {
+    let text = line.trim_start();
+    if text.starts_with('|') {
+        return None; // a line of a script
+    }
+    let (label, rest) = text.split_once("  ")?;
+    let blanks = rest.len() - rest.trim_start().len();
+    Some(line.len() - text.len() + width(label) + 2 + blanks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::value_column;
+
+    #[test]
+    fn a_value_begins_after_its_label_in_cells() {
+        assert_eq!(value_column("  cost         none"), Some(15));
+        assert_eq!(value_column("    目前的判定   a"), Some(17));
+        assert_eq!(value_column("    | a  # b"), None);
+        assert_eq!(value_column("      0  ACCEPT TCP"), Some(9));
+    }
 }

@@ -20,7 +20,7 @@ use crate::diagnosis::display::{abstains, percent};
 use crate::domain::evidence::Path;
 use crate::domain::evidence::table::{Group, Way};
 use crate::domain::instance::Instance;
-use crate::domain::report::{Report, Verdict};
+use crate::domain::report::{NextEvidence, Report, Verdict};
 use crate::view::frame::{Look, chord_label};
 use crate::view::layout::TWO_COLUMNS;
 use crate::view::text::{width, wrap};
@@ -28,6 +28,8 @@ use crate::view::widgets::paint::Paint;
 
 /// Share from which a cause is named in the verdict.
 pub(super) const NAMED: f64 = 0.4;
+/// Readings to get next that are named.
+const MOST_NEXT: usize = 5;
 
 pub fn draw(state: &State, paint: &mut Paint<'_>, area: Rect, focused: bool) -> Scrolled {
     let title = Line::from(Span::styled(
@@ -436,26 +438,32 @@ fn next_evidence(state: &State, report: &Report, look: &Look, cells: usize) -> V
         return Vec::new();
     }
     let mut lines = vec![Line::default(), heading(&ui.next_evidence, "", look)];
-    for next in report.next_evidence.iter().take(3) {
-        let worth = match next.bits {
-            bits if bits >= 0.5 => &ui.tells_much,
-            bits if bits >= 0.15 => &ui.tells_some,
-            _ => &ui.tells_little,
+    // What one key reads is one line: it is the same look and the same consent.
+    let mut looks: Vec<(Command, Vec<&NextEvidence>)> = Vec::new();
+    for next in report.next_evidence.iter().take(MOST_NEXT) {
+        let way = way_to(&next.id, next.path);
+        let same = |(known, with): &&mut (Command, Vec<&NextEvidence>)| {
+            *known == way && with.first().is_some_and(|first| first.needs == next.needs)
         };
-        let price = fill(
-            &ui.evidence_price,
-            &[
-                ("worth", worth),
-                ("bits", &format!("{:.1}", next.bits)),
-                ("seconds", &format!("{:.0}", next.cost_s)),
-            ],
-        );
-        let texts = state.texts;
-        let mut text = texts.labelled(&texts.evidence_on(&next.id, next.path), &price);
-        if !next.needs.is_empty() {
-            text = texts.and_also(&text, &texts.said(&next.needs));
+        match looks.iter_mut().find(same) {
+            Some((_, with)) => with.push(next),
+            None => looks.push((way, vec![next])),
         }
-        let key = state.keys.chords(way_to(&next.id, next.path)).first();
+    }
+    for (way, with) in looks.into_iter().take(3) {
+        let texts = state.texts;
+        let most =
+            |of: fn(&NextEvidence) -> f64| with.iter().map(|next| of(next)).fold(0.0, f64::max);
+        let price = texts.price(most(|next| next.bits), most(|next| next.cost_s));
+        let names: Vec<String> = with
+            .iter()
+            .map(|next| texts.evidence_on(&next.id, next.path))
+            .collect();
+        let mut text = texts.labelled(&texts.listed(&names), &price);
+        if let Some(first) = with.first().filter(|first| !first.needs.is_empty()) {
+            text = texts.and_also(&text, &texts.said(&first.needs));
+        }
+        let key = state.keys.chords(way).first();
         let key = key.map_or_else(
             || look.glyphs.bullet.to_owned(),
             |key| chord_label(&key.to_string()),
