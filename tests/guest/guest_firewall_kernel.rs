@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::IpAddr;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -123,6 +124,7 @@ impl Room {
             .args(["-mpf", "--kill-child", "--mount-proc", "sh", "-c"])
             .arg("mount --bind \"$0/nsswitch.conf\" /etc/nsswitch.conf && exec python3 \"$0/room.py\"")
             .arg(scratch)
+            .process_group(0) // of its own: see `support::probe::sshd_in`
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -16,6 +16,7 @@ mod systems;
 mod wrappers;
 
 use std::net::IpAddr;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -100,6 +101,7 @@ fn answer(question: &GuestQuestion, setup: &str) -> String {
     );
     let output = Command::new("unshare")
         .args(["-mnpf", "--kill-child", "--mount-proc", "bash", "-c", &run])
+        .process_group(0) // of its own: see `support::probe::sshd_in`
         .stdin(Stdio::null())
         .output()
         .expect("unshare runs");

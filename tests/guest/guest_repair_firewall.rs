@@ -7,6 +7,7 @@
 use crate::support::repair;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -81,6 +82,7 @@ fn judge(case: &Case, repair: &Repair) -> Option<Result<(), String>> {
         .args(["-mpf", "--kill-child", "--mount-proc", "sh", "-c"])
         .arg("mkdir \"$0/up\" \"$0/work\" \"$0/tables\" && mount -t tmpfs tmpfs \"$0/tables\" && mkdir \"$0/tables/up\" \"$0/tables/work\" && mount -t overlay overlay -o \"lowerdir=/etc,upperdir=$0/tables/up,workdir=$0/tables/work\" /etc && cp \"$0/nsswitch.conf\" /etc/nsswitch.conf && : >/etc/hosts.deny && : >/etc/hosts.allow && exec python3 \"$0/room.py\"")
         .arg(path)
+        .process_group(0) // of its own: see `support::probe::sshd_in`
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

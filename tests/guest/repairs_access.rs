@@ -5,6 +5,7 @@
 //! Needs root; without it, or without a tool, the test says why it did not run.
 
 use crate::support::repair;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -274,6 +275,7 @@ fn play(folder: &Path, at: usize, case: &Case) -> Option<String> {
     let output = Command::new("unshare")
         .args(["-mnpf", "--kill-child", "--mount-proc", "bash", "-c"])
         .arg(&story)
+        .process_group(0) // of its own: see `support::probe::sshd_in`
         .stdin(Stdio::null())
         .output()
         .expect("unshare runs");

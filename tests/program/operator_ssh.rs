@@ -3,6 +3,7 @@
 //! real certificates in namespaces of the test's own.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -178,6 +179,7 @@ fn play(folder: &Path, at: usize, (name, lines, subject, typed): &Case, table: &
             &script,
         ])
         .env("DIR", folder)
+        .process_group(0) // of its own: see `support::probe::sshd_in`
         .stdin(Stdio::null())
         .output()
         .expect("unshare runs");

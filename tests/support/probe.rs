@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path as FsPath, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -135,6 +136,9 @@ pub fn sshd_in(namespace: Option<&str>, login: SocketAddr, extra: &str) -> Optio
     };
     let child = command
         .args(["-D", "-e", "-f", &path("config")])
+        // A process that is stopped in the group of the tests would end them all, as soon as the
+        // group has no parent of the same session: the kernel hangs such a group up (setpgid(2)).
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -84,6 +85,7 @@ impl Repair {
             .arg("-c")
             .arg(format!("{setting} sh {}", file.display()))
             .env("CVMTOP_ROOT", self.root.path())
+            .process_group(0) // of its own: see `support::probe::sshd_in`
             .output()
             .expect("a shell");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -1,6 +1,7 @@
 //! One world: a process of `independent/world.py` in namespaces of its own, ended with its owner.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
@@ -59,6 +60,7 @@ impl World {
             .arg(folder.path())
             .arg(keys)
             .env("PYTHONDONTWRITEBYTECODE", "1")
+            .process_group(0) // of its own: see `support::probe::sshd_in`
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,6 +1,7 @@
 //! How a real login with a terminal ends at real servers: each set-up is a real sshd with real
 //! accounts and the real PAM modules in namespaces of its own, and the attempt is the program's.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -104,6 +105,7 @@ fn play(folder: &Path, (name, lines, want, words): &Setup) -> Result<String, Str
             &story,
         ])
         .env("DIR", folder)
+        .process_group(0) // of its own: see `support::probe::sshd_in`
         .stdin(Stdio::null())
         .output()
         .expect("unshare runs");
