@@ -73,8 +73,9 @@ STARTED=$(date +%s)
 trial() {
     [ $(($(date +%s) - STARTED)) -lt 95 ] || fail "the trials take too long here: look at the start-up files by hand"
     # shellcheck disable=SC2086 # names without blanks
+    rm -f "$work/sleeper"
     {
-        sleep $((PATIENCE + 2)) </dev/null >/dev/null 2>&1 &
+        sleep $((PATIENCE * 4)) </dev/null >/dev/null 2>&1 &
         echo $! >"$work/sleeper"
         wait $!
     } 2>/dev/null | timeout -s KILL "$PATIENCE" unshare -m -p -f sh "$work/run" "$@" -- "$home" "$ACCOUNT" "$shell" "$as" >"$work/said" 2>/dev/null &
@@ -84,6 +85,8 @@ trial() {
     # Judged before its input ends: what waits for an answer would go on then.
     grep -q '^in42' "$work/said"
     came=$?
+    n=0
+    while [ ! -s "$work/sleeper" ] && [ "$n" -lt 50 ]; do sleep 0.1; n=$((n + 1)); done
     kill "$(cat "$work/sleeper" 2>/dev/null)" 2>/dev/null
     wait "$pid" 2>/dev/null
     return "$came"
