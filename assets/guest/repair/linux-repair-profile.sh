@@ -72,8 +72,8 @@ PATIENCE=8
 STARTED=$(date +%s)
 trial() {
     [ $(($(date +%s) - STARTED)) -lt 95 ] || fail "the trials take too long here: look at the start-up files by hand"
-    # shellcheck disable=SC2086 # names without blanks
     rm -f "$work/sleeper"
+    # shellcheck disable=SC2086 # names without blanks
     {
         sleep $((PATIENCE * 4)) </dev/null >/dev/null 2>&1 &
         echo $! >"$work/sleeper"
