@@ -176,7 +176,7 @@ class World:
             self.region.patch(asked["patch"])
             return {}
         if what == "room":
-            end, out = self.machine.run(asked["script"].encode(), asked.get("limit", 30), "/", "bash")
+            end, out = self.machine.run(asked["script"].encode(), asked.get("limit", 120), "/", "bash")
             return {"end": end, "out": out.decode(errors="replace")}
         if what == "run":
             words = ["ip", "netns", "exec", asked["where"], "env", "-i", *[f"{k}={v}" for k, v in asked["with"].items()], *asked["words"]]
