@@ -81,29 +81,96 @@ fn answers(base: &Knowledge, method: Method, cases: &[(Label, SavedCase)]) -> Ve
     })
 }
 
-/// Each case whose lead is not the labelled cause, one a line.
-fn tell_misses(cases: &[(Label, SavedCase)], answers: &[(Label, Answer)]) {
+/// Each case with its lead, how sure of it, and whether it is right, one a line.
+fn tell_leads(cases: &[(Label, SavedCase)], answers: &[(Label, Answer)]) {
     let mut text = String::new();
     for ((_, case), (label, answer)) in cases.iter().zip(answers) {
         let Some((lead, p)) = answer.causes.first() else {
             continue;
         };
-        if *lead != label.cause && !label.acceptable.contains(lead) {
-            let truth = answer.causes.iter().find(|c| c.0 == label.cause);
-            let truth = truth.map_or(0.0, |c| c.1);
-            let case = case
-                .case_id
-                .as_ref()
-                .map_or_else(String::new, ToString::to_string);
-            writeln!(
-                text,
-                "miss {} {case}: {lead} {p:.3}, {} {truth:.3}",
-                label.split, label.cause
-            )
-            .expect("a String takes any text");
-        }
+        let right = *lead == label.cause || label.acceptable.contains(lead);
+        let truth = answer.causes.iter().find(|c| c.0 == label.cause);
+        let case = case
+            .case_id
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string);
+        writeln!(
+            text,
+            "{} {} {} {} {case}: {lead} {p:.3}, {} {:.3}",
+            if right { "right" } else { "wrong" },
+            label.split,
+            label.profile,
+            label.kind,
+            label.cause,
+            truth.map_or(0.0, |c| c.1)
+        )
+        .expect("a String takes any text");
     }
     std::io::stdout().write_all(text.as_bytes()).unwrap();
+}
+
+/// What chance alone does to the calibration error without API, where every lead were held exactly
+/// as often right as it says: variants of one scenario are right or wrong together, so that there
+/// are half as many draws as cases. Ten thousand fixed draws a half.
+fn tell_luck(cases: &[(Label, SavedCase)], answers: &[(Label, Answer)]) {
+    let mut halves: BTreeMap<&str, BTreeMap<String, Vec<f64>>> = BTreeMap::new();
+    let mut counted: BTreeMap<&str, Vec<(Label, Answer)>> = BTreeMap::new();
+    for ((_, case), (label, answer)) in cases.iter().zip(answers) {
+        let is_counted = label.profile == "api-refused"
+            && !matches!(
+                label.kind.as_str(),
+                "unlisted" | "out-of-catalogue" | "ambiguous"
+            );
+        if let (true, Some(lead), Some(id)) = (is_counted, answer.causes.first(), &case.case_id) {
+            let scenario = id.to_string();
+            let scenario = scenario.split('#').next().unwrap_or_default().to_owned();
+            for half in [label.split.as_str(), "both"] {
+                let scenarios = halves.entry(half).or_default();
+                scenarios.entry(scenario.clone()).or_default().push(lead.1);
+                counted
+                    .entry(half)
+                    .or_default()
+                    .push((label.clone(), answer.clone()));
+            }
+        }
+    }
+    let mut seed = 1_u64;
+    let mut text =
+        String::from("calibration error without API of one that is calibrated exactly\n");
+    for (half, scenarios) in &halves {
+        let mut errors: Vec<f64> = (0..10_000).map(|_| lucky(scenarios, &mut seed)).collect();
+        errors.sort_by(f64::total_cmp);
+        let mean = errors.iter().sum::<f64>() / errors.len() as f64;
+        let met = errors.iter().filter(|e| **e <= 0.06).count();
+        writeln!(
+            text,
+            "  {half:<5} {} scenarios: {:.3}; exactly: mean {mean:.3}, nine in ten below {:.3}, at most 0.060 in {} of 100",
+            scenarios.len(),
+            metrics(&counted[half]).ece,
+            errors[9_000],
+            met / 100
+        )
+        .expect("a String takes any text");
+    }
+    std::io::stdout().write_all(text.as_bytes()).unwrap();
+}
+
+/// The error of one draw of what is right.
+fn lucky(scenarios: &BTreeMap<String, Vec<f64>>, seed: &mut u64) -> f64 {
+    let (mut bins, mut all) = ([0.0; 10], 0.0);
+    for leads in scenarios.values() {
+        // xorshift64: fixed, and even enough for this.
+        *seed ^= *seed << 13;
+        *seed ^= *seed >> 7;
+        *seed ^= *seed << 17;
+        let drawn = (*seed >> 11) as f64 / (1_u64 << 53) as f64;
+        for lead in leads {
+            let right = f64::from(u8::from(drawn < *lead));
+            bins[((lead * 10.0) as usize).min(9)] += lead - right;
+            all += 1.0;
+        }
+    }
+    bins.iter().map(|b: &f64| b.abs()).sum::<f64>() / all
 }
 
 fn by_profile(answers: &[(Label, Answer)]) -> BTreeMap<(String, String), Metrics> {
@@ -204,8 +271,9 @@ fn the_knowledge_does_not_fall_behind_the_scoreboard_nor_the_baselines() {
         let answers = answers(base, method, &cases);
         if method == Method::Full {
             profiles = by_profile(&answers);
+            tell_luck(&cases, &answers);
             if own.is_some() {
-                tell_misses(&cases, &answers);
+                tell_leads(&cases, &answers);
             }
         }
         results.push((method, metrics(&answers)));
