@@ -170,6 +170,8 @@ struct Score {
     misled: usize,
     with_guides: usize,
     guide: [usize; 2],
+    /// Leads by how sure they are, in tenths: how often right, how many.
+    leads: [[usize; 2]; 10],
     misses: Vec<String>,
 }
 
@@ -206,6 +208,9 @@ impl Score {
         self.cases += 1;
         self.recognised += usize::from(recognised);
         self.first += usize::from(first);
+        let lead = &mut self.leads[((causes[0].1 * 10.0) as usize).min(9)];
+        lead[0] += usize::from(first);
+        lead[1] += 1;
         self.three += usize::from(three);
         self.misled += usize::from(misled);
         let mut guides = [true, true];
@@ -266,6 +271,15 @@ impl Score {
             self.guide_share(1),
         )
     }
+
+    /// How often a lead of so much is right.
+    fn leads(&self) -> String {
+        let said = self.leads.iter().enumerate().filter(|(_, l)| l[1] > 0);
+        let said: Vec<String> = said
+            .map(|(n, [right, all])| format!("0.{n}: {right} of {all}"))
+            .collect();
+        said.join(", ")
+    }
 }
 
 const HEAD: &str = "texts                        cases  recognised   first  three+honest  misled  guide (text) guide (all)";
@@ -288,6 +302,8 @@ fn pasted_texts_lead_to_the_causes_that_they_had() {
         tuned.row("of the field"),
         held.row("not tuned for")
     );
+    println!("leads of the field: {}", tuned.leads());
+    println!("leads not tuned for: {}", held.leads());
     println!("{}", tuned.misses.join("\n"));
     println!("--- not tuned for\n{}", held.misses.join("\n"));
     if other.is_some() {
