@@ -12,7 +12,7 @@ use super::message::Load;
 use super::port_view::PortView;
 use crate::case;
 use crate::domain::action::SpentAction;
-use crate::domain::evidence::{Path, Reading, Source, place};
+use crate::domain::evidence::{Path, Reading, Source, group, place};
 use crate::domain::guide_step::TickedStep;
 use crate::domain::history::PastCase;
 use crate::domain::report::{Report, Vantage};
@@ -23,6 +23,8 @@ use crate::domain::statement::Statements;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct RunId(pub u64);
 
+/// Below this nothing but the pane of the instance itself asks for a cause's terms.
+const UNLIKELY: f64 = 0.05;
 /// Earlier diagnoses that are kept at hand.
 const PAST: usize = 20;
 
@@ -31,6 +33,8 @@ const PAST: usize = 20;
 pub struct Case {
     pub readings: Vec<Reading>,
     pub report: Option<Report>,
+    /// What only the pane of the instance asks for was put away.
+    pub abridged: bool,
     /// The triage in progress.
     pub run: Option<RunId>,
     /// What that triage has read so far; takes the place of `readings` when it is complete.
@@ -76,6 +80,33 @@ pub struct Case {
 }
 
 impl Case {
+    /// Takes a new report, whole.
+    pub fn weighed(&mut self, report: Report) {
+        self.report = Some(report);
+        self.abridged = false;
+    }
+
+    /// Puts away what nobody looks at: the terms of the unlikely causes and the second copy of the
+    /// readings, nearly all of a report's memory. Weighing anew brings them back.
+    pub fn abridge(&mut self) {
+        let Some(report) = self.report.as_mut().filter(|_| !self.abridged) else {
+            return;
+        };
+        // Incidents ask for the change (`diagnosis::incident`).
+        report
+            .evidence
+            .retain(|reading| reading.id == group::RECENT_CHANGE);
+        report.evidence.shrink_to_fit();
+        self.readings.shrink_to_fit();
+        let also = &report.also_broken;
+        for cause in &mut report.causes {
+            if cause.probability < UNLIKELY && also.iter().all(|other| other.id != cause.id) {
+                cause.contributions = Vec::new();
+            }
+        }
+        self.abridged = true;
+    }
+
     /// Takes a reading; a later one of the same key replaces the earlier, except pasted errors,
     /// of which several may hold at once.
     pub fn merge(&mut self, reading: Reading) {

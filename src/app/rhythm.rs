@@ -114,14 +114,17 @@ impl Rhythm {
     }
 }
 
-/// Notices a new selection; after every message.
-pub fn follow(state: &mut State) {
+/// Notices a new selection, and tells what was left for it; after every message.
+pub fn follow(state: &mut State) -> Option<String> {
     let selected = state.fleet.selected_id();
     let known = state.rhythm.selected.as_ref().map(|(id, _)| id.as_str());
-    if selected != known {
-        state.rhythm.selected = selected.map(|id| (id.to_owned(), state.now));
-        state.rhythm.looked_at = None;
+    if selected == known {
+        return None;
     }
+    let selected = selected.map(|id| (id.to_owned(), state.now));
+    let left = std::mem::replace(&mut state.rhythm.selected, selected);
+    state.rhythm.looked_at = None;
+    left.map(|(id, _)| id)
 }
 
 /// When the selected instance should be looked at.

@@ -56,7 +56,8 @@ pub fn update(state: &mut State, message: Message) -> (Dirty, Vec<Effect>) {
     } else {
         apply(state, message, &mut effects)
     };
-    rhythm::follow(state);
+    let left = rhythm::follow(state);
+    arrivals::turn_to_selected(state, left.as_deref());
     (dirty, effects)
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{StoreError, private};
 use crate::domain::history::{LoginSpan, PastCase};
@@ -186,16 +186,22 @@ impl History {
             let mut statement = self
                 .connection
                 .prepare("SELECT instance, answers, since, before FROM logins")?;
-            let rows = statement.query_map([], |row| {
-                let time = |second: i64| Timestamp::from_second(second).unwrap_or_default();
-                Ok(LoginSpan {
-                    instance: row.get(0)?,
-                    answers: row.get(1)?,
-                    since: time(row.get(2)?),
-                    before: row.get::<_, Option<i64>>(3)?.map(time),
-                })
-            })?;
+            let rows = statement.query_map([], login_span)?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        self.run(read())
+    }
+
+    /// What was noted of one instance.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn login(&self, instance: &str) -> Result<Option<LoginSpan>, StoreError> {
+        let read = || {
+            let mut statement = self.connection.prepare(
+                "SELECT instance, answers, since, before FROM logins WHERE instance = ?1",
+            )?;
+            statement.query_row([instance], login_span).optional()
         };
         self.run(read())
     }
@@ -306,6 +312,16 @@ impl Unusable {
     }
 }
 
+fn login_span(row: &Row<'_>) -> rusqlite::Result<LoginSpan> {
+    let time = |second: i64| Timestamp::from_second(second).unwrap_or_default();
+    Ok(LoginSpan {
+        instance: row.get(0)?,
+        answers: row.get(1)?,
+        since: time(row.get(2)?),
+        before: row.get::<_, Option<i64>>(3)?.map(time),
+    })
+}
+
 fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
@@ -382,6 +398,8 @@ mod tests {
         history.put_logins(std::slice::from_ref(&span)).unwrap();
         drop(history);
         let history = History::open(folder.path()).unwrap();
+        assert_eq!(history.login("ins-1").unwrap(), Some(span.clone()));
+        assert_eq!(history.login("ins-2").unwrap(), None);
         assert_eq!(history.logins().unwrap(), [span]);
     }
 

@@ -6,7 +6,7 @@ use console::{at, fresh, list, press, send};
 use cvmtop::app::case::RunId;
 use cvmtop::app::effect::{Effect, Observe};
 use cvmtop::app::locale::Lang;
-use cvmtop::app::message::Message;
+use cvmtop::app::message::{Found, Message};
 use cvmtop::app::state::State;
 
 /// A console that looks by itself, its logins known.
@@ -60,6 +60,60 @@ fn what_fails_is_weighed_once_and_what_works_is_left_alone() {
     state.weighing.touch();
     let again = wave(&tick(&mut state, 1_000));
     assert_eq!(ids(&again).len(), 3);
+}
+
+/// Of a fleet, only what is on the screen keeps the terms of every cause; what comes onto it has them.
+#[test]
+fn what_is_not_looked_at_keeps_no_terms_of_unlikely_causes() {
+    let mut state = weighing();
+    let first = wave(&tick(&mut state, 1));
+    for (run, id) in &first {
+        for reading in console::blocked_readings() {
+            let found = Found::Read {
+                run: *run,
+                instance: id.clone(),
+                reading: Box::new(reading),
+            };
+            send(&mut state, Message::Found(found));
+        }
+        console::end_triage_of(&mut state, *run, id);
+    }
+    let terms = |state: &State, id: &str| {
+        let report = state.cases[id].report.as_ref().expect("weighed");
+        let unlikely = report
+            .causes
+            .iter()
+            .filter(|cause| cause.probability < 0.05);
+        let bare = unlikely
+            .clone()
+            .filter(|cause| cause.contributions.is_empty());
+        (bare.count(), unlikely.count(), report.evidence.len())
+    };
+    let whole = |state: &State, id: &str| {
+        let (bare, _, evidence) = terms(state, id);
+        bare == 0 && evidence > 1
+    };
+    let selected = state.fleet.selected_id().expect("one").to_owned();
+    assert!(whole(&state, &selected));
+    let others = first.iter().map(|(_, id)| id).filter(|id| **id != selected);
+    for other in others {
+        let (bare, unlikely, evidence) = terms(&state, other);
+        assert!(
+            bare == unlikely && bare > 40,
+            "{other}: {bare} of {unlikely}"
+        );
+        assert!(evidence <= 1, "{other}: {evidence}");
+        let lead = &state.cases[other].report.as_ref().unwrap().causes[0];
+        assert!(!lead.contributions.is_empty(), "{other} says why");
+        while state.fleet.selected_id() != Some(other) {
+            press(&mut state, "j");
+        }
+        assert!(whole(&state, other), "{other} is looked at");
+        assert!(!whole(&state, &selected), "{selected} is not");
+        while state.fleet.selected_id() != Some(&selected) {
+            press(&mut state, "k");
+        }
+    }
 }
 
 #[test]

@@ -487,6 +487,16 @@ pub fn weigh_selected(state: &mut State) {
     }
 }
 
+/// Keeps the whole report of what is looked at, and of nothing else; after every message.
+pub fn turn_to_selected(state: &mut State, left: Option<&str>) {
+    if let Some(case) = left.and_then(|id| state.cases.get_mut(id)) {
+        case.abridge();
+    }
+    if state.selected_case().is_some_and(|case| case.abridged) {
+        weigh_selected(state);
+    }
+}
+
 /// Weighs a case with what is known so far and carries the result into the list.
 pub fn weigh(state: &mut State, instance: &str) {
     let (Some(case), Some(row), Some(knowledge)) = (
@@ -528,8 +538,12 @@ pub fn weigh(state: &mut State, instance: &str) {
     login_known(state, instance, &readings);
     let top = leading(&report).map(|cause| cause.id.clone());
     let fault = report.verdict == Verdict::Faulty;
+    let selected = state.fleet.selected_id() == Some(instance);
     if let Some(case) = state.cases.get_mut(instance) {
-        case.report = Some(report);
+        case.weighed(report);
+        if !selected {
+            case.abridge();
+        }
         state.causes_stale = true;
     }
     if let Some(row) = state.fleet.get_mut(instance) {

@@ -66,10 +66,10 @@ fn lines_of(answer: &RawAnswer) -> Vec<String> {
         answer.region,
         answer.request_id
     );
-    let value = match (&answer.response, &answer.error) {
-        (Some(response), _) => secrets_in(response.clone()),
-        (None, error) => secrets_in(json!({ "error": error })),
-    };
+    let value = secrets_in(match answer.value() {
+        Some(response) => response,
+        None => json!({ "error": answer.error }),
+    });
     let text = serde_json::to_string_pretty(&value).unwrap_or_default();
     let text = sanitise_block(&text, MOST_CHARS);
     let code = text.lines().map(|line| format!("    {line}"));
@@ -171,10 +171,10 @@ mod tests {
             action: "cvm:DescribeInstances".into(),
             region: "ap-seoul".into(),
             request_id: "r-1".into(),
-            response: Some(json!({
+            response: Some(serde_json::value::to_raw_value(&json!({
                 "Note": "a\u{1b}[2Jb \u{202e}c",
                 "Text": "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----",
-            })),
+            })).unwrap()),
             error: None,
         };
         let text = lines_of(&answer).join("\n");

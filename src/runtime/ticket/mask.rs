@@ -56,7 +56,7 @@ impl Masks {
         }
         let mut named = Vec::new();
         for answer in material.raw {
-            names_in("", answer.response.as_ref(), &mut named);
+            names_in("", answer.value().as_ref(), &mut named);
         }
         for value in named {
             name(&mut masks, &value);

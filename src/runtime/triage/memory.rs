@@ -18,10 +18,7 @@ use crate::store::history::History;
 pub(super) async fn onset(directory: &FilePath, instance: &str) -> Option<Timestamp> {
     let instance = instance.to_owned();
     let read = move |history: &mut History| {
-        let span = history
-            .logins()?
-            .into_iter()
-            .find(|s| s.instance == instance);
+        let span = history.login(&instance)?;
         Ok(span.and_then(|span| span.onset()).map(|onset| onset.failed))
     };
     with(directory, read).await.flatten()
