@@ -23,7 +23,7 @@ use super::report::Shown;
 use super::said;
 use super::{
     EXIT_FAULT, EXIT_INCONCLUSIVE, EXIT_NOTHING, EXIT_USAGE, again, neighbours, open, output,
-    report,
+    providers, report,
 };
 use crate::cloud::{CloudError, Pool};
 use crate::config::{Loaded, VantageSetting};
@@ -36,6 +36,7 @@ use crate::domain::said::{Figure, List, Said, Unit};
 use crate::domain::statement::{self, Statements};
 use crate::domain::text::sanitise;
 use crate::kit::neighbour::MOST;
+use crate::kit::provider;
 use crate::runtime::past::Past;
 use crate::runtime::session::{Session, SessionError};
 use crate::runtime::targets::TargetError;
@@ -68,6 +69,13 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
         output::warn(&said::neighbours_form(MOST));
         return Ok(EXIT_USAGE);
     }
+    let codes = args.from_providers.as_deref();
+    if codes.is_some_and(|codes| {
+        codes.len() > provider::MOST || !codes.is_empty() && args.targets.len() > 1
+    }) {
+        output::warn(&said::providers_form(provider::MOST));
+        return Ok(EXIT_USAGE);
+    }
     let mut options = options(&args.triage, &session.knowledge, &loaded)?;
     let several = args.targets.len() > 1;
     if several {
@@ -82,14 +90,21 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
     let told = again::of_triage(&args.triage);
     let work = aims.into_iter().zip(&args.targets).map(|(aimed, target)| {
         let (session, loaded, progress) = (&session, &loaded, &progress);
-        let asked = named.map(|named| Asked {
+        let asked = |named| Asked {
             named,
             target,
             told: &told,
-        });
+        };
+        let others = Others {
+            neighbours: named.map(asked),
+            providers: codes.map(asked),
+            near: args.near.as_deref(),
+        };
+        // What was created is read and deleted, whatever the limit: it has one of its own.
+        let limit = args.triage.timeout.filter(|_| !others.create());
         async move {
             let report = match aimed {
-                Ok(aimed) => within(args.triage.timeout, one(session, loaded, aimed, asked)).await,
+                Ok(aimed) => within(limit, one(session, loaded, aimed, others)).await,
                 Err(error) => Err(error.into()),
             };
             progress.one_more();
@@ -420,19 +435,37 @@ fn as_asked(mut instance: Instance, options: TriageOptions) -> Aimed {
     Aimed { instance, options }
 }
 
-/// Triages and weighs one target; with `asked`, other instances look, too.
+/// Who looks beside this host.
+#[derive(Debug, Clone, Copy)]
+struct Others<'a> {
+    neighbours: Option<Asked<'a>>,
+    providers: Option<Asked<'a>>,
+    near: Option<&'a str>,
+}
+
+impl Others<'_> {
+    /// True where something is created in the cloud.
+    fn create(&self) -> bool {
+        self.providers.is_some_and(|it| !it.named.is_empty())
+    }
+}
+
+/// Triages and weighs one target; where others were asked for, they look, too.
 async fn one(
     session: &Session,
     loaded: &Loaded,
     aimed: Aimed,
-    asked: Option<Asked<'_>>,
+    others: Others<'_>,
 ) -> anyhow::Result<Report> {
-    let Some(asked) = asked else {
-        return Ok(weigh(session, loaded, &aimed.instance, &aimed.options).await);
-    };
-    let (mut triage, past) = look(session, loaded, &aimed.instance, &aimed.options).await;
-    neighbours::join(session, loaded, &aimed.instance, &mut triage, asked).await;
-    Ok(diagnose::report(session, &aimed.instance, &triage, &past))
+    let instance = &aimed.instance;
+    let (mut triage, past) = look(session, loaded, instance, &aimed.options).await;
+    if let Some(asked) = others.neighbours {
+        neighbours::join(session, loaded, instance, &mut triage, asked).await;
+    }
+    if let Some(asked) = others.providers {
+        providers::join(session, loaded, instance, &mut triage, asked, others.near).await;
+    }
+    Ok(diagnose::report(session, instance, &triage, &past))
 }
 
 /// Triages and weighs an instance.

@@ -100,6 +100,8 @@ fn ports(list: &[u16]) -> String {
     format!("{list:?}")
 }
 
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// `set` of a `bool` field, `Option<String>` field and so on, without repeating the plumbing.
@@ -442,6 +444,36 @@ pub static ENTRIES: &[Entry] = &[
             Ok(())
         },
         show: |s| quoted(&show_duration(s.probe.guest_timeout)),
+    },
+    Entry {
+        key: "probe.provider_interval",
+        variable: "CVMTOP_PROBE_PROVIDER_INTERVAL",
+        kind: Kind::Text,
+        help: "time between two rounds of the provider's nodes, in whole minutes",
+        set: |s, raw, _| {
+            s.probe.provider_interval = raw.duration(MINUTE, HOUR * 4)?;
+            Ok(())
+        },
+        show: |s| quoted(&show_duration(s.probe.provider_interval)),
+    },
+    Entry {
+        key: "probe.provider_wait",
+        variable: "CVMTOP_PROBE_PROVIDER_WAIT",
+        kind: Kind::Text,
+        help: "time for what the provider's nodes tell; then their task is deleted",
+        set: |s, raw, _| {
+            s.probe.provider_wait = raw.duration(Duration::from_secs(10), HOUR)?;
+            Ok(())
+        },
+        show: |s| quoted(&show_duration(s.probe.provider_wait)),
+    },
+    Entry {
+        key: "probe.provider_near",
+        variable: "CVMTOP_PROBE_PROVIDER_NEAR",
+        kind: Kind::Text,
+        help: "where the users are: words of carriers, districts and cities of the provider's nodes",
+        set: setter!(probe.provider_near, text),
+        show: |s| quoted(&s.probe.provider_near),
     },
     Entry {
         key: "ui.theme",
