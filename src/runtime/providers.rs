@@ -319,7 +319,7 @@ async fn read(
 
 /// Deletes the task of an entry; what there is to say.
 async fn delete(desk: &Desk, access: &Access, entry: &str) -> Vec<Said> {
-    let stays = |why: Said| vec![said::task_stays(entry, why)];
+    let stays = |why: Said| vec![said::task_stays(why, entry)];
     let original = match desk.journal.entry(entry) {
         Ok(original) => original,
         Err(error) => return stays(error.said()),

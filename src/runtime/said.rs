@@ -265,7 +265,7 @@ said! { "runtime":
     providers_late(time: Figure) = "no node told anything within {time}";
     providers_stopped() = "the reading was broken off by a signal";
     providers_unread(why: Said) = "the results could not be read: {why}";
-    task_stays(entry: Name, why: Said) = "the probe task of entry {entry} could not be deleted ({why}); the next start of cvmtop tries again once its time is over, or now: cvmtop journal --undo {entry}";
+    task_stays(why: Said, entry: Name) = "the probe task could not be deleted ({why}); the next start of cvmtop tries again once its time is over, or now: `cvmtop journal --undo {entry}`";
     task_deleted(entry: Name) = "the probe task of entry {entry} is deleted";
     task_trial(entry: Name) = "the probe task of entry {entry} counts to the trial version";
     task_paid(entry: Name) = "the probe task of entry {entry} counts to the paid version";
@@ -274,7 +274,7 @@ said! { "runtime":
     providers_trial_all() = "the trial version has all of them";
     providers_trial_some(n: Number, all: Number) = "the trial version has {n} of {all}, so it may be charged";
     providers_trial_none() = "the trial version has none of them, so it is for a paid account and charged";
-    providers_question(who: List, target: Name, price: Said) = "One probe task of Cloud Automated Testing would be created (`cat` CreateProbeTasks), read and deleted. Its nodes connect to the login port of {target} and send nothing: {who}. {price}. It is in the journal before it is sent; if this program ends before it is deleted, the next start deletes it.";
+    providers_question(who: List, target: Name, price: Said) = "One probe task of `Cloud Automated Testing` would be created (`cat` CreateProbeTasks), read and deleted. Its nodes connect to the login port of {target} and send nothing: {who}. {price}. It is in the journal before it is sent; if this program ends before it is deleted, the next start deletes it.";
     providers_asked() = "The probe task is being created; results take a round, some minutes at most. They come by themselves.";
     neighbours_read_only() = "read-only: no command is run on another instance (`read_only_deep` would allow it)";
     no_neighbour() = "no running Linux instance was found in its subnet, its VPC or with one of its groups";
