@@ -63,19 +63,12 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
         output::warn(&why);
         return Ok(EXIT_USAGE);
     }
+    if let Some(why) = too_many(args) {
+        output::warn(&why);
+        return Ok(EXIT_USAGE);
+    }
     let named = args.from_neighbours.as_deref();
-    if named.is_some_and(|named| named.len() > MOST || !named.is_empty() && args.targets.len() > 1)
-    {
-        output::warn(&said::neighbours_form(MOST));
-        return Ok(EXIT_USAGE);
-    }
     let codes = args.from_providers.as_deref();
-    if codes.is_some_and(|codes| {
-        codes.len() > provider::MOST || !codes.is_empty() && args.targets.len() > 1
-    }) {
-        output::warn(&said::providers_form(provider::MOST));
-        return Ok(EXIT_USAGE);
-    }
     let mut options = options(&args.triage, &session.knowledge, &loaded)?;
     let several = args.targets.len() > 1;
     if several {
@@ -104,7 +97,10 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
         let limit = args.triage.timeout.filter(|_| !others.create());
         async move {
             let report = match aimed {
-                Ok(aimed) => within(limit, one(session, loaded, aimed, others)).await,
+                Ok(aimed) => {
+                    let one = Box::pin(one(session, loaded, aimed, others));
+                    within(limit, one).await
+                }
                 Err(error) => Err(error.into()),
             };
             progress.one_more();
@@ -135,6 +131,18 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
     }
     progress.end(&session, options.pool.as_ref());
     Ok(status)
+}
+
+/// Why others cannot look: too many are named, or for several targets.
+fn too_many(args: &DiagnoseArgs) -> Option<Said> {
+    let wrong = |named: &Option<Vec<String>>, most| {
+        let named = named.as_ref().map_or(0, Vec::len);
+        named > most || named > 0 && args.targets.len() > 1
+    };
+    if wrong(&args.from_neighbours, MOST) {
+        return Some(said::neighbours_form(MOST));
+    }
+    wrong(&args.from_providers, provider::MOST).then(|| said::providers_form(provider::MOST))
 }
 
 /// A session; where the cloud cannot be asked and an address is among the targets, one that can

@@ -124,6 +124,9 @@ macro_rules! setter {
     ($($field:ident).+, ports) => {
         |s, raw, _| { s.$($field).+ = raw.ports()?; Ok(()) }
     };
+    ($($field:ident).+, duration($least:expr, $most:expr)) => {
+        |s, raw, _| { s.$($field).+ = raw.duration($least, $most)?; Ok(()) }
+    };
     ($($field:ident).+, $choice:ident) => {
         |s, raw, _| { s.$($field).+ = choice(raw, $choice::WORDS, $choice::parse)?; Ok(()) }
     };
@@ -303,10 +306,10 @@ pub static ENTRIES: &[Entry] = &[
         variable: "CVMTOP_REFRESH_INTERVAL",
         kind: Kind::Text,
         help: "how often the list of instances is read again",
-        set: |s, raw, _| {
-            s.cloud.refresh_interval = raw.duration(Duration::from_secs(5), DAY)?;
-            Ok(())
-        },
+        set: setter!(
+            cloud.refresh_interval,
+            duration(Duration::from_secs(5), DAY)
+        ),
         show: |s| quoted(&show_duration(s.cloud.refresh_interval)),
     },
     Entry {
@@ -363,10 +366,7 @@ pub static ENTRIES: &[Entry] = &[
         variable: "CVMTOP_PROBE_SWEEP_INTERVAL",
         kind: Kind::Text,
         help: "time between looks at the logins of the whole fleet",
-        set: |s, raw, _| {
-            s.probe.sweep_interval = raw.duration(Duration::from_secs(30), DAY)?;
-            Ok(())
-        },
+        set: setter!(probe.sweep_interval, duration(Duration::from_secs(30), DAY)),
         show: |s| quoted(&show_duration(s.probe.sweep_interval)),
     },
     Entry {
@@ -374,10 +374,10 @@ pub static ENTRIES: &[Entry] = &[
         variable: "CVMTOP_PROBE_PER_TARGET_INTERVAL",
         kind: Kind::Text,
         help: "time between looks at the login of the selected instance",
-        set: |s, raw, _| {
-            s.probe.per_target_interval = raw.duration(Duration::from_secs(1), DAY)?;
-            Ok(())
-        },
+        set: setter!(
+            probe.per_target_interval,
+            duration(Duration::from_secs(1), DAY)
+        ),
         show: |s| quoted(&show_duration(s.probe.per_target_interval)),
     },
     Entry {
@@ -424,11 +424,10 @@ pub static ENTRIES: &[Entry] = &[
         variable: "CVMTOP_PROBE_TIMEOUT",
         kind: Kind::Text,
         help: "time for one connection",
-        set: |s, raw, _| {
-            s.probe.timeout =
-                raw.duration(ProbeSettings::LEAST_TIMEOUT, ProbeSettings::MOST_TIMEOUT)?;
-            Ok(())
-        },
+        set: setter!(
+            probe.timeout,
+            duration(ProbeSettings::LEAST_TIMEOUT, ProbeSettings::MOST_TIMEOUT)
+        ),
         show: |s| quoted(&show_duration(s.probe.timeout)),
     },
     Entry {
@@ -436,13 +435,13 @@ pub static ENTRIES: &[Entry] = &[
         variable: "CVMTOP_PROBE_GUEST_TIMEOUT",
         kind: Kind::Text,
         help: "time for the check inside a guest",
-        set: |s, raw, _| {
-            s.probe.guest_timeout = raw.duration(
+        set: setter!(
+            probe.guest_timeout,
+            duration(
                 ProbeSettings::LEAST_GUEST_TIMEOUT,
-                ProbeSettings::MOST_GUEST_TIMEOUT,
-            )?;
-            Ok(())
-        },
+                ProbeSettings::MOST_GUEST_TIMEOUT
+            )
+        ),
         show: |s| quoted(&show_duration(s.probe.guest_timeout)),
     },
     Entry {
@@ -450,10 +449,7 @@ pub static ENTRIES: &[Entry] = &[
         variable: "CVMTOP_PROBE_PROVIDER_INTERVAL",
         kind: Kind::Text,
         help: "time between two rounds of the provider's nodes, in whole minutes",
-        set: |s, raw, _| {
-            s.probe.provider_interval = raw.duration(MINUTE, HOUR * 4)?;
-            Ok(())
-        },
+        set: setter!(probe.provider_interval, duration(MINUTE, HOUR * 4)),
         show: |s| quoted(&show_duration(s.probe.provider_interval)),
     },
     Entry {
@@ -461,10 +457,7 @@ pub static ENTRIES: &[Entry] = &[
         variable: "CVMTOP_PROBE_PROVIDER_WAIT",
         kind: Kind::Text,
         help: "time for what the provider's nodes tell; then their task is deleted",
-        set: |s, raw, _| {
-            s.probe.provider_wait = raw.duration(Duration::from_secs(10), HOUR)?;
-            Ok(())
-        },
+        set: setter!(probe.provider_wait, duration(Duration::from_secs(10), HOUR)),
         show: |s| quoted(&show_duration(s.probe.provider_wait)),
     },
     Entry {

@@ -225,7 +225,8 @@ pub async fn ask(
         Err(refusal) => return Looked::nothing(Status::NotPermitted, refusal.said()),
     };
     let (sink, _) = unbounded_channel();
-    let made = match execute(desk, Around::only(instance), approved, &sink).await {
+    // The futures of executions are large.
+    let made = match Box::pin(execute(desk, Around::only(instance), approved, &sink)).await {
         Ok(made) => made,
         Err(error) => {
             let why = said::providers_unnoted(error.said());
@@ -239,11 +240,13 @@ pub async fn ask(
     let mut looked = match made.outcome {
         Outcome::Done => {
             let target = target(instance).unwrap_or_default();
-            read(desk, &name, &entry, choice, &target, stop).await
+            Box::pin(read(desk, &name, &entry, choice, &target, stop)).await
         }
         _ => Looked::nothing(Status::ProbeFailed, made.detail),
     };
-    looked.told.extend(delete(desk, access, &entry).await);
+    looked
+        .told
+        .extend(Box::pin(delete(desk, access, &entry)).await);
     let silent = |it: &Reading| it.seen() == Some(reach::ALL_SILENT);
     if looked.readings.iter().any(silent) {
         looked.readings.extend(of_rules(instance, facts));
@@ -335,7 +338,7 @@ async fn delete(desk: &Desk, access: &Access, entry: &str) -> Vec<Said> {
         Err(refusal) => return stays(refusal.said()),
     };
     let (sink, _) = unbounded_channel();
-    match execute(desk, Around::only(&instance), approved, &sink).await {
+    match Box::pin(execute(desk, Around::only(&instance), approved, &sink)).await {
         Ok(done) if done.outcome == Outcome::Done => vec![said::task_deleted(entry)],
         Ok(done) => stays(done.detail),
         Err(error) => stays(error.said()),
