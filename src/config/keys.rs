@@ -6,13 +6,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use strsim::levenshtein;
-
 use super::said;
 use super::settings::{
     AmbiguousWidth, Glyphs, Lang, OnOff, ProbeSettings, Settings, SiteSetting, VantageSetting,
 };
 use super::shared_store::Address;
+use super::suggestion::suggestion;
 use super::value::{Raw, show_duration};
 use crate::domain::column::Column;
 use crate::domain::port_check::Tuple;
@@ -591,22 +590,3 @@ pub static ENTRIES: &[Entry] = &[
 
 /// Tables that hold entries of the operator's own naming.
 pub const OPEN_TABLES: &[&str] = &["keys", "filters", "host"];
-
-/// The known key that was probably meant, if any is close.
-pub fn suggestion(unknown: &str) -> Option<&'static str> {
-    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
-    let same_name = ENTRIES
-        .iter()
-        .map(|entry| entry.key)
-        .find(|key| last(key) == last(unknown));
-    same_name.or_else(|| {
-        ENTRIES
-            .iter()
-            .map(|entry| entry.key)
-            .chain(OPEN_TABLES.iter().copied())
-            .map(|key| (levenshtein(key, unknown), key))
-            .min()
-            .filter(|(distance, key)| *distance <= 1 + key.len() / 6)
-            .map(|(_, key)| key)
-    })
-}
