@@ -270,10 +270,10 @@ said! { "runtime":
     task_trial(entry: Name) = "the probe task of entry {entry} counts to the trial version";
     task_paid(entry: Name) = "the probe task of entry {entry} counts to the paid version";
     task_arrears(entry: Name) = "the order behind the probe task of entry {entry} is in arrears, so it may not run";
-    providers_price(nodes: Number, every: Number, most: Number, minutes: Number) = "{nodes:node}, one round every {every} min, {most:single probe} at most in {minutes} min; the API names no price in money";
+    providers_price(nodes: Number, every: Number, most: Number, minutes: Number) = "{nodes:node}, one round every {every} min, {most:single probe} at most in {minutes} min, fewer where they answer soon; the API names no price in money";
     providers_trial_all() = "the trial version has all of them";
     providers_trial_some(n: Number, all: Number) = "the trial version has {n} of {all}, so it may be charged";
-    providers_trial_none() = "the trial version has none of them, so it is for a paid account and charged";
+    providers_trial_none() = "the trial version has none of them, so it may be charged";
     providers_question(who: List, target: Name, price: Said) = "One probe task of `Cloud Automated Testing` would be created (`cat` CreateProbeTasks), read and deleted. Its nodes connect to the login port of {target} and send nothing: {who}. {price}. It is in the journal before it is sent; if this program ends before it is deleted, the next start deletes it.";
     providers_asked() = "The probe task is being created; results take a round, some minutes at most. They come by themselves.";
     neighbours_read_only() = "read-only: no command is run on another instance (`read_only_deep` would allow it)";
