@@ -26,6 +26,7 @@ mod binding;
 mod blank;
 pub mod guest;
 mod power;
+pub mod provider;
 mod rescue;
 mod route;
 pub mod rules;

@@ -107,8 +107,9 @@ pub fn renewed(
             match new {
                 Some(new) if was_not_read(new) => *new = old,
                 Some(_) => {}
-                // The guest and other instances say nothing at all where nobody was let in to ask.
-                None if old.source == Source::Guest || of_neighbour(&old) => readings.push(old),
+                // The guest, other instances and the provider's nodes say nothing at all where nobody
+                // agreed to ask them.
+                None if old.source == Source::Guest || was_consented(&old) => readings.push(old),
                 None => {}
             }
         }
@@ -116,8 +117,8 @@ pub fn renewed(
     readings
 }
 
-fn of_neighbour(reading: &Reading) -> bool {
-    reading.path.is_some_and(Path::is_neighbours)
+fn was_consented(reading: &Reading) -> bool {
+    reading.path.is_some_and(Path::is_consented)
 }
 
 /// True if the run wanted the reading and came away without it.

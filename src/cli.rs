@@ -37,6 +37,7 @@ pub mod output;
 pub mod overview;
 pub mod page;
 pub mod ports;
+pub mod providers;
 pub mod replay;
 pub mod report;
 pub mod said;

@@ -16,6 +16,7 @@ mod keys;
 mod layers;
 mod problem;
 pub mod said;
+mod suggestion;
 mod value;
 
 pub use environment::Environment;

@@ -1,6 +1,7 @@
 //! A short script for another machine, and the reading of what it prints: the same questions as the
 //! probe's, asked from where they matter (pure). Another machine is the failing user's own, or
-//! another instance that is asked to look (`neighbour`).
+//! another instance that is asked to look (`neighbour`). The provider's nodes (`provider`) run no script
+//! of ours; what they tell is read here all the same.
 //!
 //! Nobody signs the answer: it is a person's statement, bounded and cleaned, and weighed as one.
 //! What it says goes to the path `user`, beside what this host sees and never in its place. Must
@@ -8,6 +9,7 @@
 
 mod answer;
 pub mod neighbour;
+pub mod provider;
 mod readings;
 pub mod said;
 mod script;

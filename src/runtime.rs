@@ -17,6 +17,7 @@ pub mod own_guides;
 pub mod past;
 pub mod ports;
 pub mod prepared;
+pub mod providers;
 pub mod reload;
 pub mod said;
 pub mod session;

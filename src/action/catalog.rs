@@ -6,7 +6,7 @@
 mod shared;
 
 use self::shared::{ADDRESSED, ADMIT, GROUP, MINUTES, MODE, PEER, PORT, SOURCE, USER};
-use super::said;
+use super::{provider, said};
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::instance::Os;
 use crate::domain::said::Said;
@@ -548,6 +548,13 @@ pub const CATALOG: &[CatalogRow] = &[
             required: false,
         }],
         &["cvm:DescribeTaskInfo", "cvm:RepairTaskControl"],
+    ),
+    row(
+        ActionId::ProviderProbe,
+        said::title_provider_probe,
+        Risk::Low,
+        &[],
+        provider::CALLS,
     ),
     row(ActionId::Ticket, said::title_ticket, Risk::None, &[], &[]),
     row(ActionId::Advice, said::title_advice, Risk::None, &[], &[]),

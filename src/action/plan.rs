@@ -227,6 +227,8 @@ pub enum Completion {
     Acl(AclEntries),
     /// vpc `DescribeRouteTables`: the route stands so.
     Route(RouteState),
+    /// cat `DescribeProbeTasks`: a task of this name is there, or is none.
+    ProbeTask { name: String, present: bool },
     /// antiddos `DescribeDDoSBlockRecords`: the address is blocked no longer.
     Unblocked { address: String, limit_s: u64 },
 }
@@ -316,6 +318,8 @@ pub enum Undo {
     },
     /// Re-read the table, find the route by its mark and delete exactly that one.
     RemoveRoute(RouteState),
+    /// Look for the probe tasks of that name and delete exactly those.
+    RemoveProbeTask { name: String },
     /// Send these; their inputs come from the answers kept in the original entry.
     Steps {
         #[serde(flatten, with = "crate::domain::said::text")]
@@ -342,6 +346,7 @@ impl Undo {
             Self::RemoveRoute(route) => {
                 said::deletes_route(&route.target, &route.table, &route.mark)
             }
+            Self::RemoveProbeTask { name } => said::deletes_task(name),
             Self::Steps { text, .. } => text.clone(),
             Self::None { reason } => said::none_why(reason),
         }

@@ -78,6 +78,8 @@ fn of_family(
         ActionId::ExitRescue => rescue::exit(context),
         ActionId::VncUrl => support::vnc_url(context),
         ActionId::AuthorizeRepair => support::authorize_repair(parameters, context),
+        // Its nodes are chosen and its results are read by a diagnosis.
+        ActionId::ProviderProbe => Err(PlanError::NotApplicable(said::probe_by_diagnosis())),
         ActionId::Ticket => Ok(support::ticket(context)),
         ActionId::Advice => Err(PlanError::NotApplicable(said::advice_names_something())),
         // The rest runs in the guest: its table has a row for each, as a test shows.

@@ -502,6 +502,16 @@ said! { "action":
     title_acl() = "Allow the login port in the subnet's ACL";
     title_route() = "Restore the subnet's route to the user";
     session_opened(target: Name) = "Opened a session at {target}";
+    title_provider_probe() = "Have nodes of the provider connect to the login port";
+    probe_by_diagnosis() = "nodes are chosen and read by a diagnosis: `cvmtop diagnose TARGET --from-providers`";
+    probe_by_provider(target: Name, label: Name) = "Have nodes of the provider connect to {target}, the login port of {label}";
+    create_task(nodes: Number) = "create one probe task of {nodes:node}";
+    nodes_connect(nodes: List, target: Name, minutes: Number) = "these connect to {target} over TCP, a round every {minutes} min, and send nothing: {nodes}";
+    deletes_task(name: Name) = "deletes the probe task named {name}, and nothing else";
+    delete_task(count: Number) = "delete {count:probe task}";
+    no_task_carries(name: Name) = "no probe task is named {name} any more";
+    probe_tasks() = "the probe tasks";
+    instance_untouched() = "nothing of the instance changes";
     neighbour_looked(from: Name, to: Name) = "Looked from {from} at the login port of {to}";
     session_unknown() = "what is done in a session is not known here";
     title_unblock() = "Lift the block after an attack";

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::blank::blank;
 use super::context::{AclFacts, GroupFacts, PlanContext, RouteLine};
 use super::plan::{Completion, Confirmation, Plan, PlanError, Step, Undo, mark};
-use super::{acl, bandwidth, rules, said};
+use super::{acl, bandwidth, provider, rules, said};
 use crate::domain::action::{ActionId, Risk};
 use crate::domain::api_call::ApiCall;
 use crate::domain::said::{List, Said, Table, Word};
@@ -27,6 +27,8 @@ pub struct UndoFacts {
     pub routes: Option<Vec<RouteLine>>,
     /// The ACL of the instance's subnet as it is now, for entries that are to be removed.
     pub acl: Option<AclFacts>,
+    /// The probe tasks of the entry's name that are there now.
+    pub tasks: Option<Vec<String>>,
     pub kept: KeptAnswers,
 }
 
@@ -88,6 +90,9 @@ pub fn timed_undo_plan(
             plan.steps.push(step);
             plan.changes = vec![text.clone()];
         }
+        (ActionId::ProviderProbe, Undo::RemoveProbeTask { .. }) => {
+            remove_task(&mut plan, original, &own_mark, facts)?;
+        }
         _ => return Err(unasked()),
     }
     plan.risk = Risk::Low;
@@ -140,6 +145,12 @@ pub fn undo_plan(
             plan.steps
                 .push(super::route::removal(made, region, routes)?);
             plan.changes = vec![original.undo.sentence()];
+            Ok(plan)
+        }
+        Undo::RemoveProbeTask { name } => {
+            remove_task(&mut plan, original, name, facts)?;
+            plan.risk = Risk::Low;
+            plan.confirmation = Confirmation::Key;
             Ok(plan)
         }
         Undo::Steps {
@@ -229,6 +240,32 @@ fn remove_rules(
     plan.affected = rules::affected(facts);
     plan.risk = Risk::Low;
     plan.confirmation = Confirmation::Key;
+    Ok(())
+}
+
+fn remove_task(
+    plan: &mut Plan,
+    original: &Plan,
+    name: &str,
+    facts: &UndoFacts,
+) -> Result<(), PlanError> {
+    let Some(tasks) = &facts.tasks else {
+        return Err(PlanError::Unknown(said::fact_unknown(
+            said::probe_tasks(),
+            said::not_read(),
+            said::try_again(),
+        )));
+    };
+    // A line of the journal that names another task is not carried out.
+    if name != original.mark() {
+        return Err(PlanError::NotApplicable(said::undo_not_of_catalogue(
+            &original.entry,
+            "cat:DeleteProbeTask",
+        )));
+    }
+    plan.steps.push(provider::removal(name, tasks)?);
+    plan.changes = vec![original.undo.sentence()];
+    plan.verification = original.verification.clone();
     Ok(())
 }
 

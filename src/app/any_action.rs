@@ -20,7 +20,8 @@ pub fn choices(state: &State, words: &str) -> Vec<ActionId> {
     let os = instance.os;
     let fits = |id: &ActionId| {
         let only_on = row_of(*id).only_on;
-        *id != ActionId::Advice && (os == Os::Unknown || only_on.is_none_or(|only| only == os))
+        ![ActionId::Advice, ActionId::ProviderProbe].contains(id)
+            && (os == Os::Unknown || only_on.is_none_or(|only| only == os))
     };
     let offered = state
         .selected_report()

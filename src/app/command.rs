@@ -97,6 +97,7 @@ commands! {
     UserSource "user-source" Global Safe;
     Kit "kit" Global Safe;
     Neighbours "neighbours" Global Previewed;
+    Providers "providers" Global Previewed;
     Tell "tell" Global Safe;
     Guides "guides" Global Safe;
     WhyNot "why-not" Global Safe;
@@ -205,8 +206,9 @@ impl Command {
             Self::DeepCheck | Self::Neighbours if state.read_only && !state.read_only_deep => {
                 Err(Why::ReadOnly)
             }
-            Self::Neighbours if report.is_err() => Err(Why::NoReport),
-            Self::DeepCheck | Self::Neighbours | Self::AnyAction => {
+            Self::Providers if state.read_only => Err(Why::ReadOnly),
+            Self::Neighbours | Self::Providers if report.is_err() => Err(Why::NoReport),
+            Self::DeepCheck | Self::Neighbours | Self::Providers | Self::AnyAction => {
                 let instance = instance?;
                 if instance.is_static {
                     return Err(Why::Unavailable);

@@ -62,8 +62,8 @@ pub enum Observe {
         deep: bool,
         user_source: Option<IpAddr>,
     },
-    /// Other instances that look at the login port of one.
-    Neighbours(Neighbours),
+    /// Others look at the login port of an instance.
+    Look(Look),
     /// Verify the ports of an instance.
     Ports {
         run: RunId,
@@ -72,16 +72,40 @@ pub enum Observe {
     },
 }
 
-/// What is wanted of other instances.
+/// What is wanted of others.
 #[derive(Debug)]
-pub enum Neighbours {
-    /// Find out which could look.
-    Choose { instance: String },
+pub enum Look {
+    /// Find out who could look.
+    Choose { instance: String, from: LookFrom },
     /// Make those look that the operator agreed to.
-    Ask {
-        instance: String,
-        chosen: Vec<Neighbour>,
-    },
+    Ask { instance: String, chosen: Lookers },
+}
+
+/// Where others look from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LookFrom {
+    /// Other instances.
+    Neighbours,
+    /// Nodes of the provider's test service.
+    Providers,
+}
+
+/// Those who look.
+#[derive(Debug, Clone)]
+pub enum Lookers {
+    Neighbours(Vec<Neighbour>),
+    /// By their codes.
+    Providers(Vec<String>),
+}
+
+impl Lookers {
+    /// Where they look from.
+    pub fn from(&self) -> LookFrom {
+        match self {
+            Self::Neighbours(_) => LookFrom::Neighbours,
+            Self::Providers(_) => LookFrom::Providers,
+        }
+    }
 }
 
 /// Which instance to collect everything about, and how.

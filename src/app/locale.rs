@@ -103,7 +103,7 @@ ui_texts! {
     paste_title, paste_hint, paste_unrecognised, paste_taken,
     user_source_title, user_source_text, user_source_here, user_source_bad, user_source_set, user_source_cleared, user_source_is_here,
     deep_title, deep_text, deep_price, deep_price_ssh,
-    neighbours_title, neighbours_choosing, session_asked, login_title, login_text, login_price, login_bad, quit_title, quit_text,
+    neighbours_title, neighbours_choosing, providers_title, providers_choosing, session_asked, login_title, login_text, login_price, login_bad, quit_title, quit_text,
     confirm_cause_title, confirm_cause_text, cause_confirmed, tell_title, tell_text, checklist_title, checklist_text,
     copied, copied_title, sweep_held, filter_unknown_name, filter_unknown_field, filter_bad_value, task_failed, target_missing,
     read_only_locked, read_only_now, read_only_doubt, read_only_doubt_over, read_only_stays, read_only_on, read_only_off, background_on, background_off, background_is_off, reloaded, reloaded_in_part, stopped_work, not_now,

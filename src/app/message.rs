@@ -16,7 +16,7 @@ use super::health::Login;
 use super::jobs::Executed;
 use super::missing::Missing;
 use super::notices::Severity;
-use super::overlay::NeighbourConsent;
+use super::overlay::LookConsent;
 use super::port_view::Verified;
 use super::timed::Timed;
 use super::typed::Line;
@@ -109,9 +109,9 @@ pub enum Found {
     /// The end of a port verification.
     Verified(Box<Verified>),
     /// Who could look at the login port of an instance.
-    NeighboursChosen(Box<NeighbourConsent>),
+    LookersChosen(Box<LookConsent>),
     /// What they saw.
-    NeighboursSaw {
+    LookersSaw {
         instance: String,
         readings: Vec<Reading>,
     },

@@ -13,7 +13,7 @@ pub mod fleet_causes;
 pub mod help;
 pub mod keep;
 pub mod login;
-pub mod neighbours;
+pub mod lookers;
 pub mod palette;
 pub mod paste;
 pub mod pick_cause;
@@ -47,7 +47,7 @@ pub use fleet_causes::FleetCauses;
 pub use help::{Help, Log};
 pub use keep::Keep;
 pub use login::LoginConsent;
-pub use neighbours::NeighbourConsent;
+pub use lookers::LookConsent;
 pub use palette::Palette;
 pub use paste::Paste;
 pub use pick_cause::{AskCause, PickCause};
@@ -82,7 +82,7 @@ pub enum Overlay {
     /// Consent to one real login attempt, and as whom.
     LoginConsent(LoginConsent),
     /// Consent to let other instances look.
-    Neighbours(NeighbourConsent),
+    Lookers(LookConsent),
     /// One of the causes: which was the true one, or why it does not lead.
     PickCause(PickCause),
     /// One of the facts, to look at closely.
@@ -160,7 +160,7 @@ impl Overlay {
             Self::AnyAction(question) if question.chosen.is_some() => Context::Line,
             Self::AnyAction(_) | Self::PickCause(_) | Self::PickFact(_) => Context::Palette,
             Self::Paste(_) => Context::Paste,
-            Self::DeepConsent | Self::Neighbours(_) => Context::Consent,
+            Self::DeepConsent | Self::Lookers(_) => Context::Consent,
             Self::SelfCheck(_) | Self::Ports(_) | Self::Keep(_) | Self::BatchPick(_) => {
                 Context::List
             }
@@ -191,7 +191,7 @@ impl Overlay {
             Self::Paste(paste) => paste.press(state, chord, effects),
             Self::DeepConsent => consent::press_deep(state, chord, effects),
             Self::LoginConsent(question) => question.press(state, chord, effects),
-            Self::Neighbours(question) => question.press(state, chord, effects),
+            Self::Lookers(question) => question.press(state, chord, effects),
             Self::PickCause(pick) => pick.press(state, chord, effects),
             Self::PickFact(pick) => pick.press(state, chord, effects),
             Self::FleetCauses(list) => list.press(state, chord, effects),
@@ -231,7 +231,7 @@ impl Overlay {
             Self::Help(_)
             | Self::Log(_)
             | Self::DeepConsent
-            | Self::Neighbours(_)
+            | Self::Lookers(_)
             | Self::FleetCauses(_)
             | Self::SelfCheck(_)
             | Self::Ports(_)
@@ -267,7 +267,7 @@ impl Overlay {
             | Self::Help(_)
             | Self::Log(_)
             | Self::DeepConsent
-            | Self::Neighbours(_)
+            | Self::Lookers(_)
             | Self::FleetCauses(_)
             | Self::SelfCheck(_)
             | Self::Ports(_)
@@ -297,7 +297,7 @@ impl Overlay {
             | Self::UserSource(_)
             | Self::Paste(_)
             | Self::DeepConsent
-            | Self::Neighbours(_)
+            | Self::Lookers(_)
             | Self::LoginConsent(_)
             | Self::PickCause(_)
             | Self::PickFact(_)

@@ -258,6 +258,13 @@ pub struct DiagnoseArgs {
     /// without names say which could, and run nothing
     #[arg(long, value_name = "NAME,NAME", num_args = 0..=1, require_equals = true, value_delimiter = ',')]
     pub from_neighbours: Option<Vec<String>>,
+    /// Have these nodes of the provider's test service, three at most, connect to the login port by one
+    /// task that is deleted afterwards; without codes say which could and what it costs, and create nothing
+    #[arg(long, value_name = "CODE,CODE", num_args = 0..=1, require_equals = true, value_delimiter = ',')]
+    pub from_providers: Option<Vec<String>>,
+    /// Where the users are: words of carriers, districts and cities of the provider's nodes
+    #[arg(long, value_name = "WORDS", requires = "from_providers")]
+    pub near: Option<String>,
     #[command(flatten)]
     pub triage: TriageArgs,
 }

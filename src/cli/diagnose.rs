@@ -23,7 +23,7 @@ use super::report::Shown;
 use super::said;
 use super::{
     EXIT_FAULT, EXIT_INCONCLUSIVE, EXIT_NOTHING, EXIT_USAGE, again, neighbours, open, output,
-    report,
+    providers, report,
 };
 use crate::cloud::{CloudError, Pool};
 use crate::config::{Loaded, VantageSetting};
@@ -36,6 +36,7 @@ use crate::domain::said::{Figure, List, Said, Unit};
 use crate::domain::statement::{self, Statements};
 use crate::domain::text::sanitise;
 use crate::kit::neighbour::MOST;
+use crate::kit::provider;
 use crate::runtime::past::Past;
 use crate::runtime::session::{Session, SessionError};
 use crate::runtime::targets::TargetError;
@@ -62,12 +63,12 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
         output::warn(&why);
         return Ok(EXIT_USAGE);
     }
-    let named = args.from_neighbours.as_deref();
-    if named.is_some_and(|named| named.len() > MOST || !named.is_empty() && args.targets.len() > 1)
-    {
-        output::warn(&said::neighbours_form(MOST));
+    if let Some(why) = too_many(args) {
+        output::warn(&why);
         return Ok(EXIT_USAGE);
     }
+    let named = args.from_neighbours.as_deref();
+    let codes = args.from_providers.as_deref();
     let mut options = options(&args.triage, &session.knowledge, &loaded)?;
     let several = args.targets.len() > 1;
     if several {
@@ -82,14 +83,24 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
     let told = again::of_triage(&args.triage);
     let work = aims.into_iter().zip(&args.targets).map(|(aimed, target)| {
         let (session, loaded, progress) = (&session, &loaded, &progress);
-        let asked = named.map(|named| Asked {
+        let asked = |named| Asked {
             named,
             target,
             told: &told,
-        });
+        };
+        let others = Others {
+            neighbours: named.map(asked),
+            providers: codes.map(asked),
+            near: args.near.as_deref(),
+        };
+        // What was created is read and deleted, whatever the limit: it has one of its own.
+        let limit = args.triage.timeout.filter(|_| !others.create());
         async move {
             let report = match aimed {
-                Ok(aimed) => within(args.triage.timeout, one(session, loaded, aimed, asked)).await,
+                Ok(aimed) => {
+                    let one = Box::pin(one(session, loaded, aimed, others));
+                    within(limit, one).await
+                }
                 Err(error) => Err(error.into()),
             };
             progress.one_more();
@@ -120,6 +131,18 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
     }
     progress.end(&session, options.pool.as_ref());
     Ok(status)
+}
+
+/// Why others cannot look: too many are named, or for several targets.
+fn too_many(args: &DiagnoseArgs) -> Option<Said> {
+    let wrong = |named: &Option<Vec<String>>, most| {
+        let named = named.as_ref().map_or(0, Vec::len);
+        named > most || named > 0 && args.targets.len() > 1
+    };
+    if wrong(&args.from_neighbours, MOST) {
+        return Some(said::neighbours_form(MOST));
+    }
+    wrong(&args.from_providers, provider::MOST).then(|| said::providers_form(provider::MOST))
 }
 
 /// A session; where the cloud cannot be asked and an address is among the targets, one that can
@@ -420,19 +443,37 @@ fn as_asked(mut instance: Instance, options: TriageOptions) -> Aimed {
     Aimed { instance, options }
 }
 
-/// Triages and weighs one target; with `asked`, other instances look, too.
+/// Who looks beside this host.
+#[derive(Debug, Clone, Copy)]
+struct Others<'a> {
+    neighbours: Option<Asked<'a>>,
+    providers: Option<Asked<'a>>,
+    near: Option<&'a str>,
+}
+
+impl Others<'_> {
+    /// True where something is created in the cloud.
+    fn create(&self) -> bool {
+        self.providers.is_some_and(|it| !it.named.is_empty())
+    }
+}
+
+/// Triages and weighs one target; where others were asked for, they look, too.
 async fn one(
     session: &Session,
     loaded: &Loaded,
     aimed: Aimed,
-    asked: Option<Asked<'_>>,
+    others: Others<'_>,
 ) -> anyhow::Result<Report> {
-    let Some(asked) = asked else {
-        return Ok(weigh(session, loaded, &aimed.instance, &aimed.options).await);
-    };
-    let (mut triage, past) = look(session, loaded, &aimed.instance, &aimed.options).await;
-    neighbours::join(session, loaded, &aimed.instance, &mut triage, asked).await;
-    Ok(diagnose::report(session, &aimed.instance, &triage, &past))
+    let instance = &aimed.instance;
+    let (mut triage, past) = look(session, loaded, instance, &aimed.options).await;
+    if let Some(asked) = others.neighbours {
+        neighbours::join(session, loaded, instance, &mut triage, asked).await;
+    }
+    if let Some(asked) = others.providers {
+        providers::join(session, loaded, instance, &mut triage, asked, others.near).await;
+    }
+    Ok(diagnose::report(session, instance, &triage, &past))
 }
 
 /// Triages and weighs an instance.

@@ -152,7 +152,7 @@ pub fn help(name: &str, texts: &Texts) -> Option<String> {
 
 /// What `act` takes: the rest of the catalogue leads elsewhere.
 pub fn actions() -> impl Iterator<Item = &'static CatalogRow> {
-    let elsewhere = [ActionId::Ticket, ActionId::Advice];
+    let elsewhere = [ActionId::Ticket, ActionId::Advice, ActionId::ProviderProbe];
     CATALOG
         .iter()
         .filter(move |row| !elsewhere.contains(&row.id))

@@ -21,6 +21,17 @@ pub struct Asked<'a> {
     pub told: &'a [String],
 }
 
+impl Asked<'_> {
+    /// The command of this run with one option more.
+    pub fn again(&self, option: &str) -> String {
+        let told = self.told.iter().map(String::as_str);
+        let words = ["diagnose", self.target].into_iter().chain(told);
+        let words = again::command(words.chain([option]));
+        let words = words.iter().map(|word| again::quoted(word));
+        words.collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// Adds what they saw to a triage, or says whom to name.
 pub async fn join(
     session: &Session,
@@ -46,11 +57,7 @@ pub async fn join(
     if named.is_empty() {
         let ids = choice.neighbours.iter().map(|it| it.instance.id.as_str());
         let option = format!("--from-neighbours={}", ids.collect::<Vec<_>>().join(","));
-        let told = asked.told.iter().map(String::as_str);
-        let words = ["diagnose", asked.target].into_iter().chain(told);
-        let words = again::command(words.chain([option.as_str()]));
-        let command = words.iter().map(|word| again::quoted(word));
-        let command = command.collect::<Vec<_>>().join(" ");
+        let command = asked.again(&option);
         output::warn(&said::neighbours_could(
             choice.who(),
             choice.price(),

@@ -349,6 +349,7 @@ fn got(report: &Report, wanted: &NextEvidence, shown: Shown<'_>) -> Got {
     let way = match wanted.path {
         Some(Path::User) => Way::Kit,
         Some(path) if path.is_neighbours() => return again(&["--from-neighbours"]),
+        Some(Path::Provider) => return again(&["--from-providers"]),
         _ => group.way,
     };
     match way {

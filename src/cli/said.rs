@@ -204,5 +204,10 @@ said! { "cli":
     neighbours_form(most: Number) = "`--from-neighbours` takes {most} names at most, for one target";
     neighbours_not(why: Said) = "not asked to look: {why}";
     neighbours_could(who: List, price: Said, command: Raw) = "could look at the login port from where they stand: {who} ({price}). Nothing was run; to agree, name them: {command}";
+    providers_form(most: Number) = "`--from-providers` takes {most} codes at most, for one target";
+    providers_not(why: Said) = "the provider's nodes do not look: {why}";
+    providers_note(note: Said) = "of the provider's nodes: {note}";
+    providers_could(who: List, price: Said, command: Raw) = "nodes of the provider could connect to the login port: {who} ({price}). Nothing was created; to agree, name their codes: {command}";
+    providers_asked(who: List, price: Said) = "a probe task is created: {who} ({price})";
     neighbours_asked(who: List, price: Said) = "asked to look: {who} ({price})";
 }

@@ -391,9 +391,20 @@ fn class(code: &str) -> Class {
         | "OverQuota"
         | "FailedOperation.ErrOwed"
         | "FailedOperation.ErrNotOpen"
+        | "FailedOperation.OrderOutOfCredit"
+        | "FailedOperation.ErrPrePaidResourceExpire"
+        | "FailedOperation.PreResourceIDFailed"
+        | "FailedOperation.TrialNodesExceed"
+        | "FailedOperation.TrialTaskExceed"
         | "InvalidAddressIdState.InArrears" => return Class::Resource,
         "FailedOperation.DataQueryFailed"
         | "FailedOperation.DoHTTPTransferFailed"
+        | "FailedOperation.DbQueryFailed"
+        | "FailedOperation.DbRecordCreateFailed"
+        | "FailedOperation.DbRecordUpdateFailed"
+        | "FailedOperation.ESQueryError"
+        | "FailedOperation.SendRequest"
+        | "FailedOperation.UnmarshalResponse"
         | "FailedOperation.InternalError" => return Class::Temporary,
         // The account itself has to be verified or the request approved: no policy grants that.
         "UnauthorizedOperation.NoRealNameAuthentication"

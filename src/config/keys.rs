@@ -6,13 +6,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use strsim::levenshtein;
-
 use super::said;
 use super::settings::{
     AmbiguousWidth, Glyphs, Lang, OnOff, ProbeSettings, Settings, SiteSetting, VantageSetting,
 };
 use super::shared_store::Address;
+use super::suggestion::suggestion;
 use super::value::{Raw, show_duration};
 use crate::domain::column::Column;
 use crate::domain::port_check::Tuple;
@@ -100,6 +99,8 @@ fn ports(list: &[u16]) -> String {
     format!("{list:?}")
 }
 
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// `set` of a `bool` field, `Option<String>` field and so on, without repeating the plumbing.
@@ -121,6 +122,9 @@ macro_rules! setter {
     };
     ($($field:ident).+, ports) => {
         |s, raw, _| { s.$($field).+ = raw.ports()?; Ok(()) }
+    };
+    ($($field:ident).+, duration($least:expr, $most:expr)) => {
+        |s, raw, _| { s.$($field).+ = raw.duration($least, $most)?; Ok(()) }
     };
     ($($field:ident).+, $choice:ident) => {
         |s, raw, _| { s.$($field).+ = choice(raw, $choice::WORDS, $choice::parse)?; Ok(()) }
@@ -301,10 +305,10 @@ pub static ENTRIES: &[Entry] = &[
         variable: "CVMTOP_REFRESH_INTERVAL",
         kind: Kind::Text,
         help: "how often the list of instances is read again",
-        set: |s, raw, _| {
-            s.cloud.refresh_interval = raw.duration(Duration::from_secs(5), DAY)?;
-            Ok(())
-        },
+        set: setter!(
+            cloud.refresh_interval,
+            duration(Duration::from_secs(5), DAY)
+        ),
         show: |s| quoted(&show_duration(s.cloud.refresh_interval)),
     },
     Entry {
@@ -361,10 +365,7 @@ pub static ENTRIES: &[Entry] = &[
         variable: "CVMTOP_PROBE_SWEEP_INTERVAL",
         kind: Kind::Text,
         help: "time between looks at the logins of the whole fleet",
-        set: |s, raw, _| {
-            s.probe.sweep_interval = raw.duration(Duration::from_secs(30), DAY)?;
-            Ok(())
-        },
+        set: setter!(probe.sweep_interval, duration(Duration::from_secs(30), DAY)),
         show: |s| quoted(&show_duration(s.probe.sweep_interval)),
     },
     Entry {
@@ -372,10 +373,10 @@ pub static ENTRIES: &[Entry] = &[
         variable: "CVMTOP_PROBE_PER_TARGET_INTERVAL",
         kind: Kind::Text,
         help: "time between looks at the login of the selected instance",
-        set: |s, raw, _| {
-            s.probe.per_target_interval = raw.duration(Duration::from_secs(1), DAY)?;
-            Ok(())
-        },
+        set: setter!(
+            probe.per_target_interval,
+            duration(Duration::from_secs(1), DAY)
+        ),
         show: |s| quoted(&show_duration(s.probe.per_target_interval)),
     },
     Entry {
@@ -422,11 +423,10 @@ pub static ENTRIES: &[Entry] = &[
         variable: "CVMTOP_PROBE_TIMEOUT",
         kind: Kind::Text,
         help: "time for one connection",
-        set: |s, raw, _| {
-            s.probe.timeout =
-                raw.duration(ProbeSettings::LEAST_TIMEOUT, ProbeSettings::MOST_TIMEOUT)?;
-            Ok(())
-        },
+        set: setter!(
+            probe.timeout,
+            duration(ProbeSettings::LEAST_TIMEOUT, ProbeSettings::MOST_TIMEOUT)
+        ),
         show: |s| quoted(&show_duration(s.probe.timeout)),
     },
     Entry {
@@ -434,14 +434,38 @@ pub static ENTRIES: &[Entry] = &[
         variable: "CVMTOP_PROBE_GUEST_TIMEOUT",
         kind: Kind::Text,
         help: "time for the check inside a guest",
-        set: |s, raw, _| {
-            s.probe.guest_timeout = raw.duration(
+        set: setter!(
+            probe.guest_timeout,
+            duration(
                 ProbeSettings::LEAST_GUEST_TIMEOUT,
-                ProbeSettings::MOST_GUEST_TIMEOUT,
-            )?;
-            Ok(())
-        },
+                ProbeSettings::MOST_GUEST_TIMEOUT
+            )
+        ),
         show: |s| quoted(&show_duration(s.probe.guest_timeout)),
+    },
+    Entry {
+        key: "probe.provider_interval",
+        variable: "CVMTOP_PROBE_PROVIDER_INTERVAL",
+        kind: Kind::Text,
+        help: "time between two rounds of the provider's nodes, in whole minutes",
+        set: setter!(probe.provider_interval, duration(MINUTE, HOUR * 4)),
+        show: |s| quoted(&show_duration(s.probe.provider_interval)),
+    },
+    Entry {
+        key: "probe.provider_wait",
+        variable: "CVMTOP_PROBE_PROVIDER_WAIT",
+        kind: Kind::Text,
+        help: "time for what the provider's nodes tell; then their task is deleted",
+        set: setter!(probe.provider_wait, duration(Duration::from_secs(10), HOUR)),
+        show: |s| quoted(&show_duration(s.probe.provider_wait)),
+    },
+    Entry {
+        key: "probe.provider_near",
+        variable: "CVMTOP_PROBE_PROVIDER_NEAR",
+        kind: Kind::Text,
+        help: "where the users are: words of carriers, districts and cities of the provider's nodes",
+        set: setter!(probe.provider_near, text),
+        show: |s| quoted(&s.probe.provider_near),
     },
     Entry {
         key: "ui.theme",
@@ -566,22 +590,3 @@ pub static ENTRIES: &[Entry] = &[
 
 /// Tables that hold entries of the operator's own naming.
 pub const OPEN_TABLES: &[&str] = &["keys", "filters", "host"];
-
-/// The known key that was probably meant, if any is close.
-pub fn suggestion(unknown: &str) -> Option<&'static str> {
-    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
-    let same_name = ENTRIES
-        .iter()
-        .map(|entry| entry.key)
-        .find(|key| last(key) == last(unknown));
-    same_name.or_else(|| {
-        ENTRIES
-            .iter()
-            .map(|entry| entry.key)
-            .chain(OPEN_TABLES.iter().copied())
-            .map(|key| (levenshtein(key, unknown), key))
-            .min()
-            .filter(|(distance, key)| *distance <= 1 + key.len() / 6)
-            .map(|(_, key)| key)
-    })
-}

@@ -15,7 +15,7 @@ use super::problem::{Problem, Severity};
 use super::said;
 use super::settings::{KeyBinding, Lang, Settings};
 use super::value::{Raw, from_text};
-use super::{ConfigError, hosts, ssh_config};
+use super::{ConfigError, hosts, ssh_config, suggestion};
 use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 
@@ -219,7 +219,7 @@ impl Layers {
                 Severity::Warning,
                 place,
                 key,
-                keys::suggestion(key).map_or_else(said::unknown_key, said::unknown_key_near),
+                suggestion::suggestion(key).map_or_else(said::unknown_key, said::unknown_key_near),
             );
             return;
         };

@@ -171,6 +171,12 @@ pub struct ProbeSettings {
     pub timeout: Duration,
     /// For the check inside a guest.
     pub guest_timeout: Duration,
+    /// Time between two rounds of the provider's nodes, in whole minutes.
+    pub provider_interval: Duration,
+    /// For what the provider's nodes tell, from the creation of their task on.
+    pub provider_wait: Duration,
+    /// Where the users are: words of carriers, districts and cities, as the nodes have them.
+    pub provider_near: String,
 }
 
 /// `[ui]`
@@ -300,6 +306,9 @@ impl Default for Settings {
                 tuples: Vec::new(),
                 timeout: Duration::from_secs(3),
                 guest_timeout: Duration::from_secs(30),
+                provider_interval: Duration::from_secs(60),
+                provider_wait: Duration::from_secs(300),
+                provider_near: String::new(),
             },
             ui: UiSettings {
                 theme: "dark".to_owned(),

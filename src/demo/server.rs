@@ -10,6 +10,7 @@
 
 mod account;
 mod auth;
+mod cat;
 mod check;
 mod constraints;
 mod cvm;
@@ -240,6 +241,7 @@ impl Cloud {
             "vpc" => vpc::answer(&mut call),
             "monitor" => monitor::answer(&mut call),
             "tat" => tat::answer(&mut call),
+            "cat" => cat::answer(&mut call),
             _ => account::answer(&mut call),
         }
     }

@@ -7,6 +7,7 @@ mod load;
 pub(crate) mod machine;
 mod operate;
 mod path;
+mod probing;
 pub(crate) mod rules;
 mod spec;
 
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 
 pub(crate) use machine::{Face, Machine};
 pub(crate) use operate::Operation;
+pub(crate) use probing::{NODES, Node, ProbeTask, Probed, node_of};
 pub(crate) use rules::{Group, Rule};
 
 /// A subnet with what filters and routes it.
@@ -184,6 +186,7 @@ pub(crate) struct World {
     pub repair_tasks: Vec<RepairTask>,
     pub free_addresses: Vec<FreeAddress>,
     pub invocations: Vec<Invocation>,
+    pub probe_tasks: Vec<ProbeTask>,
     pub audit: Vec<AuditEvent>,
     /// Asynchronous vpc tasks: number to result.
     pub vpc_tasks: BTreeMap<u64, &'static str>,

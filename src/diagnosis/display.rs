@@ -137,6 +137,7 @@ pub fn vantages(report: &Report) -> Option<Said> {
         Path::Subnet => said::the_subnet(),
         Path::Vpc => said::the_vpc(),
         Path::Elsewhere => said::elsewhere(),
+        Path::Provider => said::the_provider(),
     });
     Some(if bad.is_empty() {
         said::vantages(n, all)

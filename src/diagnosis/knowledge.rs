@@ -149,6 +149,12 @@ pub struct Evidence {
     /// Set where other instances can read the group, too.
     #[serde(default)]
     pub default_neighbour: Option<BTreeMap<String, f64>>,
+    /// Set where nodes of the provider can read the group, too.
+    #[serde(default)]
+    pub default_provider: Option<BTreeMap<String, f64>>,
+    /// By state that such a node tells: those that it cannot tell from it.
+    #[serde(default)]
+    pub provider_sees: BTreeMap<String, Vec<String>>,
     // What is done with a state that was seen is code (`domain::evidence::table`); it weighs nothing.
     #[serde(default, rename = "tone")]
     _tone: IgnoredAny,
@@ -198,7 +204,13 @@ impl Evidence {
         let user = self.default_user.is_some().then_some(Some(Path::User));
         let neighbours = Path::NEIGHBOURS.map(Some).into_iter();
         let neighbours = neighbours.filter(|_| self.default_neighbour.is_some());
-        own.iter().copied().chain(user).chain(neighbours)
+        let provider = self.default_provider.is_some();
+        let provider = provider.then_some(Some(Path::Provider));
+        own.iter()
+            .copied()
+            .chain(user)
+            .chain(neighbours)
+            .chain(provider)
     }
 
     /// Whether the group is read on a system.

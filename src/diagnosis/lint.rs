@@ -159,6 +159,16 @@ fn check_evidence(knowledge: &Knowledge, problems: &mut Vec<Said>) {
             let place = said::lint_evidence_neighbour(id);
             check_distribution(group, neighbour, &place, problems);
         }
+        if let Some(provider) = &group.default_provider {
+            let place = said::lint_evidence_provider(id);
+            check_distribution(group, provider, &place, problems);
+        }
+        let told = group.provider_sees.iter();
+        let told = told.flat_map(|(state, others)| others.iter().chain([state]));
+        for state in told.filter(|state| !group.states.contains(state)) {
+            let place = said::lint_evidence_provider(id);
+            problems.push(said::lint_at(place, said::lint_no_state(state)));
+        }
     }
     for cluster in &knowledge.clusters {
         for (member, states) in &cluster.members {

@@ -20,6 +20,10 @@ const USER_STATEMENT: f64 = 0.8;
 const NEIGHBOUR: f64 = 0.8;
 const NEIGHBOUR_PUBLIC: f64 = 0.5;
 
+/// How far a look of the provider's nodes counts: they are strangers on the public Internet, and whose
+/// fault it is that one of them does not get through, it cannot tell.
+const PROVIDER: f64 = 0.8;
+
 /// One way in which a cause shows itself.
 #[derive(Debug, Clone)]
 pub(super) struct Variant {
@@ -256,7 +260,8 @@ impl Model {
                     let row = found.map_or(0, |found| {
                         *known.entry(found).or_insert_with(|| {
                             let row = &knowledge.rows[found];
-                            slot.rows.push(likelihood(knowledge, evidence, row, os));
+                            let row = likelihood(knowledge, evidence, row, slot.path, os);
+                            slot.rows.push(row);
                             (slot.rows.len() - 1) as u16
                         })
                     });
@@ -389,8 +394,15 @@ fn nearness(row: Option<Path>, slot: Option<Path>) -> Option<u8> {
     }
 }
 
-fn likelihood(knowledge: &Knowledge, evidence: &Evidence, row: &Row, os: Os) -> Likelihood {
-    let mut p = distribution(knowledge, evidence, &row.p, os);
+fn likelihood(
+    knowledge: &Knowledge,
+    evidence: &Evidence,
+    row: &Row,
+    path: Option<Path>,
+    os: Os,
+) -> Likelihood {
+    let p = distribution(knowledge, evidence, &row.p, os);
+    let mut p = as_told(evidence, path, p);
     for (value, state) in p.iter_mut().zip(&evidence.states) {
         // The rest of the row is the case in which nothing is read.
         *value = (*value * (1.0 - row.absent)).max(evidence.floor_of(state));
@@ -432,6 +444,7 @@ fn trust(knowledge: &Knowledge, evidence: &Evidence, path: Option<Path>) -> f64 
         Some(Path::User) => USER_STATEMENT,
         Some(Path::Subnet | Path::Vpc) => NEIGHBOUR,
         Some(Path::Elsewhere) => NEIGHBOUR_PUBLIC,
+        Some(Path::Provider) => PROVIDER,
         _ if inside => knowledge.settings.inside,
         _ => 1.0,
     };
@@ -443,10 +456,31 @@ fn default_row(knowledge: &Knowledge, evidence: &Evidence, path: Option<Path>, o
         Some(Path::Private) => evidence.default_private.as_ref(),
         Some(Path::User) => evidence.default_user.as_ref(),
         Some(path) if path.is_neighbours() => evidence.default_neighbour.as_ref(),
+        Some(Path::Provider) => evidence.default_provider.as_ref(),
         _ => None,
     };
     let p = own.unwrap_or(&evidence.default);
-    distribution(knowledge, evidence, p, os)
+    as_told(evidence, path, distribution(knowledge, evidence, p, os))
+}
+
+/// What a vantage can tell of a row: a node of the provider says whether it was connected, and not
+/// whether it was refused or met silence.
+fn as_told(evidence: &Evidence, path: Option<Path>, mut row: Vec<f64>) -> Vec<f64> {
+    if path != Some(Path::Provider) {
+        return row;
+    }
+    for (told, others) in &evidence.provider_sees {
+        let Some(told) = evidence.state_index(told) else {
+            continue;
+        };
+        for other in others.iter().filter_map(|it| evidence.state_index(it)) {
+            let floor = evidence.floor_of(&evidence.states[other]);
+            row[told] += (row[other] - floor).max(0.0);
+            row[other] = row[other].min(floor);
+        }
+    }
+    normalise(&mut row);
+    row
 }
 
 fn usual_state(default: &[f64]) -> Option<usize> {

@@ -28,6 +28,8 @@ const NO_AGENT_S: f64 = 60.0;
 const KIT_S: f64 = 60.0;
 /// Other instances are asked to look, once.
 const NEIGHBOURS_S: f64 = 12.0;
+/// The provider's nodes are asked to look, in a round of their own.
+const PROVIDER_S: f64 = 90.0;
 /// From this lead on, only what may change the first action is worth getting.
 const NEARLY_DECIDED: f64 = 0.85;
 /// A change of the first action that is less probable than this is not worth a look.
@@ -103,6 +105,7 @@ pub(super) fn rank(
 enum Other {
     User,
     Neighbours,
+    Provider,
 }
 
 /// Who has to be asked, where it is not this host.
@@ -110,6 +113,7 @@ fn from_elsewhere(id: &str, path: Option<Path>) -> Option<Other> {
     match path {
         Some(Path::User) => Some(Other::User),
         Some(path) if path.is_neighbours() => Some(Other::Neighbours),
+        Some(Path::Provider) => Some(Other::Provider),
         _ => {
             let of_the_kit = Group::of(id).is_some_and(|group| group.way == Way::Kit);
             of_the_kit.then_some(Other::User)
@@ -167,6 +171,13 @@ impl Prices {
                     cost_s: NEIGHBOURS_S,
                     consent_s: CONSENT_S,
                     needs: said::the_neighbours(List::names(&self.neighbours)),
+                };
+            }
+            Some(Other::Provider) => {
+                return Price {
+                    cost_s: PROVIDER_S,
+                    consent_s: CONSENT_S,
+                    needs: said::the_providers(),
                 };
             }
             None => {}
@@ -245,9 +256,13 @@ pub(super) fn obtainable(case: &Case<'_>, group: &Evidence, path: Option<Path>) 
             && r.path == path
             && matches!(r.status, Status::NotPermitted | Status::NotApplicable)
     });
-    if let Some(path) = path.filter(|path| path.is_neighbours()) {
+    if let Some(path) = path.filter(|path| path.is_consented()) {
         // All else comes with what is reached.
-        let could_look = case.vantage.neighbours.iter().any(|it| it.path == path);
+        let could_look = if path == Path::Provider {
+            case.vantage.provider
+        } else {
+            case.vantage.neighbours.iter().any(|it| it.path == path)
+        };
         return could_look && !refused && group.id == group::REACH;
     }
     if refused

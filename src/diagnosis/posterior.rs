@@ -238,7 +238,7 @@ fn temper_blind_paths(knowledge: &Knowledge, model: &Model, weighed: &mut [Weigh
             .slot(group::SECURITY_GROUP, None)
             .and_then(state_of)
             .is_some_and(|state| state == security_group::ALLOW);
-        if denied && silent && (user_allowed || path.is_neighbours()) {
+        if denied && silent && (user_allowed || path.is_consented()) {
             for w in weighed
                 .iter_mut()
                 .filter(|w| w.slot == probed || w.slot == here)

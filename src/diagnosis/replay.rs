@@ -177,6 +177,7 @@ fn vantage(value: &Value) -> Vantage {
             .map(clean)
             .filter(|account| is_login_name(account)),
         neighbours: neighbours(value),
+        provider: value.get("provider").and_then(Value::as_bool) == Some(true),
     }
 }
 

@@ -20,7 +20,9 @@ said! { "diagnosis":
     the_subnet() = "an instance of its subnet";
     the_vpc() = "an instance of another subnet of its VPC";
     elsewhere() = "another instance to the public address";
+    the_provider() = "the provider's nodes to the public address";
     the_neighbours(names: List) = "consent to one command on other instances that only looks from there (such as {names})";
+    the_providers() = "consent to one probe task of the provider's test service, which may be charged";
     the_kit() = "the answer of the script for the user's own machine (`cvmtop kit`)";
     through_the_console() = "a look through the VNC console";
     why_not(title: Word, share: Name, leader: Word) = "why not {title} ({share})? {leader} leads.";
@@ -63,6 +65,7 @@ said! { "diagnosis":
     lint_evidence_private(id: Name) = "evidence {id} (private)";
     lint_evidence_user(id: Name) = "evidence {id} (user)";
     lint_evidence_neighbour(id: Name) = "evidence {id} (neighbour)";
+    lint_evidence_provider(id: Name) = "evidence {id} (provider)";
     lint_cluster(id: Name) = "cluster {id}";
     lint_row(causes: List, on: Name) = "row {causes} on {on}";
     lint_action(id: Name, key: Name) = "action {id} {key}";

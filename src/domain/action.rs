@@ -105,6 +105,7 @@ action_ids! {
     GuestAllowTls = "guest-allow-tls",
     GuestFreePorts = "guest-free-ports",
     AuthorizeRepair = "authorize-repair",
+    ProviderProbe = "provider-probe",
     Ticket = "ticket",
     Advice = "advice",
 }

@@ -68,6 +68,7 @@ pub fn default_version(service: &str) -> &'static str {
         "cloudaudit" => "2019-03-19",
         "region" => "2022-06-27",
         "sts" => "2018-08-13",
+        "cat" => "2018-04-09",
         // cvm, vpc and cbs share their version date.
         _ => "2017-03-12",
     }

@@ -30,17 +30,20 @@ pub enum Path {
     Vpc,
     /// From another instance, to the public address.
     Elsewhere,
+    /// From nodes of the provider's test service, to the public address.
+    Provider,
 }
 
 impl Path {
     /// Every vantage, this host's first.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Public,
         Self::Private,
         Self::User,
         Self::Subnet,
         Self::Vpc,
         Self::Elsewhere,
+        Self::Provider,
     ];
     /// Those of other instances that were asked to look (`kit::neighbour`).
     pub const NEIGHBOURS: [Self; 3] = [Self::Subnet, Self::Vpc, Self::Elsewhere];
@@ -54,6 +57,7 @@ impl Path {
             Self::Subnet => "subnet",
             Self::Vpc => "vpc",
             Self::Elsewhere => "elsewhere",
+            Self::Provider => "provider",
         }
     }
 
@@ -67,11 +71,16 @@ impl Path {
         Self::NEIGHBOURS.contains(&self)
     }
 
+    /// True for what was seen only because somebody agreed to have it looked at from there.
+    pub fn is_consented(self) -> bool {
+        self.is_neighbours() || self == Self::Provider
+    }
+
     /// The address that is meant, whoever looks.
     #[must_use]
     pub fn address_side(self) -> Self {
         match self {
-            Self::Public | Self::User | Self::Elsewhere => Self::Public,
+            Self::Public | Self::User | Self::Elsewhere | Self::Provider => Self::Public,
             Self::Private | Self::Subnet | Self::Vpc => Self::Private,
         }
     }

@@ -118,6 +118,9 @@ pub struct Vantage {
     /// Other instances that could be asked to look, the best on each path first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub neighbours: Vec<NeighbourName>,
+    /// True where nodes of the provider could be asked and their silence would say something.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub provider: bool,
 }
 
 /// Another instance, and the path that it would look along.

@@ -15,7 +15,13 @@ pub enum Site {
 
 /// Actions of this program that the international site's SDK (3.1.193) does not have. Whether its
 /// gateway refuses them can only be seen there, so they are asked for and a refusal is read.
-pub const NOT_ABROAD: [&str; 4] = [
+pub const NOT_ABROAD: [&str; 10] = [
+    "cat:CreateProbeTasks",
+    "cat:DeleteProbeTask",
+    "cat:DescribeDetailedSingleProbeData",
+    "cat:DescribeNodes",
+    "cat:DescribeProbeNodes",
+    "cat:DescribeProbeTasks",
     "cvm:DescribeInstanceVncUrl",
     "cvm:DescribeTaskInfo",
     "cvm:RepairTaskControl",

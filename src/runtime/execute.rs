@@ -16,6 +16,7 @@ mod run;
 mod secret;
 mod settle;
 mod start_up;
+pub mod tasks;
 mod undo;
 mod verify;
 

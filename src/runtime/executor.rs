@@ -7,9 +7,9 @@ mod actions;
 mod batch;
 mod case_file;
 mod duties;
+mod lookers;
 mod looks;
 mod memory;
-mod neighbours;
 mod shown;
 
 use std::collections::HashMap;
@@ -123,8 +123,8 @@ impl Executor {
                     looks::ports(&backend, run, instance, user_source, &out).await;
                 });
             }
-            Observe::Neighbours(what) => self.spawn("neighbours", None, async move {
-                neighbours::carry_out(&backend, what, &out).await;
+            Observe::Look(what) => self.spawn("look from elsewhere", None, async move {
+                lookers::carry_out(&backend, what, &out).await;
             }),
             Observe::Triage(triage) => self.triage(*triage, None),
             Observe::Weigh(triages) => {

@@ -20,8 +20,8 @@ use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::neighbours;
 use super::session::Session;
+use super::{neighbours, providers};
 use crate::case;
 use crate::client_text;
 use crate::cloud::facts::{self, CloudFacts, OwnCall};
@@ -212,6 +212,10 @@ fn vantage(
         neighbours: facts.map_or_else(Vec::new, |facts| {
             let now = facts.instance.as_ref().unwrap_or(instance);
             neighbours::names(session, now, facts)
+        }),
+        provider: facts.is_some_and(|facts| {
+            let now = facts.instance.as_ref().unwrap_or(instance);
+            providers::could_look(session, now, facts)
         }),
     }
 }

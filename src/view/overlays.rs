@@ -53,7 +53,7 @@ pub fn draw(
             dialogs::user_source(state, question, paint, screen);
             None
         }
-        Overlay::DeepConsent | Overlay::Neighbours(_) | Overlay::LoginConsent(_) => {
+        Overlay::DeepConsent | Overlay::Lookers(_) | Overlay::LoginConsent(_) => {
             dialogs::consent(state, overlay, paint, screen);
             None
         }

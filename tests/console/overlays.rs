@@ -95,7 +95,7 @@ fn kind(overlay: &Overlay) -> &'static str {
         Overlay::Paste(_) => "paste",
         Overlay::DeepConsent => "deep",
         Overlay::LoginConsent(_) => "login",
-        Overlay::Neighbours(_) => "neighbours",
+        Overlay::Lookers(_) => "neighbours",
         Overlay::PickCause(_) => "cause",
         Overlay::PickFact(_) => "facts",
         Overlay::FleetCauses(_) => "fleet causes",
@@ -188,7 +188,7 @@ fn opened(name: &str, lang: Lang, size: (u16, u16)) -> State {
         "neighbours" => {
             press(&mut state, "@");
             let consent = console::neighbour_consent(&state);
-            let found = Found::NeighboursChosen(Box::new(consent));
+            let found = Found::LookersChosen(Box::new(consent));
             send(&mut state, Message::Found(found));
         }
         "secret" => state.overlays.push(Overlay::Secret(Secret(Handed {

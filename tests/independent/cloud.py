@@ -1,5 +1,6 @@
 """A second cloud, written apart from the demo: the little of API 3.0 that a diagnosis cannot do without.
 
+Where the world file has nodes, it knows Cloud Automated Testing, too: each is a network namespace.
 It knows `DescribeInstances`, `DescribeSecurityGroupPolicies`, how rules are added and removed, how an
 instance is started, and what the world file says of other actions; everything else is
 `InvalidAction`. Requests are checked as the vendor's manual says
@@ -11,6 +12,7 @@ usage: cloud.py WORLD.json      prints {"endpoint": "http://127.0.0.1:PORT"}, se
 import hashlib
 import hmac
 import json
+import subprocess
 import sys
 import threading
 import time
@@ -135,7 +137,78 @@ def start_instances(world, region, asked):
     return {}
 
 
+CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3).close()"
+
+
+def connects(node, target):
+    """A node is a network namespace: it opens a real connection from there."""
+    host, _, port = target.rpartition(":")
+    words = ["ip", "netns", "exec", node["namespace"], sys.executable, "-c", CONNECT, host, port]
+    began = time.monotonic()
+    ended = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if ended.returncode:
+        return {"ErrorId": 601, "ConnectionTime": 0}
+    return {"ErrorId": 0, "ConnectionTime": (time.monotonic() - began) * 1000}
+
+
+def describe_nodes(world, region, asked):
+    shown = ("Code", "Name", "Type", "NetService", "District", "City", "IPType", "Location", "CodeType")
+    more = {"TaskTypes": [4]} if "TaskType" in asked else {"NodeDefineStatus": 1}
+    trial = asked.get("PayMode") == 1
+    nodes = [] if trial else world.get("nodes", [])
+    return {"NodeSet": [{**{name: node.get(name) for name in shown}, **more} for node in nodes]}
+
+
+def create_tasks(world, region, asked):
+    """Only timed port tasks over TCP; the first round begins at once."""
+    [wanted] = asked["BatchTasks"]
+    if (asked["TaskType"], asked.get("ProbeType", 0), asked["TaskCategory"]) != (4, 0, 1):
+        raise Refused("InvalidParameterValue", "no such task")
+    if json.loads(asked["Parameters"])["protocolType"] != 0:
+        raise Refused("InvalidParameterValue", "not over TCP")
+    nodes = [node for node in world["nodes"] if node["Code"] in asked["Nodes"]]
+    if len(nodes) != len(asked["Nodes"]):
+        raise Refused("InvalidParameterValue", "no such node")
+    task = {"TaskId": f"task-{len(TASKS) + 1}", "Name": wanted["Name"], "rows": [], "there": True}
+
+    def look(node):
+        fields = connects(node, wanted["TargetAddress"])
+        labels = {"Operator": node["NetService"], "District": node["District"], "City": node["City"], "TargetAddress": wanted["TargetAddress"]}
+        task["rows"].append((int(time.time() * 1000), labels, fields))
+
+    TASKS.append(task)
+    for node in nodes:
+        threading.Thread(target=look, args=(node,), daemon=True).start()
+    return {"TaskIDs": [task["TaskId"]]}
+
+
+def describe_tasks(world, region, asked):
+    found = [t for t in TASKS if t["there"] and asked["TaskName"] in t["Name"]]
+    rows = [{"TaskId": t["TaskId"], "Name": t["Name"], "TaskType": 4, "Status": 2, "PayMode": 2, "OrderState": 1} for t in found]
+    return {"TaskSet": rows or None, "Total": len(rows)}
+
+
+def describe_results(world, region, asked):
+    listed = lambda pairs: [{"ID": 0, "Name": name, "Value": value} for name, value in pairs.items() if name in asked["SelectedFields"]]
+    rows = [
+        {"ProbeTime": at, "Labels": listed(labels), "Fields": listed(fields)}
+        for task in TASKS
+        for at, labels, fields in list(task["rows"])
+        if task["TaskId"] in asked["TaskID"] and asked["BeginTime"] <= at <= asked["EndTime"]
+    ]
+    return {"DataSet": rows, "TotalNumber": len(rows)}
+
+
+def delete_tasks(world, region, asked):
+    done = [t for t in TASKS if t["there"] and t["TaskId"] in asked["TaskIds"]]
+    for task in done:
+        task["there"] = False
+    results = [{"TaskId": t["TaskId"], "Success": True, "ErrorMessage": ""} for t in done]
+    return {"Total": len(asked["TaskIds"]), "SuccessCount": len(done), "Results": results}
+
+
 LOCK = threading.Lock()
+TASKS = []
 
 ACTIONS = {
     "DescribeInstances": describe_instances,
@@ -143,6 +216,15 @@ ACTIONS = {
     "CreateSecurityGroupPolicies": create_policies,
     "DeleteSecurityGroupPolicies": delete_policies,
     "StartInstances": start_instances,
+}
+# Cloud Automated Testing, which takes no region.
+PROBING = {
+    "DescribeNodes": describe_nodes,
+    "DescribeProbeNodes": describe_nodes,
+    "CreateProbeTasks": create_tasks,
+    "DescribeProbeTasks": describe_tasks,
+    "DescribeDetailedSingleProbeData": describe_results,
+    "DeleteProbeTask": delete_tasks,
 }
 
 
@@ -163,6 +245,8 @@ def answer(world, headers, body):
         open(world["touch"][action], "w", encoding="utf-8").close()
     if action in world.get("answers", {}):
         return world["answers"][action]
+    if action in PROBING and "nodes" in world:
+        return PROBING[action](world, region, json.loads(body or b"{}"))
     if action not in ACTIONS:
         raise Refused(world.get("missing", "InvalidAction"), f"{action} does not exist here")
     if region not in world["instances"]:

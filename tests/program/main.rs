@@ -43,6 +43,7 @@ mod offers_back;
 mod operator_ssh;
 mod overview;
 mod ports;
+mod providers;
 mod replay;
 mod self_check;
 #[cfg(target_os = "linux")]

@@ -26,6 +26,7 @@ mod guide_match;
 mod guides;
 mod kit;
 mod neighbours;
+mod providers;
 mod recipes;
 mod scenario_dump;
 mod scenario_suite;

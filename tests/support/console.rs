@@ -363,8 +363,23 @@ pub fn verified() -> cvmtop::domain::port_report::PortReport {
 }
 
 #[allow(dead_code)] // each test file uses a part
+/// The question whether two nodes of the provider may look at the selected instance.
+pub fn provider_consent(state: &State) -> cvmtop::app::overlay::LookConsent {
+    let target = state.selected_instance().expect("one is selected");
+    let who = ["10103", "10215"];
+    let named = List::names(who);
+    let price = cvmtop::runtime::said::providers_price(2, 1, 16, 7);
+    cvmtop::app::overlay::LookConsent {
+        instance: target.id.clone(),
+        question: cvmtop::runtime::said::providers_question(named, target.label(), price),
+        scripts: "# cat:CreateProbeTasks".into(),
+        chosen: cvmtop::app::effect::Lookers::Providers(who.map(String::from).into()),
+    }
+}
+
+#[allow(dead_code)] // each test file uses a part
 /// The question whether a neighbour of the selected instance may look at it.
-pub fn neighbour_consent(state: &State) -> cvmtop::app::overlay::NeighbourConsent {
+pub fn neighbour_consent(state: &State) -> cvmtop::app::overlay::LookConsent {
     use cvmtop::kit::neighbour::Neighbour;
     let target = state.selected_instance().expect("one is selected").clone();
     let other = Instance {
@@ -375,10 +390,10 @@ pub fn neighbour_consent(state: &State) -> cvmtop::app::overlay::NeighbourConsen
     let near = Neighbour::of(&target, &other).expect("it can look");
     let who = List::said(cvmtop::domain::said::Joint::Names, [near.who()]);
     let price = cvmtop::runtime::said::neighbours_price(1, 7, 8, 25);
-    cvmtop::app::overlay::NeighbourConsent {
+    cvmtop::app::overlay::LookConsent {
         instance: target.id.clone(),
         question: cvmtop::runtime::said::neighbours_question(who, target.label(), price),
         scripts: near.script(&target),
-        chosen: vec![near],
+        chosen: cvmtop::app::effect::Lookers::Neighbours(vec![near]),
     }
 }

@@ -17,6 +17,7 @@ pub struct Cloud {
     child: Child,
     pub endpoint: String,
     pub home: tempfile::TempDir,
+    namespace: Option<String>,
 }
 
 impl Drop for Cloud {
@@ -33,11 +34,30 @@ pub struct Ran {
 
 impl Cloud {
     pub fn of(world: &Value) -> Self {
+        Self::begin(world, None)
+    }
+
+    #[allow(dead_code)] // each test file uses a part
+    /// The cloud and the program in a network namespace.
+    pub fn inside(namespace: &str, world: &Value) -> Self {
+        Self::begin(world, Some(namespace.to_owned()))
+    }
+
+    fn command(namespace: Option<&str>, program: &str) -> Command {
+        let Some(namespace) = namespace else {
+            return Command::new(program);
+        };
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", namespace, program]);
+        command
+    }
+
+    fn begin(world: &Value, namespace: Option<String>) -> Self {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("world.json");
         std::fs::write(&file, world.to_string()).unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/independent/cloud.py");
-        let mut child = Command::new("python3")
+        let mut child = Self::command(namespace.as_deref(), "python3")
             .arg(script)
             .arg(&file)
             .stdin(Stdio::piped())
@@ -53,6 +73,7 @@ impl Cloud {
             child,
             endpoint: said["endpoint"].as_str().unwrap().to_owned(),
             home,
+            namespace,
         }
     }
 
@@ -65,7 +86,7 @@ impl Cloud {
         let file = self.home.path().join("config.toml");
         std::fs::write(&file, config).unwrap();
         let started = Instant::now();
-        let output = Command::new(env!("CARGO_BIN_EXE_cvmtop"))
+        let output = Self::command(self.namespace.as_deref(), env!("CARGO_BIN_EXE_cvmtop"))
             .arg("--config")
             .arg(&file)
             .args(["--endpoint", &self.endpoint])

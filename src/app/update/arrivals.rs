@@ -2,7 +2,7 @@
 //!
 //! Answers of an older run or generation are dropped. Must not live here: keys.
 
-use super::{Dirty, actions, batch, commands, looks, memory, neighbours, reader, ticket};
+use super::{Dirty, actions, batch, commands, lookers, looks, memory, reader, ticket};
 use crate::app::case::RunId;
 use crate::app::checkup;
 use crate::app::effect::{self, Effect, Memory, Observe, Triage};
@@ -38,8 +38,8 @@ pub fn can_wait(message: &Message) -> bool {
             Found::Tried { .. }
             | Found::Checked(_)
             | Found::Verified(_)
-            | Found::NeighboursChosen(_)
-            | Found::NeighboursSaw { .. } => false,
+            | Found::LookersChosen(_)
+            | Found::LookersSaw { .. } => false,
         },
         Message::Acted(acted) => match acted {
             Acted::Progressed { .. } => true,
@@ -117,9 +117,9 @@ pub fn found(state: &mut State, found: Found, effects: &mut Vec<Effect>) -> Dirt
         }
         Found::Checked(done) => Dirty::when(checkup::checked(state, *done)),
         Found::Verified(done) => Dirty::when(port_view::verified(state, *done)),
-        Found::NeighboursChosen(consent) => Dirty::when(neighbours::chosen(state, *consent)),
-        Found::NeighboursSaw { instance, readings } => {
-            Dirty::when(neighbours::saw(state, &instance, readings))
+        Found::LookersChosen(consent) => Dirty::when(lookers::chosen(state, *consent)),
+        Found::LookersSaw { instance, readings } => {
+            Dirty::when(lookers::saw(state, &instance, readings))
         }
         Found::SweepHeld(at_once) => {
             let changed = state.sweep_held != at_once;

@@ -5,10 +5,10 @@
 
 use std::fmt::Write as _;
 
-use super::{Dirty, actions, list, movement, neighbours, pasted, reader, ticket};
+use super::{Dirty, actions, list, lookers, movement, pasted, reader, ticket};
 use crate::app::checkup;
 use crate::app::command::{Command, Why};
-use crate::app::effect::{Console, Effect, Record};
+use crate::app::effect::{Console, Effect, LookFrom, Record};
 use crate::app::keys::Reader;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::{Lang, Texts, fill};
@@ -100,7 +100,8 @@ pub fn run(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> Di
         })),
         Command::Ticket => ticket::ask(state),
         Command::Kit => pasted::open_kit(state),
-        Command::Neighbours => neighbours::choose(state, effects),
+        Command::Neighbours => lookers::choose(state, LookFrom::Neighbours, effects),
+        Command::Providers => lookers::choose(state, LookFrom::Providers, effects),
         Command::SelfCheck => checkup::open(state, effects),
         Command::Ports => port_view::open(state, effects),
         other => open_overlay(state, other),

@@ -153,6 +153,18 @@ impl World {
         }
     }
 
+    /// What somebody on the Internet meets at a port of a public address.
+    pub fn face_of_stranger(&self, from: Ipv4Addr, to: Ipv4Addr, port: u16) -> Face {
+        let at = |m: &&Machine| m.public.as_ref().is_some_and(|it| it.ip == to);
+        let caller = Caller {
+            address: from,
+            subnet: None,
+        };
+        self.machines.iter().find(at).map_or(Face::Silent, |m| {
+            self.face(m, PathKind::Public, port, caller)
+        })
+    }
+
     /// Whether a ping from a machine to an address is answered.
     pub fn ping_from(&self, from: usize, to: Ipv4Addr) -> bool {
         self.way_from(from, to)

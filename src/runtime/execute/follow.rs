@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{Progress, network, read, settle, tell};
+use super::{Progress, network, read, settle, tasks, tell};
 use crate::action::guest::outcome_lines;
 use crate::action::plan::{Completion, Plan};
 use crate::action::rules::marked_indexes;
@@ -168,6 +168,15 @@ impl Watch<'_> {
                     said::route_is_so(&route.table, &route.target),
                     said::route_not_yet(&route.table, &route.target),
                 ))
+            }
+            Completion::ProbeTask { name, present } => {
+                let found = tasks::named(self.client, name).await?;
+                let so = found.is_empty() != *present;
+                let done = match found.first() {
+                    Some(task) => said::task_is_there(&task.id, name),
+                    None => said::task_is_gone(name),
+                };
+                Ok(stands(so, done.clone(), done))
             }
             Completion::Unblocked { address, .. } => {
                 let so = network::is_unblocked(self.client, address).await?;

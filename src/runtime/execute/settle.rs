@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::follow::{Handle, Look, Watch};
 use super::{Desk, ExecuteError};
-use super::{network, read};
+use super::{network, read, tasks};
 use crate::action::plan::{Completion, Plan, Step};
 use crate::action::rules::marked_indexes;
 use crate::cloud::{Client, CloudError, inventory};
@@ -393,6 +393,9 @@ async fn arrived(
         }
         Completion::Acl(entries) => found(network::acl_is(client, region, entries).await?),
         Completion::Route(route) => found(network::route_is(client, region, route).await?),
+        Completion::ProbeTask { name, present } => {
+            found(tasks::named(client, name).await?.is_empty() != *present)
+        }
         Completion::Unblocked { address, .. } => {
             found(network::is_being_lifted(client, address).await?)
         }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Desk, ExecuteError, network, new_entry_id, read};
+use super::{Desk, ExecuteError, network, new_entry_id, read, tasks};
 use crate::action::bandwidth;
 use crate::action::context::{Fact, PlanContext};
 use crate::action::plan::{Plan, PlanError, Undo};
@@ -70,6 +70,10 @@ async fn prepare(
     if let Undo::RemoveRoute(made) = &entry.plan.undo {
         let table = network::table(&desk.client, &target.region, &made.table).await?;
         facts.routes = Some(table.routes);
+    }
+    if let Undo::RemoveProbeTask { name } = &entry.plan.undo {
+        let found = tasks::named(&desk.client, name).await?;
+        facts.tasks = Some(found.into_iter().map(|task| task.id).collect());
     }
     find_lost_address(desk, entry, &mut facts).await;
     let mut context = PlanContext {

@@ -8,12 +8,13 @@ use secrecy::ExposeSecret;
 use super::hints::{self, Hint, hint};
 use super::picker::{self, Pick};
 use crate::action::handed::Handed;
+use crate::app::effect::LookFrom;
 use crate::app::keys;
 use crate::app::line_edit::LineEdit;
 use crate::app::locale::fill;
 use crate::app::overlay::pick_cause::choices;
 use crate::app::overlay::{
-    AskCause, LoginConsent, NeighbourConsent, Overlay, PickCause, TicketQuestion, UserSource,
+    AskCause, LoginConsent, LookConsent, Overlay, PickCause, TicketQuestion, UserSource,
 };
 use crate::app::state::State;
 use crate::diagnosis::Knowledge;
@@ -122,7 +123,7 @@ pub fn user_source(state: &State, question: &UserSource, paint: &mut Paint<'_>, 
 /// A question with a yes: what would be run, where, and at what price.
 pub fn consent(state: &State, overlay: &Overlay, paint: &mut Paint<'_>, screen: Rect) {
     match overlay {
-        Overlay::Neighbours(question) => neighbours(state, question, paint, screen),
+        Overlay::Lookers(question) => lookers(state, question, paint, screen),
         Overlay::LoginConsent(question) => login_consent(state, question, paint, screen),
         _ => deep_consent(state, paint, screen),
     }
@@ -165,11 +166,15 @@ fn deep_consent(state: &State, paint: &mut Paint<'_>, screen: Rect) {
 }
 
 /// Who would look, by what, and for what price.
-fn neighbours(state: &State, question: &NeighbourConsent, paint: &mut Paint<'_>, screen: Rect) {
+fn lookers(state: &State, question: &LookConsent, paint: &mut Paint<'_>, screen: Rect) {
     let theme = &paint.look.theme;
     let text = [(state.texts.said(&question.question), theme.text)];
+    let ui = &state.texts.ui;
     let ask = Ask {
-        title: &state.texts.ui.neighbours_title,
+        title: match question.chosen.from() {
+            LookFrom::Neighbours => &ui.neighbours_title,
+            LookFrom::Providers => &ui.providers_title,
+        },
         text: &text,
         keys: &[
             hint(keys::Consent::Confirm),

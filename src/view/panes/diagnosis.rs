@@ -482,6 +482,7 @@ pub(super) fn way_to(evidence: &str, path: Option<Path>) -> Command {
     match path {
         Some(Path::User) => return Command::Kit,
         Some(path) if path.is_neighbours() => return Command::Neighbours,
+        Some(Path::Provider) => return Command::Providers,
         _ => {}
     }
     match Group::of(evidence).map_or(Way::Look, |group| group.way) {

@@ -7,6 +7,7 @@
 mod desktop;
 mod neighbour;
 mod path;
+mod provider;
 mod user;
 
 use crate::support::gateway;

@@ -17,9 +17,9 @@ use super::netns::{Lab, ip, must};
 use super::{ROOT_BY_KEY, diagnose_with, inside, said};
 
 /// The router and the four machines around it.
-struct Network {
-    lab: Lab,
-    home: tempfile::TempDir,
+pub(super) struct Network {
+    pub lab: Lab,
+    pub home: tempfile::TempDir,
 }
 
 impl Drop for Network {
@@ -31,7 +31,7 @@ impl Drop for Network {
 }
 
 impl Network {
-    fn new() -> Option<Self> {
+    pub fn new() -> Option<Self> {
         let lab = Lab::empty()?;
         let home = tempfile::tempdir().unwrap();
         let net = Self { lab, home };
@@ -61,7 +61,7 @@ impl Network {
         Some(net)
     }
 
-    fn machine(&self, name: &str) -> String {
+    pub fn machine(&self, name: &str) -> String {
         match name {
             "client" => self.lab.client.clone(),
             "server" => self.lab.server.clone(),
@@ -78,21 +78,21 @@ impl Network {
         self.lab.host(4 * Self::place(name) + 1)
     }
 
-    fn address(&self, name: &str) -> Ipv4Addr {
+    pub fn address(&self, name: &str) -> Ipv4Addr {
         self.lab.host(4 * Self::place(name) + 2)
     }
 
-    fn public(&self) -> Ipv4Addr {
+    pub fn public(&self) -> Ipv4Addr {
         Ipv4Addr::new(198, 51, 100, self.lab.number)
     }
 
     /// A rule of the router, which never says what it drops.
-    fn between(&self, rules: &str) {
+    pub fn between(&self, rules: &str) {
         self.lab.filter(&self.lab.router, "forward", rules);
     }
 
     /// A rule of the guest.
-    fn guest(&self, rules: &str) {
+    pub fn guest(&self, rules: &str) {
         self.lab.filter(&self.lab.server, "input", rules);
     }
 

@@ -1,29 +1,28 @@
-//! Consent to let other instances look, each by its name.
+//! Consent to let others look: other instances, each by its name, or nodes of the provider.
 //!
-//! Must not live here: choosing and asking them (`runtime::neighbours`).
+//! Must not live here: choosing and asking them (`runtime::neighbours`, `runtime::providers`).
 
 use super::{Answer, Overlay, Reading};
-use crate::app::effect::{Effect, Neighbours, Observe};
+use crate::app::effect::{Effect, Look, Lookers, Observe};
 use crate::app::keys::Consent;
 use crate::app::reading::{LineLook, TextLine};
 use crate::app::state::State;
 use crate::domain::said::Said;
 use crate::input::chord::Chord;
-use crate::kit::neighbour::Neighbour;
 
 /// Who would be asked, and what.
 #[derive(Debug, Clone)]
-pub struct NeighbourConsent {
+pub struct LookConsent {
     /// The instance that they would look at.
     pub instance: String,
-    pub chosen: Vec<Neighbour>,
-    /// Who they are, what they would run, and what it costs.
+    pub chosen: Lookers,
+    /// Who they are, what they would do, and what it costs.
     pub question: Said,
-    /// What each of them would run, as text.
+    /// What would be run or sent, as text.
     pub scripts: String,
 }
 
-impl NeighbourConsent {
+impl LookConsent {
     pub fn press(
         &mut self,
         state: &mut State,
@@ -32,9 +31,9 @@ impl NeighbourConsent {
     ) -> Option<Answer> {
         Some(match state.keys.of::<Consent>(chord)? {
             Consent::Confirm => {
-                effects.push(Effect::Observe(Observe::Neighbours(Neighbours::Ask {
+                effects.push(Effect::Observe(Observe::Look(Look::Ask {
                     instance: self.instance.clone(),
-                    chosen: std::mem::take(&mut self.chosen),
+                    chosen: self.chosen.clone(),
                 })));
                 Answer::Close
             }
