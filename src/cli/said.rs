@@ -201,6 +201,7 @@ said! { "cli":
     man_environment() = "ENVIRONMENT";
     man_see_also() = "SEE ALSO";
     man_options_of_all() = "The options of every command are in `cvmtop`(1).";
+    neighbours_empty() = "`--from-neighbours=` lacks a name: without `=` it says which instances could look";
     neighbours_form(most: Number) = "`--from-neighbours` takes {most} names at most, for one target";
     neighbours_not(why: Said) = "not asked to look: {why}";
     neighbours_could(who: List, price: Said, command: Raw) = "could look at the login port from where they stand: {who} ({price}). Nothing was run; to agree, name them: {command}";

@@ -395,6 +395,14 @@ pub static ENTRIES: &[Entry] = &[
         show: |s| ports(&s.probe.neighbour_ports),
     },
     Entry {
+        key: "probe.production_tags",
+        variable: "CVMTOP_PRODUCTION_TAGS",
+        kind: Kind::Texts,
+        help: "values of tags that mark production: such instances are the last to look at another one",
+        set: setter!(probe.production_tags, texts),
+        show: |s| format!("{:?}", s.probe.production_tags),
+    },
+    Entry {
         key: "probe.tuples",
         variable: "CVMTOP_PROBE_TUPLES",
         kind: Kind::Texts,
