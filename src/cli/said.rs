@@ -57,6 +57,7 @@ said! { "cli":
     would_forget(n: Number) = "{n:outcome} would be forgotten; repeat with --reset --yes";
     forgotten(n: Number) = "{n:outcome} forgotten, the shipped priors hold again";
     outcomes(n: Number) = "{n:outcome}";
+    outcomes_elsewhere(n: Number) = "of these, {n} from other hosts";
     both_given() = "give either --error or --search, not both";
     no_such_guide(slug: Raw) = "there is no guide `{slug}`; `cvmtop guide` lists all";
     no_such_guide_near(slug: Raw, near: Name) = "there is no guide `{slug}`; did you mean `{near}`?";

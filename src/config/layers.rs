@@ -104,6 +104,11 @@ impl Loaded {
         self.warnings.iter().any(|p| p.severity == Severity::Error)
     }
 
+    /// Other hosts see what is done here, and are seen. A demo is no concern of others.
+    pub fn has_colleagues(&self) -> bool {
+        self.settings.shared_store.is_some() && self.demo.is_none()
+    }
+
     /// Filters by name, for console and command line alike: those of the settings, and those of a
     /// demo of thousands, whose own stories are found by a name.
     pub fn filters(&self) -> BTreeMap<String, String> {

@@ -46,5 +46,6 @@ mod ports;
 mod replay;
 mod self_check;
 #[cfg(target_os = "linux")]
+mod shared_learned;
 mod shared_store;
 mod upgrade;
