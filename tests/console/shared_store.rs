@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+/// The title of what `J` opens.
+const JOURNAL: &str = "What was done, when, with what result";
+
 /// The console of a host, on one instance.
 fn console(house: &House, host: &str, target: &str) -> Terminal {
     let state = house.state(host);
@@ -26,14 +29,14 @@ fn console(house: &House, host: &str, target: &str) -> Terminal {
 }
 
 /// Begins an action by its id, up to its preview.
-fn preview(terminal: &mut Terminal, target: &str, action: &str) -> String {
+fn preview(terminal: &mut Terminal, target: &str, action: &str) {
     terminal.wait("the instance", |screen| screen.contains(target));
     terminal.keys("x");
     terminal.wait_for("Any action on");
     terminal.keys(&format!("{action}\r"));
     terminal.wait_for("Parameters, as name=value");
     terminal.keys("\u{15}\r");
-    terminal.wait_for("Y run")
+    terminal.wait_for(&format!("Type {target} to run it"));
 }
 
 /// Opens the journal again and again until it holds the text.
@@ -41,16 +44,16 @@ fn journal_shows(terminal: &mut Terminal, text: &str) {
     let began = std::time::Instant::now();
     loop {
         terminal.keys("J");
-        let screen = terminal.wait("the journal", |screen| screen.contains("Journal"));
+        let screen = terminal.wait("the journal", |screen| screen.contains(JOURNAL));
         if screen.contains(text) {
             break;
         }
         assert!(began.elapsed() < Duration::from_secs(60), "{screen}");
-        terminal.keys("q");
-        terminal.wait("the list", |screen| !screen.contains("Journal"));
+        terminal.keys("\u{1b}");
+        terminal.wait("the list", |screen| !screen.contains(JOURNAL));
     }
-    terminal.keys("q");
-    terminal.wait("the list", |screen| !screen.contains("Journal"));
+    terminal.keys("\u{1b}");
+    terminal.wait("the list", |screen| !screen.contains(JOURNAL));
 }
 
 #[test]
@@ -60,13 +63,15 @@ fn one_console_sees_the_others_action_and_hold() {
     let mut b = console(&house, "b", "stream-01");
     b.wait("the instance", |screen| screen.contains("stream-01"));
     preview(&mut a, "stream-01", "restart");
-    a.keys("Y");
-    journal_shows(&mut b, "op-a");
-    let screen = preview(&mut b, "stream-01", "restart");
-    assert!(
-        screen.contains("op-a on") && screen.contains("restart"),
-        "{screen}"
-    );
+    a.keys("stream-01\r");
+    journal_shows(&mut b, "op-a on ");
+    // Its hold, in the preview of what would go to the same instance.
+    b.keys("x");
+    b.wait_for("Any action on");
+    b.keys("vnc-url\r");
+    let screen = b.wait("the preview", |screen| screen.contains("Y run"));
+    assert!(screen.contains("is carrying out"), "{screen}");
+    assert!(screen.contains("op-a on "), "{screen}");
 }
 
 #[test]
@@ -87,23 +92,26 @@ fn a_store_that_goes_away_is_told_once_and_blocks_no_key() {
     a.wait("help", |screen| screen.contains("Keys"));
     assert!(pressed.elapsed() < Duration::from_secs(2));
     a.keys("q");
+    b.wait_for("cannot be used");
     house.server.signal(Signal::CONT);
     a.wait_for("answers again");
+    b.wait_for("answers again");
     // It is gone: work goes on here.
     b.wait("no notice", |screen| !screen.contains("answers again"));
     house.server.stop();
     b.wait_for("cannot be used");
     preview(&mut b, "sensor-01", "restart");
-    b.keys("Y");
+    b.keys("sensor-01\r");
     b.wait("the end", |_| {
         let journal = crate::support::hosts::lines(&house.state("b").join("journal.jsonl"));
         journal.iter().any(|line| line.contains("\"closed\""))
     });
     house.server.run();
     b.wait_for("answers again");
-    journal_shows(&mut a, "op-b");
-    let told = String::from_utf8_lossy(&b.raw())
-        .matches("cannot be used")
-        .count();
-    assert!(told >= 1, "{told}");
+    journal_shows(&mut a, "op-b on ");
+    // It failed again and again while the action was carried out; it is told once each time that it
+    // went away.
+    b.keys("L");
+    let screen = b.wait_for("Log, newest first");
+    assert_eq!(screen.matches("cannot be used").count(), 2, "{screen}");
 }
