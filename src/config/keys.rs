@@ -167,7 +167,7 @@ pub static ENTRIES: &[Entry] = &[
         key: "shared_store",
         variable: "CVMTOP_SHARED_STORE",
         kind: Kind::Text,
-        help: "PostgreSQL database in which operators on several hosts see each other's actions",
+        help: "PostgreSQL database in which operators on several hosts see each other's actions, and what helped",
         set: |s, raw, _| {
             let url = raw.text()?;
             Address::read(&url)?;

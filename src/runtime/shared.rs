@@ -161,7 +161,7 @@ impl Shared {
     pub async fn claim(self: &Arc<Self>, plan: &Plan) -> Result<Hold, ExecuteError> {
         let of = Held {
             instance: plan.target.id.clone(),
-            target: plan.target.label().to_owned(),
+            target: plan.target.label().clone(),
             entry: plan.entry.clone(),
             // What changes nothing is in nobody's way.
             claims: plan.risk != Risk::None,
