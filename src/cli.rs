@@ -120,7 +120,7 @@ async fn run(cli: &Cli) -> anyhow::Result<u8> {
         Some(Command::Replay(args)) => replay::run(args, global),
         Some(Command::Ticket(args)) => ticket::run(args, global).await,
         Some(Command::Journal(args)) => journal::run(args, global).await,
-        Some(Command::Learned(args)) => learned::run(args, global),
+        Some(Command::Learned(args)) => learned::run(args, global).await,
         Some(Command::Doctor(args)) => doctor::run(args, global).await,
         Some(Command::Debug(args)) => debug::run(args, global),
         Some(Command::Config(args)) => config::run(args, global),

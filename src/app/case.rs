@@ -118,7 +118,8 @@ impl Case {
 
     /// Notes a diagnosis; false when it only repeats the last one.
     pub fn note(&mut self, past: PastCase) -> bool {
-        if self.past.first().is_some_and(|last| past.repeats(last)) {
+        let mut own = self.past.iter().filter(|past| past.on.is_empty());
+        if own.next().is_some_and(|last| past.repeats(last)) {
             return false;
         }
         self.past.insert(0, past);
@@ -128,20 +129,22 @@ impl Case {
 
     /// Notes what brought login back.
     pub fn note_cure(&mut self, action: &str) {
-        if let Some(fault) = self.past.iter_mut().find(|past| past.verdict != "healthy") {
+        let is_fault = |past: &&mut PastCase| past.on.is_empty() && past.verdict != "healthy";
+        if let Some(fault) = self.past.iter_mut().find(is_fault) {
             action.clone_into(&mut fault.cured_by);
         }
     }
 
-    /// Joins what earlier runs found to what this one did.
+    /// Joins what earlier runs and other hosts found to what this run did.
     pub fn recall(&mut self, cases: Vec<PastCase>) {
-        let own = std::mem::take(&mut self.past);
-        let oldest = own.last().map(|past| past.at);
-        self.past = own;
-        let older = cases
+        self.past.retain(|past| past.on.is_empty());
+        let oldest = self.past.last().map(|past| past.at);
+        let earlier = |past: &PastCase| oldest.is_none_or(|oldest| past.at < oldest);
+        let others = cases
             .into_iter()
-            .filter(|past| oldest.is_none_or(|oldest| past.at < oldest));
-        self.past.extend(older);
+            .filter(|past| !past.on.is_empty() || earlier(past));
+        self.past.extend(others);
+        self.past.sort_by_key(|past| std::cmp::Reverse(past.at));
         self.past.truncate(PAST);
     }
 

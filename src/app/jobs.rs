@@ -35,6 +35,8 @@ impl JobState {
 #[derive(Debug)]
 pub struct Executed {
     pub ending: Outcome,
+    /// Another host was at work on the instance, too: what is seen may be its work.
+    pub contested: bool,
     /// A soft restart was accepted and did not get through: the hard one may be offered.
     pub soft_restart_failed: bool,
     /// Set when the rules had changed since they were shown: the same action with the new

@@ -67,7 +67,7 @@ ui_texts! {
     loading, loading_progress, sweep_progress, no_instances, filter_hides_all, listing_failed,
     checking, nothing_selected, not_triaged, looking, looking_deep,
     verdict_healthy, verdict_healthy_so_far, key_unproven, verdict_faulty, verdict_faulty_cause, verdict_inconclusive, verdict_way_open,
-    abstains, onset, past_title, past_cure, past_case, past_healthy, vantage, user_unknown, user_here, masked,
+    abstains, onset, past_title, past_cure, past_on, past_case, past_healthy, vantage, user_unknown, user_here, masked,
     confirmed, port, no_address, looks_lost, looks_label,
     why, coverage, range, other_causes, also_broken, conflict, prior, times_likelier, times_unlikelier,
     very_likely, likely, leading, undecided,

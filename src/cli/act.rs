@@ -22,6 +22,7 @@ use crate::action::plan::{Confirmation, Plan, PlanError};
 use crate::config::Loaded;
 use crate::domain::action::ActionId;
 use crate::domain::instance::Instance;
+use crate::domain::outcome::Outcome;
 use crate::domain::report::Report;
 use crate::domain::said::List;
 use crate::domain::said::Said;
@@ -241,7 +242,7 @@ impl Work<'_> {
         execution: &Execution,
         before: Option<&Report>,
     ) -> Taught {
-        let learnt = kept(self.loaded, plan, execution, before);
+        let learnt = kept(self.loaded, plan, execution, before).await;
         let next = if self.args.wait && deed::leaves_it_broken(execution) {
             output::note(&said::looking_again());
             let (session, look) = (self.session, &self.look);
@@ -300,7 +301,7 @@ pub fn prepare_options(
 }
 
 /// Keeps what an execution proved; the cause that it confirmed.
-pub fn kept(
+pub async fn kept(
     loaded: &Loaded,
     plan: &Plan,
     execution: &Execution,
@@ -313,6 +314,9 @@ pub fn kept(
     });
     if let Err(error) = deed::remember(state_dir, plan, execution, before) {
         output::warn(&error.said());
+    }
+    if execution.outcome == Outcome::Restored {
+        acting::exchange(loaded).await;
     }
     learnt
 }

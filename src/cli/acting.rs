@@ -305,6 +305,8 @@ fn whole_seconds(time: Duration) -> Figure {
 pub fn exit_status(execution: &Execution, waited: bool) -> u8 {
     match execution.outcome {
         Outcome::Failed | Outcome::Unknown | Outcome::Interrupted => 1,
+        // What is seen may be another host's work.
+        _ if execution.contested => 1,
         _ if waited => u8::from(matches!(
             execution.login,
             LoginNow::Broken | LoginNow::Untold

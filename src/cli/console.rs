@@ -29,7 +29,7 @@ pub async fn run(args: &ConsoleArgs, global: &GlobalArgs) -> anyhow::Result<u8> 
 async fn open(args: &ConsoleArgs, global: &GlobalArgs) -> anyhow::Result<End> {
     let overrides = Overrides::from(global);
     let mut loaded = config::load(&overrides)?;
-    fleet::filter_of(args.filter.as_deref(), &loaded.settings)?;
+    fleet::filter_of(args.filter.as_deref(), &loaded)?;
     log::start(&mut loaded);
     for problem in own_guides::install(&loaded) {
         tracing::warn!("{problem}");

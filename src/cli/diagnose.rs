@@ -69,6 +69,10 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
     }
     let named = args.from_neighbours.as_deref();
     let codes = args.from_providers.as_deref();
+    if named.is_some_and(|named| named.iter().any(|name| name.trim().is_empty())) {
+        output::warn(&said::neighbours_empty());
+        return Ok(EXIT_USAGE);
+    }
     let mut options = options(&args.triage, &session.knowledge, &loaded)?;
     let several = args.targets.len() > 1;
     if several {

@@ -17,7 +17,7 @@ use crate::app::filter::{FIELDS, Filter, Matching, Wrong};
 use crate::app::fleet::Row;
 use crate::cloud::Pool;
 use crate::cloud::inventory::{self, InventoryEvent};
-use crate::config::{Loaded, Settings};
+use crate::config::Loaded;
 use crate::domain::evidence::Path;
 use crate::domain::evidence::state::instance_state;
 use crate::domain::history::{LoginSpan, Onset};
@@ -47,7 +47,7 @@ impl Fleet {
     /// everything.
     pub async fn read(global: &GlobalArgs, filter: Option<&str>) -> anyhow::Result<Option<Self>> {
         let loaded = open::settings(global)?;
-        let filter = filter_of(filter, &loaded.settings)?;
+        let filter = filter_of(filter, &loaded)?;
         if let Some(field) = filter.as_ref().and_then(Filter::asks_for_a_look) {
             return Err(output::Fault(said::filter_looks(field)).into());
         }
@@ -186,8 +186,8 @@ fn is_in_order(instance: &Instance) -> bool {
 ///
 /// # Errors
 /// It means nothing.
-pub fn filter_of(text: Option<&str>, settings: &Settings) -> Result<Option<Filter>, output::Fault> {
-    let filter = text.map(|text| Filter::parse_with(text, &settings.filters));
+pub fn filter_of(text: Option<&str>, loaded: &Loaded) -> Result<Option<Filter>, output::Fault> {
+    let filter = text.map(|text| Filter::parse_with(text, &loaded.filters()));
     match filter.as_ref().and_then(Filter::wrong) {
         Some(wrong) => Err(output::Fault(meaningless(wrong))),
         None => Ok(filter),

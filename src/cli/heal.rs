@@ -310,7 +310,7 @@ impl Healer<'_> {
                 options.instance_is_fresh = false;
                 continue;
             }
-            let learnt = act::kept(self.loaded, plan, &execution, Some(report));
+            let learnt = act::kept(self.loaded, plan, &execution, Some(report)).await;
             return Ok(Tried::Sent(Box::new(Step {
                 plan: plan.clone(),
                 execution,

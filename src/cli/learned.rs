@@ -8,14 +8,16 @@ use serde_json::json;
 
 use super::args::{GlobalArgs, LearnedArgs, TextOrJson};
 use super::said;
-use super::{EXIT_NOTHING, open, output};
+use super::{EXIT_NOTHING, acting, open, output};
 use crate::diagnosis::learn;
 use crate::runtime::{clock, session};
 use crate::store::outcomes::Outcomes;
 
-pub fn run(args: &LearnedArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
+pub async fn run(args: &LearnedArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
     let loaded = open::settings(global)?;
     let outcomes = Outcomes::in_directory(&loaded.paths.state_dir);
+    let outcomes = outcomes.with_colleagues(loaded.has_colleagues());
+    acting::exchange(&loaded).await;
     let now = clock::now();
     if args.reset {
         let count = outcomes.read(now)?.len();
@@ -32,6 +34,7 @@ pub fn run(args: &LearnedArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
         return Ok(0);
     }
     let read = outcomes.read(now)?;
+    let elsewhere = outcomes.of_colleagues(now)?.len();
     let priors = learn::priors(&session::knowledge(&loaded.settings)?, &read);
     let notes = learn::notes(&priors);
     match args.format {
@@ -41,13 +44,21 @@ pub fn run(args: &LearnedArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
                 .filter(|p| p.cases > 0)
                 .map(|p| json!({"cause": p.cause, "shipped": p.shipped, "learnt": p.learnt, "cases": p.cases}))
                 .collect();
-            output::print(&format!(
-                "{}\n",
-                json!({"outcomes": read.len(), "priors": moved})
-            ))?;
+            let mut told = json!({"outcomes": read.len(), "priors": moved});
+            if elsewhere > 0 {
+                told["elsewhere"] = elsewhere.into();
+            }
+            output::print(&format!("{told}\n"))?;
         }
         TextOrJson::Text => {
             let mut out = format!("{}\n", output::said(&said::outcomes(read.len())));
+            if elsewhere > 0 {
+                let _ = writeln!(
+                    out,
+                    "  {}",
+                    output::said(&said::outcomes_elsewhere(elsewhere))
+                );
+            }
             for note in notes {
                 let _ = writeln!(out, "  {}", output::said(&note));
             }

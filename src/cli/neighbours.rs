@@ -44,7 +44,7 @@ pub async fn join(
     let facts = triage.facts.as_ref();
     let now = facts.and_then(|facts| facts.instance.as_ref());
     let now = now.unwrap_or(instance).clone();
-    let choice = match choose(session, &now, facts, named).await {
+    let choice = match choose(session, &now, facts, named, &[]).await {
         Ok(choice) => choice,
         Err(why) => return output::warn(&said::neighbours_not(why)),
     };

@@ -36,7 +36,7 @@ pub async fn cloud(
     match loaded.demo {
         Some(fleet) => {
             let mut session = demo_cloud::session(loaded.settings.clone(), fleet).await?;
-            session.knowledge = session.learnt(&loaded.paths.state_dir);
+            session.knowledge = session.learnt(loaded);
             Ok(session)
         }
         None => Session::open(loaded, warn).await,
@@ -54,7 +54,11 @@ pub async fn session(global: &GlobalArgs) -> anyhow::Result<Session> {
 /// # Errors
 /// As for [`cloud`].
 pub async fn on(loaded: &Loaded) -> Result<Session, SessionError> {
-    let session = cloud(loaded, &mut |warning| output::warn(&warning)).await?;
+    let mut session = cloud(loaded, &mut |warning| output::warn(&warning)).await?;
     acting::start_up(&session, loaded).await;
+    if loaded.has_colleagues() {
+        // With what the others have learned by now.
+        session.knowledge = session.learnt(loaded);
+    }
     Ok(session)
 }

@@ -57,6 +57,7 @@ said! { "cli":
     would_forget(n: Number) = "{n:outcome} would be forgotten; repeat with --reset --yes";
     forgotten(n: Number) = "{n:outcome} forgotten, the shipped priors hold again";
     outcomes(n: Number) = "{n:outcome}";
+    outcomes_elsewhere(n: Number) = "of these, {n} from other hosts";
     both_given() = "give either --error or --search, not both";
     no_such_guide(slug: Raw) = "there is no guide `{slug}`; `cvmtop guide` lists all";
     no_such_guide_near(slug: Raw, near: Name) = "there is no guide `{slug}`; did you mean `{near}`?";
@@ -201,6 +202,7 @@ said! { "cli":
     man_environment() = "ENVIRONMENT";
     man_see_also() = "SEE ALSO";
     man_options_of_all() = "The options of every command are in `cvmtop`(1).";
+    neighbours_empty() = "`--from-neighbours=` lacks a name: without `=` it says which instances could look";
     neighbours_form(most: Number) = "`--from-neighbours` takes {most} names at most, for one target";
     neighbours_not(why: Said) = "not asked to look: {why}";
     neighbours_could(who: List, price: Said, command: Raw) = "could look at the login port from where they stand: {who} ({price}). Nothing was run; to agree, name them: {command}";

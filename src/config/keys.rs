@@ -171,7 +171,7 @@ pub static ENTRIES: &[Entry] = &[
         key: "shared_store",
         variable: "CVMTOP_SHARED_STORE",
         kind: Kind::Text,
-        help: "PostgreSQL database in which operators on several hosts see each other's actions",
+        help: "PostgreSQL database in which operators on several hosts see each other's actions, and what helped",
         set: |s, raw, _| {
             let url = raw.text()?;
             Address::read(&url)?;
@@ -394,6 +394,14 @@ pub static ENTRIES: &[Entry] = &[
         help: "ports that tell a dead host from a filtered one",
         set: setter!(probe.neighbour_ports, ports),
         show: |s| ports(&s.probe.neighbour_ports),
+    },
+    Entry {
+        key: "probe.production_tags",
+        variable: "CVMTOP_PRODUCTION_TAGS",
+        kind: Kind::Texts,
+        help: "values of tags that mark production: such instances are the last to look at another one",
+        set: setter!(probe.production_tags, texts),
+        show: |s| format!("{:?}", s.probe.production_tags),
     },
     Entry {
         key: "probe.tuples",

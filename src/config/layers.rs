@@ -104,6 +104,23 @@ impl Loaded {
         self.warnings.iter().any(|p| p.severity == Severity::Error)
     }
 
+    /// Other hosts see what is done here, and are seen. A demo is no concern of others.
+    pub fn has_colleagues(&self) -> bool {
+        self.settings.shared_store.is_some() && self.demo.is_none()
+    }
+
+    /// Filters by name, for console and command line alike: those of the settings, and those of a
+    /// demo of thousands, whose own stories are found by a name.
+    pub fn filters(&self) -> BTreeMap<String, String> {
+        let mut filters = self.settings.filters.clone();
+        if self.demo.is_some_and(|added| added > 0) {
+            filters
+                .entry("stories".to_owned())
+                .or_insert_with(|| "!fleet-".to_owned());
+        }
+        filters
+    }
+
     /// Effective value and origin of every setting, in the order of the default file.
     pub fn rows(&self) -> Vec<(&'static str, String, Origin)> {
         ENTRIES

@@ -165,6 +165,8 @@ pub struct ProbeSettings {
     pub vantage: VantageSetting,
     /// Ports that tell a dead host from a filtered one.
     pub neighbour_ports: Vec<u16>,
+    /// Values of tags that mark what is not to be touched.
+    pub production_tags: Vec<String>,
     /// What the port verification looks at beside the common ports (`domain::port_check::Tuple`).
     pub tuples: Vec<String>,
     /// For one connection.
@@ -303,6 +305,9 @@ impl Default for Settings {
                 ports: vec![22, 3389],
                 vantage: VantageSetting::Both,
                 neighbour_ports: vec![22, 80, 443, 3389],
+                production_tags: ["prod", "production", "prd", "live"]
+                    .map(str::to_owned)
+                    .to_vec(),
                 tuples: Vec::new(),
                 timeout: Duration::from_secs(3),
                 guest_timeout: Duration::from_secs(30),

@@ -191,6 +191,7 @@ mod tests {
     fn a_cause_is_confirmed_by_an_action_that_really_cures_it_and_only_for_a_month() {
         let at = |days: i64| Timestamp::from_second(1_700_000_000 + days * 86_400).unwrap();
         let case = |days, cause: &str, cured_by: &str| PastCase {
+            on: String::new(),
             at: at(days),
             instance: "ins-1".to_owned(),
             verdict: "faulty".to_owned(),

@@ -3,12 +3,12 @@
 //! Must not live here: where it is kept (`store::history`), how it is shown (`view`).
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::report::{Report, Verdict};
 
 /// A diagnosis that was made.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PastCase {
     pub at: Timestamp,
     pub instance: String,
@@ -19,6 +19,9 @@ pub struct PastCase {
     pub probability: f64,
     /// Id of the action that cured it; empty where none did.
     pub cured_by: String,
+    /// Name of the host where it was made; empty for this one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub on: String,
 }
 
 /// A diagnosis that says the same as the last one is another case only after this time.
@@ -40,6 +43,7 @@ impl PastCase {
             cause: top.id.clone(),
             probability: top.probability,
             cured_by: String::new(),
+            on: String::new(),
         })
     }
 

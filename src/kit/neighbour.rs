@@ -161,28 +161,30 @@ fn v4(addresses: &[IpAddr]) -> Vec<IpAddr> {
 }
 
 /// Instances that could look, the best first on each path: those that the rules let in, because
-/// their silence then speaks of the guest; of these not production, and with other groups than the
-/// instance, because they tell its groups from its guest.
-pub fn ranked(
+/// their silence then speaks of the guest; to the public address those of another region; of these
+/// not production, and with other groups than the instance, because they tell its groups from its
+/// guest. `production` holds values of tags.
+pub fn ranked<'a>(
     target: &Instance,
-    others: &[Instance],
-    let_in: impl Fn(&Instance) -> Option<bool>,
+    others: impl IntoIterator<Item = &'a Instance>,
+    production: &[String],
+    let_in: impl Fn(&Neighbour) -> Option<bool>,
 ) -> Vec<Neighbour> {
-    let able = others
-        .iter()
-        .filter_map(|it| Neighbour::of(target, it).ok());
+    let able = others.into_iter();
+    let able = able.filter_map(|it| Neighbour::of(target, it).ok());
     let mut able: Vec<Neighbour> = able.collect();
     able.sort_by_cached_key(|it| {
         let other = &it.instance;
         let groups = &other.security_group_ids;
         (
             it.path,
-            match let_in(other) {
+            match let_in(it) {
                 Some(true) => 0,
                 None => 1,
                 Some(false) => 2,
             },
-            is_production(&other.tags),
+            it.path == Path::Elsewhere && other.region == target.region,
+            is_production(&other.tags, production),
             groups
                 .iter()
                 .any(|id| target.security_group_ids.contains(id)),
@@ -214,8 +216,10 @@ pub fn best(target: &Instance, ranked: Vec<Neighbour>) -> Vec<Neighbour> {
 }
 
 /// Tags by which people mark what they do not want touched.
-fn is_production(tags: &BTreeMap<String, String>) -> bool {
-    const WORDS: [&str; 4] = ["prod", "production", "prd", "live"];
-    let is = |value: &String| WORDS.contains(&value.trim().to_ascii_lowercase().as_str());
+fn is_production(tags: &BTreeMap<String, String>, words: &[String]) -> bool {
+    let is = |value: &String| {
+        let value = value.trim();
+        words.iter().any(|word| word.eq_ignore_ascii_case(value))
+    };
     tags.values().any(is)
 }

@@ -205,6 +205,12 @@ impl Backend {
         }
     }
 
+    /// All that were listed.
+    pub fn listed(&self) -> Vec<Arc<Instance>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.values().cloned().collect()
+    }
+
     /// A listed instance.
     pub fn instance(&self, id: &str) -> Option<Arc<Instance>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

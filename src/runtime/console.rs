@@ -81,14 +81,7 @@ fn fresh(loaded: &Loaded, prepared: &Prepared, capability: Capability) -> State 
     state.rhythm.on = settings.probe.background;
     state.rhythm.every = intervals(settings);
     state.weighing.on = settings.probe.weigh;
-    let mut filters = settings.filters.clone();
-    // Among thousands of instances that were added, the demo's own stories are found by a name.
-    if loaded.demo.is_some_and(|added| added > 0) {
-        filters
-            .entry("stories".to_owned())
-            .or_insert_with(|| "!fleet-".to_owned());
-    }
-    state.fleet.save_filters(filters);
+    state.fleet.save_filters(loaded.filters());
     state.keys = prepared.keys.clone();
     state
 }

@@ -117,6 +117,16 @@ pub fn next(after: Report, before: Option<&Report>) -> Next {
     }
 }
 
+/// The diagnosis before an execution that brought login back, where nobody else was at work on it.
+fn cured_by_it<'a>(
+    plan: &Plan,
+    execution: &Execution,
+    before: Option<&'a Report>,
+) -> Option<&'a Report> {
+    let restored = execution.outcome == Outcome::Restored && !execution.contested;
+    before.filter(|_| restored && plan.reverses.is_none())
+}
+
 /// Keeps the cause that a cure has confirmed; its id, or `None` when several could have been it.
 ///
 /// # Errors
@@ -127,8 +137,7 @@ pub fn learn(
     execution: &Execution,
     before: Option<&Report>,
 ) -> Result<Option<String>, StoreError> {
-    let (Outcome::Restored, Some(before), None) = (execution.outcome, before, &plan.reverses)
-    else {
+    let Some(before) = cured_by_it(plan, execution, before) else {
         return Ok(None);
     };
     let Some(cause) = confirmed_by(before, plan.action.as_str()) else {
@@ -152,8 +161,7 @@ pub fn remember(
     execution: &Execution,
     before: Option<&Report>,
 ) -> Result<(), StoreError> {
-    let (Outcome::Restored, Some(before), None) = (execution.outcome, before, &plan.reverses)
-    else {
+    let Some(before) = cured_by_it(plan, execution, before) else {
         return Ok(());
     };
     let Some(case) = PastCase::of(before, jiff::Timestamp::now()) else {

@@ -186,6 +186,8 @@ impl<'a> Around<'a> {
 pub struct Execution {
     pub entry: String,
     pub outcome: Outcome,
+    /// True when another host was at work on the instance, too, while the shared store was away.
+    pub contested: bool,
     /// True when the cloud accepted the last call that was sent.
     pub accepted: bool,
     /// True when the cloud refused because the rules had changed since they were shown: plan
@@ -319,6 +321,7 @@ async fn carry_out(
         output: Vec::new(),
         before_request,
         started: Instant::now(),
+        hold,
         accepted: false,
         stale: false,
     };
@@ -335,6 +338,13 @@ async fn carry_out(
         (after, again, judgement) = Box::pin(verified(&run, around, probe, was, &detail)).await;
         (outcome, now, detail) = (judgement.outcome, judgement.login, judgement.detail);
     }
+    let lost = run.lost().await;
+    if let Some(why) = lost
+        .as_ref()
+        .filter(|why| !detail.contains(&why.to_string()))
+    {
+        detail = detail.and(why.clone());
+    }
     run.note(Event::Closed {
         outcome,
         detail: detail.clone(),
@@ -342,6 +352,7 @@ async fn carry_out(
     Ok(Execution {
         entry: plan.entry.clone(),
         outcome,
+        contested: lost.is_some(),
         accepted: run.accepted,
         stale: run.stale,
         evidence,

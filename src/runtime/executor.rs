@@ -142,6 +142,11 @@ impl Executor {
         self.spawn("settle", None, async move {
             duties::keep_settled(&backend, &out).await;
         });
+        let backend = self.backend.clone();
+        let out = self.messages.clone();
+        self.spawn("shared store", None, async move {
+            duties::keep_shared(&backend, &out).await;
+        });
     }
 
     /// Reads or writes the history.
@@ -425,7 +430,7 @@ async fn list(backend: &Backend, generation: u64, out: &mpsc::Sender<Message>) {
     let opened = Message::Opened {
         place,
         host: session.host.clone(),
-        knowledge: session.learnt(&backend.loaded.paths.state_dir),
+        knowledge: session.learnt(&backend.loaded),
     };
     let _ = out.send(opened).await;
     for text in backend.take_warnings() {

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -19,7 +20,7 @@ use crate::action::session::looks_at;
 use crate::cloud::automation::{self, Run, RunEnd};
 use crate::cloud::facts::CloudFacts;
 use crate::cloud::said::host_configuration_no;
-use crate::cloud::wire::{self, AgentItem};
+use crate::cloud::wire::{self, AgentItem, InstanceSetItem};
 use crate::cloud::{CloudError, said as cloud_said};
 use crate::domain::api_call::ApiCall;
 use crate::domain::evidence::{Path, Reading, Source, State, Status, group};
@@ -36,8 +37,11 @@ use crate::store::journal::{Event, Journal, Place, Record};
 const LIMIT: Duration = Duration::from_secs(25);
 /// How often the service is asked whether the script has ended.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Instances whose agents are asked about: the best of those that could look.
-const MOST_ASKED: usize = 20;
+/// Instances whose agents are asked about: the best of those that could look on each path, and of
+/// those that are far away the best of each region.
+const MOST_ASKED: usize = 10;
+/// Regions whose agents are asked about, one by one until somebody is online.
+const MOST_REGIONS: usize = 3;
 /// Calls and seconds that a look mostly takes, for each instance and in all.
 const USUAL_CALLS: usize = 7;
 const USUAL_SECONDS: usize = 8;
@@ -69,7 +73,7 @@ pub fn names(session: &Session, instance: &Instance, facts: &CloudFacts) -> Vec<
     if !session.settings.lets_look_inside() {
         return Vec::new();
     }
-    let best = neighbour::best(instance, ranked(instance, facts));
+    let best = neighbour::best(instance, ranked(session, instance, facts, &[]));
     let of = |it: Neighbour| NeighbourName {
         path: it.path,
         id: it.instance.id.clone(),
@@ -78,16 +82,29 @@ pub fn names(session: &Session, instance: &Instance, facts: &CloudFacts) -> Vec<
     best.into_iter().map(of).collect()
 }
 
-fn ranked(instance: &Instance, facts: &CloudFacts) -> Vec<Neighbour> {
+fn ranked(
+    session: &Session,
+    instance: &Instance,
+    facts: &CloudFacts,
+    listed: &[Arc<Instance>],
+) -> Vec<Neighbour> {
     let groups = groups_of(facts);
-    let let_in = |other: &Instance| {
-        let source = *other.private_addresses.first()?;
+    let let_in = |it: &Neighbour| {
+        let other = &it.instance;
+        let source = match it.path {
+            Path::Elsewhere => *other.public_addresses.first()?,
+            _ => *other.private_addresses.first()?,
+        };
         match verdict(instance, facts, groups.as_deref()?, source).0 {
             Verdict::Unresolved => None,
             verdict => Some(verdict == Verdict::Allow),
         }
     };
-    neighbour::ranked(instance, &facts.around, let_in)
+    let mut seen = BTreeSet::new();
+    let others = facts.around.iter().chain(listed.iter().map(AsRef::as_ref));
+    let others = others.filter(|it| seen.insert(it.id.as_str()));
+    let production = &session.settings.probe.production_tags;
+    neighbour::ranked(instance, others, production, let_in)
 }
 
 fn groups_of(facts: &CloudFacts) -> Option<Vec<SecurityGroup>> {
@@ -109,7 +126,8 @@ fn verdict(
     (found.verdict, found.sentence(question))
 }
 
-/// Chooses who looks: those that are named, or the best that are online. Nothing is run.
+/// Chooses who looks: those that are named, or the best that are online, of those around the instance
+/// and of those that are `listed` already. Nothing is run.
 ///
 /// # Errors
 /// One sentence: nobody may be asked here.
@@ -118,6 +136,7 @@ pub async fn choose(
     instance: &Instance,
     facts: Option<&CloudFacts>,
     named: &[String],
+    listed: &[Arc<Instance>],
 ) -> Result<Choice, Said> {
     if !session.settings.lets_look_inside() {
         return Err(said::neighbours_read_only());
@@ -125,11 +144,26 @@ pub async fn choose(
     let cloud = session.cloud.as_ref().filter(|_| !instance.is_static);
     let cloud = cloud.ok_or_else(host_configuration_no)?;
     let mut choice = Choice::default();
-    let able = if named.is_empty() {
-        facts
-            .map(|facts| ranked(instance, facts))
-            .unwrap_or_default()
-    } else {
+    if named.is_empty() {
+        let able = match facts {
+            Some(facts) => could_look(session, cloud, instance, facts, listed).await,
+            None => Vec::new(),
+        };
+        let any = !able.is_empty();
+        let online = best_online(cloud, able).await;
+        let online = online.map_err(|error| error.said())?;
+        choice.neighbours = neighbour::best(instance, online);
+        if choice.neighbours.is_empty() {
+            let why = if any {
+                said::no_neighbour_online()
+            } else {
+                said::no_neighbour()
+            };
+            choice.left_out.push(why);
+        }
+        return Ok(choice);
+    }
+    let able: Vec<Neighbour> = {
         let found = targets::find_all(session, named).await;
         let able = found.into_iter().map(|found| {
             let other = found.map_err(|error| error.said())?;
@@ -141,25 +175,12 @@ pub async fn choose(
             .extend(not.into_iter().filter_map(Result::err));
         able.into_iter().filter_map(Result::ok).collect()
     };
-    let able: Vec<Neighbour> = able.into_iter().take(MOST_ASKED).collect();
-    if able.is_empty() {
-        if choice.left_out.is_empty() {
-            choice.left_out.push(said::no_neighbour());
-        }
-        return Ok(choice);
-    }
     let online = online(cloud, &able).await.map_err(|error| error.said())?;
     let (able, offline): (Vec<_>, Vec<_>) = able
         .into_iter()
         .partition(|it| online.contains(&it.instance.id));
     let kept = able.clone();
     choice.neighbours = neighbour::best(instance, able);
-    if named.is_empty() {
-        if choice.neighbours.is_empty() {
-            choice.left_out.push(said::no_neighbour_online());
-        }
-        return Ok(choice);
-    }
     let label = |it: Neighbour| it.instance.label().to_owned();
     let offline = offline
         .into_iter()
@@ -176,6 +197,97 @@ pub async fn choose(
         .collect();
     choice.left_out.extend(spare);
     Ok(choice)
+}
+
+/// Those that could look, the best first on each path. Where nothing is listed, the other subnets of
+/// the VPC are asked for once, and other regions only for a path that these leave.
+async fn could_look(
+    session: &Session,
+    cloud: &Cloud,
+    instance: &Instance,
+    facts: &CloudFacts,
+    listed: &[Arc<Instance>],
+) -> Vec<Neighbour> {
+    let mut able = ranked(session, instance, facts, listed);
+    let paths = |able: &[Neighbour]| able.iter().map(|it| it.path).collect::<BTreeSet<_>>();
+    if !listed.is_empty() {
+        return able;
+    }
+    let mut more = Vec::new();
+    if !instance.vpc_id.is_empty() && !paths(&able).contains(&Path::Vpc) {
+        let of_vpc = json!({"Name": "vpc-id", "Values": [instance.vpc_id]});
+        more.extend(running(cloud, &instance.region, Some(of_vpc)).await);
+        able = ranked(session, instance, facts, &more);
+    }
+    let is_public = instance.public_addresses.iter().any(IpAddr::is_ipv4);
+    // Of `all` regions most hold nothing: there somebody can be named.
+    let other = |region: &&String| **region != instance.region && **region != "all";
+    for region in cloud.regions.iter().filter(other).take(MOST_REGIONS) {
+        if !is_public || paths(&able).len() >= neighbour::MOST {
+            break;
+        }
+        more.extend(running(cloud, region, None).await);
+        able = ranked(session, instance, facts, &more);
+    }
+    able
+}
+
+/// Some that run in a region. What cannot be read is nobody.
+async fn running(
+    cloud: &Cloud,
+    region: &str,
+    filter: Option<serde_json::Value>,
+) -> Vec<Arc<Instance>> {
+    let state = json!({"Name": "instance-state", "Values": ["RUNNING"]});
+    let filters: Vec<_> = filter.into_iter().chain([state]).collect();
+    let parameters = json!({"Filters": filters, "Offset": 0, "Limit": 50});
+    let call = ApiCall::new("cvm", "DescribeInstances", region, parameters);
+    let Ok(answer) = cloud.client.call(&call).await else {
+        return Vec::new();
+    };
+    let (items, _) = wire::list::<InstanceSetItem>(&answer.response, "InstanceSet");
+    let items = items.into_iter().map(|item| item.into_domain(region));
+    items.map(Arc::new).collect()
+}
+
+/// The best whose agents are online: those of the own network by one question, others only for a
+/// path that these leave.
+async fn best_online(cloud: &Cloud, able: Vec<Neighbour>) -> Result<Vec<Neighbour>, CloudError> {
+    let mut near: BTreeMap<Path, Vec<Neighbour>> = BTreeMap::new();
+    let mut far: Vec<(String, Vec<Neighbour>)> = Vec::new();
+    for it in able {
+        let region = it.instance.region.clone();
+        let of = if it.path == Path::Elsewhere {
+            let at = far.iter().position(|(known, _)| *known == region);
+            let at = at.unwrap_or_else(|| {
+                far.push((region, Vec::new()));
+                far.len() - 1
+            });
+            &mut far[at].1
+        } else {
+            near.entry(it.path).or_default()
+        };
+        if of.len() < MOST_ASKED {
+            of.push(it);
+        }
+    }
+    let kept = async |asked: Vec<Neighbour>| {
+        let online = online(cloud, &asked).await?;
+        let is_online = |it: &Neighbour| online.contains(&it.instance.id);
+        Ok::<_, CloudError>(asked.into_iter().filter(is_online).collect::<Vec<_>>())
+    };
+    let mut found = kept(near.into_values().flatten().collect()).await?;
+    let paths: BTreeSet<Path> = found.iter().map(|it| it.path).collect();
+    if paths.len() < neighbour::MOST {
+        for (_, asked) in far.into_iter().take(MOST_REGIONS) {
+            let online = kept(asked).await?;
+            if !online.is_empty() {
+                found.extend(online);
+                break;
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Ids of those whose agents are online.

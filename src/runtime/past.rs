@@ -73,7 +73,9 @@ impl Past {
             Err(error) => tracing::warn!(%error, "failed cures are not counted"),
         }
         match History::existing(state_dir).and_then(|history| match history {
-            Some(history) => history.cases(instance, CASES),
+            Some(history) => history
+                .with_colleagues(loaded.has_colleagues())
+                .cases(instance, CASES),
             None => Ok(Vec::new()),
         }) {
             Ok(cases) => {

@@ -126,7 +126,7 @@ pub fn apply(
     let (ui, before) = (&settings.ui, &old.ui);
     let mut effects = Vec::new();
     state.keys = reloaded.prepared.keys.clone();
-    state.fleet.save_filters(settings.filters.clone());
+    state.fleet.save_filters(reloaded.loaded.filters());
     looks.themes.clone_from(&reloaded.prepared.themes);
     state.looks.themes = looks.themes.iter().map(|t| t.name.clone()).collect();
     if ui.theme != before.theme {

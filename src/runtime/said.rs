@@ -220,6 +220,7 @@ said! { "runtime":
     being_carried_out(entry: Name, user: Name, host: Name) = "entry {entry} is still being carried out by {user} on {host}; wait for its end";
     held_elsewhere(entry: Name) = "entry {entry} is being carried out or taken back by another program";
     held_on_host(target: Name, who: Raw, entry: Name) = "{target}: {who} is at work on it from another host (entry {entry}); nothing was sent, try again when that has ended (`cvmtop journal`)";
+    hold_lost(target: Name, who: Raw, entry: Name) = "{target}: {who} holds it from another host (entry {entry}): both of you were at work on it while the shared store was away; nothing more is sent from here, and what is seen of it may be the other's work (`cvmtop journal`)";
     shared_down(store: Name, why: Said) = "the shared store {store} cannot be used: {why}; work goes on here, but what is done on other hosts is not seen, and they are told later";
     shared_again(store: Name) = "the shared store {store} answers again; what was done here in between follows now";
     shared_slow() = "it does not answer within 2 s";

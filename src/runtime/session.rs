@@ -2,7 +2,6 @@
 //!
 //! Must not live here: parsing of flags (`cli`) or of files (`config`).
 
-use std::path::Path;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -86,7 +85,7 @@ impl Session {
             settings: Arc::new(settings.clone()),
             cloud,
             no_cloud,
-            knowledge: learnt(&taught, &loaded.paths.state_dir),
+            knowledge: learnt(&taught, loaded),
             taught,
             host: host_name(),
         })
@@ -102,7 +101,7 @@ impl Session {
             settings: Arc::new(loaded.settings.clone()),
             cloud: None,
             no_cloud: Some(why),
-            knowledge: learnt(&taught, &loaded.paths.state_dir),
+            knowledge: learnt(&taught, loaded),
             taught,
             host: host_name(),
         })
@@ -162,13 +161,15 @@ impl SessionError {
 impl Session {
     /// The knowledge with the priors that confirmed outcomes have moved. A file of outcomes that
     /// cannot be read teaches nothing.
-    pub fn learnt(&self, state_dir: &Path) -> Arc<Knowledge> {
-        learnt(&self.taught, state_dir)
+    pub fn learnt(&self, loaded: &Loaded) -> Arc<Knowledge> {
+        learnt(&self.taught, loaded)
     }
 }
 
-fn learnt(taught: &Arc<Knowledge>, state_dir: &Path) -> Arc<Knowledge> {
-    match Outcomes::in_directory(state_dir).read(clock::now()) {
+fn learnt(taught: &Arc<Knowledge>, loaded: &Loaded) -> Arc<Knowledge> {
+    let outcomes = Outcomes::in_directory(&loaded.paths.state_dir);
+    let outcomes = outcomes.with_colleagues(loaded.has_colleagues());
+    match outcomes.read(clock::now()) {
         Ok(outcomes) if !outcomes.is_empty() => Arc::new(learn::apply(taught, &outcomes)),
         _ => taught.clone(),
     }

@@ -6,6 +6,7 @@
 //! told of a store that does not answer. Must not live here: statements (`session`), the files
 //! (`store::journal`).
 
+mod notes;
 mod password;
 mod session;
 
@@ -44,6 +45,8 @@ pub struct Shared {
     password_env: Option<String>,
     ca_bundle: Option<PathBuf>,
     journal: Journal,
+    /// Outcomes and past cases lie there, too.
+    state_dir: PathBuf,
     author: Author,
     state: Mutex<State>,
     /// Told at once; else kept until somebody asks.
@@ -74,10 +77,9 @@ impl Shared {
     /// The store that the settings name. A demo is no concern of others.
     pub fn of(loaded: &Loaded, tell: Option<fn(&Said)>) -> Option<Arc<Self>> {
         let url = loaded.settings.shared_store.as_deref()?;
-        let address = Address::read(url).ok()?;
-        if loaded.demo.is_some() {
-            return None;
-        }
+        let address = Address::read(url)
+            .ok()
+            .filter(|_| loaded.has_colleagues())?;
         Some(Arc::new(Self {
             address,
             password_env: loaded.settings.shared_store_password_env.clone(),
@@ -85,6 +87,7 @@ impl Shared {
             journal: Journal::in_directory(&loaded.paths.state_dir)
                 .shared(loaded.settings.shared_state)
                 .with_colleagues(true),
+            state_dir: loaded.paths.state_dir.clone(),
             author: author(),
             state: Mutex::default(),
             tell,
@@ -128,14 +131,10 @@ impl Shared {
         let mut exchange = self.begin().await?;
         exchange.with_store(session.store());
         let host = exchange.cursor.host.clone();
-        for _ in 0..MOST_ROUNDS {
-            let (lines, to) = exchange.own_lines(BYTES_A_ROUND)?;
-            if to == exchange.cursor.pushed {
-                break;
-            }
-            session.push(&host, &lines).await?;
-            exchange.cursor.pushed = to;
-            exchange.save()?;
+        let pushed = push(&mut session, &mut exchange).await;
+        // A store that cannot be written can still be read.
+        if matches!(&pushed, Err(failure) if !failure.is_refusal()) {
+            return pushed;
         }
         for _ in 0..MOST_ROUNDS {
             let (lines, last) = session.pull(&host, exchange.cursor.pulled).await?;
@@ -150,7 +149,9 @@ impl Shared {
             exchange.save()?;
         }
         self.journal.set_holds(session.holds(&host).await?);
-        Ok(())
+        let named = &self.author.host;
+        let learned = notes::exchange(&mut session, &mut exchange, &self.state_dir, named).await;
+        pushed.and(learned)
     }
 
     /// Claims the instance of a plan among the hosts. Where the store does not answer, work goes on.
@@ -160,27 +161,34 @@ impl Shared {
     pub async fn claim(self: &Arc<Self>, plan: &Plan) -> Result<Hold, ExecuteError> {
         let of = Held {
             instance: plan.target.id.clone(),
+            target: plan.target.label().clone(),
             entry: plan.entry.clone(),
             // What changes nothing is in nobody's way.
             claims: plan.risk != Risk::None,
         };
-        match Box::pin(self.try_claim(&of)).await {
-            Ok(Claim::Ours) => self.note_claim(&of),
+        let standing = Arc::new(Mutex::new(match Box::pin(self.try_claim(&of)).await {
+            Ok(Claim::Ours) => {
+                self.note_claim(&of);
+                Standing::Held
+            }
             Ok(Claim::Theirs { author, entry }) => {
                 self.note(Ok(()));
-                let target = plan.target.label();
-                return Err(ExecuteError::Busy(said::held_on_host(
-                    target, author, entry,
-                )));
+                let why = said::held_on_host(&of.target, author, entry);
+                return Err(ExecuteError::Busy(why));
             }
-            Err(failure) => self.note(Err(failure)),
-        }
+            Err(failure) => {
+                self.note(Err(failure));
+                Standing::Unsure
+            }
+        }));
         let written = Arc::new(Notify::new());
         let (ends, ended) = oneshot::channel();
-        let beat = Box::pin(self.clone().beat(of.clone(), written.clone(), ended));
+        let of_beat = (of.clone(), standing.clone());
+        let beat = Box::pin(self.clone().beat(of_beat, written.clone(), ended));
         Ok(Hold {
             shared: self.clone(),
             of,
+            standing,
             written,
             ends,
             beat: tokio::spawn(beat),
@@ -202,7 +210,7 @@ impl Shared {
     /// Renews a hold and passes on what was written, until it is let go.
     async fn beat(
         self: Arc<Self>,
-        of: Held,
+        (of, standing): (Held, Arc<Mutex<Standing>>),
         written: Arc<Notify>,
         mut ended: oneshot::Receiver<()>,
     ) {
@@ -215,11 +223,38 @@ impl Shared {
                 () = tokio::time::sleep(BEAT) => {}
             }
             // What has been sent is followed to its end, whoever holds the instance by now.
-            match Box::pin(self.try_claim(&of)).await {
-                Ok(_) => self.note_claim(&of),
-                Err(failure) => self.note(Err(failure)),
-            }
+            Box::pin(self.renew(&of, &standing)).await;
             self.exchange().await;
+        }
+    }
+
+    /// Renews a hold. Whoever finds another host in it, after the store was away, has lost it for
+    /// good and is told.
+    async fn renew(&self, of: &Held, standing: &Mutex<Standing>) {
+        let known = || standing.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*known(), Standing::Lost(_)) {
+            return;
+        }
+        let claimed = self.try_claim(of).await;
+        let (now, done) = match claimed {
+            Ok(Claim::Ours) => (Standing::Held, Ok(())),
+            Ok(Claim::Theirs { author, entry }) => {
+                let why = said::hold_lost(&of.target, author, entry);
+                (Standing::Lost(why), Ok(()))
+            }
+            Err(failure) => (Standing::Unsure, Err(failure)),
+        };
+        if of.claims || done.is_err() {
+            self.note(done);
+        }
+        let lost = match &now {
+            Standing::Lost(why) if !matches!(*known(), Standing::Lost(_)) => Some(why.clone()),
+            _ => None,
+        };
+        *known() = now;
+        if let Some(text) = lost {
+            let is_good = false;
+            self.tell(News { is_good, text });
         }
     }
 
@@ -284,10 +319,15 @@ impl Shared {
                 })
             }
         };
-        match (news, self.tell) {
-            (Some(news), Some(tell)) => tell(&news.text),
-            (Some(news), None) => self.state().news.push(news),
-            (None, _) => {}
+        if let Some(news) = news {
+            self.tell(news);
+        }
+    }
+
+    fn tell(&self, news: News) {
+        match self.tell {
+            Some(tell) => tell(&news.text),
+            None => self.state().news.push(news),
         }
     }
 
@@ -300,11 +340,38 @@ impl Shared {
     }
 }
 
+/// Passes on what the own journal has more than the store.
+async fn push(session: &mut Session, exchange: &mut Exchange) -> Result<(), Failure> {
+    let host = exchange.cursor.host.clone();
+    for _ in 0..MOST_ROUNDS {
+        let (lines, to) = exchange.own_lines(BYTES_A_ROUND)?;
+        if to == exchange.cursor.pushed {
+            break;
+        }
+        session.push(&host, &lines).await?;
+        exchange.cursor.pushed = to;
+        exchange.save()?;
+    }
+    Ok(())
+}
+
 #[derive(Debug, Clone)]
 struct Held {
     instance: String,
+    /// What people call it.
+    target: String,
     entry: String,
     claims: bool,
+}
+
+/// What is known of a hold.
+#[derive(Debug)]
+enum Standing {
+    Held,
+    /// The store did not answer when it was asked last.
+    Unsure,
+    /// Another host has it; the sentence that says so.
+    Lost(Said),
 }
 
 /// An instance that this host is at work on. Without a beat it ends by itself.
@@ -312,6 +379,7 @@ struct Held {
 pub struct Hold {
     shared: Arc<Shared>,
     of: Held,
+    standing: Arc<Mutex<Standing>>,
     written: Arc<Notify>,
     /// Without it, the beat ends.
     ends: oneshot::Sender<()>,
@@ -322,6 +390,22 @@ impl Hold {
     /// Something was written down that the others should see.
     pub fn tell(&self) {
         self.written.notify_one();
+    }
+
+    /// Why this host may not go on, where another one has the instance. Asks the store where that did
+    /// not answer before.
+    pub async fn lost(&self) -> Option<Said> {
+        if matches!(*self.known(), Standing::Unsure) {
+            Box::pin(self.shared.renew(&self.of, &self.standing)).await;
+        }
+        match &*self.known() {
+            Standing::Lost(why) => Some(why.clone()),
+            Standing::Held | Standing::Unsure => None,
+        }
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Passes on the end, then lets the instance go: who comes next knows what was done.

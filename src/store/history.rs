@@ -4,6 +4,7 @@
 //! Several programs of one state directory may use it at once. Must not live here: confirmed
 //! outcomes, which hold no id and have a file of their own (`outcomes`).
 
+mod colleagues;
 mod paths;
 mod ways;
 
@@ -32,6 +33,8 @@ const BUSY: Duration = Duration::from_secs(2);
 pub struct History {
     connection: Connection,
     path: PathBuf,
+    /// What other hosts found is told, too.
+    colleagues: bool,
 }
 
 impl History {
@@ -100,9 +103,11 @@ impl History {
         )?;
         connection.execute_batch(paths::TABLE)?;
         connection.execute_batch(ways::TABLE)?;
+        connection.execute_batch(colleagues::TABLES)?;
         Ok(Self {
             connection,
             path: path.to_owned(),
+            colleagues: false,
         })
     }
 
@@ -118,7 +123,7 @@ impl History {
     /// # Errors
     /// The file cannot be written.
     pub fn add_case(&self, case: &PastCase) -> Result<(), StoreError> {
-        let last = self.cases(&case.instance, 1)?.into_iter().next();
+        let last = self.own_cases(&case.instance, 1)?.into_iter().next();
         let repeats = last.is_some_and(|last| case.repeats(&last));
         if repeats {
             return Ok(());
@@ -206,8 +211,21 @@ impl History {
         self.run(read())
     }
 
-    /// Past cases of an instance, newest first.
+    /// Past cases of an instance, newest first; with those of other hosts where they are told.
+    ///
+    /// # Errors
+    /// The file cannot be read.
     pub fn cases(&self, instance: &str, limit: u32) -> Result<Vec<PastCase>, StoreError> {
+        let mut cases = self.own_cases(instance, limit)?;
+        if self.colleagues {
+            cases.extend(self.cases_of_colleagues(instance, limit)?);
+            cases.sort_by_key(|case| std::cmp::Reverse(case.at));
+            cases.truncate(limit as usize);
+        }
+        Ok(cases)
+    }
+
+    fn own_cases(&self, instance: &str, limit: u32) -> Result<Vec<PastCase>, StoreError> {
         let read = || {
             let mut statement = self.connection.prepare(
                 "SELECT at, instance, verdict, cause, probability, cured_by FROM cases WHERE instance = ?1 ORDER BY at DESC LIMIT ?2",
@@ -220,6 +238,7 @@ impl History {
                     cause: row.get(3)?,
                     probability: row.get(4)?,
                     cured_by: row.get(5)?,
+                    on: String::new(),
                 })
             })?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
@@ -346,6 +365,7 @@ mod tests {
             cause: "disk-full".to_owned(),
             probability: 0.9,
             cured_by: String::new(),
+            on: String::new(),
         }
     }
 

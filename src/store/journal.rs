@@ -12,7 +12,7 @@ mod files;
 mod index;
 mod record;
 
-pub use colleagues::{Exchange, LONGEST_SHARED, OwnLine};
+pub use colleagues::{Exchange, LONGEST_SHARED, Notes, OwnLine};
 pub use entry::{CallState, Entry, EntryState};
 pub use record::{Author, CallResult, Event, Place, Record, VERSION};
 

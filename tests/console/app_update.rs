@@ -213,6 +213,7 @@ fn an_action_is_followed_to_its_end_and_looked_at_again() {
         }),
     );
     let executed = Executed {
+        contested: false,
         ending: Outcome::Restored,
         soft_restart_failed: false,
         replanned: None,
@@ -240,6 +241,7 @@ fn a_failed_cure_counts_in_the_next_diagnosis() {
     let run = previewed(&mut state, open_port_plan());
     press(&mut state, "Y");
     let executed = Executed {
+        contested: false,
         ending: Outcome::Unchanged,
         soft_restart_failed: false,
         replanned: None,
@@ -288,6 +290,7 @@ fn an_action_that_failed_takes_nothing_away_that_was_read_inside() {
         let run = previewed(&mut state, open_port_plan());
         press(&mut state, "Y");
         let executed = Executed {
+            contested: false,
             ending,
             soft_restart_failed: false,
             replanned: None,
@@ -679,6 +682,7 @@ fn a_region_that_stays_away_is_told_once() {
 fn what_earlier_runs_found_is_shown_with_what_cured_it() {
     let mut state = diagnosed(Lang::En, SIZE);
     let past = cvmtop::domain::history::PastCase {
+        on: String::new(),
         at: at(-90_000),
         instance: "ins-shop".into(),
         verdict: "faulty".into(),
@@ -970,6 +974,7 @@ fn a_cure_is_kept_with_the_diagnosis_that_it_cured() {
     let run = previewed(&mut state, open_port_plan());
     press(&mut state, "Y");
     let executed = Executed {
+        contested: false,
         ending: Outcome::Restored,
         soft_restart_failed: false,
         replanned: None,

@@ -154,6 +154,7 @@ fn the_action_of_a_step_goes_through_preview_and_gate_and_ticks_the_step() {
         [Effect::Act(Act::Execute { .. })]
     ));
     let ended = |ending| Executed {
+        contested: false,
         ending,
         detail: Said::raw("the rules are in force"),
         soft_restart_failed: false,

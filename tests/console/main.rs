@@ -32,6 +32,8 @@ mod overlays;
 mod ports;
 mod screenshots;
 #[cfg(target_os = "linux")]
+mod shared_store;
+#[cfg(target_os = "linux")]
 mod slow_link;
 #[cfg(target_os = "linux")]
 mod terminal;

@@ -47,5 +47,6 @@ mod providers;
 mod replay;
 mod self_check;
 #[cfg(target_os = "linux")]
+mod shared_learned;
 mod shared_store;
 mod upgrade;

@@ -109,6 +109,47 @@ fn those_who_were_named_look_once_each_and_move_the_lead() {
 }
 
 #[test]
+fn who_is_not_around_is_asked_for_once_and_only_for_a_path_that_lacks_somebody() {
+    let program = Program::new();
+    let of_regions = |words: &[&str]| {
+        let regions = ["--region", "ap-seoul", "--region", "ap-guangzhou"];
+        let binary = [env!("CARGO_BIN_EXE_cvmtop")];
+        program.wrapped(&[&binary[..], &regions, &["diagnose"], words].concat())
+    };
+    let lists = |words: &[&str]| {
+        let before = times(&program, "DescribeInstances");
+        let output = of_regions(words).output().expect("the program runs");
+        let told = text(&output.stderr);
+        (times(&program, "DescribeInstances") - before, told)
+    };
+    // Both paths have somebody around: nothing more is listed.
+    let (plain, _) = lists(&[TARGET]);
+    let (asked, told) = lists(&[TARGET, "--from-neighbours"]);
+    assert_eq!(asked, plain, "{told}");
+    // Alone in its subnet, with nobody of its groups in another: one question for the VPC, one for
+    // the first of the other regions.
+    let (plain, _) = lists(&["orders-db-01"]);
+    let (asked, told) = lists(&["orders-db-01", "--from-neighbours"]);
+    assert!(
+        told.contains("clone-07 in another subnet of the VPC"),
+        "{told}"
+    );
+    assert!(
+        told.contains("analytics-01, to the public address"),
+        "{told}"
+    );
+    assert!((plain + 1..=plain + 2).contains(&asked), "{plain} {asked}");
+    let option = told
+        .split_whitespace()
+        .find(|it| it.starts_with("--from-neighbours=ins-"));
+    let words = ["orders-db-01", option.expect("a command"), "--all"];
+    let output = of_regions(&words).output().expect("the program runs");
+    let shown = text(&output.stdout);
+    assert!(shown.contains("analytics-01"), "{shown}");
+    assert_eq!(program.gateway.writes(), ["RunCommand", "RunCommand"]);
+}
+
+#[test]
 fn read_only_runs_nothing() {
     let program = Program::new();
     for option in ["--from-neighbours", NAMED] {
@@ -140,6 +181,12 @@ fn who_cannot_look_is_not_asked() {
     assert_eq!(output.status.code(), Some(2));
     let output = program.run(&["diagnose", TARGET, "report-01", NAMED]);
     assert_eq!(output.status.code(), Some(2));
+    for empty in ["--from-neighbours=", "--from-neighbours=clone-07,"] {
+        let output = program.run(&["diagnose", TARGET, empty]);
+        assert_eq!(output.status.code(), Some(2));
+        let told = text(&output.stderr);
+        assert!(told.contains("`--from-neighbours=` lacks a name"), "{told}");
+    }
     let (_, told) = report(&program, &["--from-neighbours=clone-07,bastion-01"]);
     assert!(told.contains("bastion-01 would see what another"), "{told}");
     assert_eq!(program.gateway.writes(), ["RunCommand"]);

@@ -141,6 +141,19 @@ fn what_only_a_look_can_tell_filters_nothing_away_unseen() {
 }
 
 #[test]
+fn the_filter_that_the_demo_of_thousands_brings_is_known_to_every_command() {
+    let (_, all, _) = run(&["list", "--demo", "--no-probe", "--format", "csv"]);
+    let words = ["--demo-fleet", "40", "--filter", "@stories"];
+    let list = ["list", "--no-probe", "--format", "csv"];
+    let (status, stories, said) = run(&[&list[..], &words].concat());
+    assert_eq!(status, 0, "{said}");
+    assert_eq!(stories.lines().count(), all.lines().count(), "{stories}");
+    // The console gets as far as asking for a terminal.
+    let (_, _, said) = run(&words);
+    assert!(!said.contains("no saved filter"), "{said}");
+}
+
+#[test]
 fn a_filter_that_means_nothing_is_one_sentence_and_lists_nothing() {
     for (filter, told) in [
         ("colour:red", "there is no field `colour`"),

@@ -1,10 +1,11 @@
 //! Operators on several hosts with one store: a real PostgreSQL server, and a state directory for
 //! each host.
 
-use crate::support::lab::{Lab, all_files};
-use crate::support::postgres::{PASSWORD, Server};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use crate::support::hosts::{House, lines, told};
+use crate::support::lab::all_files;
+use crate::support::postgres::PASSWORD;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use cvmtop::action::plan::Plan;
@@ -12,78 +13,6 @@ use cvmtop::config::{self, Environment, Overrides, Paths};
 use cvmtop::runtime::shared::Shared;
 use rustix::process::Signal;
 use serde_json::Value;
-
-/// One cloud and one store.
-struct House {
-    lab: Lab,
-    server: Server,
-}
-
-/// Standard output and error together, and the status.
-fn told(output: &Output) -> (Option<i32>, String) {
-    let text = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
-    (output.status.code(), text.concat())
-}
-
-impl House {
-    fn new() -> Option<Self> {
-        let server = Server::start()?;
-        let lab = Lab::new();
-        Some(Self { lab, server })
-    }
-
-    fn state(&self, host: &str) -> PathBuf {
-        self.lab.state.path().join(host)
-    }
-
-    fn command(&self, host: &str, words: &[&str]) -> Command {
-        let mut command = self.lab.command(words);
-        command
-            .env("CVMTOP_STATE_DIR", self.state(host))
-            .env("CVMTOP_SHARED_STORE", self.server.url())
-            .env("USER", format!("op-{host}"));
-        command
-    }
-
-    fn run(&self, host: &str, words: &[&str]) -> (Option<i32>, String) {
-        told(&self.command(host, words).output().expect("the binary runs"))
-    }
-
-    fn ok(&self, host: &str, words: &[&str]) -> String {
-        let output = self.command(host, words).output().expect("the binary runs");
-        assert!(output.status.success(), "{words:?}: {output:?}");
-        String::from_utf8(output.stdout).expect("text")
-    }
-
-    fn entries(&self, host: &str) -> Vec<Value> {
-        let text = self.ok(host, &["journal", "--format", "json"]);
-        let entry = |line: &str| serde_json::from_str(line).expect("JSON");
-        text.lines().map(entry).collect()
-    }
-
-    fn writes(&self) -> usize {
-        self.lab.gateway.writes().len()
-    }
-
-    /// Every line of the host's journal is in the store, once.
-    fn is_passed_on(&self, host: &str) {
-        let mut own: Vec<String> = lines(&self.state(host).join("journal.jsonl"));
-        let author = format!("op-{host}");
-        let sql = format!(
-            "select line from cvmtop_journal where host = (select host from cvmtop_journal \
-             where line like '%\"{author}\"%' limit 1)"
-        );
-        let mut there: Vec<String> = self.server.sql(&sql).lines().map(str::to_owned).collect();
-        own.sort();
-        there.sort();
-        assert_eq!(there, own);
-    }
-}
-
-fn lines(path: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
-}
 
 #[test]
 fn what_one_host_does_the_other_sees() {

@@ -1,5 +1,6 @@
 //! Which instances could look at another one, in which order, and what their answers can say.
 
+use cvmtop::config::Settings;
 use cvmtop::domain::evidence::{Path, Status};
 use cvmtop::domain::instance::{Instance, Os};
 use cvmtop::kit::neighbour::{Neighbour, best, ranked};
@@ -25,6 +26,10 @@ fn target() -> Instance {
         security_group_ids: vec!["sg-1".into()],
         ..instance("web", "subnet-1")
     }
+}
+
+fn production() -> Vec<String> {
+    Settings::default().probe.production_tags
 }
 
 fn names(chosen: &[Neighbour]) -> Vec<&str> {
@@ -57,8 +62,8 @@ fn whom_the_rules_let_in_looks_first_and_production_last() {
             ..instance("expired", "subnet-1")
         },
     ];
-    let let_in = |it: &Instance| Some(it.name != "kept-out");
-    let ranked = ranked(&target(), &others, let_in);
+    let let_in = |it: &Neighbour| Some(it.instance.name != "kept-out");
+    let ranked = ranked(&target(), &others, &production(), let_in);
     assert_eq!(
         names(&ranked),
         ["other-group", "same-group", "live", "kept-out", "far"]
@@ -84,20 +89,55 @@ fn the_public_address_is_looked_at_from_the_farthest_that_has_one() {
         public("near", "vpc-1", "subnet-1"),
         public("abroad", "vpc-2", "subnet-9"),
     ];
-    let chosen = best(&target(), ranked(&target(), &others, |_| None));
+    let chosen = best(
+        &target(),
+        ranked(&target(), &others, &production(), |_| None),
+    );
     let paths: Vec<_> = chosen.iter().map(|it| (it.path, it.public)).collect();
     assert_eq!(paths, [(Path::Subnet, false), (Path::Elsewhere, true)]);
     // From another network nobody comes to a private address.
     let script = chosen[1].script(&target());
     assert!(script.contains("L='203.0.113.5'"), "{script}");
     assert!(chosen[0].script(&target()).contains("L='10.0.0.5'"));
-    let alone = best(&target(), ranked(&target(), &others[..1], |_| None));
+    let alone = best(
+        &target(),
+        ranked(&target(), &others[..1], &production(), |_| None),
+    );
     assert!(alone[0].public);
     assert!(
         alone[0]
             .script(&target())
             .contains("L='10.0.0.5 203.0.113.5'")
     );
+}
+
+#[test]
+fn another_region_looks_before_this_one_and_the_words_of_production_are_a_setting() {
+    let public = |name: &str, region: &str, tag: &str| Instance {
+        region: region.into(),
+        vpc_id: "vpc-2".into(),
+        public_addresses: vec!["203.0.113.9".parse().unwrap()],
+        tags: [("env".to_owned(), tag.to_owned())].into(),
+        ..instance(name, "subnet-9")
+    };
+    let others = [
+        public("a-here", "ap-seoul", ""),
+        public("b-shop", "ap-tokyo", " LIVRAISON"),
+        public("c-prod", "ap-tokyo", "prod"),
+        public("d-kept-out", "ap-tokyo", ""),
+    ];
+    let target = Instance {
+        region: "ap-seoul".into(),
+        ..target()
+    };
+    let let_in = |it: &Neighbour| Some(it.instance.name != "d-kept-out");
+    let shipped = ranked(&target, &others, &production(), let_in);
+    assert_eq!(
+        names(&shipped),
+        ["b-shop", "c-prod", "a-here", "d-kept-out"]
+    );
+    let own = ranked(&target, &others, &["livraison".to_owned()], let_in);
+    assert_eq!(names(&own), ["c-prod", "b-shop", "a-here", "d-kept-out"]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub mod deeds;
 pub mod foreign;
 pub mod gateway;
 pub mod hostile;
+pub mod hosts;
 pub mod lab;
 pub mod netns;
 pub mod postgres;

@@ -245,7 +245,10 @@ pub fn executed(
             job.soft_restart_failed = executed.soft_restart_failed;
             let again = (job.action, job.title.clone(), job.reverses.clone());
             job.undo_entry = executed.undo_entry;
-            let severity = severity_of(executed.ending);
+            let severity = match severity_of(executed.ending) {
+                Severity::Good | Severity::Info if executed.contested => Severity::Warning,
+                severity => severity,
+            };
             let texts = state.texts;
             let text = texts.labelled(&texts.said(&job.title), &texts.said(&executed.detail));
             let reversed = job.reverses.clone();
@@ -257,6 +260,7 @@ pub fn executed(
                 state.overlays.push(Overlay::Secret(Secret(handed)));
             }
             if executed.ending == Outcome::Restored
+                && !executed.contested
                 && let Some(action) = action
             {
                 memory::keep_cure(state, &instance, action, effects);

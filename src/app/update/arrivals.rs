@@ -455,9 +455,9 @@ pub fn begin_triage(state: &mut State, instance: &str, effects: &mut Vec<Effect>
         .get(instance)
         .and_then(|row| state.ways.get(row.instance.network()))
         .copied();
-    let known = state.cases.contains_key(instance);
     let case = state.cases.entry(instance.to_owned()).or_default();
-    if !state.demo && (!known || case.past.is_empty()) {
+    // Each time: other hosts may have found something since.
+    if !state.demo {
         effects.push(Effect::Memory(Memory::ReadPast {
             instance: instance.to_owned(),
         }));

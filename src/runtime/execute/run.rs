@@ -21,6 +21,7 @@ use crate::domain::outcome::Outcome;
 use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 use crate::runtime::said;
+use crate::runtime::shared::Hold;
 use crate::store::journal::{CallResult, Event};
 
 /// Progress of one execution, filled step by step.
@@ -33,6 +34,8 @@ pub(super) struct Run<'a> {
     pub output: Vec<String>,
     pub before_request: String,
     pub started: Instant,
+    /// What is held among the hosts.
+    pub hold: Option<&'a Hold>,
     pub accepted: bool,
     pub stale: bool,
 }
@@ -54,6 +57,10 @@ impl Run<'_> {
         let plan = self.plan;
         let mut last = said::nothing_sent();
         for (number, step) in plan.steps.iter().enumerate() {
+            if let Some(why) = self.lost().await {
+                let left = plan.steps.len() - number;
+                return (Outcome::Interrupted, said::left_unsent(why, left));
+            }
             match self.step(number, step).await {
                 StepEnd::Done(detail) => last = detail,
                 StepEnd::Stop(outcome, detail) => {
@@ -68,6 +75,14 @@ impl Run<'_> {
             }
         }
         (Outcome::Done, last)
+    }
+
+    /// Why nothing more may be sent, where another host holds the instance by now.
+    pub async fn lost(&self) -> Option<Said> {
+        match self.hold {
+            Some(hold) => hold.lost().await,
+            None => None,
+        }
     }
 
     async fn step(&mut self, number: usize, step: &Step) -> StepEnd {

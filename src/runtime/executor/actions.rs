@@ -209,6 +209,7 @@ pub fn executed(plan: &Plan, execution: Execution) -> Executed {
     let took_effect = !matches!(execution.outcome, Outcome::Failed);
     Executed {
         ending: execution.outcome,
+        contested: execution.contested,
         soft_restart_failed: execution.outcome == Outcome::Failed
             && execution.accepted
             && is_soft_restart(plan),

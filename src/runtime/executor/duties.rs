@@ -21,6 +21,8 @@ use crate::store::journal::{Contents, EntryState, Journal};
 
 /// How often the journal is looked at for what others wrote.
 const LOOK_AT_JOURNAL: Duration = Duration::from_secs(15);
+/// How often the shared store is.
+const LOOK_AT_STORE: Duration = Duration::from_secs(5);
 
 /// What could not be taken back is said again after this time.
 const SHOUT_AGAIN: Duration = Duration::from_secs(300);
@@ -80,7 +82,6 @@ pub async fn keep_settled(backend: &Backend, out: &mpsc::Sender<Message>) {
     let mut due = None;
     let mut shouted = HashMap::new();
     loop {
-        exchange(backend, out).await;
         let journal = backend.journal();
         // A journal that has not changed has nothing new, unless an entry of it is still in
         // flight or a change is due by now.
@@ -115,20 +116,23 @@ pub async fn keep_settled(backend: &Backend, out: &mpsc::Sender<Message>) {
     }
 }
 
-/// Passes on what was done here and takes what was done on other hosts.
-async fn exchange(backend: &Backend, out: &mpsc::Sender<Message>) {
+/// Passes on what was done here and takes what was done on other hosts, as long as the console runs.
+pub async fn keep_shared(backend: &Backend, out: &mpsc::Sender<Message>) {
     let Some(shared) = backend.shared() else {
         return;
     };
-    shared.exchange().await;
-    for news in shared.take_news() {
-        let severity = if news.is_good {
-            Severity::Good
-        } else {
-            Severity::Warning
-        };
-        let text = news.text;
-        let _ = out.send(Message::Told { severity, text }).await;
+    loop {
+        shared.exchange().await;
+        for news in shared.take_news() {
+            let severity = if news.is_good {
+                Severity::Good
+            } else {
+                Severity::Warning
+            };
+            let text = news.text;
+            let _ = out.send(Message::Told { severity, text }).await;
+        }
+        tokio::time::sleep(LOOK_AT_STORE).await;
     }
 }
 

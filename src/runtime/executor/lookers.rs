@@ -64,7 +64,7 @@ async fn of_neighbours(backend: &Backend, id: &str) -> Result<LookConsent, Said>
     let (instance, triage) = known(backend, id)?;
     let session = backend.session().await.map_err(|error| error.said())?;
     let facts = triage.as_ref().and_then(|triage| triage.facts.as_ref());
-    let choice = neighbours::choose(session, &instance, facts, &[]).await?;
+    let choice = neighbours::choose(session, &instance, facts, &[], &backend.listed()).await?;
     if choice.neighbours.is_empty() {
         return Err(choice.left_out.into_iter().next().unwrap_or_default());
     }

@@ -27,8 +27,12 @@ static TURN: Mutex<()> = Mutex::const_new(());
 /// Carries out what is asked of the history; what was read, or what went wrong, goes to `out`.
 pub async fn carry_out(backend: &Backend, memory: Memory, out: &mpsc::Sender<Message>) {
     let directory = backend.loaded.paths.state_dir.clone();
+    let colleagues = backend.loaded.has_colleagues();
     let _turn = TURN.lock().await;
-    let done = tokio::task::spawn_blocking(move || apply(&mut History::open(&directory)?, memory));
+    let done = tokio::task::spawn_blocking(move || {
+        let history = History::open(&directory)?;
+        apply(&mut history.with_colleagues(colleagues), memory)
+    });
     let message = match done.await {
         Ok(Ok(message)) => message,
         Ok(Err(error)) => (!TOLD.swap(true, Ordering::Relaxed)).then(|| Message::Told {

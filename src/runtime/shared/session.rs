@@ -25,9 +25,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(120);
 /// Bytes of lines that one statement brings, beside the last line.
 const BYTES_A_PULL: i64 = 1024 * 1024;
+/// A longer note is none of ours.
+const LONGEST_NOTE: i32 = 2 * 1024;
 
 /// Each is one version of the tables; they are only ever added to.
-const MIGRATIONS: &[&str] = &["\
+const MIGRATIONS: &[&str] = &[
+    "\
     create table cvmtop_journal (
         id bigint generated always as identity primary key,
         host text not null,
@@ -45,7 +48,17 @@ const MIGRATIONS: &[&str] = &["\
         until timestamptz not null,
         primary key (host, entry)
     );
-    create index cvmtop_holds_instance on cvmtop_holds (instance);"];
+    create index cvmtop_holds_instance on cvmtop_holds (instance);",
+    "\
+    create table cvmtop_notes (
+        id bigint generated always as identity primary key,
+        host text not null,
+        kind text not null,
+        line text not null,
+        at timestamptz not null default clock_timestamp()
+    );
+    create unique index cvmtop_notes_once on cvmtop_notes (kind, md5(line));",
+];
 
 /// Rows are numbered in the order in which they are to be seen: one who pushes waits for the other.
 const PUSH_IN_ORDER: &str = "select pg_advisory_xact_lock(hashtextextended('cvmtop journal', 0))";
@@ -64,6 +77,15 @@ const PULL: &str = "\
             from cvmtop_journal where id > $1 order by id limit 500
         ) as next
     ) as summed where before < $4 order by id";
+/// What was learned: each line once, whoever passes it on, and how often.
+const PUSH_NOTES: &str = "\
+    insert into cvmtop_notes (host, kind, line)
+    select $1::text, $2::text, line from unnest($3::text[]) as new (line)
+    on conflict do nothing";
+const PULL_NOTES: &str = "\
+    select id, left(host, 64), left(kind, 16),
+        case when host <> $2 and octet_length(line) <= $3 then line end
+    from cvmtop_notes where id > $1 order by id limit 500";
 const HOLDS: &str = "\
     select entry from cvmtop_holds where host <> $1 and until > clock_timestamp()
         and octet_length(entry) < 100 limit 1000";
@@ -87,6 +109,8 @@ pub(super) enum Failure {
     Newer(i32),
     /// A file of this host.
     Local(StoreError),
+    /// It answers and does not do it: read-only, a full disk, a right that lacks.
+    Refused(String),
     Other(String),
 }
 
@@ -96,8 +120,15 @@ impl Failure {
             Self::Slow => said::shared_slow(),
             Self::Newer(version) => said::shared_newer(*version),
             Self::Local(error) => error.said(),
-            Self::Other(why) => Said::raw(sanitise(why, 200)),
+            Self::Refused(why) | Self::Other(why) => Said::raw(sanitise(why, 200)),
         }
+    }
+}
+
+impl Failure {
+    /// The store answers, and only keeps from being written: it may be read.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused(_))
     }
 }
 
@@ -109,7 +140,13 @@ impl From<StoreError> for Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Other(innermost(&error))
+        let why = innermost(&error);
+        // Of class 08 and 57 is what ends the connection.
+        let class = error.code().map(|code| &code.code()[..2]);
+        match class {
+            Some("25" | "42" | "53" | "54") if !error.is_closed() => Self::Refused(why),
+            _ => Self::Other(why),
+        }
     }
 }
 
@@ -135,6 +172,14 @@ async fn in_time<T, E: Into<Failure>>(
 pub(super) enum Claim {
     Ours,
     Theirs { author: String, entry: String },
+}
+
+/// Something that another host learned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Note {
+    pub host: String,
+    pub kind: String,
+    pub line: String,
 }
 
 pub(super) struct Session {
@@ -243,6 +288,45 @@ impl Session {
             lines.extend(row.try_get::<_, Option<String>>(1)?);
         }
         Ok((lines, last))
+    }
+
+    /// Passes on what was learned; what is there already stays as it is.
+    pub async fn push_notes(
+        &mut self,
+        host: &str,
+        kind: &str,
+        lines: &[String],
+    ) -> Result<(), Failure> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let change = in_time(self.client.transaction()).await?;
+        in_time(change.query(PUSH_IN_ORDER, &[])).await?;
+        in_time(change.execute(PUSH_NOTES, &[&host, &kind, &lines])).await?;
+        in_time(change.commit()).await
+    }
+
+    /// What other hosts learned next, and the last row that was looked at.
+    pub async fn pull_notes(
+        &mut self,
+        host: &str,
+        after: i64,
+    ) -> Result<(Vec<Note>, i64), Failure> {
+        let rows = self
+            .rows(PULL_NOTES, &[&after, &host, &LONGEST_NOTE])
+            .await?;
+        let (mut notes, mut last) = (Vec::new(), after);
+        for row in rows {
+            last = last.max(row.try_get(0)?);
+            if let Some(line) = row.try_get(3)? {
+                notes.push(Note {
+                    host: row.try_get(1)?,
+                    kind: row.try_get(2)?,
+                    line,
+                });
+            }
+        }
+        Ok((notes, last))
     }
 
     /// Entries that other hosts are at work on.

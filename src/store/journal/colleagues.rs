@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::{Journal, StoreError, entry, files, index};
 use crate::domain::text::sanitise_block;
+use crate::store::outcomes::PassedOn;
 use crate::store::private;
 
 const FILE: &str = "colleagues.jsonl";
@@ -62,8 +63,21 @@ pub struct Cursor {
     pub pushed: u64,
     /// Last row of the store that was looked at.
     pub pulled: i64,
+    /// The same for outcomes and past cases, which an earlier version did not pass on.
+    #[serde(default)]
+    pub notes: Notes,
     /// Length of the colleagues' file when this was written: what a crash left beyond it goes.
     kept: u64,
+}
+
+/// How far outcomes and past cases have come.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notes {
+    /// The database.
+    pub store: String,
+    pub outcomes: PassedOn,
+    /// Last row of the store that was looked at.
+    pub pulled: i64,
 }
 
 /// A line of the own journal for the others.

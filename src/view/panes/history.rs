@@ -131,6 +131,10 @@ pub fn past(state: &State, case: &Case, look: &Look, cells: usize) -> Vec<Line<'
                 .texts
                 .and_also(&text, &fill(&ui.past_cure, &[("action", action)]));
         }
+        if !past.on.is_empty() {
+            let on = fill(&ui.past_on, &[("host", &past.on)]);
+            text = state.texts.and_also(&text, &on);
+        }
         let sign = format!("{} ", look.glyphs.bullet);
         lines.extend(hanging(&sign, &text, cells, look.theme.text));
     }
