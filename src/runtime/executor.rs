@@ -140,12 +140,7 @@ impl Executor {
         let backend = self.backend.clone();
         let out = self.messages.clone();
         self.spawn("settle", None, async move {
-            duties::keep_settled(&backend, &out).await;
-        });
-        let backend = self.backend.clone();
-        let out = self.messages.clone();
-        self.spawn("shared store", None, async move {
-            duties::keep_shared(&backend, &out).await;
+            duties::keep(&backend, &out).await;
         });
     }
 
@@ -200,7 +195,7 @@ impl Executor {
         let out = self.messages.clone();
         match record {
             Record::LetStay { entry } => self.spawn("keep", None, async move {
-                duties::keep(&backend, &entry, &out).await;
+                duties::let_stay(&backend, &entry, &out).await;
             }),
             Record::ReadJournal { title } => self.spawn("journal", None, async move {
                 actions::read_journal(&backend, title, &out).await;

@@ -29,8 +29,13 @@ const SHOUT_AGAIN: Duration = Duration::from_secs(300);
 /// Taking back itself takes a while.
 const GRACE: SignedDuration = SignedDuration::from_secs(60);
 
+/// All of it, side by side: nobody waits for the shared store.
+pub async fn keep(backend: &Backend, out: &mpsc::Sender<Message>) {
+    tokio::join!(keep_settled(backend, out), keep_shared(backend, out));
+}
+
 /// Lets a time-boxed change stay, and says so.
-pub async fn keep(backend: &Backend, entry: &str, out: &mpsc::Sender<Message>) {
+pub async fn let_stay(backend: &Backend, entry: &str, out: &mpsc::Sender<Message>) {
     let journal = backend.journal();
     if let Access::ReadOnly { because } = backend.access() {
         let text = said::keep_read_only(because, entry);
@@ -75,7 +80,7 @@ async fn tell_timed(
 
 /// Settles what earlier runs left in flight and takes back what is due, as long as the console
 /// runs; says what became of each.
-pub async fn keep_settled(backend: &Backend, out: &mpsc::Sender<Message>) {
+async fn keep_settled(backend: &Backend, out: &mpsc::Sender<Message>) {
     let mut told = HashSet::new();
     let mut stamp = None;
     let mut open = true;
@@ -117,7 +122,7 @@ pub async fn keep_settled(backend: &Backend, out: &mpsc::Sender<Message>) {
 }
 
 /// Passes on what was done here and takes what was done on other hosts, as long as the console runs.
-pub async fn keep_shared(backend: &Backend, out: &mpsc::Sender<Message>) {
+async fn keep_shared(backend: &Backend, out: &mpsc::Sender<Message>) {
     let Some(shared) = backend.shared() else {
         return;
     };
