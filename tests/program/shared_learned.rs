@@ -267,6 +267,8 @@ fn a_store_that_takes_nothing_is_told_once_and_still_read() {
 #[test]
 fn who_loses_the_hold_while_the_store_is_away_is_told_and_stops() {
     let Some(house) = House::new() else { return };
+    // The tables are there.
+    house.ok("b", &["journal"]);
     for (target, after_the_call) in [("sensor-01", false), ("search-01", true)] {
         let sent = house.writes();
         let id = house.lab.instance(target)["InstanceId"].clone();
