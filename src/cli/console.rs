@@ -5,6 +5,7 @@
 use super::args::{ConsoleArgs, GlobalArgs};
 use super::{demo_cloud, fleet, log};
 use crate::config::{self, Overrides};
+use crate::diagnosis::Knowledge;
 use crate::runtime::backend::{Backend, Opener};
 use crate::runtime::console::{self, ConsoleOptions};
 use crate::runtime::event_loop::End;
@@ -12,6 +13,8 @@ use crate::runtime::own_guides;
 
 /// Runs the console; the status tells how it ended.
 pub async fn run(args: &ConsoleArgs, global: &GlobalArgs) -> anyhow::Result<u8> {
+    // Read while config and terminal are prepared: the first list waits for it.
+    tokio::task::spawn_blocking(Knowledge::shipped);
     let mut end = open(args, global).await?;
     if end == End::Demo {
         let mut on_demo = global.clone();

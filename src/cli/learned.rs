@@ -35,7 +35,8 @@ pub async fn run(args: &LearnedArgs, global: &GlobalArgs) -> anyhow::Result<u8> 
     }
     let read = outcomes.read(now)?;
     let elsewhere = outcomes.of_colleagues(now)?.len();
-    let priors = learn::priors(&session::knowledge(&loaded.settings)?, &read);
+    let taught = session::knowledge(&loaded.settings)?;
+    let priors = learn::priors(&taught, &read);
     let notes = learn::notes(&priors);
     match args.format {
         TextOrJson::Json => {

@@ -3,6 +3,7 @@
 //! Must not live here: what is sent (`client`).
 
 use std::path::Path;
+use std::time::Duration;
 
 use reqwest::{Certificate, NoProxy, Proxy};
 
@@ -13,6 +14,10 @@ use super::said;
 use crate::domain::said::Said;
 use crate::domain::text::sanitise;
 
+/// An unused connection is closed after this time: each keeps the room of its largest answer, some
+/// hundred kilobytes, and a wave of looks leaves dozens behind.
+const UNUSED: Duration = Duration::from_secs(20);
+
 /// Prepares connections; nothing is sent.
 pub(super) fn build_http(
     config: &ClientConfig,
@@ -21,6 +26,7 @@ pub(super) fn build_http(
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("cvmtop/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(config.connect_timeout)
+        .pool_idle_timeout(UNUSED)
         .redirect(reqwest::redirect::Policy::none())
         // No repetition below us: a write must not be sent twice by the transport.
         .retry(reqwest::retry::never())

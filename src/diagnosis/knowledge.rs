@@ -7,7 +7,7 @@ mod file;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -466,13 +466,20 @@ const SHIPPED: &[Text<'static>] = &[
     },
 ];
 
-static SHIPPED_KNOWLEDGE: LazyLock<Knowledge> =
-    LazyLock::new(|| Knowledge::from_texts(SHIPPED).expect("a unit test lints the embedded files"));
+static SHIPPED_KNOWLEDGE: LazyLock<Arc<Knowledge>> = LazyLock::new(|| {
+    let knowledge = Knowledge::from_texts(SHIPPED);
+    Arc::new(knowledge.expect("a unit test lints the embedded files"))
+});
 
 impl Knowledge {
     /// The knowledge inside the program.
     pub fn shipped() -> &'static Self {
         &SHIPPED_KNOWLEDGE
+    }
+
+    /// The same, to be kept: there is one of it, whoever holds it.
+    pub fn shipped_shared() -> Arc<Self> {
+        SHIPPED_KNOWLEDGE.clone()
     }
 
     /// The shipped knowledge with an organisation's file laid over it: causes, groups, rows and

@@ -69,7 +69,7 @@ impl Session {
         warn: &mut (dyn FnMut(Said) + Send),
     ) -> Result<Self, SessionError> {
         let settings = &loaded.settings;
-        let taught = Arc::new(knowledge(settings)?);
+        let taught = knowledge(settings)?;
         let (cloud, no_cloud) = match find_cloud(settings).await {
             Ok((cloud, warnings)) => {
                 warnings.into_iter().for_each(&mut *warn);
@@ -96,7 +96,7 @@ impl Session {
     /// # Errors
     /// The knowledge override of the settings cannot be used.
     pub fn without_cloud(loaded: &Loaded, why: Said) -> Result<Self, SessionError> {
-        let taught = Arc::new(knowledge(&loaded.settings)?);
+        let taught = knowledge(&loaded.settings)?;
         Ok(Self {
             settings: Arc::new(loaded.settings.clone()),
             cloud: None,
@@ -128,7 +128,7 @@ impl Session {
     /// # Errors
     /// The knowledge override of the settings cannot be used.
     pub fn with_cloud(settings: Settings, cloud: Cloud) -> Result<Self, SessionError> {
-        let taught = Arc::new(knowledge(&settings)?);
+        let taught = knowledge(&settings)?;
         Ok(Self {
             settings: Arc::new(settings),
             cloud: Some(cloud),
@@ -229,16 +229,17 @@ async fn find_cloud(settings: &Settings) -> Result<(Cloud, Vec<Said>), SessionEr
 ///
 /// # Errors
 /// The file cannot be read or breaks a rule of the lint.
-pub fn knowledge(settings: &Settings) -> Result<Knowledge, SessionError> {
+pub fn knowledge(settings: &Settings) -> Result<Arc<Knowledge>, SessionError> {
     let Some(path) = &settings.knowledge else {
-        return Ok(Knowledge::shipped().clone());
+        return Ok(Knowledge::shipped_shared());
     };
     let fail = |reason: String| SessionError::Knowledge {
         path: path.display().to_string(),
         reason,
     };
     let text = std::fs::read_to_string(path).map_err(|e| fail(e.to_string()))?;
-    Knowledge::parse(&path.display().to_string(), &text).map_err(|e| fail(e.to_string()))
+    let parsed = Knowledge::parse(&path.display().to_string(), &text);
+    parsed.map(Arc::new).map_err(|e| fail(e.to_string()))
 }
 
 /// The name of this machine.
