@@ -26,8 +26,9 @@ const SMALL: (u16, u16) = (80, 24);
 const LARGE: (u16, u16) = (200, 50);
 /// Longest wait for the frame of one key.
 const FRAME: Duration = Duration::from_millis(400);
-/// A scripted instance that the list shows first.
-const LISTED: &str = "analytics-01";
+/// A scripted instance that the list shows first: it has expired, so that it fails by the cloud's word
+/// alone; those that are silent come up when the sweep has waited for them.
+const LISTED: &str = "archive-01";
 
 /// What to measure, from the command line.
 struct Wish {
