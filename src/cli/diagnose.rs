@@ -28,7 +28,7 @@ use super::{
 use crate::cloud::{CloudError, Pool};
 use crate::config::{Loaded, VantageSetting};
 use crate::diagnosis::Knowledge;
-use crate::domain::evidence::{Path, Status};
+use crate::domain::evidence::{Path, Reading, Source, Status};
 use crate::domain::guide_step::TickedStep;
 use crate::domain::instance::Instance;
 use crate::domain::report::{Report, Verdict};
@@ -71,6 +71,10 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
     let codes = args.from_providers.as_deref();
     if named.is_some_and(|named| named.iter().any(|name| name.trim().is_empty())) {
         output::warn(&said::neighbours_empty());
+        return Ok(EXIT_USAGE);
+    }
+    if codes.is_some_and(|codes| codes.iter().any(|code| code.trim().is_empty())) {
+        output::warn(&said::providers_empty());
         return Ok(EXIT_USAGE);
     }
     let mut options = options(&args.triage, &session.knowledge, &loaded)?;
@@ -123,6 +127,7 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
                 Ok(mut report) => {
                     report.guide_steps = guide_steps(&loaded, &report.instance.id);
                     status = worse(status, exit_status(&report));
+                    tell_flaw_of_kit(&report);
                     print(args, target, &session, &report)?;
                 }
                 Err(error) => {
@@ -368,6 +373,18 @@ pub(super) async fn within<T>(
             let limit = Figure::new(limit.as_secs_f64(), 0, Unit::Seconds);
             Err(Fault(said::no_answer_within(limit)).into())
         }
+    }
+}
+
+/// Why an answer of the kit in the text that was given says nothing.
+fn tell_flaw_of_kit(report: &Report) {
+    let of_kit = |reading: &&Reading| {
+        reading.source == Source::Operator
+            && reading.path == Some(Path::User)
+            && reading.status == Status::NotAttempted
+    };
+    for reading in report.evidence.iter().filter(of_kit) {
+        output::warn(&reading.detail);
     }
 }
 

@@ -11,6 +11,7 @@ use super::page::{Page, Tone};
 use super::said;
 use super::{EXIT_NOTHING, EXIT_USAGE, act, again, open, output};
 use crate::action::gate::Access;
+use crate::domain::action::ActionId;
 use crate::domain::said::Said;
 use crate::runtime::execute::{self, ExecuteError, has_duties, prepare_undo, timed_changes};
 use crate::store::StoreError;
@@ -211,7 +212,8 @@ fn as_text(page: &mut Page, entry: &Entry) {
             page.put(2, Tone::Plain, &output::said(&text));
             page.command(4, &again::command(["journal", what, &entry.id]));
         };
-        if let Some(at) = entry.expires_at {
+        let may_stay = entry.plan.action != ActionId::ProviderProbe;
+        if let Some(at) = entry.expires_at.filter(|_| may_stay) {
             offer(said::taken_back_after(time(at)), "--keep");
         }
         offer(said::undo_command(entry.plan.undo.sentence()), "--undo");

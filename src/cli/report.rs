@@ -326,6 +326,20 @@ enum Got {
     Nothing,
 }
 
+/// The words of the run without the options that are given anew, each with its value.
+fn without<'a>(told: &'a [String], options: &[&str]) -> Vec<&'a str> {
+    let mut kept = Vec::new();
+    let mut words = told.iter().map(String::as_str).peekable();
+    while let Some(word) = words.next() {
+        if word.starts_with("--") && options.contains(&word) {
+            words.next_if(|value| !value.starts_with("--"));
+        } else {
+            kept.push(word);
+        }
+    }
+    kept
+}
+
 fn got(report: &Report, wanted: &NextEvidence, shown: Shown<'_>) -> Got {
     let Some(group) = Group::of(&wanted.id) else {
         return Got::Nothing;
@@ -334,8 +348,7 @@ fn got(report: &Report, wanted: &NextEvidence, shown: Shown<'_>) -> Got {
         if shown.target.is_empty() {
             return Got::Nothing;
         }
-        let told = shown.told.iter().map(String::as_str);
-        let told: Vec<&str> = told.filter(|word| !options.contains(word)).collect();
+        let told = without(shown.told, options);
         let words = ["diagnose", shown.target].into_iter().chain(told);
         Got::Command(again::command(words.chain(options.iter().copied())))
     };

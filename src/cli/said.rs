@@ -206,6 +206,7 @@ said! { "cli":
     neighbours_form(most: Number) = "`--from-neighbours` takes {most} names at most, for one target";
     neighbours_not(why: Said) = "not asked to look: {why}";
     neighbours_could(who: List, price: Said, command: Raw) = "could look at the login port from where they stand: {who} ({price}). Nothing was run; to agree, name them: {command}";
+    providers_empty() = "`--from-providers=` lacks a code: without `=` it says which nodes could look";
     providers_form(most: Number) = "`--from-providers` takes {most} codes at most, for one target";
     providers_not(why: Said) = "the provider's nodes do not look: {why}";
     providers_note(note: Said) = "of the provider's nodes: {note}";

@@ -112,7 +112,7 @@ fn a_disk_that_fills_up_loses_nothing_that_was_written() {
     std::fs::create_dir(&state).unwrap();
     // Room for the first action; then something else takes the rest.
     let line = format!(
-        "mount -t tmpfs -o size=256k none {0}
+        "mount -t tmpfs -o size=512k none {0}
          $BIN --region all act staging-web-01 start --yes
          $BIN journal --format json >{1}/before
          head -c 1000000 /dev/zero >{0}/filler 2>/dev/null || true

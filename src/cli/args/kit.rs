@@ -18,6 +18,6 @@ pub struct KitArgs {
     #[arg(long, value_enum)]
     pub shell: Option<KitShell>,
     /// Port that the login is expected on
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
 }

@@ -10,6 +10,7 @@ use super::undo::prepare_timed_undo;
 use super::{Around, Desk, ExecuteError, execute};
 use crate::action::PlanError;
 use crate::action::gate::{Access, Given, approve};
+use crate::domain::action::ActionId;
 use crate::domain::outcome::Outcome;
 use crate::domain::said::Said;
 use crate::runtime::said;
@@ -64,6 +65,9 @@ pub fn keep(journal: &Journal, id: &str) -> Result<Result<Said, Said>, StoreErro
     }
     if entry.expires_at.is_none() {
         return Ok(Err(said::no_time_limit(&entry.id)));
+    }
+    if entry.plan.action == ActionId::ProviderProbe {
+        return Ok(Err(said::task_must_go(&entry.id)));
     }
     journal.append(&crate::store::journal::Record::new(
         Timestamp::now(),

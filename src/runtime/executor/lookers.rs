@@ -62,8 +62,10 @@ async fn of_neighbours(backend: &Backend, id: &str) -> Result<LookConsent, Said>
         return Err(said::neighbours_read_only());
     }
     let (instance, triage) = known(backend, id)?;
+    // Without its facts nobody knows who stands beside it: that is no "nobody".
+    let triage = triage.ok_or_else(said::look_first)?;
     let session = backend.session().await.map_err(|error| error.said())?;
-    let facts = triage.as_ref().and_then(|triage| triage.facts.as_ref());
+    let facts = triage.facts.as_ref();
     let choice = neighbours::choose(session, &instance, facts, &[], &backend.listed()).await?;
     if choice.neighbours.is_empty() {
         return Err(choice.left_out.into_iter().next().unwrap_or_default());
@@ -81,8 +83,9 @@ async fn of_neighbours(backend: &Backend, id: &str) -> Result<LookConsent, Said>
 
 async fn of_providers(backend: &Backend, id: &str) -> Result<LookConsent, Said> {
     let (instance, triage) = known(backend, id)?;
+    let triage = triage.ok_or_else(said::look_first)?;
     let session = backend.session().await.map_err(|error| error.said())?;
-    let facts = triage.as_ref().and_then(|triage| triage.facts.as_ref());
+    let facts = triage.facts.as_ref();
     let access = backend.access();
     let choice = providers::choose(session, &access, &instance, facts, &[], None).await?;
     if choice.nodes.is_empty() {
