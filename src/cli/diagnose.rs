@@ -63,20 +63,12 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
         output::warn(&why);
         return Ok(EXIT_USAGE);
     }
-    if let Some(why) = too_many(args) {
+    if let Some(why) = wrong_others(args) {
         output::warn(&why);
         return Ok(EXIT_USAGE);
     }
     let named = args.from_neighbours.as_deref();
     let codes = args.from_providers.as_deref();
-    if named.is_some_and(|named| named.iter().any(|name| name.trim().is_empty())) {
-        output::warn(&said::neighbours_empty());
-        return Ok(EXIT_USAGE);
-    }
-    if codes.is_some_and(|codes| codes.iter().any(|code| code.trim().is_empty())) {
-        output::warn(&said::providers_empty());
-        return Ok(EXIT_USAGE);
-    }
     let mut options = options(&args.triage, &session.knowledge, &loaded)?;
     let several = args.targets.len() > 1;
     if several {
@@ -143,15 +135,26 @@ pub async fn run(args: &DiagnoseArgs, global: &GlobalArgs) -> anyhow::Result<u8>
 }
 
 /// Why others cannot look: too many are named, or for several targets.
-fn too_many(args: &DiagnoseArgs) -> Option<Said> {
+fn wrong_others(args: &DiagnoseArgs) -> Option<Said> {
+    let lacks = |named: &Option<Vec<String>>| {
+        let mut named = named.iter().flatten();
+        named.any(|one| one.trim().is_empty())
+    };
     let wrong = |named: &Option<Vec<String>>, most| {
         let named = named.as_ref().map_or(0, Vec::len);
         named > most || named > 0 && args.targets.len() > 1
     };
-    if wrong(&args.from_neighbours, MOST) {
-        return Some(said::neighbours_form(MOST));
+    if lacks(&args.from_neighbours) {
+        Some(said::neighbours_empty())
+    } else if wrong(&args.from_neighbours, MOST) {
+        Some(said::neighbours_form(MOST))
+    } else if lacks(&args.from_providers) {
+        Some(said::providers_empty())
+    } else if wrong(&args.from_providers, provider::MOST) {
+        Some(said::providers_form(provider::MOST))
+    } else {
+        None
     }
-    wrong(&args.from_providers, provider::MOST).then(|| said::providers_form(provider::MOST))
 }
 
 /// A session; where the cloud cannot be asked and an address is among the targets, one that can

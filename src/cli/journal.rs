@@ -208,15 +208,27 @@ fn as_text(page: &mut Page, entry: &Entry) {
     if let Some(by) = &entry.undone_by {
         page.put(2, Tone::Plain, &output::said(&said::taken_back_by(by)));
     } else if entry.can_be_undone() && !again::ends_with_the_demo() {
-        let mut offer = |text: Said, what: &str| {
+        let offer = |page: &mut Page, text: Said, what: &str| {
             page.put(2, Tone::Plain, &output::said(&text));
             page.command(4, &again::command(["journal", what, &entry.id]));
         };
-        let may_stay = entry.plan.action != ActionId::ProviderProbe;
-        if let Some(at) = entry.expires_at.filter(|_| may_stay) {
-            offer(said::taken_back_after(time(at)), "--keep");
+        match entry.expires_at {
+            // It costs while it is there.
+            Some(at) if entry.plan.action == ActionId::ProviderProbe => {
+                page.put(
+                    2,
+                    Tone::Plain,
+                    &output::said(&said::task_goes_after(time(at))),
+                );
+            }
+            Some(at) => offer(page, said::taken_back_after(time(at)), "--keep"),
+            None => {}
         }
-        offer(said::undo_command(entry.plan.undo.sentence()), "--undo");
+        offer(
+            page,
+            said::undo_command(entry.plan.undo.sentence()),
+            "--undo",
+        );
     }
     page.gap();
 }

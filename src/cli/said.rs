@@ -83,6 +83,7 @@ said! { "cli":
     done_by(time: Name, user: Name, host: Name) = "{time} by {user}@{host}";
     done_by_from(time: Name, user: Name, host: Name, from: Name) = "{time} by {user}@{host} from {from}";
     taken_back_by(entry: Name) = "taken back by {entry}";
+    task_goes_after(time: Name) = "deleted by the console, or by the first start, after {time}";
     taken_back_after(time: Name) = "taken back by the console, or by the next start, after {time}; this lets it stay:";
     undo_command(how: Said) = "to take it back ({how}):";
     open() = "open";

@@ -275,8 +275,8 @@ said! { "runtime":
     providers_trial_all() = "the trial version has all of them";
     providers_trial_some(n: Number, all: Number) = "the trial version has {n} of {all}, so it may be charged";
     providers_trial_none() = "the trial version has none of them, so it may be charged";
-    look_first() = "its look has not ended, or is of more than ten minutes ago: ask again when it has ended (Enter begins one)";
-    task_must_go(entry: Name) = "{entry} is a probe task, which costs while it is there: it cannot stay; `cvmtop journal --undo {entry}` deletes it now";
+    look_first() = "its look has not ended, or is of more than ten minutes ago: ask again when it has ended (`Enter` begins one)";
+    task_must_go(entry: Name) = "a probe task costs while it is there, so it cannot stay; `cvmtop journal --undo {entry}` deletes it now";
     providers_question(who: List, target: Name, price: Said) = "One probe task of `Cloud Automated Testing` would be created (`cat` CreateProbeTasks), read and deleted. Its nodes connect to the login port of {target} and send nothing: {who}. {price}. It is in the journal before it is sent; if this program ends before it is deleted, the first start after its time deletes it.";
     providers_asked() = "The probe task is being created; results take a round, some minutes at most. They come by themselves.";
     neighbours_read_only() = "read-only: no command is run on another instance (`read_only_deep` would allow it)";

@@ -248,7 +248,7 @@ fn what_a_killed_run_leaves_is_told_and_deleted_in_its_time() {
         assert!(!child.wait().unwrap().success(), "{action} {moment:?}");
         let told = journal(&program);
         assert!(
-            told.contains("by the next start, after"),
+            told.contains("by the first start, after") && !told.contains("--keep"),
             "{action} {moment:?}: {told}"
         );
         assert!(told.contains("--undo"), "{action} {moment:?}: {told}");
