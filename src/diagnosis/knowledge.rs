@@ -4,16 +4,18 @@
 //! read and laid over each other (`knowledge::file`), what is computed (`model`), files on disk.
 
 mod file;
+mod shipped;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 
 use file::{Draft, File};
+use shipped::{SHIPPED, SHIPPED_KNOWLEDGE};
 
 use super::incident::Bond;
 use super::model::Model;
@@ -414,62 +416,6 @@ pub struct Text<'a> {
     pub name: &'a str,
     pub body: &'a str,
 }
-
-const SHIPPED: &[Text<'static>] = &[
-    Text {
-        name: "causes.toml",
-        body: include_str!("../../assets/knowledge/causes.toml"),
-    },
-    Text {
-        name: "evidence.toml",
-        body: include_str!("../../assets/knowledge/evidence.toml"),
-    },
-    Text {
-        name: "network.toml",
-        body: include_str!("../../assets/knowledge/network.toml"),
-    },
-    Text {
-        name: "platform.toml",
-        body: include_str!("../../assets/knowledge/platform.toml"),
-    },
-    Text {
-        name: "guest.toml",
-        body: include_str!("../../assets/knowledge/guest.toml"),
-    },
-    Text {
-        name: "service.toml",
-        body: include_str!("../../assets/knowledge/service.toml"),
-    },
-    Text {
-        name: "sign-in.toml",
-        body: include_str!("../../assets/knowledge/sign-in.toml"),
-    },
-    Text {
-        name: "access.toml",
-        body: include_str!("../../assets/knowledge/access.toml"),
-    },
-    Text {
-        name: "client.toml",
-        body: include_str!("../../assets/knowledge/client.toml"),
-    },
-    Text {
-        name: "rdp.toml",
-        body: include_str!("../../assets/knowledge/rdp.toml"),
-    },
-    Text {
-        name: "actions.toml",
-        body: include_str!("../../assets/knowledge/actions.toml"),
-    },
-    Text {
-        name: "advice.toml",
-        body: include_str!("../../assets/knowledge/advice.toml"),
-    },
-];
-
-static SHIPPED_KNOWLEDGE: LazyLock<Arc<Knowledge>> = LazyLock::new(|| {
-    let knowledge = Knowledge::from_texts(SHIPPED);
-    Arc::new(knowledge.expect("a unit test lints the embedded files"))
-});
 
 impl Knowledge {
     /// The knowledge inside the program.
