@@ -230,17 +230,7 @@ impl History {
             let mut statement = self.connection.prepare(
                 "SELECT at, instance, verdict, cause, probability, cured_by FROM cases WHERE instance = ?1 ORDER BY at DESC LIMIT ?2",
             )?;
-            let rows = statement.query_map(params![instance, limit], |row| {
-                Ok(PastCase {
-                    at: Timestamp::from_second(row.get(0)?).unwrap_or_default(),
-                    instance: row.get(1)?,
-                    verdict: row.get(2)?,
-                    cause: row.get(3)?,
-                    probability: row.get(4)?,
-                    cured_by: row.get(5)?,
-                    on: String::new(),
-                })
-            })?;
+            let rows = statement.query_map(params![instance, limit], colleagues::of_row)?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         };
         self.run(read())

@@ -177,7 +177,8 @@ impl History {
     }
 }
 
-fn of_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<PastCase> {
+/// A past case of this host, in the order of `at, instance, verdict, cause, probability, cured_by`.
+pub(super) fn of_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<PastCase> {
     Ok(PastCase {
         at: Timestamp::from_second(row.get(0)?).unwrap_or_default(),
         instance: row.get(1)?,
